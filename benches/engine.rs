@@ -1,0 +1,141 @@
+//! Append, the job, and the usage questions by both routes. Each asserts equal answers before it is
+//! timed. Days of 100,000 rows; `TALLYBOOK_BENCH_DAYS` sets how many (30).
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a benchmark fails by panicking, and tells what it measures"
+)]
+
+use std::{hint::black_box, path::Path, sync::Arc};
+
+use arrow::array::RecordBatch;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use tallybook::{
+    AppendOptions, Day, FixedClock, Input, JobOptions, NamedQuery, Question, Route, SampleLog,
+    Settings, Stats, Tallybook,
+};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// About 100,000 rows a day.
+const LOG: SampleLog = SampleLog { seed: 1, organizations: 2_000, rows_per_hour: 4_650 };
+
+fn first_day() -> Day {
+    "2026-01-05".parse().unwrap()
+}
+
+fn lines_of(day: Day) -> String {
+    (0..24).map(|hour| LOG.hour(day, hour)).collect()
+}
+
+async fn book(root: &Path) -> Tallybook {
+    let clock = Arc::new(FixedClock::noon_of("2026-12-31".parse().unwrap()));
+    let location = root.to_str().unwrap();
+    Tallybook::create(location, None, Settings::default(), clock).await.unwrap()
+}
+
+async fn append(book: &Tallybook, lines: String) -> u64 {
+    let input = Input::bytes("calls.ndjson", lines);
+    book.append(vec![input], AppendOptions::default()).await.unwrap().rows
+}
+
+async fn ask(book: &Tallybook, question: &Question) -> (Vec<RecordBatch>, Stats) {
+    book.ask(question).await.unwrap().collect().await.unwrap()
+}
+
+fn append_a_day(c: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let lines = lines_of(first_day());
+    let mut group = c.benchmark_group("append");
+    group.sample_size(10).throughput(Throughput::Elements(lines.lines().count() as u64));
+    group.bench_function("ndjson_day", |b| {
+        b.iter_batched(
+            || {
+                let root = TempDir::new().unwrap();
+                let book = runtime.block_on(book(root.path()));
+                (root, book, lines.clone())
+            },
+            |(root, book, lines)| {
+                let rows = runtime.block_on(append(&book, lines));
+                (root, black_box(rows))
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+fn rollup_a_day(c: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let root = TempDir::new().unwrap();
+    let book = runtime.block_on(book(root.path()));
+    let rows = runtime.block_on(append(&book, lines_of(first_day())));
+    let mut group = c.benchmark_group("rollup");
+    group.sample_size(10).throughput(Throughput::Elements(rows));
+    group.bench_function("three_rollups_of_a_day", |b| {
+        b.iter_batched(
+            || drop(std::fs::remove_dir_all(root.path().join("rollups"))),
+            |()| {
+                let mut built = 0;
+                runtime.block_on(book.rollup(&JobOptions::default(), |_, _| built += 1)).unwrap();
+                assert_eq!(built, 3);
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+fn usage_questions(c: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let days = std::env::var("TALLYBOOK_BENCH_DAYS").map_or(30, |days| days.parse().unwrap());
+    let root = TempDir::new().unwrap();
+    let book = runtime.block_on(book(root.path()));
+    let mut rows = 0;
+    for offset in 0..days {
+        rows += runtime.block_on(append(&book, lines_of(first_day().plus(offset))));
+    }
+    runtime.block_on(book.rollup(&JobOptions::default(), |_, _| {})).unwrap();
+    eprintln!("usage questions over {days} days, {rows} rows");
+    let last = first_day().plus(days - 1);
+    for (name, query, by, organization) in [
+        ("org_total", "usage_total", None, Some("org-0042")),
+        ("org_by_day", "usage_by", Some("day"), Some("org-0042")),
+        ("platform_by_day", "usage_by", Some("day"), None),
+        ("platform_by_model", "usage_by", Some("model"), None),
+        ("platform_top_organizations", "usage_top", Some("organization"), None),
+    ] {
+        let text = |value: &str| Some(value.to_owned());
+        let mut params = vec![
+            ("organization".to_owned(), organization.map(str::to_owned)),
+            ("from".to_owned(), text(&first_day().to_string())),
+            ("to".to_owned(), text(&last.to_string())),
+        ];
+        params.extend(by.map(|by| ("by".to_owned(), text(by))));
+        params.extend((query == "usage_top").then(|| ("top".to_owned(), text("10"))));
+        let question = |route| {
+            NamedQuery::find(query).unwrap().question(book.dataset(), &params, route).unwrap()
+        };
+        let (rolled, stats) = runtime.block_on(ask(&book, &question(Route::Auto)));
+        let (raw, raw_stats) = runtime.block_on(ask(&book, &question(Route::Raw)));
+        assert_eq!(rolled, raw, "{name}: the routes differ");
+        eprintln!(
+            "{name}: {} rows in {} files from rollups, {} in {} raw",
+            stats.rows_scanned, stats.files, raw_stats.rows_scanned, raw_stats.files
+        );
+        let mut group = c.benchmark_group(name);
+        group.sample_size(10);
+        for route in [Route::Auto, Route::Raw] {
+            let question = question(route);
+            group.bench_function(route.to_string(), |b| {
+                b.iter(|| black_box(runtime.block_on(ask(&book, &question))));
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, append_a_day, rollup_a_day, usage_questions);
+criterion_main!(benches);

@@ -1,0 +1,16 @@
+-- asks: what was used by {by}; of one organization, or of the platform where $organization is NULL
+-- params: by, organization, from, to
+SELECT
+  {by},
+  sum(cost) AS total_cost,
+  count(*) AS total_calls,
+  count(cost) AS priced_calls,
+  sum(input_tokens) AS total_input_tokens,
+  sum(cached_tokens) AS total_cached_tokens,
+  sum(output_tokens) AS total_output_tokens,
+  avg(cache_hit_rate) AS avg_cache_hit_rate
+FROM ai_usage_log
+WHERE ($organization IS NULL OR organization_id = $organization)
+  AND date BETWEEN CAST($from AS DATE) AND CAST($to AS DATE)
+GROUP BY 1
+ORDER BY {order}

@@ -1,0 +1,36 @@
+-- asks: the $top of {by} that cost most, and all others as one row, so that the rows add up
+-- params: by, organization, from, to, top
+WITH each AS (
+  SELECT
+    {by},
+    sum(cost) AS total_cost,
+    count(*) AS total_calls,
+    sum(input_tokens) AS total_input_tokens,
+    sum(cached_tokens) AS total_cached_tokens,
+    sum(output_tokens) AS total_output_tokens,
+    sum(cache_hit_rate) AS rates,
+    count(cache_hit_rate) AS rated
+  FROM ai_usage_log
+  WHERE ($organization IS NULL OR organization_id = $organization)
+    AND date BETWEEN CAST($from AS DATE) AND CAST($to AS DATE)
+  GROUP BY 1
+),
+ranked AS (
+  SELECT
+    *,
+    least(row_number() OVER (ORDER BY total_cost DESC NULLS LAST, {name}), CAST($top AS BIGINT) + 1)
+      AS place
+  FROM each
+)
+SELECT
+  CASE WHEN place <= CAST($top AS BIGINT) THEN min({name})
+    ELSE concat('other (', count(*), ')') END AS {name},
+  sum(total_cost) AS total_cost,
+  sum(total_calls) AS total_calls,
+  sum(total_input_tokens) AS total_input_tokens,
+  sum(total_cached_tokens) AS total_cached_tokens,
+  sum(total_output_tokens) AS total_output_tokens,
+  CAST(sum(rates) / nullif(sum(rated), 0) AS DECIMAL(22, 12)) AS avg_cache_hit_rate
+FROM ranked
+GROUP BY place
+ORDER BY place

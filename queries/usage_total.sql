@@ -1,0 +1,15 @@
+-- asks: what was used in all; of one organization, or of the platform where $organization is NULL
+-- params: organization, from, to
+SELECT
+  sum(cost) AS total_cost,
+  count(*) AS total_calls,
+  count(cost) AS priced_calls,
+  sum(input_tokens) AS total_input_tokens,
+  sum(cached_tokens) AS total_cached_tokens,
+  sum(output_tokens) AS total_output_tokens,
+  avg(cache_hit_rate) AS avg_cache_hit_rate,
+  CAST(CAST(sum(cached_tokens) AS DECIMAL(30, 4)) / nullif(sum(input_tokens), 0) AS DECIMAL(38, 8))
+    AS token_cache_hit_rate
+FROM ai_usage_log
+WHERE ($organization IS NULL OR organization_id = $organization)
+  AND date BETWEEN CAST($from AS DATE) AND CAST($to AS DATE)

@@ -1,0 +1,116 @@
+//! A UTC calendar date: the key that raw rows and segments are kept by.
+
+use std::{fmt, str::FromStr};
+
+use chrono::{Datelike, NaiveDate};
+
+use super::{Error, Result, Span};
+
+/// Microseconds in a UTC day. UTC as computers keep it has no leap seconds.
+pub(crate) const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// A UTC date, as days since 1970-01-01; prints and parses as `YYYY-MM-DD`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(i32);
+
+impl Day {
+    /// The day that many days after 1970-01-01 (before it, when negative).
+    #[must_use]
+    pub const fn from_epoch_days(days: i32) -> Self {
+        Self(days)
+    }
+
+    /// Days since 1970-01-01: Arrow's `Date32`.
+    #[must_use]
+    pub const fn epoch_days(self) -> i32 {
+        self.0
+    }
+
+    /// The UTC day of an instant in microseconds since the epoch; outside `Date32` it saturates.
+    #[must_use]
+    pub fn of_micros(micros: i64) -> Self {
+        let days = micros.div_euclid(MICROS_PER_DAY);
+        Self(i32::try_from(days).unwrap_or(if days < 0 { i32::MIN } else { i32::MAX }))
+    }
+
+    /// The day's first microsecond.
+    #[must_use]
+    pub const fn start_micros(self) -> i64 {
+        self.0 as i64 * MICROS_PER_DAY
+    }
+
+    /// The whole day, half-open.
+    #[must_use]
+    pub const fn span(self) -> Span {
+        Span::new(self.start_micros(), self.start_micros() + MICROS_PER_DAY)
+    }
+
+    /// The day `days` later (earlier, when negative), saturating.
+    #[must_use]
+    pub const fn plus(self, days: i32) -> Self {
+        Self(self.0.saturating_add(days))
+    }
+
+    /// Days from `self` to `other`; negative when `other` is earlier.
+    #[must_use]
+    pub const fn days_until(self, other: Self) -> i64 {
+        other.0 as i64 - self.0 as i64
+    }
+
+    fn date(self) -> Option<NaiveDate> {
+        NaiveDate::from_epoch_days(self.0)
+    }
+
+    /// Monday is 0.
+    #[must_use]
+    pub fn weekday(self) -> u32 {
+        self.date().map_or(0, |date| date.weekday().num_days_from_monday())
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.date() {
+            Some(date) => write!(f, "{}", date.format("%Y-%m-%d")),
+            None => write!(f, "day {}", self.0),
+        }
+    }
+}
+
+impl FromStr for Day {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let exact = text.len() == 10;
+        match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            Ok(date) if exact => Ok(Self(date.to_epoch_days())),
+            _ => Err(Error::invalid(format!("`{text}` is not a date; write it as YYYY-MM-DD"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_what_it_parses() {
+        for text in ["1969-12-31", "1970-01-01", "2024-02-29", "2026-12-31"] {
+            assert_eq!(text.parse::<Day>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_date() {
+        for text in ["", "2026-1-1", "2026-02-30", "20260101", "2026-01-01T00:00", "yesterday"] {
+            assert!(text.parse::<Day>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn instants_before_the_epoch_fall_on_the_earlier_day() {
+        assert_eq!(Day::of_micros(-1), Day::from_epoch_days(-1));
+        assert_eq!(Day::of_micros(0), Day::from_epoch_days(0));
+        assert_eq!(Day::of_micros(MICROS_PER_DAY - 1), Day::from_epoch_days(0));
+    }
+}

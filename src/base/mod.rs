@@ -1,0 +1,16 @@
+//! Floor 0: dates, spans, grains, time and errors. Pure: the standard library and `chrono` alone.
+
+mod clock;
+mod day;
+mod error;
+mod grain;
+mod settings;
+mod span;
+
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use day::Day;
+pub(crate) use day::MICROS_PER_DAY;
+pub use error::{Error, ErrorKind, Result};
+pub use grain::Grain;
+pub use settings::{Route, Settings};
+pub use span::Span;

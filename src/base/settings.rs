@@ -1,0 +1,90 @@
+//! Resolved settings: plain data. Reading flags, files and the environment is the surface's work.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use super::{Error, Result};
+
+/// Which files a question may be answered from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// Rollups where they serve, raw leaves elsewhere.
+    #[default]
+    Auto,
+    /// Raw leaves alone.
+    Raw,
+    /// Rollups, or fail with the reasons why not.
+    Rollup,
+}
+
+impl FromStr for Route {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "raw" => Ok(Self::Raw),
+            "rollup" => Ok(Self::Rollup),
+            other => Err(Error::invalid(format!("route `{other}` is not auto, raw or rollup"))),
+        }
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Raw => "raw",
+            Self::Rollup => "rollup",
+        })
+    }
+}
+
+/// How an open root behaves. None of these can change an answer.
+#[derive(Clone)]
+pub struct Settings {
+    /// Store options by the usual names in lower case, such as `aws_endpoint`; unknown ones are
+    /// ignored.
+    pub store_options: Vec<(String, String)>,
+    /// Parallel streams of a query.
+    pub streams: usize,
+    /// Memory for sorts, groups and joins, in bytes; beyond it they spill to disk.
+    pub memory_bytes: usize,
+    /// Memory for the rows of one append, in bytes; beyond it they wait on disk.
+    pub append_buffer_bytes: usize,
+    /// A span of up to this many days is read raw.
+    pub min_span_days: i64,
+    /// Where staged and spilled files go; the system's temporary folder when `None`.
+    pub temp_dir: Option<PathBuf>,
+    /// How long a store is tried before giving up, in seconds.
+    pub retry_timeout_s: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            store_options: Vec::new(),
+            streams: std::thread::available_parallelism().map_or(2, Into::into),
+            memory_bytes: 1 << 30,
+            append_buffer_bytes: 96 << 20,
+            min_span_days: 7,
+            temp_dir: None,
+            retry_timeout_s: 60,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// Store options hold secrets: only their names are shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.store_options.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Settings")
+            .field("store_options", &names)
+            .field("streams", &self.streams)
+            .field("memory_bytes", &self.memory_bytes)
+            .field("append_buffer_bytes", &self.append_buffer_bytes)
+            .field("min_span_days", &self.min_span_days)
+            .field("temp_dir", &self.temp_dir)
+            .field("retry_timeout_s", &self.retry_timeout_s)
+            .finish()
+    }
+}

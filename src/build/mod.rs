@@ -1,0 +1,14 @@
+//! Floor 4: the nightly job. For each day and rollup: is there a segment of exactly these leaves?
+//! If not, build it. That one question is also the backfill, the repair after late rows and the
+//! recovery after a crash, and any number of hosts may ask it at once: they write the same names.
+
+mod job;
+mod segment_builder;
+mod tasks;
+
+pub(crate) use job::run;
+pub use job::{JobOptions, Outcome};
+pub use segment_builder::Built;
+pub(crate) use segment_builder::group_rows;
+pub(crate) use tasks::tasks;
+pub use tasks::{Reason, Task};

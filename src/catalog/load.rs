@@ -1,0 +1,136 @@
+//! Taking a snapshot: list, then look into the few footers that names leave open.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::ObjectMeta;
+
+use super::{Freshness, Snapshot, freshness};
+use crate::{
+    base::{Day, Error, Result, Span},
+    model::{Dataset, Fingerprint, LeafId, Rollup},
+    store::{
+        FileFooter, Leaf, Root, SegmentFile, list, raw_day_prefix, raw_prefix, read_metadata,
+        segments_prefix,
+    },
+};
+
+/// Up to so many days, each day's folder is listed; beyond, the whole of `raw/`.
+const DAY_LISTINGS_MAX: i64 = 31;
+
+/// Requests under way at once.
+const CONCURRENT_REQUESTS: usize = 32;
+
+/// Lists what touches `span`.
+///
+/// Segments are listed after leaves, so that a segment seen is never newer than the leaves seen:
+/// one that a builder adds in between has a fingerprint of leaves that this snapshot doesn't have.
+///
+/// # Errors
+/// What the store says; `Corrupt` naming the segment whose footer can't be read.
+pub(crate) async fn load(root: &Root, dataset: &Dataset, span: Span) -> Result<Snapshot> {
+    let leaves = list_leaves(root, span).await?;
+    let mut snapshot = Snapshot::new(leaves, BTreeMap::new());
+    for rollup in dataset.rollups() {
+        let days = load_rollup(root, rollup, &snapshot, span).await?;
+        snapshot.rollups.insert(rollup.name().to_owned(), days);
+    }
+    Ok(snapshot)
+}
+
+async fn list_leaves(root: &Root, span: Span) -> Result<Vec<Leaf>> {
+    let prefix = raw_prefix();
+    let Some((first, last)) = span.day_bounds() else { return Ok(Vec::new()) };
+    let days = first.days_until(last) + 1;
+    let files = if days <= DAY_LISTINGS_MAX {
+        let days = (first.epoch_days()..=last.epoch_days()).map(Day::from_epoch_days);
+        let listed = stream::iter(days.map(|day| {
+            let prefix = prefix.clone();
+            async move { list(root, &prefix, &raw_day_prefix(day)).await }
+        }));
+        let listed: Vec<_> = listed.buffered(CONCURRENT_REQUESTS).try_collect().await?;
+        listed.into_iter().flatten().collect()
+    } else {
+        list(root, &prefix, &prefix).await?
+    };
+    let inside = files.into_iter().filter(|(name, _)| (first..=last).contains(&name.day));
+    Ok(inside
+        .map(|(name, file)| {
+            let id = LeafId::parse(&name.stem).unwrap_or_else(|| foreign_id(&file));
+            Leaf { id, day: name.day, file }
+        })
+        .collect())
+}
+
+fn foreign_id(file: &ObjectMeta) -> LeafId {
+    let version = match (&file.e_tag, &file.version) {
+        (Some(tag), _) => tag.clone(),
+        (None, Some(version)) => version.clone(),
+        (None, None) => file.last_modified.to_rfc3339(),
+    };
+    LeafId::of_foreign(file.location.as_ref(), file.size, &version)
+}
+
+async fn load_rollup(
+    root: &Root,
+    rollup: &Rollup,
+    snapshot: &Snapshot,
+    span: Span,
+) -> Result<BTreeMap<Day, Freshness>> {
+    let prefix = segments_prefix(rollup);
+    let mut listed: BTreeMap<Day, Vec<Arc<SegmentFile>>> = BTreeMap::new();
+    for (name, file) in list(root, &prefix, &prefix).await? {
+        if let Some(fingerprint) = Fingerprint::parse(&name.stem) {
+            let segment = SegmentFile { day: name.day, fingerprint, file };
+            listed.entry(name.day).or_default().push(Arc::new(segment));
+        }
+    }
+    let days: Vec<_> = snapshot
+        .days(span)
+        .filter_map(|(day, leaves)| Some((day, leaves, listed.remove(&day)?)))
+        .collect();
+    stream::iter(days)
+        .map(|(day, leaves, segments)| async move {
+            let unread: Vec<_> = segments.into_iter().map(|segment| (segment, None)).collect();
+            let known = freshness(leaves, &unread);
+            if known != Freshness::Missing {
+                return Ok((day, known));
+            }
+            let mut read = Vec::with_capacity(unread.len());
+            for (segment, _) in unread {
+                let built_from = built_from(root, rollup, &segment).await?;
+                read.push((segment, Some(built_from)));
+            }
+            Ok((day, freshness(leaves, &read)))
+        })
+        .buffered(CONCURRENT_REQUESTS)
+        .try_collect()
+        .await
+}
+
+/// The leaves that a segment says it was built from; what it says is checked against its name.
+async fn built_from(
+    root: &Root,
+    rollup: &Rollup,
+    segment: &SegmentFile,
+) -> Result<BTreeSet<LeafId>> {
+    let name = root.full_name(&segment.file.location);
+    let metadata = read_metadata(root, &segment.file).await?;
+    let footer = FileFooter::of(&metadata).map_err(|error| error.about(&name))?;
+    let account = footer
+        .segment()
+        .filter(|account| {
+            account.fingerprint == segment.fingerprint
+                && account.fingerprint == Fingerprint::of(&account.leaves)
+                && account.definition == rollup.definition_hash()
+        })
+        .ok_or_else(|| {
+            Error::corrupt(format!(
+                "{name}: holds another segment than its name says; delete it and run rollup again"
+            ))
+        })?;
+    Ok(account.leaves.iter().cloned().collect())
+}

@@ -1,0 +1,243 @@
+//! What can be typed. Nothing is done here.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::base::{Day, Route};
+
+/// Exact usage analytics over plain Parquet files.
+#[derive(Debug, Parser)]
+#[command(name = "tallybook", version, about, propagate_version = true)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) root: RootArgs,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Which root.
+#[derive(ClapArgs, Debug)]
+pub(super) struct RootArgs {
+    /// A folder, or an s3://, gs:// or az:// URL [default: ./tallybook]
+    #[arg(long, global = true, env = "TALLYBOOK_ROOT", value_name = "URL")]
+    pub(super) root: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a root with a dataset's definition
+    Init(InitArgs),
+    /// Append rows from files or standard input, all of them or none
+    Append(AppendArgs),
+    /// Build the segments that finished days lack
+    Rollup(RollupArgs),
+    /// Answer a question in SQL
+    Query(QueryArgs),
+    /// What an organization, or the platform, used
+    Usage(UsageArgs),
+    /// What each day holds, and how far rollups serve it; exit 1 if a finished day is not served
+    Status(StatusArgs),
+    /// Recompute segments from raw rows and check files; exit 1 at the first difference
+    Verify(SpanArgs),
+    /// List the live raw files
+    Files(SpanArgs),
+    /// Print a unit that runs the nightly job at 1 AM UTC
+    Schedule(ScheduleArgs),
+    /// Make 90 days of logs, roll them up, and report on them by both routes
+    Demo(DemoArgs),
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct InitArgs {
+    /// The definition, as TOML; without it the default dataset, `ai_usage`
+    pub(super) dataset: Option<PathBuf>,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct AppendArgs {
+    /// NDJSON, CSV or Parquet files, perhaps .gz or .zst; `-` or nothing is standard input
+    pub(super) files: Vec<PathBuf>,
+    /// The form of the input; told by name and content otherwise
+    #[arg(long, value_enum)]
+    pub(super) format: Option<InputFormat>,
+    /// The batch's id: the same batch again changes nothing
+    #[arg(long, value_name = "ID")]
+    pub(super) batch: Option<String>,
+    /// A TOML file whose table `map` says which input field is which column
+    #[arg(long, value_name = "FILE")]
+    pub(super) map: Option<PathBuf>,
+    /// Where bad rows go, as they came
+    #[arg(long, value_name = "FILE")]
+    pub(super) rejects: Option<PathBuf>,
+    /// How many bad rows to accept; more, and nothing is appended
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) max_rejects: u64,
+    /// The definition for a new root
+    #[arg(long, value_name = "FILE")]
+    pub(super) dataset: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum InputFormat {
+    #[value(alias = "jsonl")]
+    Ndjson,
+    Csv,
+    Parquet,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct RollupArgs {
+    /// The first day [default: the root's first]
+    #[arg(long, value_name = "DATE")]
+    pub(super) from: Option<Day>,
+    /// The last day [default: yesterday, UTC]
+    #[arg(long, value_name = "DATE")]
+    pub(super) to: Option<Day>,
+    /// Only this rollup; may be given more than once
+    #[arg(long, value_name = "ROLLUP")]
+    pub(super) name: Vec<String>,
+    /// Say what would be built and why, and build nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct QueryArgs {
+    /// One SELECT
+    #[arg(required_unless_present_any = ["file", "name"], conflicts_with_all = ["file", "name"])]
+    pub(super) sql: Option<String>,
+    /// A file with the SQL
+    #[arg(short, long, conflicts_with = "name")]
+    pub(super) file: Option<PathBuf>,
+    /// One of the questions that come with the program
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// A value for $k in the SQL; may be given more than once
+    #[arg(long, value_name = "k=v")]
+    pub(super) param: Vec<String>,
+    #[command(flatten)]
+    pub(super) answer: AnswerArgs,
+}
+
+/// How to answer.
+#[derive(ClapArgs, Debug)]
+pub(super) struct AnswerArgs {
+    /// Which files may answer: auto, raw or rollup
+    #[arg(long, default_value = "auto")]
+    pub(super) route: Route,
+    /// How to print
+    #[arg(long, value_enum, default_value = "table")]
+    pub(super) format: OutputFormat,
+    /// Print a line of JSON on standard error: where the answer came from and what it cost
+    #[arg(long)]
+    pub(super) stats: bool,
+    /// Say what would answer, and why not rollups, instead of answering
+    #[arg(long)]
+    pub(super) explain: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OutputFormat {
+    Table,
+    Json,
+    Ndjson,
+    Csv,
+    Parquet,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct UsageArgs {
+    #[command(subcommand)]
+    pub(super) of: UsageOf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UsageOf {
+    /// Of one organization
+    Org {
+        /// Its id
+        organization: String,
+        #[command(flatten)]
+        report: ReportArgs,
+    },
+    /// Of all organizations
+    Platform {
+        #[command(flatten)]
+        report: ReportArgs,
+    },
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct ReportArgs {
+    /// The first day, UTC
+    #[arg(long, value_name = "DATE")]
+    pub(super) from: Option<Day>,
+    /// The last day, UTC; it counts
+    #[arg(long, value_name = "DATE")]
+    pub(super) to: Option<Day>,
+    /// The last so many days, today included [default: 30d]
+    #[arg(long, value_name = "DAYS")]
+    pub(super) last: Option<String>,
+    /// A row for each hour, day, week, month, year, model, operation, or other text column
+    #[arg(long)]
+    pub(super) by: Option<String>,
+    /// Only the N that cost most, and one row for the others
+    #[arg(long, value_name = "N", requires = "by")]
+    pub(super) top: Option<u32>,
+    #[command(flatten)]
+    pub(super) answer: AnswerArgs,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct StatusArgs {
+    /// How to print
+    #[arg(long, value_enum, default_value = "table")]
+    pub(super) format: StatusFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum StatusFormat {
+    Table,
+    Json,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct SpanArgs {
+    /// The first day [default: the root's first]
+    #[arg(long, value_name = "DATE")]
+    pub(super) from: Option<Day>,
+    /// The last day [default: the root's last]
+    #[arg(long, value_name = "DATE")]
+    pub(super) to: Option<Day>,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct ScheduleArgs {
+    /// For which scheduler
+    #[arg(value_enum)]
+    pub(super) scheduler: Scheduler,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Scheduler {
+    Systemd,
+    Cron,
+    Kubernetes,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct DemoArgs {
+    /// Days of logs, up to yesterday
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub(super) days: u16,
+    /// Organizations
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) organizations: u32,
+    /// Calls in an average hour
+    #[arg(long, default_value_t = 140, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) rows_per_hour: u32,
+    /// Where all numbers come from
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+}

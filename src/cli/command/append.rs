@@ -1,0 +1,117 @@
+//! `append`.
+
+use std::{process::ExitCode, sync::Arc, time::Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{
+    base::Result,
+    cli::{
+        args::{AppendArgs, InputFormat, RootArgs},
+        render::{count, size},
+        resolve, tell,
+    },
+    ingest::{AppendOptions, AppendReport, Format, Input, Rejects},
+    model::BatchId,
+};
+
+pub(super) async fn run(root: &RootArgs, args: &AppendArgs) -> Result<ExitCode> {
+    let started = Instant::now();
+    let batch = args.batch.clone().map(BatchId::try_new).transpose()?;
+    let map = match &args.map {
+        None => None,
+        Some(path) => Some((resolve::read(path)?, path.display().to_string())),
+    };
+    let inputs = inputs(args);
+    let bar = progress_bar(&inputs);
+    let ticking = bar.clone();
+    let options = AppendOptions {
+        batch,
+        format: args.format.map(|format| match format {
+            InputFormat::Ndjson => Format::Ndjson,
+            InputFormat::Csv => Format::Csv,
+            InputFormat::Parquet => Format::Parquet,
+        }),
+        map,
+        rejects: Rejects::new(args.max_rejects, args.rejects.as_deref())?,
+        progress: Some(Arc::new(move |bytes, rows| {
+            ticking.set_position(bytes);
+            ticking.set_message(format!("{} rows", count(rows)));
+        })),
+    };
+    let book = resolve::create(root, args.dataset.as_ref()).await?;
+    let appended = book.append(inputs, options).await;
+    bar.finish_and_clear();
+    report(&appended?, args.batch.is_some(), started);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn inputs(args: &AppendArgs) -> Vec<Input> {
+    if args.files.is_empty() {
+        return vec![Input::stdin()];
+    }
+    let input = |path: &std::path::PathBuf| match path.to_str() {
+        Some("-") => Input::stdin(),
+        _ => Input::file(path),
+    };
+    args.files.iter().map(input).collect()
+}
+
+/// Shown on a terminal only: elsewhere indicatif hides it.
+fn progress_bar(inputs: &[Input]) -> ProgressBar {
+    let sizes: Option<Vec<u64>> = inputs.iter().map(Input::size).collect();
+    let template =
+        "{bar:30} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {msg} {eta}";
+    match sizes {
+        Some(sizes) => {
+            let style = ProgressStyle::with_template(template);
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(sizes.iter().sum()).with_style(style)
+        }
+        None => ProgressBar::new_spinner(),
+    }
+}
+
+fn report(report: &AppendReport, named: bool, started: Instant) {
+    for line in &report.reject_reasons {
+        tell(format_args!("rejected {line}"));
+    }
+    for (what, rows) in &report.warnings {
+        tell(format_args!("warning: {} rows have {what}", count(*rows)));
+    }
+    if named && report.leaves_new == 0 && report.leaves > 0 {
+        tell(format_args!(
+            "batch {} was appended before; nothing changed ({} rows, {} rejects)",
+            report.batch,
+            count(report.rows),
+            count(report.rejected)
+        ));
+        return;
+    }
+    if !named {
+        tell(format_args!(
+            "batch {} is random: the same input again would count twice; name it with --batch",
+            report.batch
+        ));
+    }
+    let days = match report.days.as_slice() {
+        [] => "0 days".to_owned(),
+        [day] => format!("1 day ({day})"),
+        [first, .., last] => format!("{} days ({first} to {last})", report.days.len()),
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a speed for people")]
+    let speed = report.rows as f64 / started.elapsed().as_secs_f64().max(1e-9);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a speed for people"
+    )]
+    let speed = count(speed as u64);
+    tell(format_args!(
+        "appended {} rows of {days}: {} in {} leaves, {} rejects, {speed} rows/s",
+        count(report.rows),
+        size(report.bytes),
+        report.leaves,
+        count(report.rejected)
+    ));
+}

@@ -1,0 +1,33 @@
+//! One file a command.
+
+mod append;
+mod demo;
+mod init;
+mod query;
+mod rollup;
+mod schedule;
+mod status;
+mod usage;
+mod verify;
+
+use std::process::ExitCode;
+
+use super::args::{Args, Command};
+use crate::base::Result;
+
+/// Does what was typed.
+pub(super) async fn run(args: Args) -> Result<ExitCode> {
+    let root = &args.root;
+    match &args.command {
+        Command::Init(init) => init::run(root, init).await,
+        Command::Append(append) => append::run(root, append).await,
+        Command::Rollup(rollup) => rollup::run(root, rollup).await,
+        Command::Query(query) => query::run(root, query).await,
+        Command::Usage(usage) => usage::run(root, usage).await,
+        Command::Status(status) => status::run(root, status).await,
+        Command::Verify(span) => verify::run(root, span).await,
+        Command::Files(span) => verify::list_files(root, span).await,
+        Command::Schedule(schedule) => schedule::run(root, schedule),
+        Command::Demo(demo) => demo::run(root, demo).await,
+    }
+}

@@ -1,0 +1,74 @@
+//! `usage`: the reports that every dashboard starts with.
+
+use std::process::ExitCode;
+
+use super::query::answer;
+use crate::{
+    base::{Day, Result},
+    cli::{
+        args::{OutputFormat, ReportArgs, RootArgs, UsageArgs, UsageOf},
+        resolve, say, tell,
+    },
+    engine::{NamedQuery, Stats, Tallybook},
+};
+
+/// Organizations listed below the platform's totals.
+const TOP_ORGANIZATIONS: u32 = 10;
+
+pub(super) async fn run(root: &RootArgs, args: &UsageArgs) -> Result<ExitCode> {
+    let book = resolve::open(root).await?;
+    let (organization, report) = match &args.of {
+        UsageOf::Org { organization, report } => (Some(organization.as_str()), report),
+        UsageOf::Platform { report } => (None, report),
+    };
+    let today = book.clock().today();
+    let days = resolve::days(report.from, report.to, report.last.as_deref(), today)?;
+    let report = Report { book: &book, organization, days, args: report };
+    let stats = report.print(report.args.by.as_deref(), report.args.top).await?;
+    let people = report.args.answer.format == OutputFormat::Table && !report.args.answer.explain;
+    if people && organization.is_none() && report.args.by.is_none() {
+        say("")?;
+        report.print(Some("organization"), Some(TOP_ORGANIZATIONS)).await?;
+    }
+    if let Some(stats) = stats.filter(|_| people) {
+        report.tell_source(&stats);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Report<'a> {
+    book: &'a Tallybook,
+    organization: Option<&'a str>,
+    days: (Day, Day),
+    args: &'a ReportArgs,
+}
+
+impl Report<'_> {
+    async fn print(&self, by: Option<&str>, top: Option<u32>) -> Result<Option<Stats>> {
+        let mut params = vec![
+            ("organization".to_owned(), self.organization.map(str::to_owned)),
+            ("from".to_owned(), Some(self.days.0.to_string())),
+            ("to".to_owned(), Some(self.days.1.to_string())),
+        ];
+        let name = match (by, top) {
+            (None, _) => "usage_total",
+            (Some(_), None) => "usage_by",
+            (Some(_), Some(_)) => "usage_top",
+        };
+        params.extend(by.map(|by| ("by".to_owned(), Some(by.to_owned()))));
+        params.extend(top.map(|top| ("top".to_owned(), Some(top.to_string()))));
+        let route = self.args.answer.route;
+        let question = NamedQuery::find(name)?.question(self.book.dataset(), &params, route)?;
+        answer(self.book, &question, &self.args.answer).await
+    }
+
+    /// Where the figures come from, for people.
+    fn tell_source(&self, stats: &Stats) {
+        let (first, last) = self.days;
+        let subject = self.organization.unwrap_or("all organizations");
+        tell(format_args!(
+            "{subject}, {first} to {last} UTC: {} days from rollups, {} days with raw rows",
+            stats.rollup_days, stats.raw_days
+        ));
+    }
+}

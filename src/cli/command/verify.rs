@@ -1,0 +1,47 @@
+//! `verify` and `files`.
+
+use std::process::ExitCode;
+
+use crate::{
+    base::Result,
+    cli::{
+        args::{RootArgs, SpanArgs},
+        exit,
+        render::count,
+        resolve, say, tell,
+    },
+};
+
+pub(super) async fn run(root: &RootArgs, args: &SpanArgs) -> Result<ExitCode> {
+    let book = resolve::open(root).await?;
+    let (mut files, mut rows) = (0, 0);
+    let found = book
+        .verify(resolve::span(args.from, args.to), |checked| {
+            files += 1;
+            rows += checked.rows;
+        })
+        .await?;
+    Ok(match found {
+        None => {
+            say(format_args!(
+                "{} files with {} rows are as they should be",
+                count(files),
+                count(rows)
+            ))?;
+            ExitCode::SUCCESS
+        }
+        Some(difference) => {
+            say(difference)?;
+            tell(format_args!("{} files before it are as they should be", count(files)));
+            ExitCode::from(exit::NO)
+        }
+    })
+}
+
+pub(super) async fn list_files(root: &RootArgs, args: &SpanArgs) -> Result<ExitCode> {
+    let book = resolve::open(root).await?;
+    for file in book.files(resolve::span(args.from, args.to)).await? {
+        say(file)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,101 @@
+//! From what was typed and the environment to settings: the only reader of the environment.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::args::RootArgs;
+use crate::{
+    base::{Day, Error, Result, Settings, Span, SystemClock},
+    engine::Tallybook,
+};
+
+/// Where a root is when nobody says.
+pub(super) const DEFAULT_ROOT: &str = "./tallybook";
+
+/// Settings of this process.
+pub(super) fn settings() -> Settings {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    let options = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .collect();
+    Settings { store_options: options, ..Settings::default() }
+}
+
+/// The root that was named.
+pub(super) fn location(args: &RootArgs) -> &str {
+    args.root.as_deref().unwrap_or(DEFAULT_ROOT)
+}
+
+/// Opens the root that was named.
+pub(super) async fn open(args: &RootArgs) -> Result<Tallybook> {
+    Tallybook::open(location(args), settings(), Arc::new(SystemClock)).await
+}
+
+/// Opens the root that was named, or makes it, with the definition in that file or the default one.
+pub(super) async fn create(args: &RootArgs, dataset: Option<&PathBuf>) -> Result<Tallybook> {
+    let text = dataset.map(read).transpose()?;
+    let file = dataset.map(|path| path.display().to_string());
+    let definition = text.as_deref().zip(file.as_deref());
+    Tallybook::create(location(args), definition, settings(), Arc::new(SystemClock)).await
+}
+
+/// A file's text.
+pub(super) fn read(path: &PathBuf) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|error| Error::io(path.display(), error))
+}
+
+/// The days asked for, both inclusive: `--from` and `--to`, or the last so many up to today.
+pub(super) fn days(
+    from: Option<Day>,
+    to: Option<Day>,
+    last: Option<&str>,
+    today: Day,
+) -> Result<(Day, Day)> {
+    let (first, last) = match (from, to, last) {
+        (Some(from), to, None) => (from, to.unwrap_or(today)),
+        (None, None, last) => {
+            let days = last.map_or(Ok(30), count_of_days)?;
+            (today.plus(1 - days), today)
+        }
+        _ => return Err(Error::invalid("give --from and --to, or --last")),
+    };
+    if last < first {
+        return Err(Error::invalid(format!("--to {last} is before --from {first}")));
+    }
+    Ok((first, last))
+}
+
+/// The span of `--from` and `--to`, each open when it isn't given.
+pub(super) fn span(from: Option<Day>, to: Option<Day>) -> Span {
+    let start = from.map_or(i64::MIN, Day::start_micros);
+    Span::new(start, to.map_or(i64::MAX, |to| to.span().end))
+}
+
+fn count_of_days(text: &str) -> Result<i32> {
+    let count = text.strip_suffix('d').and_then(|count| count.parse().ok());
+    count
+        .filter(|count| (1..=100_000).contains(count))
+        .ok_or_else(|| Error::invalid(format!("--last `{text}` is not a number of days like 30d")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_inclusive() {
+        let day = |text: &str| text.parse::<Day>().unwrap();
+        let today = day("2026-03-31");
+        let given = |from: Option<&str>, to: Option<&str>, last| {
+            days(from.map(day), to.map(day), last, today).ok()
+        };
+        let (from, to) = (Some("2026-01-01"), Some("2026-01-31"));
+        assert_eq!(given(from, to, None), Some((day("2026-01-01"), day("2026-01-31"))));
+        assert_eq!(given(None, None, Some("7d")), Some((day("2026-03-25"), today)));
+        assert_eq!(given(None, None, None), Some((day("2026-03-02"), today)));
+        assert_eq!(given(from, None, None), Some((day("2026-01-01"), today)));
+        assert_eq!(given(to, from, None), None);
+        assert_eq!(given(from, None, Some("7d")), None);
+        assert_eq!(given(None, None, Some("soon")), None);
+    }
+}

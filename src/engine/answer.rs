@@ -1,0 +1,127 @@
+//! An answer: rows, where they came from, and what it cost.
+
+use std::{fmt, sync::Arc, time::Instant};
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use datafusion::{
+    datasource::source::DataSourceExec, execution::SendableRecordBatchStream,
+    physical_plan::ExecutionPlan,
+};
+use futures::{StreamExt as _, TryStreamExt as _};
+use serde::Serialize;
+
+use crate::{base::Result, exec::engine_error, plan::Decision, store::Root};
+
+/// An answer under way.
+pub struct Answer {
+    stream: SendableRecordBatchStream,
+    decision: Decision,
+    plan: Arc<dyn ExecutionPlan>,
+    asked: Instant,
+    /// The root, and its requests before the question.
+    requests: (Root, u64),
+}
+
+/// What an answer cost, once its rows were read.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stats {
+    /// `raw`, `rollup` or `mixed`.
+    pub route: &'static str,
+    /// Days answered from segments.
+    pub rollup_days: usize,
+    /// Days answered from raw leaves; one with late leaves counts in both.
+    pub raw_days: usize,
+    /// Files read.
+    pub files: usize,
+    /// Bytes read of them.
+    pub bytes: usize,
+    /// Rows read of them.
+    pub rows_scanned: usize,
+    /// Requests to the store, listings included.
+    pub requests: u64,
+    /// From the question to now.
+    pub elapsed_ms: f64,
+}
+
+impl Answer {
+    pub(super) fn new(
+        stream: SendableRecordBatchStream,
+        decision: Decision,
+        plan: Arc<dyn ExecutionPlan>,
+        asked: Instant,
+        requests: (Root, u64),
+    ) -> Self {
+        Self { stream, decision, plan, asked, requests }
+    }
+
+    /// The columns.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        self.stream.schema()
+    }
+
+    /// Where the answer comes from, and why.
+    #[must_use]
+    pub const fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// The next rows; `None` at the end.
+    ///
+    /// # Errors
+    /// What reading meets. An answer that ends in an error is not whole.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        self.stream.next().await.transpose().map_err(engine_error)
+    }
+
+    /// All rows, and what they cost.
+    ///
+    /// # Errors
+    /// What reading meets.
+    pub async fn collect(mut self) -> Result<(Vec<RecordBatch>, Stats)> {
+        let batches = self.stream.by_ref().try_collect().await.map_err(engine_error)?;
+        let stats = self.stats();
+        Ok((batches, stats))
+    }
+
+    /// What it cost so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let (rollup_days, raw_days) = self.decision.days();
+        let (rows_scanned, bytes) = scanned(&self.plan);
+        let (root, before) = &self.requests;
+        Stats {
+            route: self.decision.route().name(),
+            rollup_days,
+            raw_days,
+            files: self.decision.files(),
+            bytes,
+            rows_scanned,
+            requests: root.meter().requests() - before,
+            elapsed_ms: self.asked.elapsed().as_secs_f64() * 1e3,
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("decision", &self.decision).finish_non_exhaustive()
+    }
+}
+
+/// Rows and bytes that the plan's scans read so far.
+fn scanned(plan: &Arc<dyn ExecutionPlan>) -> (usize, usize) {
+    let mut total = (0, 0);
+    let node: &dyn std::any::Any = plan.as_ref();
+    if node.is::<DataSourceExec>()
+        && let Some(metrics) = plan.metrics()
+    {
+        total.0 += metrics.output_rows().unwrap_or_default();
+        total.1 += metrics.sum_by_name("bytes_scanned").map_or(0, |value| value.as_usize());
+    }
+    for child in plan.children() {
+        let (rows, bytes) = scanned(child);
+        total = (total.0 + rows, total.1 + bytes);
+    }
+    total
+}

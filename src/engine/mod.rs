@@ -1,0 +1,18 @@
+//! Floor 5: the one door. Everything above goes through [`Tallybook`].
+
+mod answer;
+mod explain;
+mod named_query;
+mod query;
+mod sources;
+mod status;
+mod tallybook;
+mod verify;
+
+pub use answer::{Answer, Stats};
+pub use explain::{BlockExplanation, Explanation, RefusalExplanation};
+pub use named_query::{NamedQuery, named_queries};
+pub use query::Question;
+pub use status::{DayStatus, RollupState, Status};
+pub use tallybook::Tallybook;
+pub use verify::{Checked, Difference};

@@ -1,0 +1,127 @@
+//! From SQL to an answer: plan, snapshot, rewrite, run.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use datafusion::{
+    common::{ParamValues, ScalarValue, metadata::ScalarAndMetadata},
+    execution::{SessionState, context::SQLOptions},
+    logical_expr::LogicalPlan,
+    optimizer::{
+        Optimizer, push_down_filter::PushDownFilter, simplify_expressions::SimplifyExpressions,
+    },
+    physical_plan::{ExecutionPlan, execute_stream},
+};
+
+use super::{Answer, Explanation, Tallybook, sources::RootSources};
+use crate::{
+    base::{Error, Result, Route},
+    catalog::Snapshot,
+    exec::engine_error,
+    plan::{Decision, Rewriter, RouteTaken, span_needed},
+};
+
+/// A question in SQL.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// One SELECT. `$name` stands for a parameter.
+    pub sql: String,
+    /// The parameters; `None` is NULL.
+    pub params: Vec<(String, Option<String>)>,
+    /// Which files may answer.
+    pub route: Route,
+}
+
+impl Question {
+    /// A question without parameters, by whatever route.
+    #[must_use]
+    pub fn sql(sql: impl Into<String>) -> Self {
+        Self { sql: sql.into(), params: Vec::new(), route: Route::Auto }
+    }
+
+    /// The same question by that route.
+    #[must_use]
+    pub fn by_route(mut self, route: Route) -> Self {
+        self.route = route;
+        self
+    }
+}
+
+/// A question, decided on and ready to run.
+struct Planned {
+    physical: Arc<dyn ExecutionPlan>,
+    decision: Decision,
+}
+
+pub(super) async fn answer(book: &Tallybook, question: &Question) -> Result<Answer> {
+    let asked = Instant::now();
+    let requests = book.root().meter().requests();
+    let planned = plan(book, question).await?;
+    let task = book.context().task_ctx();
+    let stream = execute_stream(Arc::clone(&planned.physical), task).map_err(engine_error)?;
+    let meter = book.root().clone();
+    Ok(Answer::new(stream, planned.decision, planned.physical, asked, (meter, requests)))
+}
+
+pub(super) async fn explain(book: &Tallybook, question: &Question) -> Result<Explanation> {
+    let planned = plan(book, question).await?;
+    Ok(Explanation::new(book.dataset(), &planned.decision))
+}
+
+async fn plan(book: &Tallybook, question: &Question) -> Result<Planned> {
+    let state = book.context().state();
+    let analyzed = analyze(&state, question).await.map_err(engine_error)?;
+    let span = span_needed(&analyzed, book.dataset()).map_err(engine_error)?;
+    let snapshot = book.snapshot(span).await?;
+    let (plan, decision) = rewrite(book, question.route, &snapshot, analyzed)?;
+    if question.route == Route::Rollup && decision.route() != RouteTaken::Rollup {
+        let why = Explanation::new(book.dataset(), &decision);
+        return Err(Error::invalid(format!("rollups alone can't answer this\n{why}")));
+    }
+    let physical = state.create_physical_plan(&plan).await.map_err(engine_error)?;
+    Ok(Planned { physical, decision })
+}
+
+fn rewrite(
+    book: &Tallybook,
+    route: Route,
+    snapshot: &Snapshot,
+    plan: LogicalPlan,
+) -> Result<(LogicalPlan, Decision)> {
+    let sources = RootSources { root: book.root(), dataset: book.dataset() };
+    let rewriter = Rewriter {
+        dataset: book.dataset(),
+        snapshot,
+        sources: &sources,
+        route,
+        min_span_days: book.settings().min_span_days,
+    };
+    rewriter.rewrite(plan).map_err(engine_error)
+}
+
+/// Parsed, with types and parameters resolved, and with filters where the rewrite looks for them.
+async fn analyze(
+    state: &SessionState,
+    question: &Question,
+) -> datafusion::error::Result<LogicalPlan> {
+    let plan = state.create_logical_plan(&question.sql).await?;
+    // Questions change nothing, whatever their text says.
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+        .verify_plan(&plan)?;
+    let values: HashMap<String, ScalarAndMetadata> = question
+        .params
+        .iter()
+        .map(|(name, value)| (name.clone(), ScalarValue::Utf8(value.clone()).into()))
+        .collect();
+    let plan =
+        if values.is_empty() { plan } else { plan.with_param_values(ParamValues::Map(values))? };
+    let options = state.config_options();
+    let analyzed = state.analyzer().execute_and_check(plan, options, |_, _| {})?;
+    let rules = Optimizer::with_rules(vec![
+        Arc::new(SimplifyExpressions::new()),
+        Arc::new(PushDownFilter::new()),
+    ]);
+    rules.optimize(analyzed, state, |_, _| {})
+}

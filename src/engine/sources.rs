@@ -1,0 +1,28 @@
+//! Gives the rewrite its tables.
+
+use std::sync::Arc;
+
+use datafusion::{datasource::provider_as_source, logical_expr::TableSource};
+
+use crate::{
+    exec::FileTable,
+    model::{Dataset, Rollup},
+    plan::FileSources,
+    store::{Leaf, Root, SegmentFile},
+};
+
+/// Tables over files of one root.
+pub(super) struct RootSources<'a> {
+    pub(super) root: &'a Root,
+    pub(super) dataset: &'a Dataset,
+}
+
+impl FileSources for RootSources<'_> {
+    fn raw(&self, leaves: &[Arc<Leaf>]) -> Arc<dyn TableSource> {
+        provider_as_source(Arc::new(FileTable::of_leaves(self.root, self.dataset, leaves)))
+    }
+
+    fn segments(&self, rollup: &Rollup, segments: &[Arc<SegmentFile>]) -> Arc<dyn TableSource> {
+        provider_as_source(Arc::new(FileTable::of_segments(self.root, rollup, segments)))
+    }
+}

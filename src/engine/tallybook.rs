@@ -1,0 +1,271 @@
+//! An opened root.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datafusion::{datasource::ViewTable, prelude::SessionContext};
+use object_store::{ObjectStore as _, PutMode, PutOptions, PutPayload, path::Path};
+
+use super::{Answer, Checked, Difference, Explanation, Question, Status, query, status, verify};
+use crate::{
+    base::{Clock, Error, ErrorKind, Grain, Result, Settings, Span},
+    build::{self, JobOptions, Outcome, Task},
+    catalog::{Snapshot, load},
+    exec::{DatasetTable, engine_error, new_session},
+    ingest::{self, AppendOptions, AppendReport, Input},
+    model::{DATE_COLUMN, Dataset, HOUR_COLUMN, Rollup},
+    store::{DATASET_FILE, Leaf, Root, Staging, create_bytes, store_error},
+};
+
+/// A dataset in a root, opened: append to it, roll it up, ask it.
+pub struct Tallybook {
+    root: Root,
+    dataset: Arc<Dataset>,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    context: SessionContext,
+}
+
+impl Tallybook {
+    /// Opens a root that exists: a folder path, or a `file://`, `s3://`, `gs://` or `az://` URL.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no dataset; `Invalid` when it has a newer format.
+    pub async fn open(location: &str, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
+        let root = Root::open(location, &settings)?;
+        let text = read_definition(&root).await?.ok_or_else(|| {
+            Error::not_found(format!(
+                "there is no dataset at {}; `append` or `init` makes one",
+                root.name()
+            ))
+        })?;
+        Self::over(root, &text, settings, clock)
+    }
+
+    /// Opens a root, or makes it with that definition (the text, and what messages call it; the
+    /// default dataset when `None`).
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong definition; `Conflict` when the root has another one; `Unavailable`
+    /// when the store can't be written to, or doesn't honour create-if-absent.
+    pub async fn create(
+        location: &str,
+        definition: Option<(&str, &str)>,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let given = definition.map(|(text, file)| Dataset::parse(text, file)).transpose()?;
+        let root = Root::open(location, &settings)?;
+        let stored = if let Some(stored) = read_definition(&root).await? {
+            stored
+        } else {
+            let text = definition.map_or(crate::model::DEFAULT_DEFINITION, |(text, _)| text);
+            let text = Dataset::stored_text(text);
+            make(&root, &text, &settings, clock.as_ref()).await?;
+            // Whoever made it first decides.
+            read_definition(&root).await?.unwrap_or(text)
+        };
+        let opened = Self::over(root, &stored, settings, clock)?;
+        if given.is_some_and(|given| given != *opened.dataset) {
+            return Err(Error::conflict(format!(
+                "{}: the root has another definition, in {DATASET_FILE}",
+                opened.root.name()
+            )));
+        }
+        Ok(opened)
+    }
+
+    fn over(
+        root: Root,
+        definition: &str,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let dataset = Dataset::parse(definition, &root.full_name(&Path::from(DATASET_FILE)))?;
+        let context = new_session(&root, &settings)?;
+        context
+            .register_table(dataset.table(), Arc::new(DatasetTable::new(&dataset)))
+            .map_err(engine_error)?;
+        Ok(Self { root, dataset: Arc::new(dataset), settings, clock, context })
+    }
+
+    /// The dataset's definition.
+    #[must_use]
+    pub fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    /// The root's name, as it was opened.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        self.root.name()
+    }
+
+    /// The clock it goes by.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// Appends rows as one batch.
+    ///
+    /// # Errors
+    /// `Invalid` for bad rows beyond the limit, and then nothing was appended; `Conflict` for a
+    /// batch id that stands for other rows; `Unavailable` when the store refuses: the same batch
+    /// again completes it.
+    pub async fn append(&self, inputs: Vec<Input>, options: AppendOptions) -> Result<AppendReport> {
+        let (root, settings) = (&self.root, &self.settings);
+        ingest::append(root, &self.dataset, settings, self.clock(), inputs, options).await
+    }
+
+    /// Builds the segments that are missing or behind, telling `report` of each.
+    ///
+    /// # Errors
+    /// For what stops the whole job; a segment that fails is reported, and the others go on.
+    pub async fn rollup(
+        &self,
+        options: &JobOptions,
+        report: impl FnMut(&Task<'_>, &Outcome) + Send,
+    ) -> Result<()> {
+        let (root, settings) = (&self.root, &self.settings);
+        build::run(root, &self.dataset, settings, self.clock(), options, report).await
+    }
+
+    /// Answers a question from one snapshot.
+    ///
+    /// # Errors
+    /// `Invalid` for wrong SQL, or when only rollups may answer and can't; else what reading meets.
+    pub async fn ask(&self, question: &Question) -> Result<Answer> {
+        self.register_views().await?;
+        query::answer(self, question).await
+    }
+
+    /// Says how a question would be answered, without answering it.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn explain(&self, question: &Question) -> Result<Explanation> {
+        self.register_views().await?;
+        query::explain(self, question).await
+    }
+
+    /// What each day holds, and how far each rollup serves it.
+    ///
+    /// # Errors
+    /// What listing meets.
+    pub async fn status(&self) -> Result<Status> {
+        let snapshot = self.snapshot(Span::ALL).await?;
+        status::status(self, &snapshot).await
+    }
+
+    /// Recomputes every segment inside `span` from the raw leaves it was built from, and checks
+    /// every leaf against its own account. Tells `report` of each file, and stops at the first
+    /// difference.
+    ///
+    /// # Errors
+    /// What reading meets; a difference is not an error.
+    pub async fn verify(
+        &self,
+        span: Span,
+        report: impl FnMut(&Checked) + Send,
+    ) -> Result<Option<Difference>> {
+        verify::verify(self, span, report).await
+    }
+
+    /// The live raw files inside `span`, by their full names.
+    ///
+    /// # Errors
+    /// What listing meets.
+    pub async fn files(&self, span: Span) -> Result<Vec<String>> {
+        let snapshot = self.snapshot(span).await?;
+        let leaves = snapshot.days(span).flat_map(|(_, leaves)| leaves);
+        Ok(leaves.map(|leaf: &Arc<Leaf>| self.root.full_name(&leaf.file.location)).collect())
+    }
+
+    pub(super) async fn snapshot(&self, span: Span) -> Result<Snapshot> {
+        load(&self.root, &self.dataset, span).await
+    }
+
+    pub(super) const fn root(&self) -> &Root {
+        &self.root
+    }
+
+    pub(super) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) const fn context(&self) -> &SessionContext {
+        &self.context
+    }
+
+    /// Rollups that are readable as tables are views of the raw table, so that they are as exact
+    /// and as fresh as it is, and the rewrite answers them from segments.
+    async fn register_views(&self) -> Result<()> {
+        for rollup in self.dataset.rollups() {
+            let Some(name) = rollup.table() else { continue };
+            if self.context.table_exist(name).map_err(engine_error)? {
+                continue;
+            }
+            let sql = view_sql(&self.dataset, rollup);
+            let plan =
+                self.context.state().create_logical_plan(&sql).await.map_err(engine_error)?;
+            let view = Arc::new(ViewTable::new(plan, Some(sql)));
+            self.context.register_table(name, view).map_err(engine_error)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Tallybook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tallybook").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+fn view_sql(dataset: &Dataset, rollup: &Rollup) -> String {
+    let bucket = match rollup.grain() {
+        Grain::Day => DATE_COLUMN.to_owned(),
+        Grain::Hour => format!("date_trunc('hour', {}) AS {HOUR_COLUMN}", dataset.time_column()),
+    };
+    let dimensions = rollup.dimensions().iter().map(|column| column.name.clone());
+    let groups: Vec<_> = std::iter::once(bucket).chain(dimensions).collect();
+    let measures =
+        rollup.measures().iter().map(|measure| format!("{} AS {}", measure.call(), measure.name));
+    let keys: Vec<_> = (1..=groups.len()).map(|at| at.to_string()).collect();
+    let columns: Vec<_> = groups.into_iter().chain(measures).collect();
+    format!("SELECT {} FROM {} GROUP BY {}", columns.join(", "), dataset.table(), keys.join(", "))
+}
+
+async fn read_definition(root: &Root) -> Result<Option<String>> {
+    let path = Path::from(DATASET_FILE);
+    let Some(bytes) = root.read(&path).await? else { return Ok(None) };
+    String::from_utf8(bytes.to_vec())
+        .map(Some)
+        .map_err(|_| Error::corrupt(format!("{}: is not UTF-8", root.full_name(&path))))
+}
+
+/// Writes the definition, unless another writer did, and makes sure that the store keeps the one
+/// promise that everything rests on: a create of a name that is taken fails.
+async fn make(root: &Root, text: &str, settings: &Settings, clock: &dyn Clock) -> Result<()> {
+    let path = Path::from(DATASET_FILE);
+    let staging = Staging::open(root, settings, clock)?;
+    let bytes = Bytes::from(text.to_owned());
+    let made = create_bytes(root, &staging, &path, bytes.clone()).await;
+    match made {
+        Err(error) if error.kind() == ErrorKind::Conflict => return Ok(()),
+        made => made?,
+    };
+    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    let again = root.store().put_opts(&path, PutPayload::from_bytes(bytes), options).await;
+    match again {
+        Err(
+            object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. },
+        ) => Ok(()),
+        Ok(_) => Err(Error::unavailable(format!(
+            "{}: the store overwrites files that it was asked to create only if absent, so rows \
+             could be lost here; use another store",
+            root.name()
+        ))),
+        Err(error) => Err(store_error(&root.full_name(&path), error)),
+    }
+}

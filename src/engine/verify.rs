@@ -1,0 +1,228 @@
+//! Recomputing what is derived, and checking what is stored.
+
+use std::{fmt, sync::Arc};
+
+use arrow::{
+    array::RecordBatch,
+    compute::concat_batches,
+    datatypes::SchemaRef,
+    util::display::{ArrayFormatter, FormatOptions},
+};
+use datafusion::logical_expr::ident;
+use object_store::ObjectMeta;
+
+use super::Tallybook;
+use crate::{
+    base::{Day, ErrorKind, Result, Span},
+    build::group_rows,
+    catalog::Freshness,
+    exec::{FileTable, engine_error},
+    model::Rollup,
+    store::{FileDigest, FileFooter, Leaf, SegmentFile, read_body, read_metadata},
+};
+
+/// A file that was found to be as it should.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Its full name.
+    pub file: String,
+    /// Its rows.
+    pub rows: u64,
+}
+
+/// The first thing that isn't as it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The file.
+    pub file: String,
+    /// What differs.
+    pub what: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file, self.what)
+    }
+}
+
+pub(super) async fn verify(
+    book: &Tallybook,
+    span: Span,
+    mut report: impl FnMut(&Checked) + Send,
+) -> Result<Option<Difference>> {
+    let snapshot = book.snapshot(span).await?;
+    for (day, leaves) in snapshot.days(span) {
+        for leaf in leaves {
+            match check_leaf(book, leaf).await? {
+                Ok(checked) => report(&checked),
+                Err(difference) => return Ok(Some(difference)),
+            }
+        }
+        for rollup in book.dataset().rollups() {
+            let (segment, late): (_, &[_]) = match snapshot.freshness(rollup.name(), day) {
+                Freshness::Missing => continue,
+                Freshness::Current(segment) => (segment, &[]),
+                Freshness::Behind { segment, late } => (segment, late),
+            };
+            let in_it = leaves.iter().filter(|leaf| !late.iter().any(|late| late.id == leaf.id));
+            let in_it: Vec<_> = in_it.cloned().collect();
+            match check_segment(book, rollup, segment, &in_it).await? {
+                Ok(checked) => report(&checked),
+                Err(difference) => return Ok(Some(difference)),
+            }
+        }
+    }
+    Ok(None)
+}
+
+type Verdict = Result<Checked, Difference>;
+
+/// A leaf against its own account: bytes, rows, and that all of them are of its day.
+async fn check_leaf(book: &Tallybook, leaf: &Leaf) -> Result<Verdict> {
+    let rows = match check_body(book, &leaf.file).await? {
+        Ok((rows, Some(footer))) => match footer.leaf() {
+            Some(account) if account.content.rows == rows && account.id == leaf.id => rows,
+            _ => {
+                return Ok(Err(difference(book, &leaf.file, "is not the leaf that its name says")));
+            }
+        },
+        Ok((rows, None)) => rows,
+        Err(different) => return Ok(Err(different)),
+    };
+    let file = book.root().full_name(&leaf.file.location);
+    if let Some(outside) = first_outside(book, leaf).await? {
+        let what = format!("holds a row of {outside} in the folder of {}", leaf.day);
+        return Ok(Err(Difference { file, what }));
+    }
+    Ok(Ok(Checked { file, rows }))
+}
+
+/// A day besides the leaf's that it has a row of.
+async fn first_outside(book: &Tallybook, leaf: &Leaf) -> Result<Option<Day>> {
+    use arrow::{array::AsArray as _, datatypes::Date32Type};
+    use datafusion::logical_expr::cast;
+    let table = FileTable::of_leaves(book.root(), book.dataset(), &[Arc::new(leaf.clone())]);
+    let day = cast(ident(book.dataset().time_column()), arrow::datatypes::DataType::Date32);
+    let outside = day.clone().not_eq(ident(crate::model::DATE_COLUMN));
+    let rows = book
+        .context()
+        .read_table(Arc::new(table))
+        .and_then(|rows| rows.filter(outside))
+        .and_then(|rows| rows.select(vec![day]))
+        .and_then(|rows| rows.limit(0, Some(1)))
+        .map_err(engine_error)?;
+    let rows = rows.collect().await.map_err(engine_error)?;
+    let first = rows.iter().find(|batch| batch.num_rows() > 0);
+    Ok(first
+        .map(|batch| Day::from_epoch_days(batch.column(0).as_primitive::<Date32Type>().value(0))))
+}
+
+/// A segment against its account, and against the rollup of the leaves it was built from.
+async fn check_segment(
+    book: &Tallybook,
+    rollup: &Rollup,
+    segment: &Arc<SegmentFile>,
+    leaves: &[Arc<Leaf>],
+) -> Result<Verdict> {
+    let rows = match check_body(book, &segment.file).await? {
+        Ok((rows, _)) => rows,
+        Err(different) => return Ok(Err(different)),
+    };
+    let schema = rollup.segment_schema();
+    let (root, context) = (book.root(), book.context());
+    let groups = group_rows(root, book.dataset(), context, rollup, leaves).await?;
+    let expected =
+        datafusion::physical_plan::common::collect(groups).await.map_err(engine_error)?;
+    let expected = joined(&schema, &expected)?;
+    let keys = rollup.dimensions().iter().map(|column| ident(&column.name));
+    let keys = keys.chain([ident(rollup.bucket_column())]);
+    let stored = FileTable::of_segments(root, rollup, std::slice::from_ref(segment));
+    let stored = context
+        .read_table(Arc::new(stored))
+        .and_then(|rows| rows.sort(keys.map(|key| key.sort(true, false)).collect()))
+        .map_err(engine_error)?;
+    let stored = joined(&schema, &stored.collect().await.map_err(engine_error)?)?;
+    let file = root.full_name(&segment.file.location);
+    Ok(match first_difference(&expected, &stored) {
+        None => Ok(Checked { file, rows }),
+        Some(what) => Err(Difference { file, what }),
+    })
+}
+
+/// A file's rows and account, if its bytes are those it was written with.
+async fn check_body(
+    book: &Tallybook,
+    file: &ObjectMeta,
+) -> Result<Result<(u64, Option<FileFooter>), Difference>> {
+    let metadata = match read_metadata(book.root(), file).await {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            return Ok(Err(difference(book, file, "is not a whole Parquet file")));
+        }
+        read => read?,
+    };
+    let rows = metadata.file_metadata().num_rows().unsigned_abs();
+    // A file of another tool has no account to check.
+    let Ok(footer) = FileFooter::of(&metadata) else { return Ok(Ok((rows, None))) };
+    let body = read_body(book.root(), &file.location, footer.body.bytes).await?;
+    if FileDigest::of(&body) != footer.body {
+        return Ok(Err(difference(book, file, "its bytes are not those it was written with")));
+    }
+    Ok(Ok((rows, Some(footer))))
+}
+
+fn difference(book: &Tallybook, file: &ObjectMeta, what: &str) -> Difference {
+    Difference { file: book.root().full_name(&file.location), what: what.to_owned() }
+}
+
+/// One batch of the segment's columns.
+fn joined(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch> {
+    let fail = |error| engine_error(datafusion::error::DataFusionError::from(error));
+    let wanted: Vec<usize> = (0..schema.fields().len()).collect();
+    let batches: Result<Vec<_>, _> = batches
+        .iter()
+        .map(|batch| {
+            let columns = batch.project(&wanted)?.columns().to_vec();
+            RecordBatch::try_new(Arc::clone(schema), columns)
+        })
+        .collect();
+    concat_batches(schema, &batches.map_err(fail)?).map_err(fail)
+}
+
+fn first_difference(expected: &RecordBatch, stored: &RecordBatch) -> Option<String> {
+    if expected == stored {
+        return None;
+    }
+    if expected.num_rows() != stored.num_rows() {
+        return Some(format!(
+            "has {} rows where the raw rows make {}",
+            stored.num_rows(),
+            expected.num_rows()
+        ));
+    }
+    for row in 0..expected.num_rows() {
+        for (field, (raw, kept)) in expected
+            .schema_ref()
+            .fields()
+            .iter()
+            .zip(expected.columns().iter().zip(stored.columns()))
+        {
+            if raw.slice(row, 1) != kept.slice(row, 1) {
+                let show = |array| {
+                    let options = FormatOptions::default().with_null("NULL");
+                    ArrayFormatter::try_new(array, &options).map_or_else(
+                        |error| error.to_string(),
+                        |shown| shown.value(row).to_string(),
+                    )
+                };
+                return Some(format!(
+                    "row {}, {}: {} where the raw rows make {}",
+                    row + 1,
+                    field.name(),
+                    show(kept.as_ref()),
+                    show(raw.as_ref())
+                ));
+            }
+        }
+    }
+    Some("differs from what the raw rows make".to_owned())
+}

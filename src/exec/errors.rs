@@ -1,0 +1,51 @@
+//! DataFusion's errors and ours, with kind and cause kept both ways.
+
+use std::error::Error as StdError;
+
+use datafusion::error::DataFusionError;
+
+use crate::{
+    base::{Error, ErrorKind},
+    store::store_error_kind,
+};
+
+/// Our error as DataFusion's, to come out again by [`engine_error`].
+#[must_use]
+pub(crate) fn into_datafusion(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// DataFusion's error as ours. An error of ours inside comes out as it went in.
+#[must_use]
+pub(crate) fn engine_error(error: DataFusionError) -> Error {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
+    while let Some(inner) = cause {
+        if let Some(ours) = inner.downcast_ref::<Error>() {
+            return Error::new(ours.kind(), ours.to_string()).with_source(error);
+        }
+        if let Some(store) = inner.downcast_ref::<object_store::Error>() {
+            return Error::new(store_error_kind(store), store.to_string()).with_source(error);
+        }
+        cause = inner.source();
+    }
+    let root = error.find_root();
+    let message = root.strip_backtrace();
+    Error::new(kind_of(root), message).with_source(error)
+}
+
+fn kind_of(error: &DataFusionError) -> ErrorKind {
+    match error {
+        DataFusionError::SQL(..)
+        | DataFusionError::Plan(_)
+        | DataFusionError::SchemaError(..)
+        | DataFusionError::NotImplemented(_)
+        | DataFusionError::Configuration(_)
+        | DataFusionError::Execution(_)
+        | DataFusionError::ArrowError(..)
+        | DataFusionError::Diagnostic(..) => ErrorKind::Invalid,
+        DataFusionError::ParquetError(_) => ErrorKind::Corrupt,
+        DataFusionError::ResourcesExhausted(_) => ErrorKind::Limit,
+        DataFusionError::IoError(_) | DataFusionError::ObjectStore(_) => ErrorKind::Unavailable,
+        _ => ErrorKind::Internal,
+    }
+}

@@ -1,0 +1,56 @@
+//! A DataFusion session over one root.
+
+use std::sync::Arc;
+
+use datafusion::{
+    execution::{
+        SessionStateBuilder,
+        memory_pool::FairSpillPool,
+        runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
+    },
+    prelude::{SessionConfig, SessionContext},
+};
+
+use super::engine_error;
+use crate::{
+    base::{Error, Result, Settings},
+    store::Root,
+};
+
+/// The name that the root's store has inside DataFusion.
+pub(crate) const ROOT_URL: &str = "tallybook://root/";
+
+/// A session whose only registered store is the root's, with a memory pool that spills.
+///
+/// # Errors
+/// `Unavailable` when there is no place to spill to.
+pub(crate) fn new_session(root: &Root, settings: &Settings) -> Result<SessionContext> {
+    let url =
+        url::Url::parse(ROOT_URL).map_err(|error| Error::internal("url").with_source(error))?;
+    let runtime = runtime(settings)?;
+    runtime.register_object_store(&url, root.store());
+    let mut config =
+        SessionConfig::new().with_target_partitions(settings.streams).with_information_schema(true);
+    let options = config.options_mut();
+    // Days and hours are UTC unless a query says otherwise.
+    options.execution.time_zone = Some("UTC".to_owned());
+    // Integer and decimal literals stay exact.
+    options.sql_parser.parse_float_as_decimal = true;
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .build();
+    Ok(SessionContext::new_with_state(state))
+}
+
+fn runtime(settings: &Settings) -> Result<Arc<RuntimeEnv>> {
+    let mut builder = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(settings.memory_bytes)))
+        // Scans are of listed files alone: nothing may list again behind the snapshot.
+        .with_object_list_cache_limit(0);
+    if let Some(temp) = &settings.temp_dir {
+        builder = builder.with_temp_file_path(temp);
+    }
+    builder.build_arc().map_err(engine_error)
+}

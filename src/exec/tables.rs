@@ -1,0 +1,175 @@
+//! Tables over exactly the files that a snapshot lists, and never a listing of their own.
+
+use std::{fmt, sync::Arc};
+
+use arrow::datatypes::{Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{Session, TableProvider},
+    common::ScalarValue,
+    datasource::{
+        TableType,
+        listing::PartitionedFile,
+        object_store::ObjectStoreUrl,
+        physical_plan::{
+            FileGroup, FileScanConfigBuilder, ParquetSource,
+            parquet::CachedParquetFileReaderFactory,
+        },
+        source::DataSourceExec,
+        table_schema::TableSchema,
+    },
+    error::{DataFusionError, Result},
+    logical_expr::{Expr, TableProviderFilterPushDown},
+    physical_plan::{ExecutionPlan, empty::EmptyExec},
+};
+
+use super::{ROOT_URL, into_datafusion, reader::NamingReaderFactory};
+use crate::{
+    base::{Day, Error},
+    model::{Dataset, Rollup},
+    store::{Leaf, Root, SegmentFile},
+};
+
+/// Raw leaves or segments of a snapshot, as a table.
+pub(crate) struct FileTable {
+    root: Root,
+    schema: TableSchema,
+    files: Vec<PartitionedFile>,
+}
+
+impl FileTable {
+    /// The raw table, of only those leaves: the dataset's columns, and `date` from the folder.
+    #[must_use]
+    pub(crate) fn of_leaves(root: &Root, dataset: &Dataset, leaves: &[Arc<Leaf>]) -> Self {
+        let schema = TableSchema::builder(dataset.query_file_schema())
+            .with_table_partition_cols(vec![Arc::new(Dataset::date_field())])
+            .build();
+        let files = leaves.iter().map(|leaf| {
+            let date = |day: Day| ScalarValue::Date32(Some(day.epoch_days()));
+            PartitionedFile::new_from_meta(leaf.file.clone())
+                .with_partition_values(vec![date(leaf.day)])
+        });
+        Self { root: root.clone(), schema, files: files.collect() }
+    }
+
+    /// A rollup's rows, of only those segments.
+    #[must_use]
+    pub(crate) fn of_segments(root: &Root, rollup: &Rollup, segments: &[Arc<SegmentFile>]) -> Self {
+        let files = segments
+            .iter()
+            .map(|segment| PartitionedFile::new_from_meta(segment.file.clone()))
+            .collect();
+        let schema = TableSchema::from(rollup.segment_schema());
+        Self { root: root.clone(), schema, files }
+    }
+
+    /// Neighbouring files share a stream, so that each stream reads about as many bytes.
+    fn streams(&self, streams_max: usize) -> Vec<FileGroup> {
+        let total: u64 = self.files.iter().map(|file| file.object_meta.size).sum();
+        let share = (total / streams_max.max(1) as u64).max(1);
+        let mut groups = vec![Vec::new()];
+        let mut bytes = 0;
+        for file in &self.files {
+            if bytes >= share && groups.len() < streams_max {
+                groups.push(Vec::new());
+                bytes = 0;
+            }
+            bytes += file.object_meta.size;
+            if let Some(group) = groups.last_mut() {
+                group.push(file.clone());
+            }
+        }
+        groups.into_iter().map(FileGroup::new).collect()
+    }
+}
+
+impl fmt::Debug for FileTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileTable").field("files", &self.files.len()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TableProvider for FileTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(self.schema.table_schema())
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        // Pruning by statistics: rows that stay are filtered above.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if self.files.is_empty() {
+            let schema = match projection {
+                None => self.schema(),
+                Some(columns) => Arc::new(Schema::project(&self.schema(), columns)?),
+            };
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
+        let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let readers = NamingReaderFactory {
+            root: self.root.clone(),
+            inner: CachedParquetFileReaderFactory::new(self.root.store(), cache),
+        };
+        let source = ParquetSource::new(self.schema.clone())
+            .with_table_parquet_options(state.table_options().parquet.clone())
+            .with_parquet_file_reader_factory(Arc::new(readers));
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(ROOT_URL)?, Arc::new(source))
+            .with_file_groups(self.streams(state.config().target_partitions()))
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}
+
+/// The raw table's name and columns, before a snapshot says which files it is.
+#[derive(Debug)]
+pub(crate) struct DatasetTable {
+    schema: SchemaRef,
+}
+
+impl DatasetTable {
+    /// The raw table of that dataset.
+    #[must_use]
+    pub(crate) fn new(dataset: &Dataset) -> Self {
+        Self { schema: dataset.table_schema() }
+    }
+}
+
+#[async_trait]
+impl TableProvider for DatasetTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        _projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        // Every scan is given its files before execution; this one was overlooked.
+        Err(into_datafusion(Error::internal("a scan of the raw table was left without files")))
+    }
+}

@@ -1,0 +1,190 @@
+//! One append, from input to visible leaves.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::{
+    FieldMap, Format, Input, Rejects,
+    draft::Draft,
+    parts::{PartWriter, StagedLeaf},
+    publish,
+    spool::Spool,
+};
+use crate::{
+    base::{Clock, Day, Error, Result, Settings},
+    model::{BatchId, ContentHash, Dataset},
+    store::{Creation, Root, Staging},
+};
+
+/// Rows typed at once.
+const ROWS_AT_ONCE: usize = 8192;
+
+/// Told how far an append is: input bytes read, rows read.
+type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
+
+/// How to append.
+#[derive(Default)]
+pub struct AppendOptions {
+    /// The batch's id. The same id with the same rows again changes nothing; without one, each
+    /// append is a batch of its own and a retry counts twice.
+    pub batch: Option<BatchId>,
+    /// The form of every input; told by name and content when `None`.
+    pub format: Option<Format>,
+    /// The text of a field map, and what messages call it.
+    pub map: Option<(String, String)>,
+    /// What becomes of bad rows.
+    pub rejects: Rejects,
+    /// Is called now and then.
+    pub progress: Option<Progress>,
+}
+
+impl fmt::Debug for AppendOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppendOptions").field("batch", &self.batch).finish_non_exhaustive()
+    }
+}
+
+/// What an append did.
+#[derive(Clone, Debug)]
+pub struct AppendReport {
+    /// The batch's id, the caller's or a random one.
+    pub batch: BatchId,
+    /// Rows of the batch.
+    pub rows: u64,
+    /// The days they are of.
+    pub days: Vec<Day>,
+    /// Its leaves.
+    pub leaves: usize,
+    /// How many of these this append made visible; fewer where an earlier attempt had.
+    pub leaves_new: usize,
+    /// Bytes of its leaves.
+    pub bytes: u64,
+    /// Bad rows that were left out.
+    pub rejected: u64,
+    /// The first of them: `file:line: field: reason`.
+    pub reject_reasons: Vec<String>,
+    /// What was odd about rows that were kept, and how many rows.
+    pub warnings: Vec<(String, u64)>,
+}
+
+/// A batch judged and written to disk, of which nothing is visible.
+struct Staged {
+    leaves: Vec<StagedLeaf>,
+    content: ContentHash,
+    rejects: Rejects,
+    warnings: Vec<(String, u64)>,
+}
+
+/// Appends rows to a root whose dataset is known.
+///
+/// # Errors
+/// `Invalid` for bad rows beyond the limit; `Conflict` for a batch id that stands for other rows;
+/// `Unavailable` when disk or store refuse. On any error before publishing nothing is visible;
+/// after one while publishing, the same batch again completes it.
+pub(crate) async fn append(
+    root: &Root,
+    dataset: &Arc<Dataset>,
+    settings: &Settings,
+    clock: &dyn Clock,
+    inputs: Vec<Input>,
+    options: AppendOptions,
+) -> Result<AppendReport> {
+    let staging = Arc::new(Staging::open(root, settings, clock)?);
+    let named = options.batch.is_some();
+    let batch = match options.batch.clone() {
+        Some(batch) => batch,
+        None => BatchId::try_new(random_name())?,
+    };
+    let staged = {
+        let stage = Stage {
+            dataset: Arc::clone(dataset),
+            staging: Arc::clone(&staging),
+            batch: batch.clone(),
+            buffer_bytes: settings.append_buffer_bytes,
+            today: clock.today(),
+        };
+        let done = tokio::task::spawn_blocking(move || stage.run(inputs, options)).await;
+        done.map_err(|error| Error::internal("reading the input").with_source(error))??
+    };
+    let retried =
+        named && publish::claim(root, &staging, &batch, &staged.content).await? == Creation::Same;
+    let mut leaves_new = 0;
+    for leaf in &staged.leaves {
+        let published = publish::publish(root, leaf, retried).await?;
+        leaves_new += usize::from(published == Creation::New);
+    }
+    let days: BTreeSet<_> = staged.leaves.iter().map(|leaf| leaf.day).collect();
+    Ok(AppendReport {
+        batch,
+        rows: staged.content.rows,
+        days: days.into_iter().collect(),
+        leaves: staged.leaves.len(),
+        leaves_new,
+        bytes: staged.leaves.iter().map(|leaf| leaf.bytes).sum(),
+        rejected: staged.rejects.count(),
+        reject_reasons: staged.rejects.described().to_vec(),
+        warnings: staged.warnings,
+    })
+}
+
+fn random_name() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+/// Reads, judges and writes a batch, on a thread of its own.
+struct Stage {
+    dataset: Arc<Dataset>,
+    staging: Arc<Staging>,
+    batch: BatchId,
+    buffer_bytes: usize,
+    today: Day,
+}
+
+impl Stage {
+    fn run(&self, inputs: Vec<Input>, options: AppendOptions) -> Result<Staged> {
+        let (dataset, staging) = (self.dataset.as_ref(), self.staging.as_ref());
+        let map = match &options.map {
+            None => FieldMap::of(dataset),
+            Some((text, file)) => FieldMap::parse(text, file, dataset)?,
+        };
+        let mut draft = Draft::new(dataset, &map, self.today);
+        let mut spool = Spool::new(staging, self.buffer_bytes);
+        let mut rejects = options.rejects;
+        let bytes_read = Arc::new(AtomicU64::new(0));
+        let mut rows_read = 0;
+        for input in inputs {
+            let name = input.name().to_owned();
+            let mut reader =
+                input.open(options.format, dataset, &map, staging, Arc::clone(&bytes_read))?;
+            loop {
+                draft.clear();
+                let Some(read) = reader.next(&mut draft)? else { break };
+                rows_read += 1;
+                if let Err(fault) = read.and_then(|()| draft.finish()) {
+                    rejects.add(&name, reader.as_mut(), &fault)?;
+                }
+                if draft.rows() == ROWS_AT_ONCE {
+                    let (rows, days) = draft.take()?;
+                    spool.push(&rows, &days)?;
+                    if let Some(progress) = &options.progress {
+                        progress(bytes_read.load(Ordering::Relaxed), rows_read);
+                    }
+                }
+            }
+        }
+        rejects.settle()?;
+        let warnings = draft.warnings();
+        let (rows, days) = draft.take()?;
+        spool.push(&rows, &days)?;
+        let attempt = random_name();
+        let parts = PartWriter { dataset, staging, batch: &self.batch, attempt: &attempt };
+        let (leaves, content) = parts.write(spool)?;
+        Ok(Staged { leaves, content, rejects, warnings })
+    }
+}

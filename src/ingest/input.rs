@@ -1,0 +1,192 @@
+//! Inputs: files, standard input or bytes; compressed or not; and what format they are.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, BufRead, BufReader, Cursor, Read},
+    path::PathBuf,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::{
+    csv_rows::CsvRows, field_map::FieldMap, ndjson_rows::NdjsonRows, parquet_rows::ParquetRows,
+    reader::RowReader,
+};
+use crate::{
+    base::{Error, Result},
+    model::Dataset,
+    store::Staging,
+};
+
+/// A form of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line.
+    Ndjson,
+    /// CSV with a header.
+    Csv,
+    /// Parquet.
+    Parquet,
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "ndjson" | "jsonl" | "json" => Ok(Self::Ndjson),
+            "csv" => Ok(Self::Csv),
+            "parquet" => Ok(Self::Parquet),
+            other => Err(Error::invalid(format!("format `{other}` is not ndjson, csv or parquet"))),
+        }
+    }
+}
+
+/// Rows to append, not yet opened.
+pub struct Input {
+    name: String,
+    source: Source,
+}
+
+enum Source {
+    File(PathBuf),
+    Stdin,
+    Bytes(Vec<u8>),
+}
+
+impl Input {
+    /// A file; what it holds is told by its extension, and by its first bytes.
+    #[must_use]
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self { name: path.display().to_string(), source: Source::File(path) }
+    }
+
+    /// Standard input.
+    #[must_use]
+    pub fn stdin() -> Self {
+        Self { name: "stdin".to_owned(), source: Source::Stdin }
+    }
+
+    /// Bytes in memory; `name` is what messages call them, and its extension tells the format.
+    #[must_use]
+    pub fn bytes(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.into(), source: Source::Bytes(bytes.into()) }
+    }
+
+    /// What messages call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The size of a file before decompression, in bytes, if it is known.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        match &self.source {
+            Source::File(path) => path.metadata().ok().map(|metadata| metadata.len()),
+            Source::Stdin => None,
+            Source::Bytes(bytes) => Some(bytes.len() as u64),
+        }
+    }
+
+    /// Opens it for reading rows. `read` counts the bytes taken from the source.
+    pub(super) fn open(
+        self,
+        format: Option<Format>,
+        dataset: &Dataset,
+        map: &FieldMap,
+        staging: &Staging,
+        read: Arc<AtomicU64>,
+    ) -> Result<Box<dyn RowReader>> {
+        let name = self.name;
+        let fail = |error| Error::io(&name, error);
+        let source: Box<dyn Read> = match self.source {
+            Source::File(path) => Box::new(File::open(path).map_err(fail)?),
+            Source::Stdin => Box::new(io::stdin().lock()),
+            Source::Bytes(bytes) => Box::new(Cursor::new(bytes)),
+        };
+        let counted = BufReader::with_capacity(1 << 20, Counted { source, read });
+        let mut reader = decompressed(counted).map_err(fail)?;
+        let format = match format.or_else(|| named_format(&name)) {
+            Some(format) => format,
+            None => sniffed_format(reader.fill_buf().map_err(fail)?),
+        };
+        Ok(match format {
+            Format::Ndjson => Box::new(NdjsonRows::new(name, reader)),
+            Format::Csv => Box::new(CsvRows::try_new(name, reader, dataset, map)?),
+            Format::Parquet => {
+                // Parquet is read from its end.
+                let staged = format!("input-{}.parquet", uniquely());
+                let (_, mut file) = staging.create(&staged)?;
+                io::copy(&mut reader, &mut file).map_err(fail)?;
+                Box::new(ParquetRows::try_new(name, file, dataset, map)?)
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+fn uniquely() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+struct Counted {
+    source: Box<dyn Read>,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// Compression is told by the first bytes, whatever the name says.
+fn decompressed(mut reader: impl BufRead + 'static) -> io::Result<Box<dyn BufRead>> {
+    let start = reader.fill_buf()?;
+    Ok(if start.starts_with(&[0x1f, 0x8b]) {
+        Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(reader)))
+    } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        let decoder = zstd::stream::read::Decoder::with_buffer(reader)?;
+        Box::new(BufReader::with_capacity(1 << 18, decoder))
+    } else {
+        Box::new(reader)
+    })
+}
+
+fn named_format(name: &str) -> Option<Format> {
+    let name = name.to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    match name.rsplit_once('.')?.1 {
+        "ndjson" | "jsonl" | "json" => Some(Format::Ndjson),
+        "csv" => Some(Format::Csv),
+        "parquet" => Some(Format::Parquet),
+        _ => None,
+    }
+}
+
+fn sniffed_format(start: &[u8]) -> Format {
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    if start.starts_with(b"PAR1") {
+        Format::Parquet
+    } else if text.is_empty() || text.starts_with(b"{") {
+        Format::Ndjson
+    } else {
+        Format::Csv
+    }
+}

@@ -1,0 +1,79 @@
+//! An embedded analytics engine for usage logs: exact long-range answers from rollups, over plain
+//! Parquet files.
+//!
+//! **The bucket is the database, and a rollup is a hint.** Raw rows are appended as immutable
+//! Parquet files by UTC day; a nightly job groups each finished day into compact segments; a
+//! question in SQL is rewritten to read segments where they are provably the same, and raw rows
+//! exactly where they aren't. There is no server, catalog, lock or transaction log. Delete any
+//! segment and every answer stays the same, only slower.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tallybook::{AppendOptions, Input, JobOptions, Question, Settings, SystemClock, Tallybook};
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let clock = Arc::new(SystemClock);
+//! let book = Tallybook::create("memory://", None, Settings::default(), clock).await?;
+//! let log = r#"{"timestamp":"2026-01-24T09:30:00Z","organizationId":"acme","cost":0.25}"#;
+//! book.append(vec![Input::bytes("calls.ndjson", log)], AppendOptions::default()).await?;
+//! book.rollup(&JobOptions::default(), |_, _| {}).await?;
+//!
+//! let question = Question::sql("SELECT sum(cost) FROM ai_usage_log");
+//! let (rows, stats) = book.ask(&question).await?.collect().await?;
+//! assert_eq!((rows[0].num_rows(), stats.route), (1, "rollup"));
+//! # Ok::<(), tallybook::Error>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # The house
+//!
+//! A file names its own module and lower floors only; siblings on a floor never meet.
+//!
+//! | floor | rooms | what is there |
+//! |---|---|---|
+//! | 7 | `main.rs` | parse, run, exit code |
+//! | 6 | `cli` | the command line; the only reader of the environment, the only printer |
+//! | 5 | `engine` | the one door: [`Tallybook`] |
+//! | 4 | `plan`, `build`, `ingest` | the rewrite, pure; the nightly job; `append` |
+//! | 3 | `catalog`, `exec` | snapshot and freshness; DataFusion, set up in one place |
+//! | 2 | `store` | paths, listing, Parquet files, and how one becomes visible |
+//! | 1 | `model`, `sample` | dataset, rollup, measure algebra, ids; made-up logs |
+//! | 0 | `base` | day, span, grain, clock, error, settings |
+//!
+//! # Invariants
+//!
+//! 1. A rollup is a hint: an answer never depends on whether one exists.
+//! 2. One snapshot per question.
+//! 3. Only `store::create` makes a file visible, and nothing visible changes.
+//! 4. A cover tiles its span: no gap, no overlap. That is checked before a question runs.
+//! 5. Every question that was not rewritten carries its refusals.
+//! 6. Nothing below floor 6 reads the environment or prints, nor the clock but through [`Clock`].
+
+mod base;
+mod build;
+mod catalog;
+#[doc(hidden)]
+pub mod cli;
+mod engine;
+mod exec;
+mod ingest;
+mod model;
+mod plan;
+mod sample;
+mod store;
+
+pub use base::{
+    Clock, Day, Error, ErrorKind, FixedClock, Grain, Result, Route, Settings, Span, SystemClock,
+};
+pub use build::{Built, JobOptions, Outcome, Reason, Task};
+pub use engine::{
+    Answer, BlockExplanation, Checked, DayStatus, Difference, Explanation, NamedQuery, Question,
+    RefusalExplanation, RollupState, Stats, Status, Tallybook, named_queries,
+};
+pub use ingest::{AppendOptions, AppendReport, Format, Input, Rejects};
+pub use model::{
+    BatchId, Column, ColumnType, ContentHash, DEFAULT_DEFINITION, Dataset, FORMAT, Fingerprint,
+    Function, LeafId, Measure, Rollup,
+};
+pub use plan::{BlockDecision, Cover, Decision, Piece, RawReason, Refusal, RouteTaken, Source};
+pub use sample::SampleLog;

@@ -1,0 +1,146 @@
+//! A column of the raw log and its type.
+
+use std::{fmt, str::FromStr};
+
+use arrow::datatypes::{DataType, TimeUnit};
+
+use crate::base::{Error, Result};
+
+/// A column's type, as definitions write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ColumnType {
+    /// An instant: microseconds since the epoch, UTC.
+    Timestamp,
+    /// UTF-8 text.
+    Text,
+    /// A signed 64-bit integer.
+    Integer,
+    /// A decimal of that many digits in all, and after the point.
+    Decimal(u8, i8),
+    /// A double. It can't be summed exactly, so no rollup sums it.
+    Float,
+    /// True or false.
+    Boolean,
+}
+
+impl ColumnType {
+    /// The type in files and in arrays on their way there.
+    #[must_use]
+    pub fn file_type(self) -> DataType {
+        match self {
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Self::Text => DataType::Utf8,
+            Self::Integer => DataType::Int64,
+            Self::Decimal(precision, scale) => DataType::Decimal128(precision, scale),
+            Self::Float => DataType::Float64,
+            Self::Boolean => DataType::Boolean,
+        }
+    }
+
+    /// The type in queries: text as views, which group and compare faster.
+    #[must_use]
+    pub fn query_type(self) -> DataType {
+        match self {
+            Self::Text => DataType::Utf8View,
+            other => other.file_type(),
+        }
+    }
+}
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timestamp => f.write_str("timestamp"),
+            Self::Text => f.write_str("text"),
+            Self::Integer => f.write_str("integer"),
+            Self::Decimal(precision, scale) => write!(f, "decimal({precision},{scale})"),
+            Self::Float => f.write_str("float"),
+            Self::Boolean => f.write_str("boolean"),
+        }
+    }
+}
+
+impl FromStr for ColumnType {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "timestamp" => return Ok(Self::Timestamp),
+            "text" => return Ok(Self::Text),
+            "integer" => return Ok(Self::Integer),
+            "float" => return Ok(Self::Float),
+            "boolean" => return Ok(Self::Boolean),
+            _ => {}
+        }
+        let decimal = || {
+            let digits = text.strip_prefix("decimal(")?.strip_suffix(')')?;
+            let (precision, scale) = digits.split_once(',')?;
+            let (precision, scale) = (precision.trim().parse().ok()?, scale.trim().parse().ok()?);
+            (1..=38).contains(&precision).then_some(())?;
+            (0..=i8::try_from(precision).ok()?).contains(&scale).then_some(())?;
+            Some(Self::Decimal(precision, scale))
+        };
+        decimal().ok_or_else(|| {
+            Error::invalid(format!(
+                "type `{text}` is not timestamp, text, integer, decimal(precision,scale) with at \
+                 most 38 digits, float or boolean"
+            ))
+        })
+    }
+}
+
+/// A column of the raw log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name in files and queries.
+    pub name: String,
+    /// Its type.
+    pub kind: ColumnType,
+    /// Whether a row without it is refused.
+    pub required: bool,
+    /// Other names that input may use, besides the name in camelCase.
+    pub aliases: Vec<String>,
+    /// The two integer columns whose quotient stands in for a missing value; over 0 it is 0.
+    pub ratio: Option<(String, String)>,
+}
+
+impl Column {
+    /// Every name that input may use for this column.
+    pub fn input_names(&self) -> impl Iterator<Item = String> + '_ {
+        let camel = camel_case(&self.name);
+        let camel = (camel != self.name).then_some(camel);
+        std::iter::once(self.name.clone()).chain(camel).chain(self.aliases.iter().cloned())
+    }
+}
+
+fn camel_case(snake: &str) -> String {
+    let mut words = snake.split('_');
+    let mut camel = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        camel.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        camel.push_str(letters.as_str());
+    }
+    camel
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_print_as_they_parse() {
+        for text in ["timestamp", "text", "integer", "decimal(18,12)", "float", "boolean"] {
+            assert_eq!(text.parse::<ColumnType>().unwrap().to_string(), text);
+        }
+        for text in ["", "int", "decimal", "decimal(39,2)", "decimal(4,5)", "decimal(4,-1)"] {
+            assert!(text.parse::<ColumnType>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn camel_case_of_snake_case() {
+        assert_eq!(camel_case("organization_id"), "organizationId");
+        assert_eq!(camel_case("cost"), "cost");
+    }
+}

@@ -1,0 +1,131 @@
+//! Names of raw files: a batch's id, and the ids of its leaves.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Day, Error, Result};
+
+/// The id of one append. The same id again is the same append.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BatchId(String);
+
+impl BatchId {
+    /// An id that the caller chose.
+    ///
+    /// # Errors
+    /// `Invalid` when it is empty or longer than 512 bytes.
+    pub fn try_new(id: impl Into<String>) -> Result<Self> {
+        let id = id.into();
+        if id.is_empty() || id.len() > 512 {
+            return Err(Error::invalid("a batch id has 1 to 512 bytes"));
+        }
+        Ok(Self(id))
+    }
+
+    /// The id as given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name of this batch's claim: 128 bits in hex, whatever bytes the id has.
+    #[must_use]
+    pub fn claim_name(&self) -> String {
+        hex_128(
+            blake3::Hasher::new_derive_key("tallybook 2026 batch claim").update(self.0.as_bytes()),
+        )
+    }
+}
+
+impl fmt::Display for BatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The id of one immutable raw file: 128 bits in hex, and the stem of its file name.
+///
+/// Of a file that Tallybook appended it is `BLAKE3(batch id, date, part)`: not of the content,
+/// since two honest identical batches must both count, and one batch encoded twice must not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LeafId(String);
+
+impl LeafId {
+    /// The id of part `part` of what `batch` holds for `day`.
+    #[must_use]
+    pub fn of(batch: &BatchId, day: Day, part: u32) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 leaf id");
+        hasher.update(&(batch.0.len() as u64).to_le_bytes());
+        hasher.update(batch.0.as_bytes());
+        hasher.update(&day.epoch_days().to_le_bytes());
+        hasher.update(&part.to_le_bytes());
+        Self(hex_128(&hasher))
+    }
+
+    /// The id of a file that another tool put there: of its path, size and version.
+    #[must_use]
+    pub fn of_foreign(path: &str, size: u64, version: &str) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 foreign leaf id");
+        for part in [path.as_bytes(), &size.to_le_bytes(), version.as_bytes()] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        Self(hex_128(&hasher))
+    }
+
+    /// The id that a file name's stem is, if it looks like one of ours.
+    #[must_use]
+    pub fn parse(stem: &str) -> Option<Self> {
+        let hex = stem.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        (stem.len() == 32 && hex).then(|| Self(stem.to_owned()))
+    }
+
+    /// The id in hex.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LeafId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The first 128 bits of a hash, in hex.
+pub(super) fn hex_128(hasher: &blake3::Hasher) -> String {
+    let mut hex = hasher.finalize().to_hex().to_string();
+    hex.truncate(32);
+    hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_batch_day_and_part_has_its_own_id() {
+        let (a, b) = (BatchId::try_new("a").unwrap(), BatchId::try_new("b").unwrap());
+        let day = Day::from_epoch_days(20_000);
+        let ids = [
+            LeafId::of(&a, day, 0),
+            LeafId::of(&a, day, 1),
+            LeafId::of(&a, day.plus(1), 0),
+            LeafId::of(&b, day, 0),
+        ];
+        for (at, id) in ids.iter().enumerate() {
+            assert_eq!(LeafId::parse(id.as_str()).as_ref(), Some(id));
+            assert!(ids.iter().skip(at + 1).all(|other| other != id));
+        }
+    }
+
+    #[test]
+    fn ids_are_a_format_and_never_change() {
+        let batch = BatchId::try_new("2026-01-24T01").unwrap();
+        let id = LeafId::of(&batch, "2026-01-24".parse().unwrap(), 0);
+        assert_eq!(id.as_str(), "43249dbba64c1119e20495cb2995288d");
+    }
+}

@@ -1,0 +1,65 @@
+//! Odd but honest rows: what a definition asks to be warned of.
+
+use std::{fmt, str::FromStr};
+
+use crate::base::{Error, Result};
+
+/// One side of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// A column's value.
+    Column(String),
+    /// A whole number.
+    Number(i64),
+}
+
+/// How the sides compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// `<`
+    Less,
+    /// `>`
+    Greater,
+}
+
+/// A comparison that marks a row as odd, such as `cached_tokens > input_tokens`. NULL is never odd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OddRule {
+    /// The column on the left.
+    pub left: String,
+    /// The comparison.
+    pub relation: Relation,
+    /// The right side.
+    pub right: Operand,
+}
+
+impl FromStr for OddRule {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || Error::invalid(format!("`{text}` is not `column < x` or `column > x`"));
+        let words: Vec<_> = text.split_whitespace().collect();
+        let &[left, relation, right] = words.as_slice() else { return Err(wrong()) };
+        let relation = match relation {
+            "<" => Relation::Less,
+            ">" => Relation::Greater,
+            _ => return Err(wrong()),
+        };
+        let right =
+            right.parse().map_or_else(|_| Operand::Column(right.to_owned()), Operand::Number);
+        Ok(Self { left: left.to_owned(), relation, right })
+    }
+}
+
+impl fmt::Display for OddRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let relation = match self.relation {
+            Relation::Less => '<',
+            Relation::Greater => '>',
+        };
+        match &self.right {
+            Operand::Column(right) => write!(f, "{} {relation} {right}", self.left),
+            Operand::Number(right) => write!(f, "{} {relation} {right}", self.left),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! A rollup's definition: grain, dimensions, measures; and what its segments hold.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
+use super::{Column, DATE_COLUMN, Dataset, Measure, StoredState};
+use crate::base::Grain;
+
+/// The bucket column of an hourly segment: the hour's first instant, UTC.
+pub(crate) const HOUR_COLUMN: &str = "hour";
+
+/// Raised when the meaning of stored states changes, so that old segments are not read as new ones.
+const STATE_VERSION: &str = "tallybook rollup 1";
+
+/// A rollup's definition, checked against its dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rollup {
+    pub(super) name: String,
+    pub(super) grain: Grain,
+    pub(super) dimensions: Vec<Column>,
+    pub(super) measures: Vec<Measure>,
+    pub(super) table: Option<String>,
+    pub(super) states: Vec<(StoredState, DataType)>,
+    pub(super) hash: String,
+}
+
+impl Rollup {
+    /// Its name, and its folder's.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The width of its buckets.
+    #[must_use]
+    pub const fn grain(&self) -> Grain {
+        self.grain
+    }
+
+    /// The columns its rows are grouped by, besides time.
+    #[must_use]
+    pub fn dimensions(&self) -> &[Column] {
+        &self.dimensions
+    }
+
+    /// Whether it is grouped by that raw column.
+    #[must_use]
+    pub fn has_dimension(&self, column: &str) -> bool {
+        self.dimensions.iter().any(|dimension| dimension.name == column)
+    }
+
+    /// What it measures.
+    #[must_use]
+    pub fn measures(&self) -> &[Measure] {
+        &self.measures
+    }
+
+    /// The SQL table it can be read as, if any: date, dimensions, measures by name.
+    #[must_use]
+    pub fn table(&self) -> Option<&str> {
+        self.table.as_deref()
+    }
+
+    /// The mergeable columns of its segments, each once, with their types.
+    #[must_use]
+    pub fn states(&self) -> &[(StoredState, DataType)] {
+        &self.states
+    }
+
+    /// Whether its segments store that state.
+    #[must_use]
+    pub fn stores(&self, state: &StoredState) -> bool {
+        self.states.iter().any(|(stored, _)| stored == state)
+    }
+
+    /// The definition's hash, 64 bits in hex: of grain, dimensions, states, their types and their
+    /// version, not of names that only readers see.
+    #[must_use]
+    pub fn definition_hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The name of the bucket column.
+    #[must_use]
+    pub const fn bucket_column(&self) -> &'static str {
+        match self.grain {
+            Grain::Day => DATE_COLUMN,
+            Grain::Hour => HOUR_COLUMN,
+        }
+    }
+
+    /// The schema of its segments in queries: bucket, dimensions, states.
+    #[must_use]
+    pub fn segment_schema(&self) -> SchemaRef {
+        let bucket = match self.grain {
+            Grain::Day => DataType::Date32,
+            Grain::Hour => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        };
+        let bucket = Field::new(self.bucket_column(), bucket, false);
+        let dimensions = self
+            .dimensions
+            .iter()
+            .map(|column| Field::new(&column.name, column.kind.query_type(), !column.required));
+        let states = self
+            .states
+            .iter()
+            .map(|(state, kind)| Field::new(state.name(), kind.clone(), state.nullable()));
+        Arc::new(Schema::new(
+            std::iter::once(bucket).chain(dimensions).chain(states).collect::<Vec<_>>(),
+        ))
+    }
+
+    /// The states that the measures need, each once, in a fixed order.
+    pub(super) fn states_of(
+        dataset: &Dataset,
+        measures: &[Measure],
+    ) -> Vec<(StoredState, DataType)> {
+        let mut states = Vec::new();
+        for measure in measures {
+            let column = measure.column.as_deref().and_then(|name| dataset.column(name));
+            let (kind, folds) = match column {
+                None => (DataType::Int64, vec![super::Fold::Rows]),
+                Some(column) => {
+                    (column.kind.query_type(), measure.function.stored_folds(column.kind))
+                }
+            };
+            for fold in folds {
+                let state = StoredState { fold, column: measure.column.clone() };
+                let kind = fold.partial_type(&kind);
+                if !states.iter().any(|(known, _)| *known == state) {
+                    states.push((state, kind));
+                }
+            }
+        }
+        states.sort_by(|(a, _), (b, _)| (&a.column, a.fold).cmp(&(&b.column, b.fold)));
+        states
+    }
+
+    /// The hash of the canonical form, which is this file's own and not any library's printing.
+    pub(super) fn hash_of(
+        time: &str,
+        grain: Grain,
+        dimensions: &[Column],
+        states: &[(StoredState, DataType)],
+    ) -> String {
+        let mut hasher = blake3::Hasher::new();
+        let mut line = |words: &[&str]| {
+            for word in words {
+                hasher.update(&(word.len() as u64).to_le_bytes());
+                hasher.update(word.as_bytes());
+            }
+            hasher.update(b"\n");
+        };
+        line(&[STATE_VERSION, time, grain.name()]);
+        for column in dimensions {
+            line(&["dimension", &column.name, &column.kind.to_string()]);
+        }
+        for (state, kind) in states {
+            line(&["state", &state.name(), &type_name(kind)]);
+        }
+        let mut hex = hasher.finalize().to_hex().to_string();
+        hex.truncate(16);
+        hex
+    }
+}
+
+fn type_name(kind: &DataType) -> String {
+    match kind {
+        DataType::Int64 => "integer".to_owned(),
+        DataType::Utf8View => "text".to_owned(),
+        DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
+        DataType::Timestamp(_, _) => "timestamp".to_owned(),
+        other => format!("{other}"),
+    }
+}

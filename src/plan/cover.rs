@@ -1,0 +1,244 @@
+//! The cover: a query's span tiled by pieces, such that every leaf's rows are counted exactly once.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use crate::{
+    base::{Day, Error, Result, Span},
+    catalog::{Freshness, Snapshot},
+    model::{LeafId, Rollup},
+    store::{Leaf, SegmentFile},
+};
+
+/// Why leaves are read raw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawReason {
+    /// They came after the segment was built.
+    Late,
+    /// The span cuts through a bucket there.
+    Edge,
+    /// No segment serves the day.
+    NoSegment,
+    /// No rollup can serve the block.
+    NoRollup,
+    /// Raw was asked for, or is preferred for a short span.
+    Preferred,
+}
+
+impl fmt::Display for RawReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Late => "late",
+            Self::Edge => "edge",
+            Self::NoSegment => "no segment",
+            Self::NoRollup => "no rollup serves",
+            Self::Preferred => "preferred",
+        })
+    }
+}
+
+/// What answers a piece.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A rollup's segment, and the leaves that are in it.
+    Segment {
+        /// The rollup's name.
+        rollup: String,
+        /// Its file.
+        segment: Arc<SegmentFile>,
+        /// The leaves it was built from.
+        leaves: Vec<LeafId>,
+    },
+    /// Raw leaves.
+    Leaves {
+        /// Their files; never none.
+        leaves: Vec<Arc<Leaf>>,
+        /// Why not a segment.
+        reason: RawReason,
+    },
+}
+
+/// One tile: a stretch of one day, of some of its leaves.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// The day.
+    pub day: Day,
+    /// The stretch of it.
+    pub span: Span,
+    /// What answers it.
+    pub source: Source,
+}
+
+/// The tiling of a span. Days without leaves have no pieces: there is nothing to count.
+#[derive(Clone, Debug)]
+pub struct Cover {
+    /// The span.
+    pub span: Span,
+    /// The tiles, by day.
+    pub pieces: Vec<Piece>,
+    /// How many rollups could serve the block.
+    pub rollups: usize,
+}
+
+impl Cover {
+    /// Tiles `span` by segments of `rollups`, all of which can serve the block, and raw leaves.
+    #[must_use]
+    pub(super) fn tile(span: Span, snapshot: &Snapshot, rollups: &[&Rollup]) -> Self {
+        let mut pieces = Vec::new();
+        for (day, leaves) in snapshot.days(span) {
+            let wanted = span.intersect(day.span());
+            match best_segment(day, wanted, snapshot, rollups) {
+                Some(best) => best.tile(day, wanted, leaves, &mut pieces),
+                None => push_leaves(&mut pieces, day, wanted, leaves, RawReason::NoSegment),
+            }
+        }
+        Self { span, pieces, rollups: rollups.len() }
+    }
+
+    /// Tiles `span` by raw leaves alone.
+    #[must_use]
+    pub(super) fn raw(span: Span, snapshot: &Snapshot, reason: RawReason) -> Self {
+        let mut pieces = Vec::new();
+        for (day, leaves) in snapshot.days(span) {
+            push_leaves(&mut pieces, day, span.intersect(day.span()), leaves, reason);
+        }
+        Self { span, pieces, rollups: 0 }
+    }
+
+    /// The sizes in bytes of the files that are read, a file read in two stretches once.
+    #[must_use]
+    pub fn file_sizes(&self) -> Vec<u64> {
+        let mut files = BTreeMap::new();
+        for piece in &self.pieces {
+            match &piece.source {
+                Source::Segment { segment, .. } => {
+                    files.insert(&segment.file.location, segment.file.size);
+                }
+                Source::Leaves { leaves, .. } => {
+                    files.extend(leaves.iter().map(|leaf| (&leaf.file.location, leaf.file.size)));
+                }
+            }
+        }
+        files.into_values().collect()
+    }
+
+    /// Checks that every leaf of every day is answered by pieces that tile its part of the span.
+    ///
+    /// # Errors
+    /// `Internal` when one is answered twice or not at all: the query must not run.
+    pub(super) fn check(&self, snapshot: &Snapshot) -> Result<()> {
+        let mut tiles: BTreeMap<(Day, &LeafId), Vec<Span>> = BTreeMap::new();
+        for piece in &self.pieces {
+            let ids: Vec<&LeafId> = match &piece.source {
+                Source::Segment { leaves, .. } => leaves.iter().collect(),
+                Source::Leaves { leaves, .. } => leaves.iter().map(|leaf| &leaf.id).collect(),
+            };
+            for id in ids {
+                tiles.entry((piece.day, id)).or_default().push(piece.span);
+            }
+        }
+        let mut leaves = 0;
+        for (day, live) in snapshot.days(self.span) {
+            let wanted = self.span.intersect(day.span());
+            for leaf in live {
+                let spans = tiles.get_mut(&(day, &leaf.id)).map(std::mem::take);
+                leaves += 1;
+                if !spans.is_some_and(|spans| tiles_exactly(spans, wanted)) {
+                    return Err(Error::internal(format!(
+                        "day {day}, leaf {}: the cover doesn't tile its span",
+                        leaf.id
+                    )));
+                }
+            }
+        }
+        if tiles.len() > leaves {
+            return Err(Error::internal("the cover counts leaves that are not live"));
+        }
+        Ok(())
+    }
+}
+
+fn tiles_exactly(mut spans: Vec<Span>, wanted: Span) -> bool {
+    spans.sort_by_key(|span| span.start);
+    let mut at = wanted.start;
+    for span in spans {
+        if span.start != at || span.is_empty() {
+            return false;
+        }
+        at = span.end;
+    }
+    at == wanted.end
+}
+
+/// A segment that serves part of a day.
+struct Best<'a> {
+    rollup: &'a Rollup,
+    segment: &'a Arc<SegmentFile>,
+    late: &'a [Arc<Leaf>],
+    /// The part of the day that it serves.
+    whole: Span,
+}
+
+/// The segment that leaves the least to read raw: first in time, then in late bytes; of equals the
+/// smaller file, then the first name.
+fn best_segment<'a>(
+    day: Day,
+    wanted: Span,
+    snapshot: &'a Snapshot,
+    rollups: &[&'a Rollup],
+) -> Option<Best<'a>> {
+    let serving = rollups.iter().filter_map(|rollup| {
+        let (segment, late): (_, &[_]) = match snapshot.freshness(rollup.name(), day) {
+            Freshness::Current(segment) => (segment, &[]),
+            Freshness::Behind { segment, late } => (segment, late),
+            Freshness::Missing => return None,
+        };
+        let whole = rollup.grain().whole_buckets(wanted);
+        (!whole.is_empty()).then_some(Best { rollup, segment, late, whole })
+    });
+    serving.min_by_key(|best| {
+        let raw = (wanted.end - wanted.start) - (best.whole.end - best.whole.start);
+        let late: u64 = best.late.iter().map(|leaf| leaf.file.size).sum();
+        (raw, late, best.segment.file.size, best.rollup.name())
+    })
+}
+
+impl Best<'_> {
+    fn tile(&self, day: Day, wanted: Span, leaves: &[Arc<Leaf>], pieces: &mut Vec<Piece>) {
+        let before = Span::new(wanted.start, self.whole.start);
+        let after = Span::new(self.whole.end, wanted.end);
+        push_leaves(pieces, day, before, leaves, RawReason::Edge);
+        let built_from = leaves
+            .iter()
+            .filter(|leaf| !self.late.iter().any(|late| late.id == leaf.id))
+            .map(|leaf| leaf.id.clone())
+            .collect();
+        pieces.push(Piece {
+            day,
+            span: self.whole,
+            source: Source::Segment {
+                rollup: self.rollup.name().to_owned(),
+                segment: Arc::clone(self.segment),
+                leaves: built_from,
+            },
+        });
+        push_leaves(pieces, day, self.whole, self.late, RawReason::Late);
+        push_leaves(pieces, day, after, leaves, RawReason::Edge);
+    }
+}
+
+fn push_leaves(
+    pieces: &mut Vec<Piece>,
+    day: Day,
+    span: Span,
+    leaves: &[Arc<Leaf>],
+    reason: RawReason,
+) {
+    if !span.is_empty() && !leaves.is_empty() {
+        let leaves = leaves.to_vec();
+        pieces.push(Piece { day, span, source: Source::Leaves { leaves, reason } });
+    }
+}
+
+#[cfg(test)]
+#[path = "cover_tests.rs"]
+mod tests;

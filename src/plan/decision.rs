@@ -1,0 +1,206 @@
+//! What was decided for a query, and why not more.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{Cover, RawReason, Source};
+use crate::base::{Day, Grain};
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteTaken {
+    /// Raw leaves alone.
+    Raw,
+    /// Segments alone.
+    Rollup,
+    /// Both.
+    Mixed,
+}
+
+impl RouteTaken {
+    /// The word in statistics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Rollup => "rollup",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+/// Why a rollup, or any rollup, could not serve a block. Not an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Only raw leaves were asked for.
+    RouteRaw,
+    /// The span is not longer than the threshold below which raw is preferred, in days.
+    ShortSpan {
+        /// The span.
+        days: i64,
+        /// The threshold.
+        min_span_days: i64,
+    },
+    /// The query asks for rows, not for an aggregate of them.
+    NoAggregate,
+    /// A node between the aggregate and the raw table that doesn't commute with the rollup.
+    Node(String),
+    /// GROUPING SETS, ROLLUP or CUBE.
+    GroupingSets,
+    /// A subquery in an expression below the aggregate.
+    Subquery,
+    /// A function whose value differs from call to call.
+    Volatile(String),
+    /// An aggregate over distinct values.
+    Distinct(String),
+    /// An aggregate that can't be merged from parts.
+    NotMergeable(String),
+    /// An aggregate over an expression instead of a column.
+    Expression(String),
+    /// A column that the rollup isn't grouped by.
+    NotADimension(String),
+    /// A use of the time column that tells apart rows of one bucket.
+    FinerThanGrain {
+        /// The expression.
+        expression: String,
+        /// The rollup's grain.
+        grain: Grain,
+    },
+    /// A value that the rollup doesn't store.
+    NotStored(String),
+    /// The rewritten plan would have had another schema.
+    Schema(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RouteRaw => write!(f, "route raw was asked for"),
+            Self::ShortSpan { days, min_span_days } => {
+                write!(f, "the span of {days} days is not over {min_span_days}, so raw is read")
+            }
+            Self::NoAggregate => write!(f, "the query asks for raw rows, not for an aggregate"),
+            Self::Node(node) => write!(f, "{node} between the aggregate and the raw table"),
+            Self::GroupingSets => write!(f, "GROUPING SETS, ROLLUP and CUBE are read raw"),
+            Self::Subquery => write!(f, "a subquery below the aggregate"),
+            Self::Volatile(call) => write!(f, "{call} differs from call to call"),
+            Self::Distinct(call) | Self::NotMergeable(call) => {
+                write!(f, "{call} can't be merged from parts")
+            }
+            Self::Expression(call) => {
+                write!(f, "{call} is over an expression; rollups store aggregates of columns")
+            }
+            Self::NotADimension(column) => {
+                write!(f, "{column} is not a dimension; add it to dimensions")
+            }
+            Self::FinerThanGrain { expression, grain } => {
+                write!(f, "{expression} is finer than a {grain}; use a finer grain")
+            }
+            Self::NotStored(call) => write!(f, "{call} is not stored; add it to measures"),
+            Self::Schema(what) => write!(f, "the rewritten plan would differ in {what}"),
+        }
+    }
+}
+
+/// The decision for one aggregate block, or one scan of raw rows.
+#[derive(Clone, Debug)]
+pub struct BlockDecision {
+    /// What answers it.
+    pub cover: Cover,
+    /// The rollups considered that could not serve it, by name; under `*` what refuses every
+    /// rollup.
+    pub refusals: Vec<(String, Refusal)>,
+}
+
+/// The decision for a query.
+#[derive(Clone, Debug, Default)]
+pub struct Decision {
+    /// One for each scan of the raw table, in the order of the plan.
+    pub blocks: Vec<BlockDecision>,
+}
+
+impl Decision {
+    /// Where the answer came from. A query with nothing to read is `rollup` if a rollup could have
+    /// served it.
+    #[must_use]
+    pub fn route(&self) -> RouteTaken {
+        let pieces = || self.blocks.iter().flat_map(|block| &block.cover.pieces);
+        let segments = pieces().any(|piece| matches!(piece.source, Source::Segment { .. }));
+        let raw = pieces().any(|piece| matches!(piece.source, Source::Leaves { .. }));
+        let nothing_to_read = self.blocks.iter().any(|block| block.cover.rollups > 0) && !raw;
+        match (segments, raw) {
+            (true, true) => RouteTaken::Mixed,
+            (true, false) => RouteTaken::Rollup,
+            (false, _) if nothing_to_read => RouteTaken::Rollup,
+            (false, _) => RouteTaken::Raw,
+        }
+    }
+
+    /// How many days were answered from segments, and how many from raw leaves; a day of both
+    /// counts in both.
+    #[must_use]
+    pub fn days(&self) -> (usize, usize) {
+        let count = |segments: bool| {
+            let days = self.blocks.iter().flat_map(|block| &block.cover.pieces);
+            let days =
+                days.filter(|piece| matches!(piece.source, Source::Segment { .. }) == segments);
+            days.map(|piece| piece.day).collect::<std::collections::BTreeSet<_>>().len()
+        };
+        (count(true), count(false))
+    }
+
+    /// How many files are read.
+    #[must_use]
+    pub fn files(&self) -> usize {
+        self.blocks.iter().map(|block| block.cover.file_sizes().len()).sum()
+    }
+}
+
+impl fmt::Display for Cover {
+    /// In words: `365 days: 351 from org_daily, 13 raw (no segment), 1 org_daily + 2 late leaves
+    /// raw`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut days: BTreeMap<Day, Vec<&super::Piece>> = BTreeMap::new();
+        for piece in &self.pieces {
+            days.entry(piece.day).or_default().push(piece);
+        }
+        let mut kinds: BTreeMap<(u8, String), (usize, usize)> = BTreeMap::new();
+        for pieces in days.values() {
+            let (rank, words, late) = kind_of(pieces);
+            let counts = kinds.entry((rank, words)).or_default();
+            counts.0 += 1;
+            counts.1 += late;
+        }
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        write!(f, "{} day{}", days.len(), plural(days.len()))?;
+        for (at, ((_, words), (count, late))) in kinds.into_iter().enumerate() {
+            write!(f, "{} {count} {words}", if at == 0 { ":" } else { "," })?;
+            if late > 0 {
+                let leaves = if late == 1 { "leaf" } else { "leaves" };
+                write!(f, " + {late} late {leaves} raw")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a day is answered: a rank to sort by, the words, and its late leaves.
+fn kind_of(pieces: &[&super::Piece]) -> (u8, String, usize) {
+    let mut rollup = None;
+    let (mut late, mut edges, mut reason) = (0, false, None);
+    for piece in pieces {
+        match &piece.source {
+            Source::Segment { rollup: name, .. } => rollup = Some(name.clone()),
+            Source::Leaves { leaves, reason: RawReason::Late } => late += leaves.len(),
+            Source::Leaves { reason: RawReason::Edge, .. } => edges = true,
+            Source::Leaves { reason: why, .. } => reason = Some(*why),
+        }
+    }
+    match (rollup, reason) {
+        (Some(name), _) if late > 0 => (2, format!("from {name}"), late),
+        (Some(name), _) if edges => (1, format!("from {name} with raw edges"), 0),
+        (Some(name), _) => (0, format!("from {name}"), 0),
+        (None, Some(reason)) => (3, format!("raw ({reason})"), 0),
+        (None, None) => (3, "raw".to_owned(), 0),
+    }
+}

@@ -1,0 +1,24 @@
+//! Floor 4: the rewrite. A logical plan and a snapshot in; an equal plan over explicit files, and
+//! the decision with its reasons, out. No store, no execution, no clock.
+//!
+//! ```text
+//! plan ── averages ─┬─ block: shape → derive (per rollup) → cover → splice
+//!                   └─ other raw scans: the files of their span
+//!      ── order: a total order for aggregated results
+//! ```
+
+mod averages;
+mod cover;
+mod decision;
+mod derive;
+mod order;
+mod rewrite;
+mod scans;
+mod shape;
+mod splice;
+mod time_filter;
+
+pub use cover::{Cover, Piece, RawReason, Source};
+pub use decision::{BlockDecision, Decision, Refusal, RouteTaken};
+pub(crate) use rewrite::{Rewriter, span_needed};
+pub(crate) use splice::FileSources;

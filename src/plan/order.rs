@@ -1,0 +1,81 @@
+//! A total order for aggregated results.
+//!
+//! SQL leaves open the order of equal rows, and of all rows without ORDER BY; with LIMIT that even
+//! decides which rows come. What SQL leaves open must not depend on which files were read, so:
+//!
+//! 1. A sort over aggregated rows is continued over their other columns.
+//! 2. A limit over unsorted aggregated rows sorts them first.
+//! 3. An aggregated result without a sort is sorted by its columns, left to right.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::{
+    common::{Column, tree_node::Transformed},
+    error::Result,
+    logical_expr::{Expr, LogicalPlan, Sort, SortExpr},
+};
+
+/// The plan with the order of its aggregated rows settled.
+pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let plan = plan.transform_up_with_subqueries(|node| match node {
+        LogicalPlan::Sort(sort) if aggregated(&sort.input) => Ok(continued(sort)),
+        LogicalPlan::Limit(mut limit) if aggregated(&limit.input) && !sorted(&limit.input) => {
+            let input = Arc::unwrap_or_clone(limit.input);
+            limit.input = Arc::new(sort_all(input));
+            Ok(Transformed::yes(LogicalPlan::Limit(limit)))
+        }
+        node => Ok(Transformed::no(node)),
+    })?;
+    let plan = plan.data;
+    let query = !matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
+    let unordered = query && aggregated(&plan) && !sorted(&plan);
+    Ok(if unordered { sort_all(plan) } else { plan })
+}
+
+fn continued(mut sort: Sort) -> Transformed<LogicalPlan> {
+    let keys: Vec<Expr> = sort.expr.iter().map(|key| key.expr.clone()).collect();
+    let rest = orderable(&sort.input).filter(|column| !keys.contains(column));
+    let before = sort.expr.len();
+    let rest: Vec<_> = rest.map(|column| column.sort(true, false)).collect();
+    sort.expr.extend(rest);
+    let changed = sort.expr.len() > before;
+    Transformed::new_transformed(LogicalPlan::Sort(sort), changed)
+}
+
+fn sort_all(plan: LogicalPlan) -> LogicalPlan {
+    let keys: Vec<SortExpr> = orderable(&plan).map(|column| column.sort(true, false)).collect();
+    if keys.is_empty() {
+        return plan;
+    }
+    LogicalPlan::Sort(Sort { expr: keys, input: Arc::new(plan), fetch: None })
+}
+
+fn orderable(plan: &LogicalPlan) -> impl Iterator<Item = Expr> {
+    plan.schema()
+        .iter()
+        .filter(|(_, field)| !matches!(field.data_type(), DataType::Map(..) | DataType::Null))
+        .map(|pair| Expr::Column(Column::from(pair)))
+}
+
+/// Whether every row comes out of an aggregate: then there are few, and sorting them costs little.
+fn aggregated(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(_) => true,
+        LogicalPlan::Window(_) => false,
+        node => {
+            let inputs = node.inputs();
+            !inputs.is_empty() && inputs.into_iter().all(aggregated)
+        }
+    }
+}
+
+fn sorted(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Sort(_) => true,
+        LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::Limit(_) => {
+            plan.inputs().into_iter().all(sorted)
+        }
+        _ => false,
+    }
+}

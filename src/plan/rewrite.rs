@@ -1,0 +1,220 @@
+//! The rewrite of a whole plan: every aggregate block on its own, then the raw scans that are left.
+
+use datafusion::{
+    common::tree_node::{Transformed, TreeNodeRecursion},
+    error::{DataFusionError, Result},
+    logical_expr::{
+        Aggregate, Filter, LogicalPlan, LogicalPlanBuilder, TableScan, utils::split_conjunction,
+    },
+};
+
+use super::{
+    BlockDecision, Cover, Decision, FileSources, RawReason, Refusal, averages,
+    derive::{self, Derivation},
+    order, scans,
+    shape::{self, Block},
+    splice::Splice,
+    time_filter,
+};
+use crate::{
+    base::{Route, Span},
+    catalog::Snapshot,
+    model::{Dataset, Rollup},
+};
+
+/// Refusals, each with the rollup's name.
+type Refusals = Vec<(String, Refusal)>;
+
+/// A rewritten block.
+type Spliced = (LogicalPlan, BlockDecision);
+
+/// Stands for every rollup in a list of refusals.
+const EVERY_ROLLUP: &str = "*";
+
+/// The span that all scans of the raw table in `plan` need together.
+///
+/// # Errors
+/// DataFusion's, for a malformed plan.
+pub(crate) fn span_needed(plan: &LogicalPlan, dataset: &Dataset) -> Result<Span> {
+    let mut needed = Span::EMPTY;
+    plan.apply_with_subqueries(|node| match node {
+        LogicalPlan::Filter(filter) if raw_scan(&filter.input).is_some() => {
+            needed = needed.hull(filter_span(filter, dataset));
+            Ok(TreeNodeRecursion::Jump)
+        }
+        LogicalPlan::TableScan(scan) if scans::is_raw(scan) => {
+            needed = Span::ALL;
+            Ok(TreeNodeRecursion::Stop)
+        }
+        _ => Ok(TreeNodeRecursion::Continue),
+    })?;
+    Ok(needed)
+}
+
+/// Rewrites analyzed plans against one snapshot.
+pub(crate) struct Rewriter<'a> {
+    /// The dataset whose raw table is rewritten.
+    pub dataset: &'a Dataset,
+    /// What exists; it must span what [`span_needed`] says.
+    pub snapshot: &'a Snapshot,
+    /// Tables over its files.
+    pub sources: &'a dyn FileSources,
+    /// Which files may answer.
+    pub route: Route,
+    /// Spans up to this many days are read raw.
+    pub min_span_days: i64,
+}
+
+impl std::fmt::Debug for Rewriter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rewriter").field("route", &self.route).finish_non_exhaustive()
+    }
+}
+
+impl Rewriter<'_> {
+    /// An equal plan over explicit files, and what was decided. The plan must have been analyzed,
+    /// and its filters pushed down.
+    ///
+    /// # Errors
+    /// DataFusion's; ours, of kind `Internal`, when a cover would not tile its span.
+    pub(crate) fn rewrite(&self, plan: LogicalPlan) -> Result<(LogicalPlan, Decision)> {
+        let mut decision = Decision::default();
+        let plan = order::settle(plan)?;
+        // From the leaves up: an aggregate over another's result doesn't read raw any more.
+        let plan = plan.transform_up_with_subqueries(|node| match node {
+            LogicalPlan::Aggregate(aggregate) => self.block(aggregate, &mut decision),
+            node => Ok(Transformed::no(node)),
+        })?;
+        let rows = [(EVERY_ROLLUP.to_owned(), Refusal::NoAggregate)];
+        let plan = self.give_files(plan.data, &mut decision, &rows)?;
+        Ok((plan.transform_up_with_subqueries(averages::exact)?.data, decision))
+    }
+
+    fn block(
+        &self,
+        aggregate: Aggregate,
+        decision: &mut Decision,
+    ) -> Result<Transformed<LogicalPlan>> {
+        let refusals = match shape::read(&aggregate)? {
+            None => return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate))),
+            Some(Err(refusal)) => vec![(EVERY_ROLLUP.to_owned(), refusal)],
+            Some(Ok(block)) => match self.splice(&aggregate, &block)? {
+                Ok((plan, taken)) => {
+                    decision.blocks.push(taken);
+                    return Ok(Transformed::yes(plan));
+                }
+                Err(refusals) => refusals,
+            },
+        };
+        let plan = LogicalPlan::Aggregate(aggregate);
+        self.give_files(plan, decision, &refusals).map(Transformed::yes)
+    }
+
+    /// The block's plan over segments, or why every rollup was refused.
+    fn splice(&self, aggregate: &Aggregate, block: &Block) -> Result<Result<Spliced, Refusals>> {
+        let span = time_filter::span_of(&block.conjuncts, self.dataset.time_column());
+        if let Some(refusal) = self.preference(span) {
+            return Ok(Err(vec![(EVERY_ROLLUP.to_owned(), refusal)]));
+        }
+        let mut derivations: Vec<(&Rollup, Derivation)> = Vec::new();
+        let mut refusals = Vec::new();
+        for rollup in self.dataset.rollups() {
+            match derive::derive(block, rollup, self.dataset)? {
+                Ok(derivation) => derivations.push((rollup, derivation)),
+                Err(refusal) => refusals.push((rollup.name().to_owned(), refusal)),
+            }
+        }
+        if derivations.is_empty() {
+            return Ok(Err(refusals));
+        }
+        let rollups: Vec<_> = derivations.iter().map(|(rollup, _)| *rollup).collect();
+        let cover = Cover::tile(span, self.snapshot, &rollups);
+        cover.check(self.snapshot).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let splice = Splice {
+            dataset: self.dataset,
+            sources: self.sources,
+            aggregate,
+            block,
+            derivations: &derivations,
+            cover: &cover,
+        };
+        Ok(match splice.plan()? {
+            Ok(plan) => Ok((plan, BlockDecision { cover, refusals })),
+            Err(refusal) => {
+                refusals.push((EVERY_ROLLUP.to_owned(), refusal));
+                Err(refusals)
+            }
+        })
+    }
+
+    /// Why rollups aren't wanted for that span, if so. A matter of cost, never of the answer.
+    fn preference(&self, span: Span) -> Option<Refusal> {
+        match (self.route, span.length_days()) {
+            (Route::Raw, _) => Some(Refusal::RouteRaw),
+            (Route::Auto, Some(days)) if days <= self.min_span_days => {
+                Some(Refusal::ShortSpan { days, min_span_days: self.min_span_days })
+            }
+            _ => None,
+        }
+    }
+
+    /// Gives every raw scan in `plan` the live leaves of its filter's span.
+    fn give_files(
+        &self,
+        plan: LogicalPlan,
+        decision: &mut Decision,
+        refusals: &[(String, Refusal)],
+    ) -> Result<LogicalPlan> {
+        let mut give = |scan: &TableScan, span: Span| -> Result<LogicalPlan> {
+            let refusals = refusals.to_vec();
+            let cover = Cover::raw(span, self.snapshot, raw_reason(&refusals));
+            let leaves: Vec<_> =
+                self.snapshot.days(span).flat_map(|(_, leaves)| leaves).cloned().collect();
+            decision.blocks.push(BlockDecision { cover, refusals });
+            let source = self.sources.raw(&leaves);
+            let scan = LogicalPlanBuilder::scan_with_filters_fetch(
+                scan.table_name.clone(),
+                source,
+                scan.projection.clone(),
+                scan.filters.clone(),
+                scan.fetch,
+            );
+            scan?.build()
+        };
+        let given = plan.transform_down_with_subqueries(|node| match &node {
+            LogicalPlan::Filter(filter) => {
+                let Some(scan) = raw_scan(&filter.input) else { return Ok(Transformed::no(node)) };
+                let input = give(scan, filter_span(filter, self.dataset))?;
+                let filtered = Filter::try_new(filter.predicate.clone(), input.into())?;
+                let filtered = LogicalPlan::Filter(filtered);
+                Ok(Transformed::new(filtered, true, TreeNodeRecursion::Jump))
+            }
+            LogicalPlan::TableScan(scan) if scans::is_raw(scan) => {
+                let given = give(scan, Span::ALL)?;
+                Ok(Transformed::new(given, true, TreeNodeRecursion::Jump))
+            }
+            _ => Ok(Transformed::no(node)),
+        })?;
+        Ok(given.data)
+    }
+}
+
+fn raw_reason(refusals: &[(String, Refusal)]) -> RawReason {
+    let by_choice =
+        |refusal: &Refusal| matches!(refusal, Refusal::RouteRaw | Refusal::ShortSpan { .. });
+    match refusals {
+        [(_, refusal)] if by_choice(refusal) => RawReason::Preferred,
+        _ => RawReason::NoRollup,
+    }
+}
+
+fn raw_scan(plan: &LogicalPlan) -> Option<&TableScan> {
+    match plan {
+        LogicalPlan::TableScan(scan) if scans::is_raw(scan) => Some(scan),
+        _ => None,
+    }
+}
+
+fn filter_span(filter: &Filter, dataset: &Dataset) -> Span {
+    time_filter::span_of(split_conjunction(&filter.predicate), dataset.time_column())
+}

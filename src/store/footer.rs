@@ -1,0 +1,208 @@
+//! What every Parquet file of ours says of itself, in its footer under the key `tallybook`.
+
+use std::{ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use futures::{FutureExt as _, future::BoxFuture};
+use object_store::{ObjectMeta, ObjectStoreExt as _, path::Path};
+use parquet::{
+    arrow::async_reader::MetadataFetch,
+    errors::{ParquetError, Result as ParquetResult},
+    file::metadata::{ParquetMetaData, ParquetMetaDataReader},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{FileDigest, Root, store_error};
+use crate::{
+    base::{Day, Error, Result},
+    model::{ContentHash, Fingerprint, LeafId},
+};
+
+/// The footer key.
+pub(super) const FOOTER_KEY: &str = "tallybook";
+
+/// A file's own account of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileFooter {
+    /// The format of this account.
+    pub format: u32,
+    /// The bytes before the footer, and their hash.
+    pub body: FileDigest,
+    /// What it holds.
+    pub kind: FileKind,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FileKind {
+    /// Raw rows.
+    Leaf(LeafFooter),
+    /// A rollup's rows of one day.
+    Segment(SegmentFooter),
+}
+
+/// A leaf's account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LeafFooter {
+    /// Its id.
+    pub id: LeafId,
+    /// The batch it is of.
+    pub batch: String,
+    /// Its UTC date, `YYYY-MM-DD`.
+    pub date: String,
+    /// Which part of the batch's rows of that day, from 0.
+    pub part: u32,
+    /// Its rows, whatever their order.
+    pub content: ContentHash,
+    /// The run of `append` that wrote it; a retry has another.
+    pub attempt: String,
+}
+
+/// A segment's account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SegmentFooter {
+    /// The rollup's name.
+    pub rollup: String,
+    /// The hash of the rollup's definition.
+    pub definition: String,
+    /// The UTC date, `YYYY-MM-DD`.
+    pub date: String,
+    /// The fingerprint of `leaves`.
+    pub fingerprint: Fingerprint,
+    /// The leaves that it was built from, sorted.
+    pub leaves: Vec<LeafId>,
+    /// Raw rows read.
+    pub rows_in: u64,
+    /// Rows of the segment.
+    pub rows_out: u64,
+}
+
+/// A file's Parquet metadata.
+///
+/// # Errors
+/// `Corrupt`, naming the file, when it isn't whole Parquet; or what the store says.
+pub(crate) async fn read_metadata(root: &Root, meta: &ObjectMeta) -> Result<Arc<ParquetMetaData>> {
+    let read = ParquetMetaDataReader::new()
+        .with_prefetch_hint(Some(16 << 10))
+        .load_and_finish(Tail { root, path: &meta.location }, meta.size)
+        .await;
+    read.map(Arc::new).map_err(|error| parquet_error(&root.full_name(&meta.location), error))
+}
+
+/// What the file at that path says of itself. `Ok(None)` when there is no such file.
+///
+/// # Errors
+/// As [`read_metadata`]; `Corrupt` when the file isn't one of ours.
+pub(crate) async fn read_footer(root: &Root, path: &Path) -> Result<Option<FileFooter>> {
+    let meta = match root.store().head(path).await {
+        // A prefixed store answers with the path that it has underneath.
+        Ok(meta) => ObjectMeta { location: path.clone(), ..meta },
+        Err(object_store::Error::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(store_error(&root.full_name(path), error)),
+    };
+    let metadata = read_metadata(root, &meta).await?;
+    FileFooter::of(&metadata).map(Some).map_err(|error| error.about(root.full_name(path)))
+}
+
+/// The first `bytes` of a file.
+///
+/// # Errors
+/// `Corrupt` when the file is shorter; or what the store says.
+pub(crate) async fn read_body(root: &Root, path: &Path, bytes: u64) -> Result<Bytes> {
+    let read = root.store().get_range(path, 0..bytes).await;
+    let body = read.map_err(|error| store_error(&root.full_name(path), error))?;
+    if (body.len() as u64) < bytes {
+        return Err(Error::corrupt(format!("{}: cut short", root.full_name(path))));
+    }
+    Ok(body)
+}
+
+impl FileFooter {
+    /// Reads the account out of a file's metadata.
+    ///
+    /// # Errors
+    /// `Corrupt` when there is none or it can't be read.
+    pub(crate) fn of(metadata: &ParquetMetaData) -> Result<Self> {
+        let pairs = metadata.file_metadata().key_value_metadata();
+        let value = pairs
+            .into_iter()
+            .flatten()
+            .find(|pair| pair.key == FOOTER_KEY)
+            .and_then(|pair| pair.value.as_deref())
+            .ok_or_else(|| Error::corrupt("not a file that tallybook wrote"))?;
+        serde_json::from_str(value)
+            .map_err(|error| Error::corrupt(format!("its footer: {error}")).with_source(error))
+    }
+
+    /// The leaf's account, if it is one.
+    #[must_use]
+    pub(crate) const fn leaf(&self) -> Option<&LeafFooter> {
+        match &self.kind {
+            FileKind::Leaf(leaf) => Some(leaf),
+            FileKind::Segment(_) => None,
+        }
+    }
+
+    /// The segment's account, if it is one.
+    #[must_use]
+    pub(crate) const fn segment(&self) -> Option<&SegmentFooter> {
+        match &self.kind {
+            FileKind::Segment(segment) => Some(segment),
+            FileKind::Leaf(_) => None,
+        }
+    }
+}
+
+impl LeafFooter {
+    /// Whether that is the same leaf with the same rows, whoever wrote it.
+    #[must_use]
+    pub(crate) fn same_rows(&self, other: &Self) -> bool {
+        self.id == other.id && self.content == other.content
+    }
+}
+
+impl SegmentFooter {
+    /// The account of a segment of `day`.
+    #[must_use]
+    pub(crate) fn new(rollup: &crate::model::Rollup, day: Day, mut leaves: Vec<LeafId>) -> Self {
+        leaves.sort_unstable();
+        Self {
+            rollup: rollup.name().to_owned(),
+            definition: rollup.definition_hash().to_owned(),
+            date: day.to_string(),
+            fingerprint: Fingerprint::of(&leaves),
+            leaves,
+            rows_in: 0,
+            rows_out: 0,
+        }
+    }
+}
+
+/// Fetches the ranges that a footer is in.
+struct Tail<'a> {
+    root: &'a Root,
+    path: &'a Path,
+}
+
+impl MetadataFetch for Tail<'_> {
+    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
+        let (store, path) = (self.root.store(), self.path.clone());
+        async move {
+            let read = store.get_range(&path, range).await;
+            read.map_err(|error| ParquetError::External(Box::new(error)))
+        }
+        .boxed()
+    }
+}
+
+fn parquet_error(subject: &str, error: ParquetError) -> Error {
+    let source = match error {
+        ParquetError::External(source) => match source.downcast::<object_store::Error>() {
+            Ok(store) => return store_error(subject, *store),
+            Err(source) => ParquetError::External(source),
+        },
+        other => other,
+    };
+    Error::corrupt(format!("{subject}: not a whole Parquet file: {source}")).with_source(source)
+}

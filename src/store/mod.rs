@@ -1,0 +1,28 @@
+//! Floor 2: a root's files. Paths, listing, Parquet files and how one becomes visible; no queries.
+
+mod create;
+mod errors;
+mod files;
+mod footer;
+mod layout;
+mod listing;
+mod meter;
+mod parquet_file;
+mod root;
+mod staging;
+
+pub(crate) use create::{Creation, create_bytes, create_file};
+pub(crate) use errors::{store_error, store_error_kind};
+pub(crate) use files::{Leaf, SegmentFile};
+pub(crate) use footer::{
+    FileFooter, FileKind, LeafFooter, SegmentFooter, read_body, read_footer, read_metadata,
+};
+pub(crate) use layout::{
+    DATASET_FILE, FileName, claim_path, leaf_path, raw_day_prefix, raw_prefix, segment_path,
+    segments_prefix,
+};
+pub(crate) use listing::list;
+pub(crate) use meter::Meter;
+pub(crate) use parquet_file::{FileDigest, SealedWriter};
+pub(crate) use root::Root;
+pub(crate) use staging::Staging;

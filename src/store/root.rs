@@ -1,0 +1,189 @@
+//! A root: the URL that holds one dataset, opened.
+
+use std::{
+    fmt,
+    path::{Path as FilePath, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use object_store::{
+    BackoffConfig, ObjectStore, RetryConfig, local::LocalFileSystem, memory::InMemory, path::Path,
+    prefix::PrefixStore,
+};
+use url::Url;
+
+use super::{Meter, meter::MeteredStore, store_error};
+use crate::base::{Error, Result, Settings};
+
+/// An opened root. Paths of files are relative to it; cloning it shares the connection.
+#[derive(Clone)]
+pub(crate) struct Root {
+    name: String,
+    store: Arc<dyn ObjectStore>,
+    meter: Arc<Meter>,
+    local: Option<PathBuf>,
+}
+
+impl Root {
+    /// Opens a folder path, or a `file://`, `memory://`, `s3://`, `gs://` or `az://` URL. Nothing
+    /// is created or requested yet.
+    ///
+    /// # Errors
+    /// `Invalid` for a URL or options that no store can be made of.
+    pub(crate) fn open(location: &str, settings: &Settings) -> Result<Self> {
+        let url = location.contains("://").then(|| Url::parse(location)).transpose();
+        let url = url.map_err(|error| Error::invalid(format!("root `{location}`: {error}")))?;
+        match url {
+            None => Self::open_local(location, FilePath::new(location)),
+            Some(url) if url.scheme() == "file" => {
+                let path = url.to_file_path().map_err(|()| {
+                    Error::invalid(format!("root `{location}`: not the path of a local folder"))
+                })?;
+                Self::open_local(location, &path)
+            }
+            Some(url) if url.scheme() == "memory" => Ok(Self::new(location, InMemory::new(), None)),
+            Some(url) => {
+                let (store, prefix) = open_remote(location, &url, settings)?;
+                Ok(Self::new(location, PrefixStore::new(store, prefix), None))
+            }
+        }
+    }
+
+    fn open_local(location: &str, path: &FilePath) -> Result<Self> {
+        let path = std::path::absolute(path).map_err(|error| Error::io(location, error))?;
+        if path.exists() && !path.is_dir() {
+            return Err(Error::invalid(format!("root `{location}`: not a folder")));
+        }
+        // object_store wants an existing folder; the prefix lets the root be made later.
+        let prefix = Path::from_absolute_path(&path)
+            .map_err(|error| Error::invalid(format!("root `{location}`: {error}")))?;
+        let store = PrefixStore::new(LocalFileSystem::new(), prefix);
+        Ok(Self::new(location, store, Some(path)))
+    }
+
+    fn new<S: ObjectStore>(name: &str, store: S, local: Option<PathBuf>) -> Self {
+        let meter = Arc::new(Meter::default());
+        let store: Arc<dyn ObjectStore> = Arc::new(MeteredStore::new(store, Arc::clone(&meter)));
+        Self { name: name.trim_end_matches('/').to_owned(), store, meter, local }
+    }
+
+    /// The store, in which paths are relative to the root.
+    #[must_use]
+    pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// What counts the requests to it.
+    #[must_use]
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// The root's folder, if it is on a local disk.
+    #[must_use]
+    pub(crate) fn local_dir(&self) -> Option<&FilePath> {
+        self.local.as_deref()
+    }
+
+    /// The root as the caller named it.
+    #[must_use]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The full name of a file in it, for messages.
+    #[must_use]
+    pub(crate) fn full_name(&self, path: &Path) -> String {
+        format!("{}/{path}", self.name)
+    }
+
+    /// A small file's bytes; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// What the store says, about that file.
+    pub(crate) async fn read(&self, path: &Path) -> Result<Option<bytes::Bytes>> {
+        use object_store::ObjectStoreExt as _;
+        let fail = |error| store_error(&self.full_name(path), error);
+        match self.store.get(path).await {
+            Ok(found) => found.bytes().await.map(Some).map_err(fail),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(fail(error)),
+        }
+    }
+}
+
+impl fmt::Debug for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Root").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The store of a remote URL, with the settings' options, and the path inside it.
+fn open_remote(
+    location: &str,
+    url: &Url,
+    settings: &Settings,
+) -> Result<(Box<dyn ObjectStore>, Path)> {
+    let prefix = Path::from_url_path(url.path())
+        .map_err(|error| Error::invalid(format!("root `{location}`: {error}")))?;
+    let retry = RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(5),
+            base: 2.0,
+        },
+        max_retries: 10,
+        retry_timeout: Duration::from_secs(settings.retry_timeout_s),
+    };
+    let options = &settings.store_options;
+    let opened = match url.scheme() {
+        #[cfg(feature = "s3")]
+        "s3" | "s3a" => remote::s3(url, options, retry),
+        #[cfg(feature = "gcs")]
+        "gs" => remote::gcs(url, options, retry),
+        #[cfg(feature = "azure")]
+        "az" | "azure" | "abfs" | "abfss" => remote::azure(url, options, retry),
+        other => {
+            return Err(Error::invalid(format!(
+                "root `{location}`: no store for `{other}://`; use a folder, s3://, gs:// or az://"
+            )));
+        }
+    };
+    let store = opened.map_err(|error| {
+        Error::invalid(format!("root `{location}`: {error}")).with_source(error)
+    })?;
+    Ok((store, prefix))
+}
+
+#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+mod remote {
+    //! One builder a store: options by their usual names, unknown ones ignored.
+
+    use object_store::{ObjectStore, Result, RetryConfig};
+    use url::Url;
+
+    macro_rules! opener {
+        ($name:ident, $feature:literal, $builder:path) => {
+            #[cfg(feature = $feature)]
+            pub(super) fn $name(
+                url: &Url,
+                options: &[(String, String)],
+                retry: RetryConfig,
+            ) -> Result<Box<dyn ObjectStore>> {
+                use $builder as Builder;
+                let builder = Builder::new().with_url(url.as_str()).with_retry(retry);
+                let builder =
+                    options.iter().fold(builder, |builder, (key, value)| match key.parse() {
+                        Ok(key) => builder.with_config(key, value),
+                        Err(_) => builder,
+                    });
+                Ok(Box::new(builder.build()?))
+            }
+        };
+    }
+
+    opener!(s3, "s3", object_store::aws::AmazonS3Builder);
+    opener!(gcs, "gcs", object_store::gcp::GoogleCloudStorageBuilder);
+    opener!(azure, "azure", object_store::azure::MicrosoftAzureBuilder);
+}

@@ -1,0 +1,147 @@
+//! Definitions: other datasets, wrong ones, newer ones.
+
+use tallybook::{Dataset, Route, Settings, SystemClock, Tallybook};
+
+use crate::support::{Sandbox, csv};
+
+const SENSORS: &str = r#"
+name = "sensors"
+table = "readings"
+time = "at"
+columns = [
+  { name = "at", type = "timestamp", required = true },
+  { name = "site", type = "text" },
+  { name = "channel", type = "integer" },
+  { name = "good", type = "boolean" },
+  { name = "value", type = "decimal(38,10)" },
+  { name = "raw", type = "float" },
+]
+
+[[rollup]]
+name = "by_site"
+grain = "hour"
+dimensions = ["site", "channel", "good"]
+measures = ["count(*) as n", "sum(value) as total", "min(value) as low", "max(at) as last", "avg(channel) as c"]
+table = "site_hours"
+"#;
+
+#[test]
+fn the_default_definition_is_right() {
+    let dataset = Dataset::ai_usage().unwrap();
+    let names: Vec<_> = dataset.rollups().iter().map(tallybook::Rollup::name).collect();
+    assert_eq!(names, ["org_daily", "platform_daily", "org_hourly"]);
+    assert_eq!(dataset.rollup("org_daily").unwrap().table(), Some("ai_usage_daily_aggregates"));
+}
+
+#[test]
+fn any_log_works() {
+    let sandbox = Sandbox::new();
+    let definition = sandbox.write("sensors.toml", SENSORS);
+    sandbox.run(&["init", definition.to_str().unwrap()]).ok();
+    let mut rows = String::new();
+    for day in 1..=20 {
+        for (site, value) in [("\"n\"", "0.0000000001"), ("null", "-7e3"), ("\"\"", "null")] {
+            rows += &format!(
+                "{{\"at\":\"2026-01-{day:02}T05:06:07Z\",\"site\":{site},\"channel\":{day},\"good\":true,\"value\":{value},\"raw\":1.5}}\n"
+            );
+        }
+    }
+    sandbox.run_with(&["append"], rows.as_bytes()).ok();
+    sandbox.run(&["rollup"]).ok();
+    let query = "SELECT site, count(*) AS n, sum(value) AS v, min(value) AS low, max(at) AS last, \
+                 avg(channel) AS c, count(site) FILTER (WHERE channel > 5) AS f FROM readings GROUP BY site";
+    let answer = |route: &str| {
+        sandbox.run(&["query", query, "--format", "csv", "--route", route, "--stats"]).ok()
+    };
+    let rolled = answer("auto");
+    assert_eq!(rolled.out, answer("raw").out);
+    // count(site) is not stored, though site is a dimension.
+    assert!(rolled.err.contains("\"route\":\"raw\""), "{}", rolled.err);
+    let query =
+        "SELECT site, sum(n) AS n, sum(total) AS t, max(last) AS l FROM site_hours GROUP BY site";
+    let ran = sandbox.run(&["query", query, "--format", "csv", "--route", "rollup"]).ok();
+    assert_eq!(
+        ran.out,
+        "site,n,t,l\n,20,,2026-01-20T05:06:07Z\nn,20,0.0000000020,2026-01-20T05:06:07Z\n\
+         ,20,-140000.0000000000,2026-01-20T05:06:07Z\n"
+    );
+    sandbox.run(&["usage", "platform"]).failed(3, "ai_usage_log");
+}
+
+#[test]
+fn wrong_definitions_say_line_and_reason() {
+    let with = |from: &str, to: &str| {
+        assert!(SENSORS.contains(from), "{from}");
+        SENSORS.replacen(from, to, 1)
+    };
+    let cases = [
+        (with("name = \"sensors\"", "name = \"Sensors\""), 2, "name `Sensors` must be"),
+        (with("time = \"at\"", "time = \"site\""), 4, "must be a required timestamp"),
+        (with("time = \"at\"", "time = \"when\""), 4, "there is no column `when`"),
+        (with("\"text\"", "\"string\""), 7, "type `string` is not"),
+        (with("name = \"site\"", "name = \"date\""), 7, "column name `date` is reserved"),
+        (with("name = \"channel\"", "name = \"site\""), 8, "input name `site` is twice"),
+        (with("[\"site\"", "[\"sites\""), 17, "there is no column `sites`"),
+        (with("[\"site\"", "[\"raw\""), 17, "`raw` is a float; a dimension is"),
+        (with("[\"site\"", "[\"channel\""), 17, "dimension `channel` is twice"),
+        (with("sum(value)", "sum(raw)"), 18, "a sum of floats depends on the order"),
+        (with("sum(value)", "sum(site)"), 18, "a text can't be summed"),
+        (with("sum(value)", "median(value)"), 18, "is not `function(column) as name`"),
+        (with("sum(value)", "sum(values)"), 18, "there is no column `values`"),
+        (with("as total", "as n"), 15, "two columns would be named `n`"),
+        (with("\"hour\"", "\"fortnight\""), 16, "unknown variant"),
+        (with("table = \"site_hours\"", "tables = 1"), 19, "unknown field"),
+        (with("table = \"site_hours\"", "table = \"readings\""), 19, "table `readings` is twice"),
+        ("name = 1 2".to_owned(), 1, ""),
+    ];
+    for (text, line, reason) in cases {
+        let error = Dataset::parse(&text, "d.toml").unwrap_err().to_string();
+        assert!(error.starts_with(&format!("d.toml:{line}: ")), "line {line}: {error}");
+        assert!(error.contains(reason), "{reason}: {error}");
+    }
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["init"]).ok();
+    let file = sandbox.root().join("dataset.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("format = 1\n"));
+    std::fs::write(&file, text.replace("format = 1", "format = 2\nnews = true")).unwrap();
+    for command in [vec!["status"], vec!["append"], vec!["query", "SELECT 1"]] {
+        sandbox.run(&command).failed(3, "format 2 is newer than this program's, 1");
+    }
+}
+
+#[test]
+fn another_definition_for_a_root_is_a_conflict() {
+    let sandbox = Sandbox::new();
+    let definition = sandbox.write("sensors.toml", SENSORS);
+    let definition = definition.to_str().unwrap();
+    sandbox.run(&["append", "--dataset", definition]).ok();
+    sandbox.run(&["append", "--dataset", definition]).ok();
+    sandbox.run(&["init"]).ok();
+    let other = sandbox.write("other.toml", SENSORS.replace("min(value)", "max(value)"));
+    sandbox.run(&["append", "--dataset", other.to_str().unwrap()]).failed(6, "another definition");
+}
+
+#[tokio::test]
+async fn names_do_not_change_what_a_segment_is() {
+    let renamed = tallybook::DEFAULT_DEFINITION.replace("total_cost", "money");
+    let (a, b) = (Dataset::ai_usage().unwrap(), Dataset::parse(&renamed, "r.toml").unwrap());
+    for (a, b) in a.rollups().iter().zip(b.rollups()) {
+        assert_eq!(a.definition_hash(), b.definition_hash());
+    }
+    let changed = tallybook::DEFAULT_DEFINITION.replace("max(latency_ms)", "min(latency_ms)");
+    let changed = Dataset::parse(&changed, "c.toml").unwrap();
+    let hash =
+        |dataset: &Dataset| dataset.rollup("platform_daily").unwrap().definition_hash().to_owned();
+    assert_ne!(hash(&a), hash(&changed));
+    let clock = std::sync::Arc::new(SystemClock);
+    let file = (renamed.as_str(), "r.toml");
+    let book =
+        Tallybook::create("memory://", Some(file), Settings::default(), clock).await.unwrap();
+    let (text, _) = csv(&book, "SELECT money FROM ai_usage_daily_aggregates", Route::Auto).await;
+    assert_eq!(text, "money\n");
+}

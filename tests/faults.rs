@@ -1,0 +1,182 @@
+//! A store that fails, loses acknowledgements and cuts bodies: every answer is right or an error.
+
+use tallybook::{AppendOptions, BatchId, Input, JobOptions, Question, Route, SampleLog, Settings};
+
+use crate::support::{
+    Sandbox, append, book_at, csv, day,
+    fake_store::{FakeStore, Fault},
+    rollup,
+};
+
+const LOG: SampleLog = SampleLog { seed: 2, organizations: 3, rows_per_hour: 2 };
+const COUNT: &str = "SELECT count(*) AS n FROM ai_usage_log";
+
+fn options(batch: &str) -> AppendOptions {
+    AppendOptions { batch: Some(BatchId::try_new(batch).unwrap()), ..AppendOptions::default() }
+}
+
+/// A create whose acknowledgement is lost is settled by reading back: counted once, and never
+/// reported as somebody else's.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_acknowledgements_are_settled() {
+    for (dialect, kinds) in [
+        ("s3", [Fault::UnavailableAfter, Fault::ResetAfter]),
+        ("gs", [Fault::ResetAfter, Fault::ResetBefore]),
+    ] {
+        let store = FakeStore::start();
+        let book = book_at(&format!("{dialect}://bucket/r"), "2026-01-12", store.settings()).await;
+        store.break_some("PUT", &kinds, 0.3, 9);
+        let mut rows = 0;
+        for hour in 0..24 {
+            for offset in 0..4 {
+                let day = day("2026-01-01").plus(offset);
+                let report = append(&book, &format!("{day} {hour}"), &LOG.hour(day, hour)).await;
+                assert_eq!(report.leaves_new, 1, "its own leaf is not another's");
+                rows += report.rows;
+            }
+        }
+        rollup(&book).await;
+        store.mend();
+        for route in [Route::Raw, Route::Auto] {
+            assert_eq!(csv(&book, COUNT, route).await.0, format!("n\n{rows}\n"));
+        }
+    }
+}
+
+/// Nothing comes back from a store that is down but an error; the retry completes what was begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_that_fails_anywhere_is_completed_by_its_retry() {
+    let mut lines = String::new();
+    for offset in 0..5 {
+        lines += &LOG.hour(day("2026-01-01").plus(offset), 12);
+    }
+    let rows = lines.lines().count();
+    for nth in 0..7 {
+        for fault in [Fault::UnavailableBefore, Fault::ResetAfter] {
+            let store = FakeStore::start();
+            let settings = Settings { retry_timeout_s: 0, ..store.settings() };
+            let book = book_at("s3://bucket/r", "2026-01-12", settings).await;
+            store.break_from("PUT", nth, fault);
+            let input = || vec![Input::bytes("x.ndjson", lines.clone())];
+            let first = book.append(input(), options("b")).await;
+            store.mend();
+            assert!(nth >= 6 || first.is_err() || fault == Fault::ResetAfter, "{nth} {first:?}");
+            book.append(input(), options("b")).await.unwrap();
+            assert_eq!(
+                csv(&book, COUNT, Route::Auto).await.0,
+                format!("n\n{rows}\n"),
+                "{nth} {fault:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_reads_are_resumed_or_an_error_and_never_fewer_rows() {
+    let store = FakeStore::start();
+    let settings = Settings { retry_timeout_s: 2, ..store.settings() };
+    let book = book_at("s3://bucket/r", "2026-01-12", settings).await;
+    let mut rows = 0;
+    for offset in 0..10 {
+        let day = day("2026-01-01").plus(offset);
+        rows += append(&book, &format!("{day}"), &LOG.hour(day, 12)).await.rows;
+    }
+    rollup(&book).await;
+    let (mut right, mut failed) = (0, 0);
+    for seed in 0..30 {
+        let kinds =
+            [Fault::Truncate, Fault::ResetBefore, Fault::UnavailableBefore, Fault::ResetAfter];
+        store.break_some("GET", &kinds, 0.15, seed);
+        for route in [Route::Raw, Route::Auto] {
+            let question = Question::sql(COUNT).by_route(route);
+            let answer = match book.ask(&question).await {
+                Ok(answer) => answer.collect().await,
+                Err(error) => Err(error),
+            };
+            match answer {
+                Err(_) => failed += 1,
+                Ok((batches, _)) => {
+                    use arrow::{array::AsArray as _, datatypes::Int64Type};
+                    let count = batches[0].column(0).as_primitive::<Int64Type>().value(0);
+                    assert_eq!(count.unsigned_abs(), rows, "seed {seed}, route {route}");
+                    right += 1;
+                }
+            }
+        }
+    }
+    store.mend();
+    eprintln!("{right} answers right, {failed} errors");
+    assert!(right > 0);
+    rollup(&book).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_fails_anywhere_changes_no_answer() {
+    for nth in 0..6 {
+        let store = FakeStore::start();
+        let settings = Settings { retry_timeout_s: 0, ..store.settings() };
+        let book = book_at("s3://bucket/r", "2026-01-12", settings).await;
+        for offset in 0..10 {
+            let day = day("2026-01-01").plus(offset);
+            append(&book, &format!("{day}"), &LOG.hour(day, 12)).await;
+        }
+        let (expected, _) = csv(&book, COUNT, Route::Raw).await;
+        store.break_from("PUT", nth * 5, Fault::UnavailableAfter);
+        drop(book.rollup(&JobOptions::default(), |_, _| {}).await);
+        store.mend();
+        assert_eq!(csv(&book, COUNT, Route::Auto).await.0, expected);
+        rollup(&book).await;
+        let (text, stats) = csv(&book, COUNT, Route::Auto).await;
+        assert_eq!((text, stats.route), (expected, "rollup"));
+    }
+}
+
+#[tokio::test]
+async fn a_truncated_leaf_is_an_error_that_names_it() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-01-12").await;
+    for offset in 0..3 {
+        let day = day("2026-01-01").plus(offset);
+        append(&book, &format!("{day}"), &LOG.hour(day, 12)).await;
+    }
+    let leaf = &sandbox.files("raw")[1];
+    let name = leaf.file_name().unwrap().to_str().unwrap();
+    let content = std::fs::read(leaf).unwrap();
+    for keep in [0, 3, content.len() / 2, content.len() - 1] {
+        std::fs::write(leaf, &content[..keep]).unwrap();
+        sandbox.run(&["query", COUNT, "--format", "csv"]).failed(5, name);
+        sandbox.run(&["status"]).failed(5, name);
+        sandbox.run(&["rollup"]).failed(5, name);
+        assert_eq!(sandbox.run(&["verify"]).code, 1);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_and_a_read_only_root_are_told() {
+    let sandbox = Sandbox::new();
+    let rows = LOG.hour(day("2026-01-01"), 12);
+    sandbox.run_with(&["append"], rows.as_bytes()).ok();
+    // A file where the folder should be stands for a root that can't be written to, whoever runs
+    // this.
+    let staging = sandbox.root().join(".staging");
+    std::fs::remove_dir(&staging).unwrap();
+    std::fs::write(&staging, "").unwrap();
+    sandbox.run_with(&["append"], rows.as_bytes()).failed(7, ".staging");
+    sandbox.run(&["rollup"]).failed(7, ".staging");
+    sandbox.run(&["query", COUNT]).ok();
+    std::fs::remove_file(&staging).unwrap();
+    // A limit on file sizes fails writes as a full disk does.
+    let mut command = std::process::Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_tallybook");
+    let script = format!(
+        "ulimit -f 1; trap '' XFSZ; exec '{program}' --root '{}' append",
+        sandbox.root().display()
+    );
+    command.args(["-c", &script]);
+    let big: String = (0..40).map(|hour| LOG.hour(day("2026-01-01").plus(hour), 10)).collect();
+    let ran = crate::support::run(command, big.repeat(50).as_bytes());
+    ran.failed(7, "can't write");
+    let count = sandbox.run(&["query", COUNT, "--format", "csv"]).ok().out;
+    assert_eq!(count, format!("n\n{}\n", rows.lines().count()), "nothing of it is visible");
+}

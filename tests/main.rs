@@ -1,0 +1,28 @@
+//! All integration tests, in one binary: DataFusion is linked once.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods,
+    clippy::format_push_string,
+    clippy::similar_names,
+    clippy::too_many_lines,
+    reason = "a test fails by panicking, reads as a table, and its helpers aren't tests to clippy"
+)]
+
+mod support;
+
+mod append;
+mod command_line;
+mod definition;
+mod faults;
+mod house;
+mod kill;
+mod object_stores;
+mod readme;
+mod rollup;
+mod routes;
+mod sql_rewrite;
+mod traces;

@@ -1,0 +1,163 @@
+//! The whole way on object stores, over HTTP, in both dialects; and on moto where it runs.
+
+use tallybook::{ErrorKind, Question, Route, SampleLog, Settings, SystemClock, Tallybook};
+
+use crate::support::{
+    append, book_at, both, csv, day, fake_store::FakeStore, program, rollup, run,
+};
+
+const LOG: SampleLog = SampleLog { seed: 11, organizations: 5, rows_per_hour: 4 };
+
+/// Appends, rolls up, asks, meets late rows and retries, as any root must stand it.
+async fn conforms(location: &str, settings: &Settings) {
+    let book = book_at(location, "2026-01-12", settings.clone()).await;
+    let mut rows = 0;
+    for offset in 0..11 {
+        let day = day("2026-01-01").plus(offset);
+        rows += append(&book, &format!("{day}"), &LOG.hour(day, 12)).await.rows;
+    }
+    assert_eq!(rollup(&book).await, 33);
+    assert_eq!(rollup(&book).await, 0);
+    let retry = append(&book, "2026-01-03", &LOG.hour(day("2026-01-03"), 12)).await;
+    assert_eq!(retry.leaves_new, 0);
+    rows += append(&book, "late", &LOG.hour(day("2026-01-03"), 15)).await.rows;
+    let sql = "SELECT count(*) AS n FROM ai_usage_log";
+    let (text, stats) = both(&book, sql).await;
+    assert_eq!(text, format!("n\n{rows}\n"));
+    assert_eq!((stats.route, stats.rollup_days, stats.raw_days), ("mixed", 11, 1));
+    both(&book, "SELECT organization_id, sum(cost), avg(cost) FROM ai_usage_log GROUP BY 1").await;
+    assert_eq!(book.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
+    // Another process sees the same.
+    let clock = std::sync::Arc::new(SystemClock);
+    let other = Tallybook::open(location, settings.clone(), clock).await.unwrap();
+    assert_eq!(csv(&other, sql, Route::Auto).await.0, text);
+    let options = tallybook::AppendOptions {
+        batch: Some(tallybook::BatchId::try_new("2026-01-04").unwrap()),
+        ..Default::default()
+    };
+    let other_rows = tallybook::Input::bytes("x.ndjson", LOG.hour(day("2026-01-04"), 13));
+    let conflict = book.append(vec![other_rows], options).await.unwrap_err();
+    assert_eq!(conflict.kind(), ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn a_local_folder() {
+    let sandbox = crate::support::Sandbox::new();
+    conforms(sandbox.root().to_str().unwrap(), &Settings::default()).await;
+    assert_eq!(std::fs::read_dir(sandbox.root().join(".staging")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn s3_over_http() {
+    let store = FakeStore::start();
+    conforms("s3://bucket/some/where", &store.settings()).await;
+    let keys = store.keys();
+    assert!(keys.iter().all(|key| key.starts_with("some/where/")), "{keys:?}");
+    assert!(keys.contains(&"some/where/dataset.toml".to_owned()));
+}
+
+#[tokio::test]
+async fn gcs_over_http() {
+    let store = FakeStore::start();
+    conforms("gs://bucket", &store.settings()).await;
+    assert!(store.keys().iter().any(|key| key.starts_with("raw/date=2026-01-03/")));
+}
+
+#[tokio::test]
+async fn s3_by_moto() {
+    let Ok(endpoint) = std::env::var("TALLYBOOK_TEST_MOTO") else {
+        eprintln!("SKIPPED: s3_by_moto: TALLYBOOK_TEST_MOTO names no moto server");
+        return;
+    };
+    let options = [
+        ("aws_endpoint", endpoint.as_str()),
+        ("aws_allow_http", "true"),
+        ("aws_region", "us-east-1"),
+        ("aws_access_key_id", "test"),
+        ("aws_secret_access_key", "test"),
+    ];
+    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let settings = Settings { store_options: options, ..Settings::default() };
+    let root = format!("s3://bucket/{}", std::process::id());
+    conforms(&root, &settings).await;
+}
+
+#[tokio::test]
+async fn deleted_segments_change_no_answer() {
+    let store = FakeStore::start();
+    let book = book_at("s3://bucket/r", "2026-01-12", store.settings()).await;
+    for offset in 0..10 {
+        let day = day("2026-01-01").plus(offset);
+        append(&book, &format!("{day}"), &LOG.hour(day, 12)).await;
+    }
+    rollup(&book).await;
+    let sql = "SELECT organization_id, count(*) AS n, sum(cost) AS c FROM ai_usage_log GROUP BY 1";
+    let (expected, _) = csv(&book, sql, Route::Raw).await;
+    for key in store.keys().into_iter().filter(|key| key.contains("/rollups/")) {
+        store.remove(&key);
+        assert_eq!(csv(&book, sql, Route::Auto).await.0, expected, "without {key}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_overwrites_is_refused_at_the_first_write() {
+    let store = FakeStore::start();
+    store.ignore_conditions();
+    let clock = std::sync::Arc::new(SystemClock);
+    let made = Tallybook::create("s3://bucket/r", None, store.settings(), clock).await;
+    let error = made.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("overwrites files"), "{error}");
+}
+
+#[test]
+fn the_program_reads_the_usual_environment() {
+    let store = FakeStore::start();
+    let command = |args: &[&str]| {
+        let mut command = program();
+        command.envs(store.environment()).args(["--root", "s3://bucket/r"]).args(args);
+        command
+    };
+    let rows = LOG.hour(day("2026-01-03"), 12);
+    run(command(&["append", "--batch", "b"]), rows.as_bytes()).ok();
+    run(command(&["rollup"]), b"").ok();
+    let count =
+        run(command(&["query", "SELECT count(*) FROM ai_usage_log", "--format", "csv"]), b"");
+    assert_eq!(count.ok().out, format!("count(*)\n{}\n", rows.lines().count()));
+    let listed = run(command(&["files"]), b"").ok().out;
+    assert!(listed.starts_with("s3://bucket/r/raw/date=2026-01-03/"), "{listed}");
+    let unit = run(command(&["schedule", "kubernetes"]), b"").ok().out;
+    assert!(unit.contains("args: [\"--root\", \"s3://bucket/r\", \"rollup\"]"), "{unit}");
+}
+
+#[test]
+fn a_missing_bucket_and_a_dead_store_are_named() {
+    let store = FakeStore::start();
+    let command = |args: &[&str]| {
+        let mut command = program();
+        command.envs(store.environment()).args(args);
+        command
+    };
+    let rows = LOG.hour(day("2026-01-03"), 12);
+    let gone = run(command(&["--root", "s3://gone/r", "append"]), rows.as_bytes());
+    gone.failed(4, "s3://gone/r");
+    let gone = run(command(&["--root", "s3://gone/r", "status"]), b"");
+    gone.failed(4, "s3://gone/r");
+    let wrong = run(command(&["--root", "ftp://x/y", "status"]), b"");
+    wrong.failed(3, "no store for `ftp://`");
+}
+
+#[tokio::test]
+async fn one_question_lists_once() {
+    let store = FakeStore::start();
+    let book = book_at("s3://bucket/r", "2026-01-12", store.settings()).await;
+    append(&book, "b", &LOG.hour(day("2026-01-03"), 12)).await;
+    let before = store.log().len();
+    let answer = book.ask(&Question::sql("SELECT count(*) FROM ai_usage_log")).await.unwrap();
+    let (_, stats) = answer.collect().await.unwrap();
+    let sent = store.log().len() - before;
+    assert_eq!(sent, stats.requests as usize, "{stats:?}");
+    let opened =
+        store.log()[before..].iter().filter(|(_, path)| path.ends_with(".parquet")).count();
+    assert!(opened > 0 && sent <= 8, "{sent} requests, {opened} of files");
+}

@@ -1,0 +1,222 @@
+//! The nightly job, freshness, status and verify.
+
+use std::fs;
+
+use tallybook::{JobOptions, Outcome, Reason, RollupState, Route, SampleLog};
+
+use crate::support::{Sandbox, append, book_at, both, csv, day, rollup};
+
+const LOG: SampleLog = SampleLog { seed: 3, organizations: 7, rows_per_hour: 3 };
+
+async fn append_days(book: &tallybook::Tallybook, days: std::ops::Range<i32>) {
+    for offset in days {
+        let day = day("2026-01-01").plus(offset);
+        append(book, &format!("{day}"), &(LOG.hour(day, 3) + &LOG.hour(day, 17))).await;
+    }
+}
+
+const MONTHLY: &str = "SELECT organization_id, sum(cost) AS cost, count(*) AS n, avg(input_tokens) AS a \
+                       FROM ai_usage_log GROUP BY 1";
+
+#[tokio::test]
+async fn it_builds_each_finished_day_once() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-01-11").await;
+    append_days(&book, 0..11).await;
+    assert_eq!(rollup(&book).await, 30, "three rollups of ten days; today isn't finished");
+    let files = sandbox.files("rollups");
+    assert_eq!(rollup(&book).await, 0);
+    assert_eq!(sandbox.files("rollups"), files);
+    let (_, stats) = both(&book, MONTHLY).await;
+    assert_eq!((stats.route, stats.rollup_days, stats.raw_days), ("mixed", 10, 1));
+}
+
+#[tokio::test]
+async fn a_late_batch_counts_at_once_and_costs_only_itself() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-02-01").await;
+    append_days(&book, 0..20).await;
+    rollup(&book).await;
+    let (before, _) = both(&book, "SELECT count(*) FROM ai_usage_log").await;
+    let late = append(&book, "late", &LOG.hour(day("2026-01-05"), 8)).await;
+    let (after, stats) = both(&book, "SELECT count(*) FROM ai_usage_log").await;
+    let number = |text: &str| text.lines().nth(1).unwrap().parse::<u64>().unwrap();
+    assert_eq!(number(&after), number(&before) + late.rows);
+    assert_eq!((stats.route, stats.rollup_days, stats.raw_days, stats.files), ("mixed", 20, 1, 21));
+    assert!(stats.rows_scanned < 20 * 30, "{stats:?}");
+
+    let status = book.status().await.unwrap();
+    let states: Vec<_> = status.days.iter().flat_map(|day| &day.states).collect();
+    let behind = states.iter().filter(|state| ***state == RollupState::Behind(1)).count();
+    assert_eq!((behind, states.len(), status.is_current()), (3, 60, false));
+
+    let mut reasons = Vec::new();
+    let dry = JobOptions { dry_run: true, ..JobOptions::default() };
+    book.rollup(&dry, |task, _| reasons.push((task.day, task.reason))).await.unwrap();
+    assert_eq!(reasons, [(day("2026-01-05"), Reason::Behind { leaves: 1 }); 3]);
+    assert_eq!(rollup(&book).await, 3);
+    assert!(book.status().await.unwrap().is_current());
+    let (again, stats) = both(&book, "SELECT count(*) FROM ai_usage_log").await;
+    assert_eq!((again, stats.route), (after, "rollup"));
+}
+
+#[tokio::test]
+async fn deleting_any_segment_changes_no_answer() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-02-01").await;
+    append_days(&book, 0..10).await;
+    rollup(&book).await;
+    let (expected, _) = csv(&book, MONTHLY, Route::Raw).await;
+    for file in sandbox.files("rollups") {
+        let content = fs::read(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        let (found, _) = csv(&book, MONTHLY, Route::Auto).await;
+        assert_eq!(found, expected, "without {}", file.display());
+        fs::write(&file, content).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_segment_of_leaves_that_are_gone_is_never_used() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-02-01").await;
+    append_days(&book, 0..10).await;
+    append(&book, "more", &LOG.hour(day("2026-01-05"), 8)).await;
+    rollup(&book).await;
+    let leaves = sandbox.files("raw/date=2026-01-05");
+    assert_eq!(leaves.len(), 2);
+    fs::remove_file(&leaves[0]).unwrap();
+    let (_, stats) = both(&book, MONTHLY).await;
+    assert_eq!((stats.rollup_days, stats.raw_days), (9, 1));
+}
+
+#[tokio::test]
+async fn ranges_and_names_are_obeyed() {
+    let book = book_at("memory://", "2026-01-20", tallybook::Settings::default()).await;
+    append_days(&book, 0..10).await;
+    let mut built = Vec::new();
+    let options = JobOptions {
+        from: Some(day("2026-01-03")),
+        to: Some(day("2026-01-04")),
+        names: vec!["org_hourly".to_owned()],
+        dry_run: false,
+    };
+    book.rollup(&options, |task, _| built.push((task.day, task.rollup.name().to_owned())))
+        .await
+        .unwrap();
+    let name = || "org_hourly".to_owned();
+    assert_eq!(built, [(day("2026-01-03"), name()), (day("2026-01-04"), name())]);
+    let unknown = JobOptions { names: vec!["nope".to_owned()], ..JobOptions::default() };
+    let error = book.rollup(&unknown, |_, _| {}).await.unwrap_err();
+    assert_eq!(error.kind(), tallybook::ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn two_jobs_at_once_agree() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-02-01").await;
+    append_days(&book, 0..10).await;
+    let (a, b) = (sandbox.book("2026-02-01").await, sandbox.book("2026-02-01").await);
+    tokio::join!(rollup(&a), rollup(&b));
+    assert_eq!(sandbox.files("rollups").len(), 30);
+    let (_, stats) = both(&book, MONTHLY).await;
+    assert_eq!(stats.route, "rollup");
+    assert_eq!(book.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn one_failing_day_does_not_stop_the_others() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-02-01").await;
+    append_days(&book, 0..10).await;
+    let broken = &sandbox.files("raw/date=2026-01-05")[0];
+    let content = fs::read(broken).unwrap();
+    fs::write(broken, &content[..content.len() / 2]).unwrap();
+    let (mut built, mut failed) = (0, Vec::new());
+    book.rollup(&JobOptions::default(), |task, outcome| match outcome {
+        Outcome::Failed(error) => failed.push((task.day, error.to_string())),
+        _ => built += 1,
+    })
+    .await
+    .unwrap();
+    assert_eq!((built, failed.len()), (27, 3));
+    for (failed_day, message) in failed {
+        assert_eq!(failed_day, day("2026-01-05"));
+        assert!(message.contains(broken.file_name().unwrap().to_str().unwrap()), "{message}");
+    }
+    let ran = sandbox.run(&["rollup"]).failed(5, "not a whole Parquet file");
+    assert!(ran.err.contains("0 segments built, 3 failed"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn a_sum_that_overflows_is_an_error_and_the_day_is_read_raw() {
+    let book = book_at("memory://", "2026-02-01", tallybook::Settings::default()).await;
+    append_days(&book, 0..9).await;
+    let row = format!(
+        "{{\"timestamp\":\"2026-01-05T00:00:00Z\",\"organization_id\":\"a\",\"input_tokens\":{}}}\n",
+        i64::MAX
+    );
+    append(&book, "huge", &row.repeat(2)).await;
+    let mut failed = 0;
+    book.rollup(&JobOptions::default(), |_, outcome| {
+        failed += usize::from(matches!(outcome, Outcome::Failed(_)));
+    })
+    .await
+    .unwrap();
+    assert_eq!(failed, 3);
+    let sql = "SELECT organization_id, avg(input_tokens) AS a, sum(cost) AS c FROM ai_usage_log GROUP BY 1";
+    let (text, stats) = both(&book, sql).await;
+    assert_eq!((stats.rollup_days, stats.raw_days), (8, 1));
+    assert!(text.contains("a,9.223372036854776e18,"), "{text}");
+}
+
+#[tokio::test]
+async fn verify_finds_what_differs() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-02-01").await;
+    append_days(&book, 0..3).await;
+    rollup(&book).await;
+    let ran = sandbox.run(&["verify"]).ok();
+    assert!(ran.out.starts_with("12 files with "), "{}", ran.out);
+    // A flipped bit in the body of a leaf, and a segment in the place of another day's.
+    let leaf = &sandbox.files("raw")[0];
+    let content = fs::read(leaf).unwrap();
+    let mut flipped = content.clone();
+    flipped[content.len() / 4] ^= 1;
+    fs::write(leaf, flipped).unwrap();
+    let ran = sandbox.run(&["verify"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains("its bytes are not those it was written with"), "{}", ran.out);
+    fs::write(leaf, content).unwrap();
+    let segments = sandbox.files("rollups/org_daily");
+    fs::copy(&segments[0], &segments[1]).unwrap();
+    let ran = sandbox.run(&["verify"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains(segments[1].file_name().unwrap().to_str().unwrap()), "{}", ran.out);
+    assert!(ran.out.contains("where the raw rows make"), "{}", ran.out);
+}
+
+#[test]
+fn status_says_no_until_every_finished_day_is_served() {
+    let sandbox = Sandbox::new();
+    sandbox.run_with(&["append"], LOG.hour(day("2026-01-05"), 12).as_bytes()).ok();
+    let ran = sandbox.run(&["status"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.out.contains("2026-01-05: ") && ran.out.contains("org_daily missing"),
+        "{}",
+        ran.out
+    );
+    let dry = sandbox.run(&["rollup", "--dry-run"]).ok();
+    assert!(dry.out.contains("2026-01-05 org_daily: missing\n"), "{}", dry.out);
+    assert!(sandbox.files("rollups").is_empty());
+    let built = sandbox.run(&["rollup"]).ok();
+    assert!(
+        built.out.contains(" rows in, ") && built.err.contains("3 segments built"),
+        "{built:?}"
+    );
+    assert!(sandbox.run(&["rollup"]).ok().err.contains("nothing to build"));
+    let json = sandbox.run(&["status", "--format", "json"]).ok().out;
+    let status: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(status["days"][0]["states"][0], "current");
+}

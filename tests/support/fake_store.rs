@@ -1,0 +1,346 @@
+//! An object store over HTTP in this process: the S3 and GCS dialects, one lock, a request log, and
+//! faults.
+//!
+//! One lock makes conditional writes linearizable, which no emulator that can be installed
+//! everywhere promises.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use tallybook::Settings;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// 503, and nothing was done.
+    UnavailableBefore,
+    /// It was done, and answered 503.
+    UnavailableAfter,
+    /// The connection is cut, and nothing was done.
+    ResetBefore,
+    /// It was done, and the connection is cut.
+    ResetAfter,
+    /// Half of the body, and the connection is cut.
+    Truncate,
+    /// No answer ever.
+    Hang,
+}
+
+#[derive(Default)]
+struct State {
+    objects: BTreeMap<String, (Vec<u8>, u64)>,
+    generation: u64,
+    log: Vec<(String, String)>,
+    faults: Option<FaultPlan>,
+    overwrites: bool,
+}
+
+struct FaultPlan {
+    method: &'static str,
+    choose: Box<dyn FnMut() -> Option<Fault> + Send>,
+}
+
+/// A running store with one bucket, `bucket`.
+#[derive(Clone)]
+pub(crate) struct FakeStore {
+    address: String,
+    state: Arc<Mutex<State>>,
+}
+
+struct Request {
+    method: String,
+    path: String,
+    query: BTreeMap<String, String>,
+    headers: BTreeMap<String, String>,
+    body: Vec<u8>,
+}
+
+struct Response {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl FakeStore {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let store = Self { address, state: Arc::default() };
+        let serving = store.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let store = serving.clone();
+                std::thread::spawn(move || store.serve(&stream));
+            }
+        });
+        store
+    }
+
+    /// The environment that points the program to it, as either dialect.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let account = format!(
+            "{{\"gcs_base_url\":\"{}\",\"disable_oauth\":true,\"client_email\":\"\",\
+             \"private_key\":\"\",\"private_key_id\":\"\"}}",
+            self.address
+        );
+        [
+            ("AWS_ENDPOINT", self.address.as_str()),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("GOOGLE_SERVICE_ACCOUNT_KEY", &account),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        let options = self.environment();
+        let options = options.into_iter().map(|(name, value)| (name.to_lowercase(), value));
+        Settings { store_options: options.collect(), retry_timeout_s: 5, ..Settings::default() }
+    }
+
+    /// Every request of `method` meets one of `kinds` with that probability.
+    pub(crate) fn break_some(&self, method: &'static str, kinds: &[Fault], share: f64, seed: u64) {
+        let kinds = kinds.to_vec();
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        self.plan(method, move || {
+            random.random_bool(share).then(|| kinds[random.random_range(0..kinds.len())])
+        });
+    }
+
+    /// The `nth` request of `method` from now, counted from 0, meets `fault`, and all after it.
+    pub(crate) fn break_from(&self, method: &'static str, nth: usize, fault: Fault) {
+        let mut seen = 0;
+        self.plan(method, move || {
+            seen += 1;
+            (seen > nth).then_some(fault)
+        });
+    }
+
+    fn plan(&self, method: &'static str, choose: impl FnMut() -> Option<Fault> + Send + 'static) {
+        let choose = Box::new(choose);
+        self.state.lock().unwrap().faults = Some(FaultPlan { method, choose });
+    }
+
+    pub(crate) fn mend(&self) {
+        self.state.lock().unwrap().faults = None;
+    }
+
+    /// From now on it ignores conditions on writes, as some stores do.
+    pub(crate) fn ignore_conditions(&self) {
+        self.state.lock().unwrap().overwrites = true;
+    }
+
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.state.lock().unwrap().objects.keys().cloned().collect()
+    }
+
+    pub(crate) fn remove(&self, key: &str) {
+        self.state.lock().unwrap().objects.remove(key);
+    }
+
+    /// Methods and paths of all requests so far.
+    pub(crate) fn log(&self) -> Vec<(String, String)> {
+        self.state.lock().unwrap().log.clone()
+    }
+
+    fn serve(&self, stream: &TcpStream) {
+        stream.set_nodelay(true).unwrap();
+        let mut reader = BufReader::new(stream);
+        while let Some(request) = read_request(&mut reader) {
+            let fault = {
+                let mut state = self.state.lock().unwrap();
+                state.log.push((request.method.clone(), request.path.clone()));
+                match &mut state.faults {
+                    Some(plan) if request.method == plan.method => (plan.choose)(),
+                    _ => None,
+                }
+            };
+            match fault {
+                Some(Fault::Hang) => loop {
+                    std::thread::sleep(Duration::from_hours(1));
+                },
+                Some(Fault::ResetBefore) => {
+                    drop(stream.shutdown(Shutdown::Both));
+                    return;
+                }
+                Some(Fault::UnavailableBefore) => {
+                    write_response(stream, &request, &unavailable(), usize::MAX);
+                    continue;
+                }
+                _ => {}
+            }
+            let response = self.answer(&request);
+            let cut = match fault {
+                Some(Fault::ResetAfter) => 0,
+                Some(Fault::Truncate) if response.body.len() > 1 => response.body.len() / 2,
+                _ => usize::MAX,
+            };
+            if fault == Some(Fault::ResetAfter) {
+                drop(stream.shutdown(Shutdown::Both));
+                return;
+            }
+            let response =
+                if fault == Some(Fault::UnavailableAfter) { unavailable() } else { response };
+            write_response(stream, &request, &response, cut);
+            if cut < usize::MAX {
+                drop(stream.shutdown(Shutdown::Both));
+                return;
+            }
+        }
+    }
+
+    fn answer(&self, request: &Request) -> Response {
+        let path = request.path.trim_start_matches('/');
+        let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+        if bucket != "bucket" {
+            return error(404, "NoSuchBucket");
+        }
+        let mut state = self.state.lock().unwrap();
+        if key.is_empty() {
+            return list(&state, &request.query);
+        }
+        match request.method.as_str() {
+            "PUT" => put(&mut state, key, request),
+            "GET" | "HEAD" => match state.objects.get(key) {
+                None => error(404, "NoSuchKey"),
+                Some((body, generation)) => get(body, *generation, request),
+            },
+            "DELETE" => {
+                state.objects.remove(key);
+                Response { status: 204, headers: vec![], body: vec![] }
+            }
+            _ => error(405, "MethodNotAllowed"),
+        }
+    }
+}
+
+fn put(state: &mut State, key: &str, request: &Request) -> Response {
+    let taken = state.objects.contains_key(key);
+    let conditional = request.headers.get("if-none-match").is_some_and(|value| value == "*")
+        || request.headers.get("x-goog-if-generation-match").is_some_and(|value| value == "0");
+    if conditional && taken && !state.overwrites {
+        return error(412, "PreconditionFailed");
+    }
+    state.generation += 1;
+    let generation = state.generation;
+    state.objects.insert(key.to_owned(), (request.body.clone(), generation));
+    Response { status: 200, headers: object_headers(generation), body: vec![] }
+}
+
+fn get(body: &[u8], generation: u64, request: &Request) -> Response {
+    let mut headers = object_headers(generation);
+    let Some(range) = request.headers.get("range") else {
+        return Response { status: 200, headers, body: body.to_vec() };
+    };
+    let (start, end) = range.trim_start_matches("bytes=").split_once('-').unwrap();
+    let (start, end) = match (start.parse::<usize>(), end.parse::<usize>()) {
+        (Ok(start), Ok(end)) => (start, (end + 1).min(body.len())),
+        (Ok(start), Err(_)) => (start, body.len()),
+        (Err(_), Ok(last)) => (body.len().saturating_sub(last), body.len()),
+        _ => return error(400, "InvalidRange"),
+    };
+    if start >= body.len() {
+        return error(416, "InvalidRange");
+    }
+    let shown = format!("bytes {start}-{}/{}", end - 1, body.len());
+    headers.push(("Content-Range".to_owned(), shown));
+    Response { status: 206, headers, body: body[start..end].to_vec() }
+}
+
+fn object_headers(generation: u64) -> Vec<(String, String)> {
+    [
+        ("ETag", format!("\"{generation}\"")),
+        ("x-goog-generation", generation.to_string()),
+        ("Last-Modified", "Sat, 24 Jan 2026 01:00:00 GMT".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
+
+/// Pages of seven, so that every listing of any size is paged.
+fn list(state: &State, query: &BTreeMap<String, String>) -> Response {
+    let prefix = query.get("prefix").map_or("", String::as_str);
+    let after = query.get("continuation-token").or_else(|| query.get("start-after"));
+    let matching = state.objects.iter().filter(|(key, _)| {
+        key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after.as_str())
+    });
+    let page: Vec<_> = matching.clone().take(7).collect();
+    let more = matching.count() > page.len();
+    let mut body = String::from("<?xml version=\"1.0\"?><ListBucketResult>");
+    for (key, (bytes, generation)) in &page {
+        body += &format!(
+            "<Contents><Key>{key}</Key><LastModified>2026-01-24T01:00:00.000Z</LastModified>\
+             <ETag>\"{generation}\"</ETag><Size>{}</Size></Contents>",
+            bytes.len()
+        );
+    }
+    if more {
+        let (last, _) = page.last().unwrap();
+        body += &format!("<NextContinuationToken>{last}</NextContinuationToken>");
+    }
+    body += &format!("<IsTruncated>{more}</IsTruncated></ListBucketResult>");
+    Response { status: 200, headers: vec![], body: body.into_bytes() }
+}
+
+fn error(status: u16, code: &str) -> Response {
+    let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code></Error>");
+    Response { status, headers: vec![], body: body.into_bytes() }
+}
+
+fn unavailable() -> Response {
+    error(503, "SlowDown")
+}
+
+fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+    let mut words = line.split_whitespace();
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    let url = url::Url::parse(&format!("http://host{target}")).ok()?;
+    let query = url.query_pairs().map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
+    let path = unescape(url.path());
+    Some(Request { method, path, query, headers, body })
+}
+
+fn unescape(path: &str) -> String {
+    let mut parts = path.split('%');
+    let mut plain = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        plain.push(u8::from_str_radix(&part[..2], 16).unwrap());
+        plain.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(plain).unwrap()
+}
+
+fn write_response(mut stream: &TcpStream, request: &Request, response: &Response, cut: usize) {
+    let mut head = format!("HTTP/1.1 {} X\r\n", response.status);
+    for (name, value) in &response.headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    head += &format!("Content-Length: {}\r\n\r\n", response.body.len());
+    drop(stream.write_all(head.as_bytes()));
+    if request.method != "HEAD" {
+        drop(stream.write_all(&response.body[..response.body.len().min(cut)]));
+    }
+    drop(stream.flush());
+}

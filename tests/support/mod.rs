@@ -1,0 +1,186 @@
+//! What the tests share: a folder with a root, the program, and answers as CSV.
+
+pub(crate) mod fake_store;
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use tallybook::{
+    AppendOptions, AppendReport, BatchId, Day, FixedClock, Input, JobOptions, Question, Route,
+    Settings, Stats, Tallybook,
+};
+use tempfile::TempDir;
+
+/// What the program did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    /// The same, when it went well.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "{self:?}");
+        self
+    }
+
+    /// The same, when it ended with that code and said that.
+    #[track_caller]
+    pub(crate) fn failed(self, code: i32, words: &str) -> Self {
+        assert_eq!(self.code, code, "{self:?}");
+        assert!(self.err.contains(words), "`{words}` is not in:\n{}", self.err);
+        self
+    }
+}
+
+/// A folder that goes away, with a root in it.
+pub(crate) struct Sandbox {
+    dir: TempDir,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Self {
+        Self { dir: TempDir::new().unwrap() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.path("root")
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Runs the program in the folder on its root.
+    pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Ran {
+        run(self.command(args), b"")
+    }
+
+    pub(crate) fn run_with(&self, args: &[&str], input: &[u8]) -> Ran {
+        run(self.command(args), input)
+    }
+
+    pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Command {
+        let mut command = program();
+        command.current_dir(self.dir.path()).env("TALLYBOOK_ROOT", self.root()).args(args);
+        command
+    }
+
+    /// All files below a folder of the root, by relative path, in order.
+    pub(crate) fn files(&self, below: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.root().join(below)];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { found.push(path) }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    pub(crate) async fn book(&self, today: &str) -> Tallybook {
+        book_at(self.root().to_str().unwrap(), today, Settings::default()).await
+    }
+}
+
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tallybook"));
+    command.env_remove("TALLYBOOK_ROOT");
+    command
+}
+
+pub(crate) fn run(mut command: Command, input: &[u8]) -> Ran {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A program that fails early doesn't read its input.
+    drop(child.stdin.take().unwrap().write_all(input));
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+pub(crate) fn day(text: &str) -> Day {
+    text.parse().unwrap()
+}
+
+/// Opens or makes a root of the default dataset, on that day.
+pub(crate) async fn book_at(location: &str, today: &str, settings: Settings) -> Tallybook {
+    let clock = Arc::new(FixedClock::noon_of(day(today)));
+    Tallybook::create(location, None, settings, clock).await.unwrap()
+}
+
+pub(crate) async fn append(book: &Tallybook, batch: &str, lines: &str) -> AppendReport {
+    let input = Input::bytes(format!("{batch}.ndjson"), lines);
+    let options =
+        AppendOptions { batch: Some(BatchId::try_new(batch).unwrap()), ..Default::default() };
+    book.append(vec![input], options).await.unwrap()
+}
+
+pub(crate) async fn rollup(book: &Tallybook) -> usize {
+    let mut built = 0;
+    book.rollup(&JobOptions::default(), |task, outcome| {
+        assert!(
+            matches!(outcome, tallybook::Outcome::Built { .. }),
+            "{} {}: {outcome:?}",
+            task.day,
+            task.rollup.name()
+        );
+        built += 1;
+    })
+    .await
+    .unwrap();
+    built
+}
+
+/// An answer as CSV, and what it cost.
+pub(crate) async fn csv(book: &Tallybook, sql: &str, route: Route) -> (String, Stats) {
+    answer(book, &Question::sql(sql).by_route(route)).await
+}
+
+/// An answer as CSV, and what it cost.
+pub(crate) async fn answer(book: &Tallybook, question: &Question) -> (String, Stats) {
+    let sql = &question.sql;
+    let answer = book.ask(question).await.unwrap_or_else(|error| panic!("{sql}\n{error}"));
+    let schema = answer.schema();
+    let (batches, stats) = answer.collect().await.unwrap_or_else(|e| panic!("{sql}\n{e}"));
+    let mut text = Vec::new();
+    let mut writer = arrow::csv::Writer::new(&mut text);
+    writer.write(&arrow::array::RecordBatch::new_empty(schema)).unwrap();
+    for batch in batches {
+        writer.write(&batch).unwrap();
+    }
+    drop(writer);
+    (String::from_utf8(text).unwrap(), stats)
+}
+
+/// The answer, the same by both routes.
+pub(crate) async fn both(book: &Tallybook, sql: &str) -> (String, Stats) {
+    let (raw, _) = csv(book, sql, Route::Raw).await;
+    let (auto, stats) = csv(book, sql, Route::Auto).await;
+    assert_eq!(raw, auto, "raw and auto differ for\n{sql}");
+    (auto, stats)
+}
+
+/// Where the public traces are, if they are.
+pub(crate) fn traces_dir() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    path.is_dir().then_some(path)
+}
