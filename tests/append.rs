@@ -103,7 +103,10 @@ fn a_bad_row_stops_everything_and_is_described() {
             "{\"organization_id\":\"a\",\"organizationId\":\"b\",\"timestamp\":1769247000}",
             "organization_id: given twice",
         ),
-        ("{\"organization_id\":\"a\",\"timestamp\":1769247000,\"model\":{}}", "an object or array"),
+        (
+            "{\"organization_id\":\"a\",\"timestamp\":1769247000,\"model\":{}}",
+            "model: an object or array",
+        ),
         ("not json", "not a JSON object"),
         ("{\"organization_id\":\"a\",\"timestamp\":1769247000", "not a JSON object"),
         ("[1]", "not a JSON object"),

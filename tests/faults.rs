@@ -144,11 +144,19 @@ async fn a_truncated_leaf_is_an_error_that_names_it() {
     let content = std::fs::read(leaf).unwrap();
     for keep in [0, 3, content.len() / 2, content.len() - 1] {
         std::fs::write(leaf, &content[..keep]).unwrap();
-        sandbox.run(&["query", COUNT, "--format", "csv"]).failed(5, name);
+        let ran = sandbox.run(&["query", COUNT, "--format", "csv"]).failed(5, name);
+        assert_eq!(ran.out, "", "no part of an answer");
         sandbox.run(&["status"]).failed(5, name);
         sandbox.run(&["rollup"]).failed(5, name);
         assert_eq!(sandbox.run(&["verify"]).code, 1);
     }
+    // Damage that only a decoder meets.
+    let mut damaged = content.clone();
+    damaged[60..100].fill(0xa5);
+    std::fs::write(leaf, damaged).unwrap();
+    let all = "SELECT * FROM ai_usage_log";
+    sandbox.run(&["query", all, "--format", "csv"]).failed(5, name);
+    sandbox.run(&["rollup"]).failed(5, name);
 }
 
 #[cfg(target_os = "linux")]

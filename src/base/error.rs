@@ -87,6 +87,7 @@ impl Error {
         let kind = match source.kind() {
             Io::NotFound => ErrorKind::NotFound,
             Io::InvalidData | Io::UnexpectedEof => ErrorKind::Corrupt,
+            Io::IsADirectory => ErrorKind::Invalid,
             _ => ErrorKind::Unavailable,
         };
         Self::new(kind, format!("{subject}: {source}")).with_source(source)

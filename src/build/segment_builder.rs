@@ -22,7 +22,7 @@ use crate::{
     model::{DATE_COLUMN, Dataset, Fold, Rollup},
     store::{
         Creation, FileKind, Leaf, Root, SealedWriter, SegmentFooter, Staging, create_file,
-        read_footer, segment_path,
+        name_damage, read_footer, segment_path,
     },
 };
 
@@ -64,7 +64,13 @@ pub(super) async fn build(
     let (path, file) = staging.create(&name)?;
     let mut writer = SealedWriter::try_new(path, file, Arc::clone(&schema))?;
     while let Some(batch) = groups.next().await {
-        let batch = batch.map_err(engine_error)?;
+        let batch = match batch.map_err(engine_error) {
+            Ok(batch) => batch,
+            Err(error) => {
+                let files = task.leaves.iter().map(|leaf| &leaf.file);
+                return Err(name_damage(root, error, files).await);
+            }
+        };
         footer.rows_in += check_rows(dataset, task.day, &batch)?;
         footer.rows_out += batch.num_rows() as u64;
         let columns = batch.columns().iter().take(schema.fields().len()).cloned().collect();

@@ -7,10 +7,15 @@ use datafusion::{
     datasource::source::DataSourceExec, execution::SendableRecordBatchStream,
     physical_plan::ExecutionPlan,
 };
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use serde::Serialize;
 
-use crate::{base::Result, exec::engine_error, plan::Decision, store::Root};
+use crate::{
+    base::Result,
+    exec::engine_error,
+    plan::Decision,
+    store::{Root, name_damage},
+};
 
 /// An answer under way.
 pub struct Answer {
@@ -71,7 +76,14 @@ impl Answer {
     /// # Errors
     /// What reading meets. An answer that ends in an error is not whole.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
-        self.stream.next().await.transpose().map_err(engine_error)
+        let error = match self.stream.next().await.transpose() {
+            Ok(batch) => return Ok(batch),
+            Err(error) => engine_error(error),
+        };
+        let files = self.decision.blocks.iter().flat_map(|block| block.cover.files());
+        let files: Vec<_> = files.cloned().collect();
+        let root = self.requests.0.clone();
+        Err(name_damage(&root, error, &files).await)
     }
 
     /// All rows, and what they cost.
@@ -79,7 +91,10 @@ impl Answer {
     /// # Errors
     /// What reading meets.
     pub async fn collect(mut self) -> Result<(Vec<RecordBatch>, Stats)> {
-        let batches = self.stream.by_ref().try_collect().await.map_err(engine_error)?;
+        let mut batches = Vec::new();
+        while let Some(batch) = self.next().await? {
+            batches.push(batch);
+        }
         let stats = self.stats();
         Ok((batches, stats))
     }

@@ -52,12 +52,12 @@ impl Explanation {
 }
 
 fn explain(dataset: &Dataset, block: &BlockDecision) -> BlockExplanation {
-    let sizes = block.cover.file_sizes();
+    let files = block.cover.files();
     BlockExplanation {
         span: format!("{} of {}", span_words(block.cover.span), dataset.table()),
         cover: block.cover.to_string(),
-        files: sizes.len(),
-        bytes: sizes.iter().sum(),
+        files: files.len(),
+        bytes: files.iter().map(|file| file.size).sum(),
         refusals: block
             .refusals
             .iter()

@@ -13,12 +13,12 @@ use object_store::ObjectMeta;
 
 use super::Tallybook;
 use crate::{
-    base::{Day, ErrorKind, Result, Span},
+    base::{Day, Result, Span},
     build::group_rows,
     catalog::Freshness,
     exec::{FileTable, engine_error},
     model::Rollup,
-    store::{FileDigest, FileFooter, Leaf, SegmentFile, read_body, read_metadata},
+    store::{Leaf, SegmentFile, check_file},
 };
 
 /// A file that was found to be as it should.
@@ -79,7 +79,7 @@ type Verdict = Result<Checked, Difference>;
 
 /// A leaf against its own account: bytes, rows, and that all of them are of its day.
 async fn check_leaf(book: &Tallybook, leaf: &Leaf) -> Result<Verdict> {
-    let rows = match check_body(book, &leaf.file).await? {
+    let rows = match check_file(book.root(), &leaf.file).await? {
         Ok((rows, Some(footer))) => match footer.leaf() {
             Some(account) if account.content.rows == rows && account.id == leaf.id => rows,
             _ => {
@@ -87,7 +87,7 @@ async fn check_leaf(book: &Tallybook, leaf: &Leaf) -> Result<Verdict> {
             }
         },
         Ok((rows, None)) => rows,
-        Err(different) => return Ok(Err(different)),
+        Err(what) => return Ok(Err(difference(book, &leaf.file, what))),
     };
     let file = book.root().full_name(&leaf.file.location);
     if let Some(outside) = first_outside(book, leaf).await? {
@@ -124,9 +124,9 @@ async fn check_segment(
     segment: &Arc<SegmentFile>,
     leaves: &[Arc<Leaf>],
 ) -> Result<Verdict> {
-    let rows = match check_body(book, &segment.file).await? {
+    let rows = match check_file(book.root(), &segment.file).await? {
         Ok((rows, _)) => rows,
-        Err(different) => return Ok(Err(different)),
+        Err(what) => return Ok(Err(difference(book, &segment.file, what))),
     };
     let schema = rollup.segment_schema();
     let (root, context) = (book.root(), book.context());
@@ -147,27 +147,6 @@ async fn check_segment(
         None => Ok(Checked { file, rows }),
         Some(what) => Err(Difference { file, what }),
     })
-}
-
-/// A file's rows and account, if its bytes are those it was written with.
-async fn check_body(
-    book: &Tallybook,
-    file: &ObjectMeta,
-) -> Result<Result<(u64, Option<FileFooter>), Difference>> {
-    let metadata = match read_metadata(book.root(), file).await {
-        Err(error) if error.kind() == ErrorKind::Corrupt => {
-            return Ok(Err(difference(book, file, "is not a whole Parquet file")));
-        }
-        read => read?,
-    };
-    let rows = metadata.file_metadata().num_rows().unsigned_abs();
-    // A file of another tool has no account to check.
-    let Ok(footer) = FileFooter::of(&metadata) else { return Ok(Ok((rows, None))) };
-    let body = read_body(book.root(), &file.location, footer.body.bytes).await?;
-    if FileDigest::of(&body) != footer.body {
-        return Ok(Err(difference(book, file, "its bytes are not those it was written with")));
-    }
-    Ok(Ok((rows, Some(footer))))
 }
 
 fn difference(book: &Tallybook, file: &ObjectMeta, what: &str) -> Difference {

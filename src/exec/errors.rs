@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 
+use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
 use crate::{
@@ -35,6 +36,12 @@ pub(crate) fn engine_error(error: DataFusionError) -> Error {
 
 fn kind_of(error: &DataFusionError) -> ErrorKind {
     match error {
+        DataFusionError::ParquetError(_) => ErrorKind::Corrupt,
+        DataFusionError::ArrowError(error, _)
+            if matches!(error.as_ref(), ArrowError::ParquetError(_)) =>
+        {
+            ErrorKind::Corrupt
+        }
         DataFusionError::SQL(..)
         | DataFusionError::Plan(_)
         | DataFusionError::SchemaError(..)
@@ -43,7 +50,6 @@ fn kind_of(error: &DataFusionError) -> ErrorKind {
         | DataFusionError::Execution(_)
         | DataFusionError::ArrowError(..)
         | DataFusionError::Diagnostic(..) => ErrorKind::Invalid,
-        DataFusionError::ParquetError(_) => ErrorKind::Corrupt,
         DataFusionError::ResourcesExhausted(_) => ErrorKind::Limit,
         DataFusionError::IoError(_) | DataFusionError::ObjectStore(_) => ErrorKind::Unavailable,
         _ => ErrorKind::Internal,

@@ -110,6 +110,12 @@ impl<'d> Draft<'d> {
         self.zoneless = false;
     }
 
+    /// A fault of that column.
+    pub(super) fn fault(&self, at: usize, reason: &str) -> Fault {
+        let column = self.dataset.columns().get(at);
+        column.map_or_else(|| Fault::row(reason), |column| fault(column, reason))
+    }
+
     /// Gives a column its value.
     pub(super) fn set(&mut self, at: usize, scalar: &Scalar<'_>) -> Result<(), Fault> {
         let (Some(column), Some(slot)) = (self.dataset.columns().get(at), self.values.get(at))

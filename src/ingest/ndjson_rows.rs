@@ -139,7 +139,7 @@ fn set_target(draft: &mut Draft<'_>, target: &Target, json: &str) -> Result<(), 
     match descend(json, &target.path) {
         None => Ok(()),
         Some(json) => {
-            let scalar = scalar(json).map_err(|reason| Fault::row(reason.to_owned()))?;
+            let scalar = scalar(json).map_err(|reason| draft.fault(target.column, reason))?;
             draft.set(target.column, &scalar)
         }
     }

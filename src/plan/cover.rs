@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use object_store::ObjectMeta;
+
 use crate::{
     base::{Day, Error, Result, Span},
     catalog::{Freshness, Snapshot},
@@ -104,17 +106,16 @@ impl Cover {
         Self { span, pieces, rollups: 0 }
     }
 
-    /// The sizes in bytes of the files that are read, a file read in two stretches once.
-    #[must_use]
-    pub fn file_sizes(&self) -> Vec<u64> {
+    /// The files that are read, one that is read in two stretches once.
+    pub(crate) fn files(&self) -> Vec<&ObjectMeta> {
         let mut files = BTreeMap::new();
         for piece in &self.pieces {
             match &piece.source {
                 Source::Segment { segment, .. } => {
-                    files.insert(&segment.file.location, segment.file.size);
+                    files.insert(&segment.file.location, &segment.file);
                 }
                 Source::Leaves { leaves, .. } => {
-                    files.extend(leaves.iter().map(|leaf| (&leaf.file.location, leaf.file.size)));
+                    files.extend(leaves.iter().map(|leaf| (&leaf.file.location, &leaf.file)));
                 }
             }
         }

@@ -152,7 +152,7 @@ impl Decision {
     /// How many files are read.
     #[must_use]
     pub fn files(&self) -> usize {
-        self.blocks.iter().map(|block| block.cover.file_sizes().len()).sum()
+        self.blocks.iter().map(|block| block.cover.files().len()).sum()
     }
 }
 

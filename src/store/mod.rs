@@ -4,6 +4,7 @@ mod create;
 mod errors;
 mod files;
 mod footer;
+mod integrity;
 mod layout;
 mod listing;
 mod meter;
@@ -17,6 +18,7 @@ pub(crate) use files::{Leaf, SegmentFile};
 pub(crate) use footer::{
     FileFooter, FileKind, LeafFooter, SegmentFooter, read_body, read_footer, read_metadata,
 };
+pub(crate) use integrity::{check_file, name_damage};
 pub(crate) use layout::{
     DATASET_FILE, FileName, claim_path, leaf_path, raw_day_prefix, raw_prefix, segment_path,
     segments_prefix,

@@ -50,12 +50,11 @@ pub(super) async fn print(answer: &mut Answer, format: OutputFormat) -> Result<(
 async fn print_csv(answer: &mut Answer, out: &mut (impl Write + Send)) -> Result<()> {
     let empty = arrow::array::RecordBatch::new_empty(answer.schema());
     let mut csv = CsvBuilder::new().with_header(true).build(out);
-    // The header comes even when no row does.
-    csv.write(&empty).map_err(written)?;
     while let Some(batch) = answer.next().await? {
         csv.write(&batch).map_err(written)?;
     }
-    Ok(())
+    // The header comes even when no row does, but not before an error that comes first.
+    csv.write(&empty).map_err(written)
 }
 
 async fn print_json<F: JsonFormat + Send>(
