@@ -200,6 +200,7 @@ fn random_query(random: &mut ChaCha8Rng) -> String {
         "date_trunc('month', timestamp)",
         "extract(dow FROM timestamp)",
         "CAST(timestamp AS DATE)",
+        "extract(doy FROM timestamp AT TIME ZONE 'Europe/Berlin')",
         "to_char(date, '%Y-%m')",
         "upper(model)",
         "CASE WHEN status = 'ok' THEN 1 ELSE 0 END",

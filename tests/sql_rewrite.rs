@@ -56,7 +56,23 @@ async fn these_are_refused_with_the_reason_and_read_raw() {
         ("SELECT count(input_tokens + 1) FROM ai_usage_log", "is over an expression"),
         (
             "SELECT date_trunc('minute', timestamp), count(*) FROM ai_usage_log GROUP BY 1",
-            "is finer than a hour",
+            "tells apart rows of one hour",
+        ),
+        (
+            "SELECT date_trunc('day', timestamp AT TIME ZONE 'Europe/Berlin'), count(*) FROM ai_usage_log GROUP BY 1",
+            "tells apart rows of one day",
+        ),
+        (
+            "SELECT CAST(timestamp AT TIME ZONE 'America/New_York' AS DATE), count(*) FROM ai_usage_log GROUP BY 1",
+            "tells apart rows of one hour",
+        ),
+        (
+            "SELECT count(*) FROM ai_usage_log WHERE date_trunc('day', timestamp AT TIME ZONE 'Asia/Kolkata') > '2026-01-09'",
+            "tells apart rows of one day",
+        ),
+        (
+            "SELECT count(*) FROM ai_usage_log l JOIN ai_usage_log r ON l.request_id = r.request_id",
+            "Inner Join between the aggregate and the raw table",
         ),
         ("SELECT count(DISTINCT user_id) FROM ai_usage_log", "can't be merged from parts"),
         ("SELECT median(cost) FROM ai_usage_log", "can't be merged from parts"),

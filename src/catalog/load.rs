@@ -34,6 +34,9 @@ const CONCURRENT_REQUESTS: usize = 32;
 pub(crate) async fn load(root: &Root, dataset: &Dataset, span: Span) -> Result<Snapshot> {
     let leaves = list_leaves(root, span).await?;
     let mut snapshot = Snapshot::new(leaves, BTreeMap::new());
+    if snapshot.days(span).next().is_none() {
+        return Ok(snapshot);
+    }
     for rollup in dataset.rollups() {
         let days = load_rollup(root, rollup, &snapshot, span).await?;
         snapshot.rollups.insert(rollup.name().to_owned(), days);

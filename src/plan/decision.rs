@@ -94,7 +94,7 @@ impl fmt::Display for Refusal {
                 write!(f, "{column} is not a dimension; add it to dimensions")
             }
             Self::FinerThanGrain { expression, grain } => {
-                write!(f, "{expression} is finer than a {grain}; use a finer grain")
+                write!(f, "{expression} tells apart rows of one {grain}; use a finer grain")
             }
             Self::NotStored(call) => write!(f, "{call} is not stored; add it to measures"),
             Self::Schema(what) => write!(f, "the rewritten plan would differ in {what}"),

@@ -25,7 +25,7 @@ use datafusion::{
 use super::{
     Refusal,
     shape::{Block, Call},
-    time_filter::{self, TimeFilter},
+    time_filter::{self, TimeFilter, is_instant},
 };
 use crate::{
     base::Grain,
@@ -77,18 +77,6 @@ pub(super) fn derive(
         }
     }
     Ok(refusal.map_or(Ok(derivation), Err))
-}
-
-/// Whether an expression is the time column, perhaps cast to another precision of the same instant.
-pub(super) fn is_instant(expr: &Expr, time: &str) -> bool {
-    match expr {
-        Expr::Column(column) => column.name == time,
-        Expr::Cast(Cast { expr, field }) => {
-            let DataType::Timestamp(unit, _) = field.data_type() else { return false };
-            matches!(unit, TimeUnit::Microsecond | TimeUnit::Nanosecond) && is_instant(expr, time)
-        }
-        _ => false,
-    }
 }
 
 struct Terms<'a> {

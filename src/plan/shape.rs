@@ -136,7 +136,7 @@ fn unaliased(expr: &Expr) -> Expr {
 
 fn node_name(plan: &LogicalPlan) -> String {
     let text = plan.display().to_string();
-    text.split([':', ' ']).next().unwrap_or_default().to_owned()
+    text.split(':').next().unwrap_or_default().to_owned()
 }
 
 fn unstable(expr: &Expr) -> Result<Option<Refusal>> {

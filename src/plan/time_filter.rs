@@ -10,17 +10,16 @@
 //!
 //! A literal finer than a microsecond is rounded to the side that keeps the comparison's meaning.
 
+use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::{
     common::ScalarValue,
-    logical_expr::{Between, BinaryExpr, Expr, Operator},
+    logical_expr::{Between, BinaryExpr, Cast, Expr, Operator},
 };
 
 use crate::{
     base::{Day, MICROS_PER_DAY, Span},
     model::DATE_COLUMN,
 };
-
-use super::derive::is_instant;
 
 /// What a predicate says of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +72,20 @@ pub(super) fn span_of<'a>(conjuncts: impl IntoIterator<Item = &'a Expr>, time: &
     })
 }
 
+/// Whether an expression is the time column, perhaps cast to another precision. In another zone it
+/// is another clock, whose days and hours begin elsewhere.
+pub(super) fn is_instant(expr: &Expr, time: &str) -> bool {
+    match expr {
+        Expr::Column(column) => column.name == time,
+        Expr::Cast(Cast { expr, field }) => {
+            let DataType::Timestamp(unit, zone) = field.data_type() else { return false };
+            let fine = matches!(unit, TimeUnit::Microsecond | TimeUnit::Nanosecond);
+            fine && in_utc(zone.as_deref()) && is_instant(expr, time)
+        }
+        _ => false,
+    }
+}
+
 fn hull(a: TimeFilter, b: TimeFilter) -> TimeFilter {
     use TimeFilter::{Exact, Hull, Open};
     match (a, b) {
@@ -119,19 +132,19 @@ fn instant_bounds(literal: &ScalarValue) -> Option<(i64, i64)> {
     match literal {
         ScalarValue::TimestampSecond(Some(seconds), zone) => {
             let micros = seconds.checked_mul(1_000_000)?;
-            utc(zone.as_deref()).then_some((micros, micros.checked_add(1)?))
+            in_utc(zone.as_deref()).then_some((micros, micros.checked_add(1)?))
         }
         ScalarValue::TimestampMillisecond(Some(millis), zone) => {
             let micros = millis.checked_mul(1_000)?;
-            utc(zone.as_deref()).then_some((micros, micros.checked_add(1)?))
+            in_utc(zone.as_deref()).then_some((micros, micros.checked_add(1)?))
         }
         ScalarValue::TimestampMicrosecond(Some(micros), zone) => {
-            utc(zone.as_deref()).then_some((*micros, micros.checked_add(1)?))
+            in_utc(zone.as_deref()).then_some((*micros, micros.checked_add(1)?))
         }
         ScalarValue::TimestampNanosecond(Some(nanos), zone) => {
             let floor = nanos.div_euclid(1_000);
             let between = nanos.rem_euclid(1_000) != 0;
-            utc(zone.as_deref()).then_some((floor + i64::from(between), floor + 1))
+            in_utc(zone.as_deref()).then_some((floor + i64::from(between), floor + 1))
         }
         ScalarValue::Date32(Some(day)) => {
             let start = i64::from(*day) * MICROS_PER_DAY;
@@ -141,10 +154,9 @@ fn instant_bounds(literal: &ScalarValue) -> Option<(i64, i64)> {
     }
 }
 
-/// An instant is the same number in every zone, except without one, where it is UTC as the session
-/// is.
-fn utc(zone: Option<&str>) -> bool {
-    zone.is_none_or(|zone| !zone.is_empty())
+/// Without a zone a timestamp is in the session's, which is UTC.
+fn in_utc(zone: Option<&str>) -> bool {
+    matches!(zone, None | Some("UTC" | "+00:00" | "Z"))
 }
 
 #[cfg(test)]
