@@ -79,8 +79,7 @@ fn an_explanation_in_words_and_as_json() {
     std::fs::remove_file(hourly).unwrap();
     let query = "SELECT organization_id, sum(cost) FROM ai_usage_log GROUP BY 1";
     let words = sandbox.run(&["query", query, "--explain"]).ok().out;
-    let cover =
-        "40 days: 38 from org_daily, 1 from org_daily + 1 late leaf raw, 1 raw (no segment)";
+    let cover = "40 days: 38 from org_daily, 1 raw (no segment), 1 segment + 1 late leaf raw";
     assert!(words.starts_with("route: mixed\n") && words.contains(cover), "{words}");
     assert!(words.contains("platform_daily: organization_id is not a dimension"), "{words}");
     let json = sandbox.run(&["query", query, "--explain", "--format", "json"]).ok().out;

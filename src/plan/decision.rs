@@ -1,9 +1,9 @@
 //! What was decided for a query, and why not more.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeSet, fmt};
 
-use super::{Cover, RawReason, Source};
-use crate::base::{Day, Grain};
+use super::{Cover, Source};
+use crate::base::Grain;
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl Decision {
             let days = self.blocks.iter().flat_map(|block| &block.cover.pieces);
             let days =
                 days.filter(|piece| matches!(piece.source, Source::Segment { .. }) == segments);
-            days.map(|piece| piece.day).collect::<std::collections::BTreeSet<_>>().len()
+            days.map(|piece| piece.day).collect::<BTreeSet<_>>().len()
         };
         (count(true), count(false))
     }
@@ -153,54 +153,5 @@ impl Decision {
     #[must_use]
     pub fn files(&self) -> usize {
         self.blocks.iter().map(|block| block.cover.files().len()).sum()
-    }
-}
-
-impl fmt::Display for Cover {
-    /// In words: `365 days: 351 from org_daily, 13 raw (no segment), 1 org_daily + 2 late leaves
-    /// raw`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut days: BTreeMap<Day, Vec<&super::Piece>> = BTreeMap::new();
-        for piece in &self.pieces {
-            days.entry(piece.day).or_default().push(piece);
-        }
-        let mut kinds: BTreeMap<(u8, String), (usize, usize)> = BTreeMap::new();
-        for pieces in days.values() {
-            let (rank, words, late) = kind_of(pieces);
-            let counts = kinds.entry((rank, words)).or_default();
-            counts.0 += 1;
-            counts.1 += late;
-        }
-        let plural = |count: usize| if count == 1 { "" } else { "s" };
-        write!(f, "{} day{}", days.len(), plural(days.len()))?;
-        for (at, ((_, words), (count, late))) in kinds.into_iter().enumerate() {
-            write!(f, "{} {count} {words}", if at == 0 { ":" } else { "," })?;
-            if late > 0 {
-                let leaves = if late == 1 { "leaf" } else { "leaves" };
-                write!(f, " + {late} late {leaves} raw")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// How a day is answered: a rank to sort by, the words, and its late leaves.
-fn kind_of(pieces: &[&super::Piece]) -> (u8, String, usize) {
-    let mut rollup = None;
-    let (mut late, mut edges, mut reason) = (0, false, None);
-    for piece in pieces {
-        match &piece.source {
-            Source::Segment { rollup: name, .. } => rollup = Some(name.clone()),
-            Source::Leaves { leaves, reason: RawReason::Late } => late += leaves.len(),
-            Source::Leaves { reason: RawReason::Edge, .. } => edges = true,
-            Source::Leaves { reason: why, .. } => reason = Some(*why),
-        }
-    }
-    match (rollup, reason) {
-        (Some(name), _) if late > 0 => (2, format!("from {name}"), late),
-        (Some(name), _) if edges => (1, format!("from {name} with raw edges"), 0),
-        (Some(name), _) => (0, format!("from {name}"), 0),
-        (None, Some(reason)) => (3, format!("raw ({reason})"), 0),
-        (None, None) => (3, "raw".to_owned(), 0),
     }
 }

@@ -9,6 +9,7 @@
 
 mod averages;
 mod cover;
+mod cover_words;
 mod decision;
 mod derive;
 mod order;
