@@ -9,6 +9,7 @@ mod layout;
 mod listing;
 mod meter;
 mod parquet_file;
+mod remote;
 mod root;
 mod staging;
 

@@ -4,16 +4,14 @@ use std::{
     fmt,
     path::{Path as FilePath, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use object_store::{
-    BackoffConfig, ObjectStore, RetryConfig, local::LocalFileSystem, memory::InMemory, path::Path,
-    prefix::PrefixStore,
+    ObjectStore, local::LocalFileSystem, memory::InMemory, path::Path, prefix::PrefixStore,
 };
 use url::Url;
 
-use super::{Meter, meter::MeteredStore, store_error};
+use super::{Meter, meter::MeteredStore, remote, store_error};
 use crate::base::{Error, Result, Settings};
 
 /// An opened root. Paths of files are relative to it; cloning it shares the connection.
@@ -44,7 +42,7 @@ impl Root {
             }
             Some(url) if url.scheme() == "memory" => Ok(Self::new(location, InMemory::new(), None)),
             Some(url) => {
-                let (store, prefix) = open_remote(location, &url, settings)?;
+                let (store, prefix) = remote::open(location, &url, settings)?;
                 Ok(Self::new(location, PrefixStore::new(store, prefix), None))
             }
         }
@@ -117,73 +115,4 @@ impl fmt::Debug for Root {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Root").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// The store of a remote URL, with the settings' options, and the path inside it.
-fn open_remote(
-    location: &str,
-    url: &Url,
-    settings: &Settings,
-) -> Result<(Box<dyn ObjectStore>, Path)> {
-    let prefix = Path::from_url_path(url.path())
-        .map_err(|error| Error::invalid(format!("root `{location}`: {error}")))?;
-    let retry = RetryConfig {
-        backoff: BackoffConfig {
-            init_backoff: Duration::from_millis(100),
-            max_backoff: Duration::from_secs(5),
-            base: 2.0,
-        },
-        max_retries: 10,
-        retry_timeout: Duration::from_secs(settings.retry_timeout_s),
-    };
-    let options = &settings.store_options;
-    let opened = match url.scheme() {
-        #[cfg(feature = "s3")]
-        "s3" | "s3a" => remote::s3(url, options, retry),
-        #[cfg(feature = "gcs")]
-        "gs" => remote::gcs(url, options, retry),
-        #[cfg(feature = "azure")]
-        "az" | "azure" | "abfs" | "abfss" => remote::azure(url, options, retry),
-        other => {
-            return Err(Error::invalid(format!(
-                "root `{location}`: no store for `{other}://`; use a folder, s3://, gs:// or az://"
-            )));
-        }
-    };
-    let store = opened.map_err(|error| {
-        Error::invalid(format!("root `{location}`: {error}")).with_source(error)
-    })?;
-    Ok((store, prefix))
-}
-
-#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
-mod remote {
-    //! One builder a store: options by their usual names, unknown ones ignored.
-
-    use object_store::{ObjectStore, Result, RetryConfig};
-    use url::Url;
-
-    macro_rules! opener {
-        ($name:ident, $feature:literal, $builder:path) => {
-            #[cfg(feature = $feature)]
-            pub(super) fn $name(
-                url: &Url,
-                options: &[(String, String)],
-                retry: RetryConfig,
-            ) -> Result<Box<dyn ObjectStore>> {
-                use $builder as Builder;
-                let builder = Builder::new().with_url(url.as_str()).with_retry(retry);
-                let builder =
-                    options.iter().fold(builder, |builder, (key, value)| match key.parse() {
-                        Ok(key) => builder.with_config(key, value),
-                        Err(_) => builder,
-                    });
-                Ok(Box::new(builder.build()?))
-            }
-        };
-    }
-
-    opener!(s3, "s3", object_store::aws::AmazonS3Builder);
-    opener!(gcs, "gcs", object_store::gcp::GoogleCloudStorageBuilder);
-    opener!(azure, "azure", object_store::azure::MicrosoftAzureBuilder);
 }
