@@ -63,7 +63,8 @@ mod sample;
 mod store;
 
 pub use base::{
-    Clock, Day, Error, ErrorKind, FixedClock, Grain, Result, Route, Settings, Span, SystemClock,
+    Clock, Day, Error, ErrorKind, FixedClock, Grain, Result, Route, Settings, Span, Spans,
+    SystemClock, Zone,
 };
 pub use build::{Built, JobOptions, Outcome, Reason, Task};
 pub use engine::{
@@ -73,7 +74,7 @@ pub use engine::{
 pub use ingest::{AppendOptions, AppendReport, Format, Input, Rejects};
 pub use model::{
     BatchId, Column, ColumnType, ContentHash, DEFAULT_DEFINITION, Dataset, FORMAT, Fingerprint,
-    Function, LeafId, Measure, Rollup,
+    Function, LeafId, Measure, Quantile, Rollup,
 };
 pub use plan::{BlockDecision, Cover, Decision, Piece, RawReason, Refusal, RouteTaken, Source};
 pub use sample::SampleLog;

@@ -22,7 +22,7 @@ const FLOORS: [(&str, u8); 11] = [
 ];
 
 /// Outside crates that only these rooms may name.
-const KEPT_CRATES: [(&str, &[&str]); 7] = [
+const KEPT_CRATES: [(&str, &[&str]); 10] = [
     ("clap", &["cli"]),
     ("comfy_table", &["cli"]),
     ("indicatif", &["cli"]),
@@ -30,6 +30,9 @@ const KEPT_CRATES: [(&str, &[&str]); 7] = [
     ("twox_hash", &["model"]),
     ("csv", &["ingest"]),
     ("rand_chacha", &["sample"]),
+    ("chrono_tz", &["base"]),
+    ("datasketches", &["model"]),
+    ("sketches_ddsketch", &["model"]),
 ];
 
 /// `plan` is pure: it may read what a snapshot says, and which table is the raw one, and no more.
@@ -131,8 +134,9 @@ fn files_and_lines_are_short_and_finished() {
         assert!(text.starts_with("//!"), "{} doesn't say what it is for", path.display());
         for (at, line) in text.lines().enumerate() {
             let place = format!("{}:{}", path.display(), at + 1);
-            let literal = line.contains('"');
-            assert!(line.chars().count() <= LINE_CHARS_MAX || literal, "{place} is long");
+            // Neither a text nor a row of a table can be broken.
+            let unbroken = line.contains('"') || line.trim_start().starts_with("//! |");
+            assert!(line.chars().count() <= LINE_CHARS_MAX || unbroken, "{place} is long");
             for word in ["FIX\u{4d}E", "TO\u{44}O", "XX\u{58}"] {
                 assert!(!line.contains(word), "{place}: {word}");
             }

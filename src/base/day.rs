@@ -33,16 +33,22 @@ impl Day {
         Self(i32::try_from(days).unwrap_or(if days < 0 { i32::MIN } else { i32::MAX }))
     }
 
-    /// The day's first microsecond.
+    /// The first day of a month, counted from 1; `None` outside the calendar.
+    #[must_use]
+    pub fn first_of(year: i32, month: u32) -> Option<Self> {
+        NaiveDate::from_ymd_opt(year, month, 1).map(|date| Self(date.to_epoch_days()))
+    }
+
+    /// The day's first microsecond; far outside the calendar it saturates.
     #[must_use]
     pub const fn start_micros(self) -> i64 {
-        self.0 as i64 * MICROS_PER_DAY
+        (self.0 as i64).saturating_mul(MICROS_PER_DAY)
     }
 
     /// The whole day, half-open.
     #[must_use]
     pub const fn span(self) -> Span {
-        Span::new(self.start_micros(), self.start_micros() + MICROS_PER_DAY)
+        Span::new(self.start_micros(), self.start_micros().saturating_add(MICROS_PER_DAY))
     }
 
     /// The day `days` later (earlier, when negative), saturating.
@@ -55,6 +61,29 @@ impl Day {
     #[must_use]
     pub const fn days_until(self, other: Self) -> i64 {
         other.0 as i64 - self.0 as i64
+    }
+
+    /// The first day of the day, week (from Monday), month, quarter or year that the day is in, and
+    /// the first day of the next; `None` for another word or outside the calendar.
+    #[must_use]
+    pub fn period(self, unit: &str) -> Option<(Self, Self)> {
+        let date = self.date()?;
+        let months = |first: u32, count: u32| {
+            let last = first + count > 12;
+            let next = if last { (date.year() + 1, 1) } else { (date.year(), first + count) };
+            Some((Self::first_of(date.year(), first)?, Self::first_of(next.0, next.1)?))
+        };
+        match unit {
+            "day" => Some((self, self.plus(1))),
+            "week" => {
+                let monday = self.plus(-i32::try_from(self.weekday()).ok()?);
+                Some((monday, monday.plus(7)))
+            }
+            "month" => months(date.month(), 1),
+            "quarter" => months(date.month0() / 3 * 3 + 1, 3),
+            "year" => months(1, 12),
+            _ => None,
+        }
     }
 
     fn date(self) -> Option<NaiveDate> {

@@ -10,6 +10,9 @@ use super::{MICROS_PER_DAY, Span};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grain {
+    /// Fifteen UTC minutes: for time zones whose offset is no whole hour.
+    #[serde(rename = "15 minutes")]
+    QuarterHour,
     /// One UTC hour.
     Hour,
     /// One UTC day.
@@ -21,6 +24,7 @@ impl Grain {
     #[must_use]
     pub const fn micros(self) -> i64 {
         match self {
+            Self::QuarterHour => MICROS_PER_DAY / 96,
             Self::Hour => MICROS_PER_DAY / 24,
             Self::Day => MICROS_PER_DAY,
         }
@@ -42,6 +46,7 @@ impl Grain {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::QuarterHour => "15 minutes",
             Self::Hour => "hour",
             Self::Day => "day",
         }

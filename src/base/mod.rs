@@ -1,4 +1,5 @@
-//! Floor 0: dates, spans, grains, time and errors. Pure: the standard library and `chrono` alone.
+//! Floor 0: dates, spans, grains, zones and errors. Pure: the standard library, and `chrono` with
+//! its zones.
 
 mod clock;
 mod day;
@@ -6,6 +7,8 @@ mod error;
 mod grain;
 mod settings;
 mod span;
+mod spans;
+mod zone;
 
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use day::Day;
@@ -14,3 +17,5 @@ pub use error::{Error, ErrorKind, Result};
 pub use grain::Grain;
 pub use settings::{Route, Settings};
 pub use span::Span;
+pub use spans::Spans;
+pub use zone::Zone;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
-    datatypes::{Int64Type, TimestampMicrosecondType},
+    datatypes::{DataType, Int64Type, IntervalMonthDayNano, TimestampMicrosecondType},
 };
 use datafusion::{
+    common::ScalarValue,
     execution::SendableRecordBatchStream,
-    functions::datetime::expr_fn::date_trunc,
+    functions::datetime::expr_fn::{date_bin, date_trunc},
     functions_aggregate::expr_fn::{count, max, min},
     logical_expr::{Expr, cast, ident, lit},
     prelude::SessionContext,
@@ -113,6 +114,7 @@ pub(crate) async fn group_rows(
     let bucket = match rollup.grain() {
         Grain::Day => ident(DATE_COLUMN),
         Grain::Hour => date_trunc(lit("hour"), time.clone()),
+        Grain::QuarterHour => quarter_hour(time.clone()),
     };
     let names = || rollup.dimensions().iter().map(|column| ident(&column.name));
     let mut groups = vec![bucket.alias(rollup.bucket_column())];
@@ -123,9 +125,12 @@ pub(crate) async fn group_rows(
     for (state, kind) in rollup.states() {
         // Sums of integers are made in a type that has room, so that one too large for its column
         // is an error instead of a wrong number.
-        let wide = state.fold == Fold::Sum && *kind == arrow::datatypes::DataType::Int64;
+        let wide = state.fold == Fold::Sum && *kind == DataType::Int64;
         let fold = if wide { Fold::WideSum } else { state.fold };
-        let partial = fold.partial(state.column.as_deref().map(ident), None)?;
+        let column = state.column.as_deref();
+        let argument = column.and_then(|name| dataset.column(name));
+        let argument = argument.map_or(DataType::Int64, |column| column.kind.query_type());
+        let partial = fold.partial(column.map(ident), &argument, None)?;
         partials.push(partial.alias(state.name()));
         columns.push(cast(ident(state.name()), kind.clone()).alias(state.name()));
     }
@@ -143,6 +148,14 @@ pub(crate) async fn group_rows(
         .and_then(|rows| rows.sort(order))
         .map_err(engine_error)?;
     rows.execute_stream().await.map_err(engine_error)
+}
+
+/// Quarters of UTC hours are those of the epoch.
+fn quarter_hour(time: Expr) -> Expr {
+    let micros = Grain::QuarterHour.micros();
+    let stride = IntervalMonthDayNano::new(0, 0, micros * 1_000);
+    let epoch = ScalarValue::TimestampNanosecond(Some(0), Some("UTC".into()));
+    date_bin(lit(ScalarValue::IntervalMonthDayNano(Some(stride))), time, lit(epoch))
 }
 
 /// The raw rows behind a batch of groups, all of which must be of the day.

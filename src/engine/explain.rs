@@ -54,7 +54,7 @@ impl Explanation {
 fn explain(dataset: &Dataset, block: &BlockDecision) -> BlockExplanation {
     let files = block.cover.files();
     BlockExplanation {
-        span: format!("{} of {}", span_words(block.cover.span), dataset.table()),
+        span: format!("{} of {}", span_words(block.cover.spans.hull()), dataset.table()),
         cover: block.cover.to_string(),
         files: files.len(),
         bytes: files.iter().map(|file| file.size).sum(),

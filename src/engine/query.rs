@@ -7,7 +7,9 @@ use datafusion::{
     execution::{SessionState, context::SQLOptions},
     logical_expr::LogicalPlan,
     optimizer::{
-        Optimizer, push_down_filter::PushDownFilter, simplify_expressions::SimplifyExpressions,
+        Optimizer, decorrelate_predicate_subquery::DecorrelatePredicateSubquery,
+        push_down_filter::PushDownFilter, replace_distinct_aggregate::ReplaceDistinctWithAggregate,
+        simplify_expressions::SimplifyExpressions,
     },
     physical_plan::{ExecutionPlan, execute_stream},
 };
@@ -121,6 +123,8 @@ async fn analyze(
     let analyzed = state.analyzer().execute_and_check(plan, options, |_, _| {})?;
     let rules = Optimizer::with_rules(vec![
         Arc::new(SimplifyExpressions::new()),
+        Arc::new(ReplaceDistinctWithAggregate::new()),
+        Arc::new(DecorrelatePredicateSubquery::new()),
         Arc::new(PushDownFilter::new()),
     ]);
     rules.optimize(analyzed, state, |_, _| {})

@@ -13,7 +13,7 @@ use crate::{
     catalog::{Snapshot, load},
     exec::{DatasetTable, engine_error, new_session},
     ingest::{self, AppendOptions, AppendReport, Input},
-    model::{DATE_COLUMN, Dataset, HOUR_COLUMN, Rollup},
+    model::{DATE_COLUMN, Dataset, HOUR_COLUMN, QUARTER_HOUR_COLUMN, Rollup},
     store::{DATASET_FILE, Leaf, Root, Staging, create_bytes, store_error},
 };
 
@@ -226,6 +226,10 @@ fn view_sql(dataset: &Dataset, rollup: &Rollup) -> String {
     let bucket = match rollup.grain() {
         Grain::Day => DATE_COLUMN.to_owned(),
         Grain::Hour => format!("date_trunc('hour', {}) AS {HOUR_COLUMN}", dataset.time_column()),
+        Grain::QuarterHour => format!(
+            "date_bin(INTERVAL '15 minutes', {}) AS {QUARTER_HOUR_COLUMN}",
+            dataset.time_column()
+        ),
     };
     let dimensions = rollup.dimensions().iter().map(|column| column.name.clone());
     let groups: Vec<_> = std::iter::once(bucket).chain(dimensions).collect();

@@ -14,6 +14,7 @@ use datafusion::{
 use super::engine_error;
 use crate::{
     base::{Error, Result, Settings},
+    model::sketch,
     store::Root,
 };
 
@@ -41,7 +42,20 @@ pub(crate) fn new_session(root: &Root, settings: &Settings) -> Result<SessionCon
         .with_runtime_env(runtime)
         .with_default_features()
         .build();
-    Ok(SessionContext::new_with_state(state))
+    let context = SessionContext::new_with_state(state);
+    register_functions(&context);
+    Ok(context)
+}
+
+/// Gives a session the functions that make and merge sketches. `approx_distinct` takes the place of
+/// DataFusion's, whose estimates can't be kept: its hash is no promise.
+pub(crate) fn register_functions(context: &SessionContext) {
+    for function in sketch::aggregates() {
+        context.register_udaf(function.as_ref().clone());
+    }
+    for function in sketch::scalars() {
+        context.register_udf(function.as_ref().clone());
+    }
 }
 
 fn runtime(settings: &Settings) -> Result<Arc<RuntimeEnv>> {

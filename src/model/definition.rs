@@ -6,8 +6,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Column, ColumnType, DATE_COLUMN, Dataset, HOUR_COLUMN, Measure, OddRule, Operand, Rollup,
-    StoredState,
+    Column, ColumnType, DATE_COLUMN, Dataset, HOUR_COLUMN, Measure, OddRule, Operand,
+    QUARTER_HOUR_COLUMN, Rollup, StoredState,
 };
 use crate::base::{Error, Grain, Result};
 
@@ -16,6 +16,9 @@ pub const DEFAULT_DEFINITION: &str = include_str!("../../data/ai_usage.toml");
 
 /// The newest root format that this program reads, and the one it writes.
 pub const FORMAT: u32 = 1;
+
+/// Names that time has in segments.
+const BUCKET_COLUMNS: [&str; 3] = [DATE_COLUMN, HOUR_COLUMN, QUARTER_HOUR_COLUMN];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -172,7 +175,7 @@ impl Checker<'_> {
         let mut names = BTreeSet::new();
         for entry in entries {
             let name = self.word("column", &entry.name)?;
-            if [DATE_COLUMN, HOUR_COLUMN].contains(&name.as_str()) {
+            if BUCKET_COLUMNS.contains(&name.as_str()) {
                 return Err(self.wrong(&entry.name, format!("column name `{name}` is reserved")));
             }
             let kind: ColumnType = entry
@@ -303,7 +306,7 @@ impl Checker<'_> {
         states: &[(StoredState, arrow::datatypes::DataType)],
     ) -> Result<()> {
         let fixed = || {
-            [DATE_COLUMN, HOUR_COLUMN]
+            BUCKET_COLUMNS
                 .map(str::to_owned)
                 .into_iter()
                 .chain(dimensions.iter().map(|column| column.name.clone()))

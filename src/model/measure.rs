@@ -2,25 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-use super::ColumnType;
+use super::{ColumnType, Function, Quantile};
 use crate::base::{Error, Result};
-
-/// An aggregate function that can be merged from parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Function {
-    /// `count(*)`: rows.
-    Rows,
-    /// `count(x)`: rows where x isn't NULL. Never the same as `count(*)`.
-    Count,
-    /// `sum(x)`; NULL over nothing but NULLs.
-    Sum,
-    /// `min(x)`.
-    Min,
-    /// `max(x)`.
-    Max,
-    /// `avg(x)`: stored as sum and count, divided last.
-    Avg,
-}
 
 /// A named measure of a rollup. Its text form is `sum(cost) as total_cost`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,35 +20,42 @@ impl Measure {
     /// Why this function can't be over a column of that type, if it can't.
     #[must_use]
     pub fn refusal(&self, kind: ColumnType) -> Option<String> {
-        match (self.function, kind) {
-            (Function::Sum | Function::Avg, ColumnType::Float) => Some(
-                "a sum of floats depends on the order of addition, so it can't be exact; declare \
-                 the column as decimal"
-                    .to_owned(),
-            ),
-            (
-                Function::Sum | Function::Avg,
-                ColumnType::Text | ColumnType::Boolean | ColumnType::Timestamp,
-            ) => Some(format!("a {kind} can't be summed")),
-            (Function::Min | Function::Max, ColumnType::Boolean | ColumnType::Float) => {
-                Some(format!("the least or greatest {kind} is not kept by rollups"))
+        use ColumnType::{Boolean, Decimal, Float, Integer};
+        let fits = match self.function {
+            Function::Rows | Function::Count => true,
+            Function::Sum | Function::Avg | Function::Spread { .. } if kind == Float => {
+                return Some(
+                    "a sum of floats depends on the order of addition, so it can't be exact; \
+                     declare the column as decimal"
+                        .to_owned(),
+                );
             }
-            _ => None,
-        }
+            Function::Spread { .. } => match kind {
+                Decimal(_, scale) if scale > 19 => {
+                    return Some("squares of over 19 digits after the point have no room".into());
+                }
+                kind => matches!(kind, Integer | Decimal(..)),
+            },
+            Function::Sum | Function::Avg => matches!(kind, Integer | Decimal(..)),
+            Function::Min | Function::Max => !matches!(kind, Boolean | Float),
+            Function::BoolAnd | Function::BoolOr => kind == Boolean,
+            Function::BitAnd | Function::BitOr => kind == Integer,
+            Function::ApproxDistinct => kind != Float,
+            Function::ApproxPercentile(_) => matches!(kind, Integer | Decimal(..) | Float),
+        };
+        (!fits).then(|| format!("{} of a {kind} is not kept by rollups", self.function.name()))
     }
 
     /// The call, as SQL.
     #[must_use]
     pub fn call(&self) -> String {
-        let column = self.column.as_deref().unwrap_or("*");
-        let function = match self.function {
-            Function::Rows | Function::Count => "count",
-            Function::Sum => "sum",
-            Function::Min => "min",
-            Function::Max => "max",
-            Function::Avg => "avg",
-        };
-        format!("{function}({column})")
+        let (function, column) = (self.function.name(), self.column.as_deref().unwrap_or("*"));
+        match self.function {
+            Function::ApproxPercentile(quantile) => {
+                format!("{function}({column}, {})", quantile.value())
+            }
+            _ => format!("{function}({column})"),
+        }
     }
 }
 
@@ -81,21 +71,24 @@ impl FromStr for Measure {
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || {
             Error::invalid(format!(
-                "measure `{text}` is not `function(column) as name`, with count, sum, min, max or \
-                 avg; such as `sum(cost) as total_cost`"
+                "measure `{text}` is not `function(column) as name`, with count, sum, min, max, \
+                 avg, bool_and, bool_or, bit_and, bit_or, var_pop, var_samp, stddev_pop, \
+                 stddev_samp, approx_distinct, or approx_percentile(column, quantile); such as \
+                 `sum(cost) as total_cost`"
             ))
         };
         let (call, name) = text.split_once(" as ").ok_or_else(wrong)?;
-        let (function, column) = call.trim().split_once('(').ok_or_else(wrong)?;
-        let column = column.strip_suffix(')').ok_or_else(wrong)?.trim();
-        let (function, column) = match (function.trim(), column) {
-            ("count", "*") => (Function::Rows, None),
-            (_, "" | "*") => return Err(wrong()),
-            ("count", column) => (Function::Count, Some(column)),
-            ("sum", column) => (Function::Sum, Some(column)),
-            ("min", column) => (Function::Min, Some(column)),
-            ("max", column) => (Function::Max, Some(column)),
-            ("avg", column) => (Function::Avg, Some(column)),
+        let (function, arguments) = call.trim().split_once('(').ok_or_else(wrong)?;
+        let arguments = arguments.strip_suffix(')').ok_or_else(wrong)?;
+        let arguments: Vec<_> = arguments.split(',').map(str::trim).collect();
+        let (function, column) = match (function.trim(), arguments.as_slice()) {
+            ("count", ["*"]) => (Function::Rows, None),
+            (_, ["" | "*", ..]) => return Err(wrong()),
+            ("approx_percentile", [column, quantile]) => {
+                let part = quantile.parse().ok().and_then(Quantile::new).ok_or_else(wrong)?;
+                (Function::ApproxPercentile(part), Some(*column))
+            }
+            (name, [column]) => (Function::named(name).ok_or_else(wrong)?, Some(*column)),
             _ => return Err(wrong()),
         };
         let name = name.trim().to_owned();
@@ -109,10 +102,16 @@ mod tests {
 
     #[test]
     fn measures_print_as_they_parse() {
-        for text in ["count(*) as n", "sum(cost) as total_cost", "avg(rate) as r", "min(a) as b"] {
+        for text in ["count(*) as n", "sum(cost) as total_cost", "avg(rate) as r", "min(a) as b"]
+            .into_iter()
+            .chain(["approx_percentile(latency_ms, 0.95) as p95", "stddev_samp(a) as s"])
+        {
             assert_eq!(text.parse::<Measure>().unwrap().to_string(), text);
         }
-        for text in ["sum(cost)", "median(x) as m", "sum(*) as s", "sum() as s", "sum(x as y"] {
+        for text in ["sum(cost)", "median(x) as m", "sum(*) as s", "sum() as s", "sum(x as y"]
+            .into_iter()
+            .chain(["approx_percentile(x) as p", "approx_percentile(x, 2) as p", "sum(a, b) as c"])
+        {
             assert!(text.parse::<Measure>().is_err(), "{text}");
         }
     }

@@ -10,6 +10,9 @@ use crate::base::Grain;
 /// The bucket column of an hourly segment: the hour's first instant, UTC.
 pub(crate) const HOUR_COLUMN: &str = "hour";
 
+/// The bucket column of a 15-minute segment: the quarter's first instant, UTC.
+pub(crate) const QUARTER_HOUR_COLUMN: &str = "quarter_hour";
+
 /// Raised when the meaning of stored states changes, so that old segments are not read as new ones.
 const STATE_VERSION: &str = "tallybook rollup 1";
 
@@ -87,6 +90,7 @@ impl Rollup {
         match self.grain {
             Grain::Day => DATE_COLUMN,
             Grain::Hour => HOUR_COLUMN,
+            Grain::QuarterHour => QUARTER_HOUR_COLUMN,
         }
     }
 
@@ -95,7 +99,9 @@ impl Rollup {
     pub fn segment_schema(&self) -> SchemaRef {
         let bucket = match self.grain {
             Grain::Day => DataType::Date32,
-            Grain::Hour => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Grain::Hour | Grain::QuarterHour => {
+                DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+            }
         };
         let bucket = Field::new(self.bucket_column(), bucket, false);
         let dimensions = self
@@ -127,7 +133,7 @@ impl Rollup {
             };
             for fold in folds {
                 let state = StoredState { fold, column: measure.column.clone() };
-                let kind = fold.partial_type(&kind);
+                let kind = fold.stored_type(&kind);
                 if !states.iter().any(|(known, _)| *known == state) {
                     states.push((state, kind));
                 }
@@ -157,7 +163,8 @@ impl Rollup {
             line(&["dimension", &column.name, &column.kind.to_string()]);
         }
         for (state, kind) in states {
-            line(&["state", &state.name(), &type_name(kind)]);
+            let encoding = state.fold.encoding().map_or_else(|| type_name(kind), str::to_owned);
+            line(&["state", &state.name(), &encoding]);
         }
         let mut hex = hasher.finalize().to_hex().to_string();
         hex.truncate(16);

@@ -1,11 +1,11 @@
-//! The cover: a query's span tiled by pieces, such that every leaf's rows are counted exactly once.
+//! The cover: a query's time tiled by pieces, such that every leaf's rows are counted exactly once.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use object_store::ObjectMeta;
 
 use crate::{
-    base::{Day, Error, Result, Span},
+    base::{Day, Error, Result, Span, Spans},
     catalog::{Freshness, Snapshot},
     model::{LeafId, Rollup},
     store::{Leaf, SegmentFile},
@@ -70,11 +70,11 @@ pub struct Piece {
     pub source: Source,
 }
 
-/// The tiling of a span. Days without leaves have no pieces: there is nothing to count.
+/// The tiling of a set of instants. Days without leaves have no pieces: there is nothing to count.
 #[derive(Clone, Debug)]
 pub struct Cover {
-    /// The span.
-    pub span: Span,
+    /// The instants.
+    pub spans: Spans,
     /// The tiles, by day.
     pub pieces: Vec<Piece>,
     /// How many rollups could serve the block.
@@ -82,28 +82,50 @@ pub struct Cover {
 }
 
 impl Cover {
-    /// Tiles `span` by segments of `rollups`, all of which can serve the block, and raw leaves.
+    /// Tiles `spans` by segments of `rollups`, all of which can serve the block, and raw leaves.
     #[must_use]
-    pub(super) fn tile(span: Span, snapshot: &Snapshot, rollups: &[&Rollup]) -> Self {
+    pub(super) fn tile(spans: Spans, snapshot: &Snapshot, rollups: &[&Rollup]) -> Self {
+        let ranked = ranked(&spans, snapshot, rollups);
         let mut pieces = Vec::new();
-        for (day, leaves) in snapshot.days(span) {
-            let wanted = span.intersect(day.span());
-            match best_segment(day, wanted, snapshot, rollups) {
-                Some(best) => best.tile(day, wanted, leaves, &mut pieces),
-                None => push_leaves(&mut pieces, day, wanted, leaves, RawReason::NoSegment),
+        for (day, leaves) in snapshot.days(spans.hull()) {
+            for wanted in spans.within(day.span()) {
+                match best_segment(day, wanted, snapshot, &ranked) {
+                    Some(best) => best.tile(day, wanted, leaves, &mut pieces),
+                    None => push_leaves(&mut pieces, day, wanted, leaves, RawReason::NoSegment),
+                }
             }
         }
-        Self { span, pieces, rollups: rollups.len() }
+        Self { spans, pieces, rollups: rollups.len() }
     }
 
-    /// Tiles `span` by raw leaves alone.
+    /// Tiles `spans` by raw leaves alone.
     #[must_use]
-    pub(super) fn raw(span: Span, snapshot: &Snapshot, reason: RawReason) -> Self {
+    pub(super) fn raw(spans: Spans, snapshot: &Snapshot, reason: RawReason) -> Self {
         let mut pieces = Vec::new();
-        for (day, leaves) in snapshot.days(span) {
-            push_leaves(&mut pieces, day, span.intersect(day.span()), leaves, reason);
+        for (day, leaves) in snapshot.days(spans.hull()) {
+            for wanted in spans.within(day.span()) {
+                push_leaves(&mut pieces, day, wanted, leaves, reason);
+            }
         }
-        Self { span, pieces, rollups: 0 }
+        Self { spans, pieces, rollups: 0 }
+    }
+
+    /// The leaves that are read, each once, by day.
+    #[must_use]
+    pub(super) fn leaves(&self) -> Vec<Arc<Leaf>> {
+        let mut leaves = BTreeMap::new();
+        for piece in &self.pieces {
+            if let Source::Leaves { leaves: read, .. } = &piece.source {
+                leaves.extend(read.iter().map(|leaf| ((piece.day, &leaf.id), leaf)));
+            }
+        }
+        leaves.into_values().cloned().collect()
+    }
+
+    /// The size of the files that are read.
+    #[must_use]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files().iter().map(|file| file.size).sum()
     }
 
     /// The files that are read, one that is read in two stretches once.
@@ -138,14 +160,17 @@ impl Cover {
             }
         }
         let mut leaves = 0;
-        for (day, live) in snapshot.days(self.span) {
-            let wanted = self.span.intersect(day.span());
+        for (day, live) in snapshot.days(self.spans.hull()) {
+            let wanted: Vec<_> = self.spans.within(day.span()).collect();
+            if wanted.is_empty() {
+                continue;
+            }
             for leaf in live {
                 let spans = tiles.get_mut(&(day, &leaf.id)).map(std::mem::take);
                 leaves += 1;
-                if !spans.is_some_and(|spans| tiles_exactly(spans, wanted)) {
+                if !spans.is_some_and(|spans| tile_exactly(spans, &wanted)) {
                     return Err(Error::internal(format!(
-                        "day {day}, leaf {}: the cover doesn't tile its span",
+                        "day {day}, leaf {}: the cover doesn't tile its part",
                         leaf.id
                     )));
                 }
@@ -158,16 +183,40 @@ impl Cover {
     }
 }
 
-fn tiles_exactly(mut spans: Vec<Span>, wanted: Span) -> bool {
-    spans.sort_by_key(|span| span.start);
-    let mut at = wanted.start;
-    for span in spans {
-        if span.start != at || span.is_empty() {
-            return false;
+/// Whether the tiles fill the wanted stretches, each instant once.
+fn tile_exactly(mut tiles: Vec<Span>, wanted: &[Span]) -> bool {
+    tiles.sort_by_key(|tile| tile.start);
+    let mut tiles = tiles.into_iter().peekable();
+    let filled = wanted.iter().all(|stretch| {
+        let mut at = stretch.start;
+        while let Some(tile) = tiles.next_if(|tile| tile.start == at && !tile.is_empty()) {
+            at = tile.end;
+            if at >= stretch.end {
+                break;
+            }
         }
-        at = span.end;
-    }
-    at == wanted.end
+        at == stretch.end
+    });
+    filled && tiles.next().is_none()
+}
+
+/// The rollups, with those first whose segments over the whole of `spans` hold the fewest bytes;
+/// equals by name. One order for all days keeps a query to as few rollups as serve it.
+fn ranked<'a>(spans: &Spans, snapshot: &Snapshot, rollups: &[&'a Rollup]) -> Vec<&'a Rollup> {
+    let bytes = |rollup: &Rollup| -> u64 {
+        let days = snapshot.days(spans.hull()).map(|(day, _)| day);
+        let segments = days.filter_map(|day| match snapshot.freshness(rollup.name(), day) {
+            Freshness::Current(segment) | Freshness::Behind { segment, .. } => Some(segment),
+            Freshness::Missing => None,
+        });
+        let (count, total) =
+            segments.fold((0, 0), |(count, sum), segment| (count + 1, sum + segment.file.size));
+        // By the day: a rollup isn't cheap for lacking days.
+        total / u64::max(count, 1)
+    };
+    let mut ranked: Vec<_> = rollups.iter().map(|rollup| (bytes(rollup), *rollup)).collect();
+    ranked.sort_by_key(|(bytes, rollup)| (*bytes, rollup.name()));
+    ranked.into_iter().map(|(_, rollup)| rollup).collect()
 }
 
 /// A segment that serves part of a day.
@@ -180,14 +229,14 @@ struct Best<'a> {
 }
 
 /// The segment that leaves the least to read raw: first in time, then in late bytes; of equals the
-/// smaller file, then the first name.
+/// first in rank.
 fn best_segment<'a>(
     day: Day,
     wanted: Span,
     snapshot: &'a Snapshot,
-    rollups: &[&'a Rollup],
+    ranked: &[&'a Rollup],
 ) -> Option<Best<'a>> {
-    let serving = rollups.iter().filter_map(|rollup| {
+    let serving = ranked.iter().filter_map(|rollup| {
         let (segment, late): (_, &[_]) = match snapshot.freshness(rollup.name(), day) {
             Freshness::Current(segment) => (segment, &[]),
             Freshness::Behind { segment, late } => (segment, late),
@@ -199,7 +248,7 @@ fn best_segment<'a>(
     serving.min_by_key(|best| {
         let raw = (wanted.end - wanted.start) - (best.whole.end - best.whole.start);
         let late: u64 = best.late.iter().map(|leaf| leaf.file.size).sum();
-        (raw, late, best.segment.file.size, best.rollup.name())
+        (raw, late)
     })
 }
 

@@ -64,16 +64,16 @@ proptest! {
     fn every_cover_tiles(
         leaves in prop::collection::vec(0_u32..4, 6),
         built in prop::collection::vec(prop::collection::vec(prop::option::of(0_u32..5), 6), 3),
-        start in -HOUR..150 * HOUR,
-        length in 0..150 * HOUR,
+        spans in prop::collection::vec((-HOUR..150 * HOUR, 0..80 * HOUR), 1..4),
         used in prop::collection::vec(any::<bool>(), 3),
     ) {
         let dataset = Dataset::ai_usage().unwrap();
         let snapshot = snapshot(&dataset, &leaves, &built);
         let rollups: Vec<_> =
             dataset.rollups().iter().zip(used).filter_map(|(r, used)| used.then_some(r)).collect();
-        for span in [Span::new(start, start + length), Span::ALL] {
-            let cover = Cover::tile(span, &snapshot, &rollups);
+        let spans = spans.into_iter().map(|(start, length)| Span::new(start, start + length));
+        for spans in [Spans::union_of(spans), Spans::all()] {
+            let cover = Cover::tile(spans, &snapshot, &rollups);
             prop_assert!(cover.check(&snapshot).is_ok(), "{cover:?}");
         }
     }
@@ -84,7 +84,7 @@ fn a_cover_with_a_gap_or_a_double_is_found_out() {
     let dataset = Dataset::ai_usage().unwrap();
     let snapshot = snapshot(&dataset, &[2, 1], &[vec![Some(1), Some(1)]]);
     let rollups: Vec<_> = dataset.rollups().iter().collect();
-    let cover = Cover::tile(Span::ALL, &snapshot, &rollups);
+    let cover = Cover::tile(Spans::all(), &snapshot, &rollups);
     cover.check(&snapshot).unwrap();
     for at in 0..cover.pieces.len() {
         let mut gap = cover.clone();
@@ -103,7 +103,7 @@ fn hourly_segments_serve_ragged_days_but_for_their_edges() {
     let snapshot = snapshot(&dataset, &[1, 1, 1], &[all.clone(), all.clone(), all]);
     let rollups: Vec<_> = dataset.rollups().iter().collect();
     let span = Span::new(HOUR / 2, 2 * 24 * HOUR + 5 * HOUR);
-    let cover = Cover::tile(span, &snapshot, &rollups);
+    let cover = Cover::tile(span.into(), &snapshot, &rollups);
     cover.check(&snapshot).unwrap();
     let raw: Vec<_> = cover
         .pieces

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{Cover, Source};
-use crate::base::Grain;
+use crate::base::{Grain, Zone};
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,17 +45,26 @@ pub enum Refusal {
     NoAggregate,
     /// A node between the aggregate and the raw table that doesn't commute with the rollup.
     Node(String),
-    /// GROUPING SETS, ROLLUP or CUBE.
-    GroupingSets,
-    /// A subquery in an expression below the aggregate.
+    /// The rollups' files are larger than the raw ones.
+    NotCheaper {
+        /// Theirs.
+        bytes: u64,
+        /// The raw ones.
+        raw_bytes: u64,
+    },
+    /// Raw rows joined with raw rows.
+    TwoRawScans,
+    /// A join that doesn't commute with grouping the raw rows, by its kind.
+    JoinKind(String),
+    /// A subquery below the aggregate whose value depends on the row.
     Subquery,
     /// A function whose value differs from call to call.
     Volatile(String),
-    /// An aggregate over distinct values.
-    Distinct(String),
     /// An aggregate that can't be merged from parts.
     NotMergeable(String),
-    /// An aggregate over an expression instead of a column.
+    /// A sum of floats, which depends on the order of addition.
+    Inexact(String),
+    /// An aggregate over an expression that no stored one gives.
     Expression(String),
     /// A column that the rollup isn't grouped by.
     NotADimension(String),
@@ -63,6 +72,13 @@ pub enum Refusal {
     FinerThanGrain {
         /// The expression.
         expression: String,
+        /// The rollup's grain.
+        grain: Grain,
+    },
+    /// A time zone whose clock cuts through the rollup's buckets.
+    ZoneCutsBuckets {
+        /// The zone.
+        zone: Zone,
         /// The rollup's grain.
         grain: Grain,
     },
@@ -81,21 +97,39 @@ impl fmt::Display for Refusal {
             }
             Self::NoAggregate => write!(f, "the query asks for raw rows, not for an aggregate"),
             Self::Node(node) => write!(f, "{node} between the aggregate and the raw table"),
-            Self::GroupingSets => write!(f, "GROUPING SETS, ROLLUP and CUBE are read raw"),
-            Self::Subquery => write!(f, "a subquery below the aggregate"),
-            Self::Volatile(call) => write!(f, "{call} differs from call to call"),
-            Self::Distinct(call) | Self::NotMergeable(call) => {
-                write!(f, "{call} can't be merged from parts")
+            Self::NotCheaper { bytes, raw_bytes } => {
+                write!(f, "its files hold {bytes} bytes, the raw ones only {raw_bytes}")
             }
+            Self::TwoRawScans => {
+                write!(f, "raw rows joined with raw rows; aggregate each side before the join")
+            }
+            Self::JoinKind(kind) => {
+                write!(f, "a {kind} join below the aggregate; join after aggregating")
+            }
+            Self::Subquery => {
+                write!(f, "a subquery below the aggregate whose value depends on the row")
+            }
+            Self::Volatile(call) => write!(f, "{call} differs from call to call"),
+            Self::NotMergeable(call) => write!(f, "{call} can't be merged from parts"),
+            Self::Inexact(call) => write!(
+                f,
+                "{call} adds up floats, whose last digits depend on the order; declare the column \
+                 as decimal"
+            ),
             Self::Expression(call) => {
                 write!(f, "{call} is over an expression; rollups store aggregates of columns")
             }
             Self::NotADimension(column) => {
                 write!(f, "{column} is not a dimension; add it to dimensions")
             }
-            Self::FinerThanGrain { expression, grain } => {
-                write!(f, "{expression} tells apart rows of one {grain}; use a finer grain")
-            }
+            Self::FinerThanGrain { expression, grain } => write!(
+                f,
+                "{expression} tells apart rows of one bucket; its grain is {grain}, use a finer one"
+            ),
+            Self::ZoneCutsBuckets { zone, grain } => write!(
+                f,
+                "local time in {zone} cuts through its buckets; its grain is {grain}, use a finer one"
+            ),
             Self::NotStored(call) => write!(f, "{call} is not stored; add it to measures"),
             Self::Schema(what) => write!(f, "the rewritten plan would differ in {what}"),
         }

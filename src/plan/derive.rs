@@ -3,14 +3,13 @@
 //! All raw rows folded into one rollup row agree on its dimensions and its bucket. So an expression
 //! over these alone has one value for all of them, and may be computed from the rollup row instead:
 //!
-//! 1. A dimension's column stays itself.
+//! 1. A dimension's column stays itself; so does a joined table's.
 //! 2. `date` is the bucket's date.
-//! 3. The time column stands only inside a function that is constant over each bucket, and there it
-//!    is the bucket's first instant: `date_trunc` of a unit, and `date_part` of a field, that the
-//!    grain divides; the cast to a date.
-//! 4. A predicate on time that is exactly a span is the cover's to answer; any other follows 1 to
-//! 3.
-//! 5. Each aggregate's folds are stored, over the same column; its own filter follows 1 to 3.
+//! 3. The time column stands only inside a function that is constant over each bucket
+//!    ([`time_terms`]), and there it is the bucket's first instant.
+//! 4. A predicate on time that is exactly a set of whole buckets is asked of the bucket's first
+//!    instant. A conjunct that is exactly a set of instants is the cover's to answer.
+//! 5. Each aggregate's folds can be made of stored ones ([`partials`](super::partials)).
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::{
@@ -18,29 +17,42 @@ use datafusion::{
         Column, ScalarValue,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
-    error::{DataFusionError, Result},
-    logical_expr::{Cast, Expr, cast, expr::ScalarFunction},
+    error::Result,
+    logical_expr::{Expr, cast, lit, utils::disjunction},
 };
 
 use super::{
     Refusal,
-    shape::{Block, Call},
-    time_filter::{self, TimeFilter, is_instant},
+    block::{Block, Joined, is_joined},
+    time_filter::{self, TimeFilter},
+    time_terms,
 };
 use crate::{
-    base::Grain,
-    model::{DATE_COLUMN, Dataset, Rollup, StoredState},
+    base::{Grain, Span, Spans, Zone},
+    model::{DATE_COLUMN, Dataset, Rollup},
 };
 
 /// A block in a rollup's columns.
 #[derive(Clone, Debug)]
 pub(super) struct Derivation {
-    /// The grouping expressions.
-    pub(super) group: Vec<Expr>,
+    /// The grouping expressions, then the keys.
+    pub(super) groups: Vec<Expr>,
     /// The filters besides the span.
-    pub(super) filters: Vec<Expr>,
+    pub(super) conjuncts: Vec<Expr>,
+    /// The joins.
+    pub(super) joins: Vec<Joined>,
     /// The partial of each fold of each call, in order.
     pub(super) states: Vec<Expr>,
+}
+
+/// A block's terms in a rollup's.
+pub(super) struct Terms<'a> {
+    pub(super) block: &'a Block,
+    pub(super) rollup: &'a Rollup,
+    /// The name of the time column.
+    pub(super) time: &'a str,
+    /// The days that the block reads: zones must keep buckets there.
+    pub(super) days: Span,
 }
 
 /// Derives the block from the rollup, or says why not.
@@ -48,8 +60,9 @@ pub(super) fn derive(
     block: &Block,
     rollup: &Rollup,
     dataset: &Dataset,
+    days: Span,
 ) -> Result<Result<Derivation, Refusal>> {
-    let terms = Terms { rollup, time: dataset.time_column() };
+    let terms = Terms { block, rollup, time: dataset.time_column(), days };
     let mut refusal = None;
     let mut keep = |found: Result<Expr, Refusal>| match found {
         Ok(expr) => Some(expr),
@@ -58,18 +71,28 @@ pub(super) fn derive(
             None
         }
     };
-    let mut derivation = Derivation { group: vec![], filters: vec![], states: vec![] };
-    for expr in &block.group {
-        derivation.group.extend(keep(terms.map(expr)?));
+    let mut derivation =
+        Derivation { groups: vec![], conjuncts: vec![], joins: vec![], states: vec![] };
+    for expr in block.group.iter().chain(&block.keys) {
+        derivation.groups.extend(keep(terms.map(expr)?));
     }
     for conjunct in &block.conjuncts {
-        let exact = time_filter::read(conjunct, dataset.time_column());
-        if !matches!(exact, TimeFilter::Exact(_)) {
-            derivation.filters.extend(keep(terms.map(conjunct)?));
+        if !matches!(time_filter::read(conjunct, terms.time), TimeFilter::Exact(_)) {
+            derivation.conjuncts.extend(keep(terms.map(conjunct)?));
         }
     }
+    for join in &block.joins {
+        let mut join = join.clone();
+        for (raw, _) in &mut join.on {
+            *raw = keep(terms.map(raw)?).unwrap_or_default();
+        }
+        if let Some(filter) = &mut join.filter {
+            *filter = keep(terms.map(filter)?).unwrap_or_default();
+        }
+        derivation.joins.push(join);
+    }
     for call in &block.calls {
-        match terms.states(call)? {
+        match terms.partials(call)? {
             Ok(states) => derivation.states.extend(states),
             Err(why) => {
                 refusal.get_or_insert(why);
@@ -79,27 +102,27 @@ pub(super) fn derive(
     Ok(refusal.map_or(Ok(derivation), Err))
 }
 
-struct Terms<'a> {
-    rollup: &'a Rollup,
-    time: &'a str,
-}
-
 impl Terms<'_> {
-    fn map(&self, expr: &Expr) -> Result<Result<Expr, Refusal>> {
+    /// An expression in the rollup's columns.
+    pub(super) fn map(&self, expr: &Expr) -> Result<Result<Expr, Refusal>> {
         let mut refusal = None;
         let mapped = expr.clone().transform_down(|node| {
-            if self.constant_in_bucket(&node) {
-                let at_start = self.at_bucket_start(node)?;
-                return Ok(Transformed::new(at_start, true, TreeNodeRecursion::Jump));
+            if let Some(mapped) = self.in_time(&node)? {
+                return match mapped {
+                    Ok(mapped) => Ok(Transformed::new(mapped, true, TreeNodeRecursion::Jump)),
+                    Err(why) => {
+                        refusal = Some(why);
+                        Ok(Transformed::new(node, false, TreeNodeRecursion::Stop))
+                    }
+                };
             }
             match &node {
+                Expr::Column(column) if is_joined(column) => Ok(Transformed::no(node)),
                 Expr::Column(column) if column.name == DATE_COLUMN => {
                     Ok(Transformed::new(self.bucket_date(), true, TreeNodeRecursion::Jump))
                 }
                 Expr::Column(column) if column.name == self.time => {
-                    let expression = expr.to_string();
-                    let grain = self.rollup.grain();
-                    refusal = Some(Refusal::FinerThanGrain { expression, grain });
+                    refusal = Some(self.finer(expr));
                     Ok(Transformed::new(node, false, TreeNodeRecursion::Stop))
                 }
                 Expr::Column(column) if !self.rollup.has_dimension(&column.name) => {
@@ -112,48 +135,30 @@ impl Terms<'_> {
         Ok(refusal.map_or(Ok(mapped.data), Err))
     }
 
-    /// Rule 5.
-    fn states(&self, call: &Call) -> Result<Result<Vec<Expr>, Refusal>> {
-        let column = match &call.argument {
-            None => None,
-            Some(Expr::Column(column)) => Some(column.name.clone()),
-            Some(_) => return Ok(Err(Refusal::Expression(call.text.clone()))),
-        };
-        let filter = match call.filter.as_ref().map(|filter| self.map(filter)).transpose()? {
-            None => None,
-            Some(Ok(filter)) => Some(filter),
-            Some(Err(refusal)) => return Ok(Err(refusal)),
-        };
-        let mut states = Vec::new();
-        for fold in call.function.folds(&call.argument_type) {
-            let state = StoredState { fold: fold.stored(), column: column.clone() };
-            if !self.rollup.stores(&state) {
-                return Ok(Err(Refusal::NotStored(call.text.clone())));
-            }
-            let stored = Expr::Column(Column::from_name(state.name()));
-            let partial = fold
-                .restored(stored, filter.clone())
-                .map_err(|error| DataFusionError::External(Box::new(error)))?;
-            states.push(partial);
+    /// Rules 3 and 4.
+    fn in_time(&self, node: &Expr) -> Result<Option<Result<Expr, Refusal>>> {
+        let grain = self.rollup.grain();
+        if let Some(zone) = time_terms::constant_in_bucket(node, self.time, grain) {
+            return match self.keeps(zone) {
+                true => self.at_bucket_start(node.clone()).map(|mapped| Some(Ok(mapped))),
+                false => Ok(Some(Err(Refusal::ZoneCutsBuckets { zone, grain }))),
+            };
         }
-        Ok(Ok(states))
+        let comparison = !matches!(node, Expr::Literal(..));
+        match time_filter::read(node, self.time) {
+            TimeFilter::Exact(spans) if comparison && whole_buckets(&spans, grain) => {
+                Ok(Some(Ok(within(&self.bucket_start(), &spans))))
+            }
+            _ => Ok(None),
+        }
     }
 
-    /// Rule 3.
-    fn constant_in_bucket(&self, expr: &Expr) -> bool {
-        match expr {
-            Expr::Cast(Cast { expr, field }) => {
-                *field.data_type() == DataType::Date32 && is_instant(expr, self.time)
-            }
-            Expr::ScalarFunction(ScalarFunction { func, args }) => {
-                let [Expr::Literal(unit, _), instant] = args.as_slice() else { return false };
-                let Some(Some(unit)) = unit.try_as_str() else { return false };
-                is_instant(instant, self.time)
-                    && matches!(func.name(), "date_trunc" | "date_part")
-                    && divides(self.rollup.grain(), func.name(), &unit.to_ascii_lowercase())
-            }
-            _ => false,
-        }
+    fn keeps(&self, zone: Zone) -> bool {
+        zone.is_utc() || zone.keeps_buckets(self.rollup.grain(), self.days)
+    }
+
+    fn finer(&self, expr: &Expr) -> Refusal {
+        Refusal::FinerThanGrain { expression: expr.to_string(), grain: self.rollup.grain() }
     }
 
     fn at_bucket_start(&self, expr: Expr) -> Result<Expr> {
@@ -173,7 +178,7 @@ impl Terms<'_> {
     fn bucket_date(&self) -> Expr {
         match self.rollup.grain() {
             Grain::Day => self.bucket(),
-            Grain::Hour => cast(self.bucket(), DataType::Date32),
+            Grain::Hour | Grain::QuarterHour => cast(self.bucket(), DataType::Date32),
         }
     }
 
@@ -182,27 +187,29 @@ impl Terms<'_> {
             Grain::Day => {
                 cast(self.bucket(), DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
             }
-            Grain::Hour => self.bucket(),
+            Grain::Hour | Grain::QuarterHour => self.bucket(),
         }
     }
 }
 
-/// Whether a unit of `date_trunc`, or a field of `date_part`, is constant over each bucket.
-fn divides(grain: Grain, function: &str, unit: &str) -> bool {
-    matches!(
-        (grain, function, unit),
-        (Grain::Hour, _, "hour")
-            | (_, _, "day" | "week" | "month" | "quarter" | "year")
-            | (_, "date_part", "dow" | "doy" | "isodow" | "isoyear")
-    )
+fn whole_buckets(spans: &Spans, grain: Grain) -> bool {
+    let whole = |end: i64| [i64::MIN, i64::MAX].contains(&end) || end % grain.micros() == 0;
+    spans.iter().all(|span| whole(span.start) && whole(span.end))
 }
 
-/// The filter that a piece adds where it answers less than its file holds: `[start, end)` of
-/// `column`.
-pub(super) fn within(column: &str, span: crate::base::Span) -> Expr {
-    let column = || Expr::Column(Column::from_name(column));
+/// Whether an instant is inside the spans.
+pub(super) fn within(instant: &Expr, spans: &Spans) -> Expr {
     let at = |micros| {
         Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())), None)
     };
-    column().gt_eq(at(span.start)).and(column().lt(at(span.end)))
+    let inside = spans.iter().map(|span| {
+        let from = (span.start > i64::MIN).then(|| instant.clone().gt_eq(at(span.start)));
+        let to = (span.end < i64::MAX).then(|| instant.clone().lt(at(span.end)));
+        match (from, to) {
+            (Some(from), Some(to)) => from.and(to),
+            (Some(end), None) | (None, Some(end)) => end,
+            (None, None) => lit(true),
+        }
+    });
+    disjunction(inside).unwrap_or_else(|| lit(false))
 }

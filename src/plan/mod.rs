@@ -2,22 +2,27 @@
 //! the decision with its reasons, out. No store, no execution, no clock.
 //!
 //! ```text
-//! plan ── averages ─┬─ block: shape → derive (per rollup) → cover → splice
-//!                   └─ other raw scans: the files of their span
-//!      ── order: a total order for aggregated results
+//! plan ─ order: a total order for aggregated results
+//!      ─ each aggregate block: shape → derive (per rollup) → cover → splice
+//!      ─ other raw scans: the files of their span
+//!      ─ exact: averages and variances of the blocks left raw
 //! ```
 
-mod averages;
+mod block;
+mod calls;
 mod cover;
 mod cover_words;
 mod decision;
 mod derive;
+mod exact;
 mod order;
+mod partials;
 mod rewrite;
 mod scans;
 mod shape;
 mod splice;
 mod time_filter;
+mod time_terms;
 
 pub use cover::{Cover, Piece, RawReason, Source};
 pub use decision::{BlockDecision, Decision, Refusal, RouteTaken};

@@ -9,15 +9,15 @@ use datafusion::{
 };
 
 use super::{
-    BlockDecision, Cover, Decision, FileSources, RawReason, Refusal, averages,
+    BlockDecision, Cover, Decision, FileSources, RawReason, Refusal,
+    block::Block,
     derive::{self, Derivation},
-    order, scans,
-    shape::{self, Block},
+    exact, order, scans, shape,
     splice::Splice,
     time_filter,
 };
 use crate::{
-    base::{Route, Span},
+    base::{Route, Span, Spans},
     catalog::Snapshot,
     model::{Dataset, Rollup},
 };
@@ -31,6 +31,9 @@ type Spliced = (LogicalPlan, BlockDecision);
 /// Stands for every rollup in a list of refusals.
 const EVERY_ROLLUP: &str = "*";
 
+/// Below so many bytes the choice of files makes no difference that anyone notices.
+const NOTICEABLE_BYTES: u64 = 4 << 20;
+
 /// The span that all scans of the raw table in `plan` need together.
 ///
 /// # Errors
@@ -39,7 +42,7 @@ pub(crate) fn span_needed(plan: &LogicalPlan, dataset: &Dataset) -> Result<Span>
     let mut needed = Span::EMPTY;
     plan.apply_with_subqueries(|node| match node {
         LogicalPlan::Filter(filter) if raw_scan(&filter.input).is_some() => {
-            needed = needed.hull(filter_span(filter, dataset));
+            needed = needed.hull(filter_spans(filter, dataset).hull());
             Ok(TreeNodeRecursion::Jump)
         }
         LogicalPlan::TableScan(scan) if scans::is_raw(scan) => {
@@ -87,7 +90,7 @@ impl Rewriter<'_> {
         })?;
         let rows = [(EVERY_ROLLUP.to_owned(), Refusal::NoAggregate)];
         let plan = self.give_files(plan.data, &mut decision, &rows)?;
-        Ok((plan.transform_up_with_subqueries(averages::exact)?.data, decision))
+        Ok((plan.transform_up_with_subqueries(exact::exact)?.data, decision))
     }
 
     fn block(
@@ -112,14 +115,15 @@ impl Rewriter<'_> {
 
     /// The block's plan over segments, or why every rollup was refused.
     fn splice(&self, aggregate: &Aggregate, block: &Block) -> Result<Result<Spliced, Refusals>> {
-        let span = time_filter::span_of(&block.conjuncts, self.dataset.time_column());
-        if let Some(refusal) = self.preference(span) {
+        let spans = time_filter::spans_of(&block.conjuncts, self.dataset.time_column());
+        if let Some(refusal) = self.preference(spans.hull()) {
             return Ok(Err(vec![(EVERY_ROLLUP.to_owned(), refusal)]));
         }
+        let days = self.days_read(&spans);
         let mut derivations: Vec<(&Rollup, Derivation)> = Vec::new();
         let mut refusals = Vec::new();
         for rollup in self.dataset.rollups() {
-            match derive::derive(block, rollup, self.dataset)? {
+            match derive::derive(block, rollup, self.dataset, days)? {
                 Ok(derivation) => derivations.push((rollup, derivation)),
                 Err(refusal) => refusals.push((rollup.name().to_owned(), refusal)),
             }
@@ -128,8 +132,11 @@ impl Rewriter<'_> {
             return Ok(Err(refusals));
         }
         let rollups: Vec<_> = derivations.iter().map(|(rollup, _)| *rollup).collect();
-        let cover = Cover::tile(span, self.snapshot, &rollups);
+        let cover = Cover::tile(spans.clone(), self.snapshot, &rollups);
         cover.check(self.snapshot).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        if let Some(refusal) = self.no_gain(&cover, spans) {
+            return Ok(Err(vec![(EVERY_ROLLUP.to_owned(), refusal)]));
+        }
         let splice = Splice {
             dataset: self.dataset,
             sources: self.sources,
@@ -151,11 +158,29 @@ impl Rewriter<'_> {
     fn preference(&self, span: Span) -> Option<Refusal> {
         match (self.route, span.length_days()) {
             (Route::Raw, _) => Some(Refusal::RouteRaw),
-            (Route::Auto, Some(days)) if days <= self.min_span_days => {
+            (Route::Auto, Some(days)) if (1..=self.min_span_days).contains(&days) => {
                 Some(Refusal::ShortSpan { days, min_span_days: self.min_span_days })
             }
             _ => None,
         }
+    }
+
+    /// The days with raw rows among `spans`, as one span.
+    fn days_read(&self, spans: &Spans) -> Span {
+        let hull = spans.hull();
+        self.snapshot
+            .days(hull)
+            .fold(Span::EMPTY, |days, (day, _)| days.hull(day.span().intersect(hull)))
+    }
+
+    /// Whether the rollups' files are larger than the raw ones, whose rows they were to spare.
+    fn no_gain(&self, cover: &Cover, spans: Spans) -> Option<Refusal> {
+        let bytes = cover.bytes();
+        if self.route != Route::Auto || bytes < NOTICEABLE_BYTES {
+            return None;
+        }
+        let raw_bytes = Cover::raw(spans, self.snapshot, RawReason::Preferred).bytes();
+        (bytes > raw_bytes).then_some(Refusal::NotCheaper { bytes, raw_bytes })
     }
 
     /// Gives every raw scan in `plan` the live leaves of its filter's span.
@@ -165,11 +190,10 @@ impl Rewriter<'_> {
         decision: &mut Decision,
         refusals: &[(String, Refusal)],
     ) -> Result<LogicalPlan> {
-        let mut give = |scan: &TableScan, span: Span| -> Result<LogicalPlan> {
+        let mut give = |scan: &TableScan, spans: Spans| -> Result<LogicalPlan> {
             let refusals = refusals.to_vec();
-            let cover = Cover::raw(span, self.snapshot, raw_reason(&refusals));
-            let leaves: Vec<_> =
-                self.snapshot.days(span).flat_map(|(_, leaves)| leaves).cloned().collect();
+            let cover = Cover::raw(spans, self.snapshot, raw_reason(&refusals));
+            let leaves = cover.leaves();
             decision.blocks.push(BlockDecision { cover, refusals });
             let source = self.sources.raw(&leaves);
             let scan = LogicalPlanBuilder::scan_with_filters_fetch(
@@ -184,13 +208,13 @@ impl Rewriter<'_> {
         let given = plan.transform_down_with_subqueries(|node| match &node {
             LogicalPlan::Filter(filter) => {
                 let Some(scan) = raw_scan(&filter.input) else { return Ok(Transformed::no(node)) };
-                let input = give(scan, filter_span(filter, self.dataset))?;
+                let input = give(scan, filter_spans(filter, self.dataset))?;
                 let filtered = Filter::try_new(filter.predicate.clone(), input.into())?;
                 let filtered = LogicalPlan::Filter(filtered);
                 Ok(Transformed::new(filtered, true, TreeNodeRecursion::Jump))
             }
             LogicalPlan::TableScan(scan) if scans::is_raw(scan) => {
-                let given = give(scan, Span::ALL)?;
+                let given = give(scan, Spans::all())?;
                 Ok(Transformed::new(given, true, TreeNodeRecursion::Jump))
             }
             _ => Ok(Transformed::no(node)),
@@ -215,6 +239,6 @@ fn raw_scan(plan: &LogicalPlan) -> Option<&TableScan> {
     }
 }
 
-fn filter_span(filter: &Filter, dataset: &Dataset) -> Span {
-    time_filter::span_of(split_conjunction(&filter.predicate), dataset.time_column())
+fn filter_spans(filter: &Filter, dataset: &Dataset) -> Spans {
+    time_filter::spans_of(split_conjunction(&filter.predicate), dataset.time_column())
 }

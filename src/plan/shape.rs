@@ -1,5 +1,6 @@
-//! Reading an aggregate block: `Aggregate ← {Projection, Filter, SubqueryAlias}* ← the raw table`,
-//! with every expression brought down to the raw table's own columns.
+//! Reading an aggregate block:
+//! `Aggregate ← {Projection, Filter, SubqueryAlias, Join with another table}* ← the raw table`, with
+//! every expression brought down to the raw table's own columns.
 //!
 //! ```text
 //! Aggregate: group=[m], sum(c)            Block
@@ -7,8 +8,12 @@
 //!     Filter: date >= 2026-01-01          ──▶   calls  sum(cost)
 //!       TableScan: ai_usage_log                 where  date >= 2026-01-01
 //! ```
+//!
+//! A join multiplies or drops raw rows by what it compares. Rows that agree on that are dropped or
+//! multiplied alike, so a join commutes with grouping by it: inner joins; left joins, whose
+//! unmatched rows stay; semi and anti joins that keep raw rows. A filter on the joined rows may
+//! wait until all joins are made.
 
-use arrow::datatypes::DataType;
 use datafusion::{
     common::{
         Column, DFSchema,
@@ -16,118 +21,173 @@ use datafusion::{
     },
     error::Result,
     logical_expr::{
-        Aggregate, Expr, ExprSchemable as _, LogicalPlan, TableScan, expr::AggregateFunction,
-        utils::split_conjunction_owned,
+        Aggregate, Expr, Join, JoinType, LogicalPlan, TableScan,
+        utils::{grouping_set_to_exprlist, split_conjunction_owned},
     },
 };
 
-use super::{Refusal, scans};
-use crate::model::Function;
-
-/// An aggregate call over raw columns.
-#[derive(Clone, Debug)]
-pub(super) struct Call {
-    pub(super) function: Function,
-    pub(super) argument: Option<Expr>,
-    /// The argument's type; `Int64` for `count(*)`.
-    pub(super) argument_type: DataType,
-    pub(super) filter: Option<Expr>,
-    /// As the query wrote it, for messages.
-    pub(super) text: String,
-}
-
-/// An aggregate block over the raw table, in raw columns without qualifier.
-#[derive(Clone, Debug)]
-pub(super) struct Block {
-    pub(super) group: Vec<Expr>,
-    pub(super) calls: Vec<Call>,
-    pub(super) conjuncts: Vec<Expr>,
-    /// The raw table's schema, without qualifier.
-    pub(super) schema: DFSchema,
-}
+use super::{
+    Refusal,
+    block::{Block, Joined, is_joined},
+    calls, scans,
+};
 
 /// Reads an aggregate. `None` when it isn't over the raw table.
 pub(super) fn read(aggregate: &Aggregate) -> Result<Option<Result<Block, Refusal>>> {
     if !scans::reads_raw(&aggregate.input)? {
         return Ok(None);
     }
-    let grouping_sets =
-        aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_)));
-    if grouping_sets {
-        return Ok(Some(Err(Refusal::GroupingSets)));
-    }
-    let groups = aggregate.group_expr.len();
-    let mut exprs: Vec<Expr> =
-        aggregate.group_expr.iter().chain(&aggregate.aggr_expr).map(unaliased).collect();
-    let scan = match descend(&aggregate.input, &mut exprs)? {
+    let group = grouping_set_to_exprlist(&aggregate.group_expr)?;
+    let groups = group.len();
+    let given = group.into_iter().chain(&aggregate.aggr_expr).map(unaliased).collect();
+    let mut descent = Descent { given, conjuncts: Vec::new(), joins: Vec::new() };
+    let scan = match descent.down(&aggregate.input)? {
         Ok(scan) => scan,
         Err(refusal) => return Ok(Some(Err(refusal))),
     };
-    let conjuncts = exprs.split_off(groups + aggregate.aggr_expr.len());
-    let calls = exprs.split_off(groups);
-    let schema = DFSchema::try_from(scan.source.schema())?;
-    for expr in exprs.iter().chain(&calls).chain(&conjuncts) {
+    let Descent { given: mut group, conjuncts, mut joins } = descent;
+    joins.reverse();
+    let calls = group.split_off(groups);
+    let schema = block_schema(scan, &joins)?;
+    let joined = joins
+        .iter()
+        .flat_map(|join| join.on.iter().flat_map(|(raw, other)| [raw, other]).chain(&join.filter));
+    for expr in group.iter().chain(&calls).chain(&conjuncts).chain(joined) {
         if let Some(refusal) = unstable(expr)? {
             return Ok(Some(Err(refusal)));
         }
     }
+    let mut keys = Vec::new();
     let calls: Result<Result<Vec<_>, Refusal>> =
-        calls.iter().map(|call| read_call(call, &schema)).collect();
-    Ok(Some(calls?.map(|calls| Block { group: exprs, calls, conjuncts, schema })))
+        calls.iter().map(|call| calls::read(call, &schema, &mut keys)).collect();
+    Ok(Some(calls?.map(|calls| Block { group, keys, calls, conjuncts, joins, schema })))
 }
 
-/// Brings `exprs` from the columns of `plan`'s output down to the scan's, and adds the conjuncts
-/// met.
-fn descend<'p>(
-    mut plan: &'p LogicalPlan,
-    exprs: &mut Vec<Expr>,
-) -> Result<Result<&'p TableScan, Refusal>> {
-    loop {
-        match plan {
-            LogicalPlan::TableScan(scan) => {
-                if scan.fetch.is_some() {
-                    return Ok(Err(Refusal::Node("a limit".to_owned())));
+/// Expressions on their way down. Columns of joined tables have arrived.
+struct Descent {
+    given: Vec<Expr>,
+    conjuncts: Vec<Expr>,
+    /// From the top.
+    joins: Vec<Joined>,
+}
+
+impl Descent {
+    fn down<'p>(&mut self, mut plan: &'p LogicalPlan) -> Result<Result<&'p TableScan, Refusal>> {
+        loop {
+            match plan {
+                LogicalPlan::TableScan(scan) => {
+                    if scan.fetch.is_some() {
+                        return Ok(Err(Refusal::Node("a limit".to_owned())));
+                    }
+                    self.conjuncts.extend(scan.filters.iter().cloned());
+                    self.rebase(|column| Ok(Expr::Column(Column::from_name(&column.name))))?;
+                    return Ok(Ok(scan));
                 }
-                exprs.extend(scan.filters.iter().cloned());
-                rebase(exprs, |column| Ok(Expr::Column(Column::from_name(&column.name))))?;
-                return Ok(Ok(scan));
+                LogicalPlan::Filter(filter) => {
+                    self.conjuncts.extend(split_conjunction_owned(filter.predicate.clone()));
+                    plan = &filter.input;
+                }
+                LogicalPlan::Projection(projection) => {
+                    self.rebase(|column| {
+                        let at = projection.schema.index_of_column(column)?;
+                        Ok(projection.expr.get(at).map_or_else(|| column.clone().into(), unaliased))
+                    })?;
+                    plan = &projection.input;
+                }
+                LogicalPlan::SubqueryAlias(alias) => {
+                    self.rebase(|column| {
+                        let at = alias.schema.index_of_column(column)?;
+                        Ok(Expr::Column(alias.input.schema().qualified_field(at).into()))
+                    })?;
+                    plan = &alias.input;
+                }
+                LogicalPlan::Join(join) => match self.through(join)? {
+                    Ok(raw) => plan = raw,
+                    Err(refusal) => return Ok(Err(refusal)),
+                },
+                other => return Ok(Err(Refusal::Node(node_name(other)))),
             }
-            LogicalPlan::Filter(filter) => {
-                exprs.extend(split_conjunction_owned(filter.predicate.clone()));
-                plan = &filter.input;
-            }
-            LogicalPlan::Projection(projection) => {
-                rebase(exprs, |column| {
-                    let at = projection.schema.index_of_column(column)?;
-                    Ok(projection.expr.get(at).map_or_else(|| column.clone().into(), unaliased))
-                })?;
-                plan = &projection.input;
-            }
-            LogicalPlan::SubqueryAlias(alias) => {
-                rebase(exprs, |column| {
-                    let at = alias.schema.index_of_column(column)?;
-                    Ok(Expr::Column(alias.input.schema().qualified_field(at).into()))
-                })?;
-                plan = &alias.input;
-            }
-            other => return Ok(Err(Refusal::Node(node_name(other)))),
         }
     }
+
+    /// Takes a join along; gives its raw side.
+    fn through<'p>(&mut self, join: &'p Join) -> Result<Result<&'p LogicalPlan, Refusal>> {
+        let raw_left = scans::reads_raw(&join.left)?;
+        if raw_left && scans::reads_raw(&join.right)? {
+            return Ok(Err(Refusal::TwoRawScans));
+        }
+        let (raw, other) =
+            if raw_left { (&join.left, &join.right) } else { (&join.right, &join.left) };
+        let kind = match (join.join_type, raw_left) {
+            (JoinType::Inner, _) => JoinType::Inner,
+            (JoinType::Left, true) | (JoinType::Right, false) => JoinType::Left,
+            (JoinType::LeftSemi, true) | (JoinType::RightSemi, false) => JoinType::LeftSemi,
+            (JoinType::LeftAnti, true) | (JoinType::RightAnti, false) => JoinType::LeftAnti,
+            (kind, _) => return Ok(Err(Refusal::JoinKind(kind.to_string()))),
+        };
+        let index = self.joins.len();
+        let arrived = |column: &Column| {
+            let at = other.schema().maybe_index_of_column(column);
+            Expr::Column(at.map_or_else(|| column.clone(), |at| Joined::column(index, at)))
+        };
+        self.rebase(|column| Ok(arrived(column)))?;
+        let arrive = |expr: &Expr| {
+            let mut expr = expr.clone();
+            rebase(&mut expr, &|column| Ok(arrived(column))).map(|()| expr)
+        };
+        let sides = join.on.iter().map(|(left, right)| {
+            let (raw, other) = if raw_left { (left, right) } else { (right, left) };
+            Ok((raw.clone(), arrive(other)?))
+        });
+        self.joins.push(Joined {
+            other: Joined::renamed(other, index)?,
+            kind,
+            on: sides.collect::<Result<_>>()?,
+            filter: join.filter.as_ref().map(arrive).transpose()?,
+            null_equality: join.null_equality,
+            null_aware: join.null_aware,
+        });
+        Ok(Ok(raw))
+    }
+
+    fn rebase(&mut self, to: impl Fn(&Column) -> Result<Expr>) -> Result<()> {
+        let joins = self
+            .joins
+            .iter_mut()
+            .flat_map(|join| join.on.iter_mut().map(|(raw, _)| raw).chain(join.filter.as_mut()));
+        let exprs = self.given.iter_mut().chain(&mut self.conjuncts).chain(joins);
+        for expr in exprs {
+            rebase(expr, &to)?;
+        }
+        Ok(())
+    }
 }
 
-fn rebase(exprs: &mut [Expr], to: impl Fn(&Column) -> Result<Expr>) -> Result<()> {
-    for expr in exprs {
-        *expr = std::mem::take(expr)
-            .transform(|node| match &node {
-                Expr::Column(column) => to(column).map(|expr| {
-                    // What took the column's place is already in the columns below.
-                    Transformed::new(expr, true, TreeNodeRecursion::Jump)
-                }),
-                _ => Ok(Transformed::no(node)),
-            })?
-            .data;
-    }
+fn rebase(expr: &mut Expr, to: &impl Fn(&Column) -> Result<Expr>) -> Result<()> {
+    *expr = std::mem::take(expr)
+        .transform(|node| match &node {
+            Expr::Column(column) if !is_joined(column) => to(column).map(|expr| {
+                // What took the column's place is already in the columns below.
+                Transformed::new(expr, true, TreeNodeRecursion::Jump)
+            }),
+            _ => Ok(Transformed::no(node)),
+        })?
+        .data;
     Ok(())
+}
+
+fn block_schema(scan: &TableScan, joins: &[Joined]) -> Result<DFSchema> {
+    let mut schema = DFSchema::try_from(scan.source.schema())?;
+    for join in joins {
+        let fields = join.other.schema().iter().map(|(_, field)| {
+            let field = field.as_ref().clone();
+            let nullable = field.is_nullable() || join.kind == JoinType::Left;
+            (None, std::sync::Arc::new(field.with_nullable(nullable)))
+        });
+        let fields = fields.collect();
+        schema.merge(&DFSchema::new_with_metadata(fields, std::collections::HashMap::new())?);
+    }
+    Ok(schema)
 }
 
 fn unaliased(expr: &Expr) -> Expr {
@@ -139,59 +199,20 @@ fn node_name(plan: &LogicalPlan) -> String {
     text.split(':').next().unwrap_or_default().to_owned()
 }
 
+/// A subquery that doesn't depend on the row has one value for all.
 fn unstable(expr: &Expr) -> Result<Option<Refusal>> {
     let mut refusal = None;
     expr.apply(|node| {
         refusal = match node {
-            Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) => {
-                Some(Refusal::Subquery)
-            }
+            Expr::ScalarSubquery(query) if query.outer_ref_columns.is_empty() => None,
+            Expr::ScalarSubquery(_)
+            | Expr::InSubquery(_)
+            | Expr::Exists(_)
+            | Expr::SetComparison(_) => Some(Refusal::Subquery),
             node if node.is_volatile_node() => Some(Refusal::Volatile(node.to_string())),
-            _ => return Ok(TreeNodeRecursion::Continue),
+            _ => None,
         };
-        Ok(TreeNodeRecursion::Stop)
+        Ok(if refusal.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
     Ok(refusal)
-}
-
-fn read_call(call: &Expr, schema: &DFSchema) -> Result<Result<Call, Refusal>> {
-    let text = call.to_string();
-    let Expr::AggregateFunction(AggregateFunction { func, params }) = call else {
-        return Ok(Err(Refusal::NotMergeable(text)));
-    };
-    if params.distinct && !matches!(func.name(), "min" | "max") {
-        return Ok(Err(Refusal::Distinct(text)));
-    }
-    let function = match func.name() {
-        "count" => Function::Count,
-        "sum" => Function::Sum,
-        "min" => Function::Min,
-        "max" => Function::Max,
-        "avg" => Function::Avg,
-        _ => return Ok(Err(Refusal::NotMergeable(text))),
-    };
-    let [argument] = params.args.as_slice() else {
-        return Ok(Err(Refusal::NotMergeable(text)));
-    };
-    let filter = params.filter.as_deref().cloned();
-    let rows = matches!(argument, Expr::Literal(value, _) if !value.is_null());
-    if function == Function::Count && rows {
-        let argument_type = DataType::Int64;
-        let function = Function::Rows;
-        return Ok(Ok(Call { function, argument: None, argument_type, filter, text }));
-    }
-    let argument = averaged(function, argument, schema)?;
-    let argument_type = argument.get_type(schema)?;
-    Ok(Ok(Call { function, argument: Some(argument), argument_type, filter, text }))
-}
-
-/// `avg` of an integer is planned as `avg(CAST(x AS Float64))`; ours is of the integer.
-pub(super) fn averaged(function: Function, argument: &Expr, schema: &DFSchema) -> Result<Expr> {
-    if function == Function::Avg
-        && let Expr::Cast(cast) = argument
-        && cast.expr.get_type(schema)? == DataType::Int64
-    {
-        return Ok(cast.expr.as_ref().clone());
-    }
-    Ok(argument.clone())
 }

@@ -5,34 +5,37 @@
 //!   Aggregate: merge
 //!     Union
 //!       Projection: states          ← segments
-//!         Filter ← TableScan
+//!         Filter ← TableScan, joined
 //!       Projection                  ← raw leaves: whole, late, edges
 //!         Aggregate: partial
-//!           Filter ← TableScan
+//!           Filter ← TableScan, joined
 //! ```
 //!
 //! Finals are never united: only the top finalizes. With nothing to read there is an empty relation
 //! under the aggregate, so that one without GROUP BY still yields its row.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::{
     common::{Column, DFSchema},
-    error::{DataFusionError, Result},
+    error::Result,
     logical_expr::{
-        Aggregate, EmptyRelation, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder,
-        TableSource, cast, utils::conjunction,
+        Aggregate, EmptyRelation, Expr, ExprSchemable as _, GroupingSet, Join, JoinConstraint,
+        LogicalPlan, LogicalPlanBuilder, TableSource, cast,
+        expr::AggregateFunction,
+        utils::{conjunction, grouping_set_to_exprlist},
     },
 };
 
 use super::{
     Cover, Refusal, Source,
+    block::{Block, Call, Joined, needs_join},
     derive::{Derivation, within},
-    shape::Block,
 };
 use crate::{
-    base::{Grain, Span},
+    base::{Day, Span, Spans},
+    exec::into_datafusion,
     model::{Dataset, Rollup},
     store::{Leaf, SegmentFile},
 };
@@ -55,9 +58,9 @@ pub(super) struct Splice<'a> {
     pub(super) cover: &'a Cover,
 }
 
-/// Files that are read alike: in full, or only within a span.
+/// Files that are read alike: in full, or only within some spans.
 struct Branch<T> {
-    within: Option<Span>,
+    within: Option<Spans>,
     files: Vec<T>,
 }
 
@@ -77,33 +80,38 @@ impl Splice<'_> {
         Ok(self.same_schema(&plan).map_or(Ok(plan), Err))
     }
 
+    /// A segment that answers its whole day is read in full.
     fn segment_branches(&self, rollup: &Rollup) -> Vec<Branch<Arc<SegmentFile>>> {
-        let mut branches = Vec::new();
+        let mut parts = BTreeMap::new();
         for piece in &self.cover.pieces {
             if let Source::Segment { rollup: name, segment, .. } = &piece.source
                 && name == rollup.name()
             {
-                let whole = piece.span == piece.day.span();
-                add(&mut branches, (!whole).then_some(piece.span), Arc::clone(segment));
+                let part = parts.entry(piece.day).or_insert_with(|| (segment, Vec::new()));
+                part.1.push(piece.span);
             }
         }
-        branches
+        let parts = parts.into_iter();
+        let parts = parts.map(|(day, (segment, spans))| (day.span().into(), spans, segment));
+        branches(parts.map(|(wanted, spans, file)| (wanted, spans, Arc::clone(file))))
     }
 
-    /// The block's own filter answers for the ends of its span, so only pieces that end elsewhere
-    /// need one more.
+    /// A leaf that answers all of its day that is asked for is read in full: the block's own
+    /// filter does the rest.
     fn raw_branches(&self) -> Vec<Branch<Arc<Leaf>>> {
-        let mut branches = Vec::new();
+        let mut parts: BTreeMap<(Day, &str), (&Arc<Leaf>, Vec<Span>)> = BTreeMap::new();
         for piece in &self.cover.pieces {
             if let Source::Leaves { leaves, .. } = &piece.source {
-                let wanted = self.cover.span.intersect(piece.day.span());
-                let part = (piece.span != wanted).then_some(piece.span);
                 for leaf in leaves {
-                    add(&mut branches, part, Arc::clone(leaf));
+                    let part = parts.entry((piece.day, leaf.id.as_str()));
+                    part.or_insert_with(|| (leaf, Vec::new())).1.push(piece.span);
                 }
             }
         }
-        branches
+        branches(parts.into_iter().map(|((day, _), (leaf, spans))| {
+            let wanted = Spans::union_of(self.cover.spans.within(day.span()));
+            (wanted, spans, Arc::clone(leaf))
+        }))
     }
 
     fn segment_rows(
@@ -113,37 +121,48 @@ impl Splice<'_> {
         branch: &Branch<Arc<SegmentFile>>,
     ) -> Result<LogicalPlan> {
         let source = self.sources.segments(rollup, &branch.files);
-        let mut filters = derivation.filters.clone();
-        if let Some(span) = branch.within {
-            debug_assert_eq!(rollup.grain(), Grain::Hour);
-            filters.push(within(rollup.bucket_column(), span));
-        }
-        let states = derivation.group.iter().chain(&derivation.states).cloned();
-        filtered(rollup.name(), source, filters)?.project(self.named(states)?)?.build()
+        let mut conjuncts = derivation.conjuncts.clone();
+        let bucket = Expr::Column(Column::from_name(rollup.bucket_column()));
+        conjuncts.extend(branch.within.as_ref().map(|spans| within(&bucket, spans)));
+        let states = derivation.groups.iter().chain(&derivation.states).cloned();
+        joined(rollup.name(), source, conjuncts, &derivation.joins)?
+            .project(self.named(states)?)?
+            .build()
     }
 
     fn raw_partials(&self, branch: &Branch<Arc<Leaf>>) -> Result<LogicalPlan> {
         let source = self.sources.raw(&branch.files);
-        let mut filters = self.block.conjuncts.clone();
-        filters.extend(branch.within.map(|span| within(self.dataset.time_column(), span)));
-        let groups = self.block.group.iter().enumerate();
-        let groups = groups.map(|(at, expr)| expr.clone().alias(group_name(at)));
+        let mut conjuncts = self.block.conjuncts.clone();
+        let time = Expr::Column(Column::from_name(self.dataset.time_column()));
+        conjuncts.extend(branch.within.as_ref().map(|spans| within(&time, spans)));
+        let groups = self.group_exprs().enumerate();
+        let groups: Vec<_> = groups.map(|(at, expr)| expr.clone().alias(group_name(at))).collect();
         let mut partials = Vec::new();
-        for call in &self.block.calls {
+        for call in self.folded() {
             for fold in call.function.folds(&call.argument_type) {
-                let partial = fold
-                    .partial(call.argument.clone(), call.filter.clone())
-                    .map_err(|error| DataFusionError::External(Box::new(error)))?;
-                partials.push(partial.alias(state_name(partials.len())));
+                let argument = call.argument.clone();
+                let partial = fold.partial(argument, &call.argument_type, call.filter.clone());
+                let name = state_name(partials.len());
+                partials.push(partial.map_err(into_datafusion)?.alias(name));
             }
         }
-        let names = (0..self.block.group.len()).map(group_name);
+        let names = (0..groups.len()).map(group_name);
         let columns = names.chain((0..partials.len()).map(state_name));
         let columns: Vec<_> = columns.map(|name| Expr::Column(Column::from_name(name))).collect();
-        filtered(self.dataset.table(), source, filters)?
+        joined(self.dataset.table(), source, conjuncts, &self.block.joins)?
             .aggregate(groups, partials)?
             .project(self.named(columns)?)?
             .build()
+    }
+
+    /// What the branches are grouped by: the block's groups, then its keys.
+    fn group_exprs(&self) -> impl Iterator<Item = &Expr> {
+        self.block.group.iter().chain(&self.block.keys)
+    }
+
+    /// The calls that are made of partials.
+    fn folded(&self) -> impl Iterator<Item = &Call> {
+        self.block.calls.iter().filter(|call| call.distinct.is_none())
     }
 
     /// Groups and states with the names and types that all branches share.
@@ -158,7 +177,7 @@ impl Splice<'_> {
 
     fn united_fields(&self) -> Result<Vec<Field>> {
         let mut fields = Vec::new();
-        for (at, expr) in self.block.group.iter().enumerate() {
+        for (at, expr) in self.group_exprs().enumerate() {
             let (_, field) = expr.to_field(&self.block.schema)?;
             fields.push(Field::new(group_name(at), field.data_type().clone(), field.is_nullable()));
         }
@@ -169,11 +188,11 @@ impl Splice<'_> {
     }
 
     fn state_types(&self) -> Vec<DataType> {
-        let folds = |call: &super::shape::Call| {
+        let folds = |call: &Call| {
             let folds = call.function.folds(&call.argument_type);
             folds.into_iter().map(|fold| fold.partial_type(&call.argument_type)).collect::<Vec<_>>()
         };
-        self.block.calls.iter().flat_map(folds).collect()
+        self.folded().flat_map(folds).collect()
     }
 
     fn unite(&self, branches: Vec<LogicalPlan>) -> Result<LogicalPlan> {
@@ -188,34 +207,62 @@ impl Splice<'_> {
         branches.try_fold(LogicalPlanBuilder::from(first), LogicalPlanBuilder::union)?.build()
     }
 
+    /// The original grouping, sets and all, over the branches' groups; each call merged, or made
+    /// over its key; finals above.
     fn merge(&self, united: LogicalPlan) -> Result<LogicalPlan> {
-        let groups: Vec<_> = (0..self.block.group.len())
-            .map(|at| Expr::Column(Column::from_name(group_name(at))))
-            .collect();
-        let folds =
-            self.block.calls.iter().flat_map(|call| call.function.folds(&call.argument_type));
-        let merges = folds.enumerate().map(|(at, fold)| {
-            let partial = Expr::Column(Column::from_name(state_name(at)));
-            fold.merge(partial).alias(state_name(at))
-        });
-        let aggregated = LogicalPlanBuilder::from(united).aggregate(groups.clone(), merges)?;
-        let mut states = (0..).map(|at| Expr::Column(Column::from_name(state_name(at))));
-        let mut finals = groups;
+        let column = |name: String| Expr::Column(Column::from_name(name));
+        let mut merges = Vec::new();
+        let mut finals = Vec::new();
+        let groups = self.aggregate.schema.fields().len() - self.block.calls.len();
+        let mut states = 0;
         for (at, call) in self.block.calls.iter().enumerate() {
-            let folds = call.function.folds(&call.argument_type).len();
-            let folded: Vec<_> = states.by_ref().take(folds).collect();
-            let field = self.aggregate.schema.field(self.block.group.len() + at);
-            let value = call
-                .function
-                .finalize(&folded, &call.argument_type, field.data_type())
-                .map_err(|error| DataFusionError::External(Box::new(error)))?;
-            finals.push(value);
+            let field = self.aggregate.schema.field(groups + at);
+            if let Some(key) = call.distinct {
+                let name = format!("distinct_{at}");
+                let key = column(group_name(self.block.group.len() + key));
+                merges.push(over_key(&self.aggregate.aggr_expr, at, key)?.alias(&name));
+                finals.push(column(name));
+                continue;
+            }
+            let mut folded = Vec::new();
+            for fold in call.function.folds(&call.argument_type) {
+                let name = state_name(states);
+                merges.push(fold.merge(column(name.clone())).alias(&name));
+                folded.push(column(name));
+                states += 1;
+            }
+            let value = call.function.finalize(&folded, &call.argument_type, field.data_type());
+            finals.push(value.map_err(into_datafusion)?);
         }
+        let aggregated = Aggregate::try_new(Arc::new(united), self.grouping()?, merges)?;
+        let plain = aggregated.schema.iter().take(groups);
+        let groups: Vec<_> = plain.map(|group| Expr::Column(Column::from(group))).collect();
         let fields = self.aggregate.schema.iter();
-        let named = finals.into_iter().zip(fields).map(|(expr, (qualifier, field))| {
+        let named = groups.into_iter().chain(finals).zip(fields);
+        let named = named.map(|(expr, (qualifier, field))| {
             expr.alias_qualified(qualifier.cloned(), field.name())
         });
-        aggregated.project(named.collect::<Vec<_>>())?.build()
+        let named = named.collect::<Vec<_>>();
+        LogicalPlanBuilder::from(LogicalPlan::Aggregate(aggregated)).project(named)?.build()
+    }
+
+    fn grouping(&self) -> Result<Vec<Expr>> {
+        let given = grouping_set_to_exprlist(&self.aggregate.group_expr)?;
+        let column = |expr: &Expr| {
+            let at = given.iter().position(|other| *other == expr);
+            Expr::Column(Column::from_name(group_name(at.unwrap_or(given.len()))))
+        };
+        let all = |exprs: &[Expr]| exprs.iter().map(column).collect::<Vec<_>>();
+        Ok(match self.aggregate.group_expr.as_slice() {
+            [Expr::GroupingSet(sets)] => vec![Expr::GroupingSet(match sets {
+                GroupingSet::Rollup(exprs) => GroupingSet::Rollup(all(exprs)),
+                GroupingSet::Cube(exprs) => GroupingSet::Cube(all(exprs)),
+                GroupingSet::GroupingSets(sets) => {
+                    GroupingSet::GroupingSets(sets.iter().map(|set| all(set)).collect())
+                }
+            })],
+            exprs => all(exprs),
+        })
     }
 
     /// What sits above the block was planned against its schema, so that must stay as it was.
@@ -237,22 +284,66 @@ impl Splice<'_> {
     }
 }
 
-fn add<T>(branches: &mut Vec<Branch<T>>, within: Option<Span>, file: T) {
-    match branches.iter_mut().find(|branch| branch.within == within) {
-        Some(branch) => branch.files.push(file),
-        None => branches.push(Branch { within, files: vec![file] }),
+/// At most two branches, of files with what is wanted of them and what they answer. Files of one
+/// day alone hold that day's instants, so one filter serves all that answer only a part.
+fn branches<T>(files: impl Iterator<Item = (Spans, Vec<Span>, T)>) -> Vec<Branch<T>> {
+    let (mut whole, mut part, mut spans) = (Vec::new(), Vec::new(), Vec::new());
+    for (wanted, answered, file) in files {
+        if Spans::union_of(answered.iter().copied()) == wanted {
+            whole.push(file);
+        } else {
+            part.push(file);
+            spans.extend(answered);
+        }
+    }
+    let whole = Branch { within: None, files: whole };
+    let part = Branch { within: Some(Spans::union_of(spans)), files: part };
+    [whole, part].into_iter().filter(|branch| !branch.files.is_empty()).collect()
+}
+
+/// A scan with its filters and joins. Filters that need a joined table come after all joins.
+fn joined(
+    table: &str,
+    source: Arc<dyn TableSource>,
+    conjuncts: Vec<Expr>,
+    joins: &[Joined],
+) -> Result<LogicalPlanBuilder> {
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for conjunct in conjuncts {
+        if needs_join(&conjunct)? { after.push(conjunct) } else { before.push(conjunct) }
+    }
+    let mut plan = LogicalPlanBuilder::scan(table, source, None)?;
+    if let Some(predicate) = conjunction(before) {
+        plan = plan.filter(predicate)?;
+    }
+    for join in joins {
+        let join = Join::try_new(
+            Arc::new(plan.build()?),
+            Arc::new(join.other.clone()),
+            join.on.clone(),
+            join.filter.clone(),
+            join.kind,
+            JoinConstraint::On,
+            join.null_equality,
+            join.null_aware,
+        )?;
+        plan = LogicalPlanBuilder::from(LogicalPlan::Join(join));
+    }
+    match conjunction(after) {
+        None => Ok(plan),
+        Some(predicate) => plan.filter(predicate),
     }
 }
 
-fn filtered(
-    table: &str,
-    source: Arc<dyn TableSource>,
-    filters: Vec<Expr>,
-) -> Result<LogicalPlanBuilder> {
-    let scan = LogicalPlanBuilder::scan(table, source, None)?;
-    match conjunction(filters) {
-        None => Ok(scan),
-        Some(predicate) => scan.filter(predicate),
+/// The original call over different values, over its key, which its filter went into.
+fn over_key(calls: &[Expr], at: usize, key: Expr) -> Result<Expr> {
+    match calls.get(at).map(|call| call.clone().unalias()) {
+        Some(Expr::AggregateFunction(mut call)) => {
+            call.params.args = vec![key];
+            call.params.filter = None;
+            Ok(Expr::AggregateFunction(AggregateFunction { ..call }))
+        }
+        _ => datafusion::common::internal_err!("a call over different values"),
     }
 }
 

@@ -1,42 +1,45 @@
-//! Predicates on time to half-open spans.
+//! Predicates on time to sets of instants.
 //!
-//! | predicate | span of `timestamp`, µs |
+//! | predicate | instants of `timestamp`, µs |
 //! |---|---|
 //! | `timestamp >= a`, `timestamp < b` | `[a, ∞)`, `(-∞, b)` |
 //! | `timestamp > a`, `timestamp <= b` | `[a + 1, ∞)`, `(-∞, b + 1)` |
 //! | `timestamp = a`, `BETWEEN a AND b` | `[a, a + 1)`, `[a, b + 1)` |
-//! | `date = d`, `date <= d` | the day, `(-∞, end of d)`; all comparisons alike |
-//! | `p OR q`, `x IN (…)` | only a hull: the predicate stays |
+//! | `date = d`, `CAST(timestamp AS DATE) <= d` | the day, `(-∞, end of d)`; all comparisons alike |
+//! | `date_trunc('month', timestamp) = m`, `extract(year FROM timestamp) = y` | the month, the year |
+//! | `p AND q`, `p OR q`, `NOT p`, `x IN (…)` | what sets do |
 //!
-//! A literal finer than a microsecond is rounded to the side that keeps the comparison's meaning.
+//! A local date is compared by the instants at which local days begin. A literal finer than a
+//! microsecond is rounded to the side that keeps the comparison's meaning.
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::DataType;
 use datafusion::{
     common::ScalarValue,
-    logical_expr::{Between, BinaryExpr, Cast, Expr, Operator},
+    logical_expr::{Between, BinaryExpr, Cast, Expr, Operator, expr::ScalarFunction},
 };
 
+use super::time_terms::{instant, word};
 use crate::{
-    base::{Day, MICROS_PER_DAY, Span},
+    base::{Day, MICROS_PER_DAY, Span, Spans, Zone},
     model::DATE_COLUMN,
 };
 
 /// What a predicate says of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TimeFilter {
-    /// It holds exactly inside the span.
-    Exact(Span),
-    /// It can hold only inside the span.
-    Hull(Span),
+    /// It holds exactly there.
+    Exact(Spans),
+    /// It can hold only there.
+    Hull(Spans),
     /// Nothing that is understood.
     Open,
 }
 
-/// Reads one conjunct over raw columns.
-pub(super) fn read(conjunct: &Expr, time: &str) -> TimeFilter {
-    match conjunct {
+/// Reads a predicate over raw columns.
+pub(super) fn read(predicate: &Expr, time: &str) -> TimeFilter {
+    match predicate {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            hull(read(left, time), read(right, time))
+            either(read(left, time), read(right, time))
         }
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
             both(read(left, time), read(right, time))
@@ -46,117 +49,161 @@ pub(super) fn read(conjunct: &Expr, time: &str) -> TimeFilter {
             let swapped = || op.swap().and_then(|op| compare(right, op, left, time));
             straight.or_else(swapped).map_or(TimeFilter::Open, TimeFilter::Exact)
         }
-        Expr::Between(Between { expr, negated: false, low, high }) => {
+        Expr::Between(Between { expr, negated, low, high }) => {
             let low = compare(expr, Operator::GtEq, low, time);
             let high = compare(expr, Operator::LtEq, high, time);
             match (low, high) {
-                (Some(low), Some(high)) => TimeFilter::Exact(low.intersect(high)),
+                (Some(low), Some(high)) => inverted(*negated, low.intersect(&high)),
                 _ => TimeFilter::Open,
             }
         }
-        Expr::InList(list) if !list.negated => list
-            .list
-            .iter()
-            .map(|item| compare(&list.expr, Operator::Eq, item, time))
-            .try_fold(Span::EMPTY, |hull, span| Some(hull.hull(span?)))
-            .map_or(TimeFilter::Open, TimeFilter::Hull),
+        Expr::InList(list) => {
+            let items = list.list.iter();
+            let items = items.map(|item| compare(&list.expr, Operator::Eq, item, time));
+            let any = items
+                .collect::<Option<Vec<_>>>()
+                .map(|items| Spans::union_of(items.iter().flat_map(Spans::iter)));
+            any.map_or(TimeFilter::Open, |any| inverted(list.negated, any))
+        }
+        Expr::Not(inner) => match read(inner, time) {
+            TimeFilter::Exact(spans) => inverted(true, spans),
+            _ => TimeFilter::Open,
+        },
+        Expr::Literal(ScalarValue::Boolean(Some(holds)), _) => {
+            TimeFilter::Exact(if *holds { Spans::all() } else { Spans::none() })
+        }
         _ => TimeFilter::Open,
     }
 }
 
-/// The span that all conjuncts allow.
-pub(super) fn span_of<'a>(conjuncts: impl IntoIterator<Item = &'a Expr>, time: &str) -> Span {
-    conjuncts.into_iter().fold(Span::ALL, |span, conjunct| match read(conjunct, time) {
-        TimeFilter::Exact(inside) | TimeFilter::Hull(inside) => span.intersect(inside),
-        TimeFilter::Open => span,
+/// The instants that all conjuncts allow.
+pub(super) fn spans_of<'a>(conjuncts: impl IntoIterator<Item = &'a Expr>, time: &str) -> Spans {
+    conjuncts.into_iter().fold(Spans::all(), |spans, conjunct| match read(conjunct, time) {
+        TimeFilter::Exact(inside) | TimeFilter::Hull(inside) => spans.intersect(&inside),
+        TimeFilter::Open => spans,
     })
 }
 
-/// Whether an expression is the time column, perhaps cast to another precision. In another zone it
-/// is another clock, whose days and hours begin elsewhere.
-pub(super) fn is_instant(expr: &Expr, time: &str) -> bool {
-    match expr {
-        Expr::Column(column) => column.name == time,
-        Expr::Cast(Cast { expr, field }) => {
-            let DataType::Timestamp(unit, zone) = field.data_type() else { return false };
-            let fine = matches!(unit, TimeUnit::Microsecond | TimeUnit::Nanosecond);
-            fine && in_utc(zone.as_deref()) && is_instant(expr, time)
-        }
-        _ => false,
-    }
+/// The time is never NULL, so what doesn't hold is false, and its opposite holds.
+fn inverted(invert: bool, spans: Spans) -> TimeFilter {
+    TimeFilter::Exact(if invert { spans.complement() } else { spans })
 }
 
-fn hull(a: TimeFilter, b: TimeFilter) -> TimeFilter {
+fn either(a: TimeFilter, b: TimeFilter) -> TimeFilter {
     use TimeFilter::{Exact, Hull, Open};
     match (a, b) {
         (Open, _) | (_, Open) => Open,
-        (Exact(a) | Hull(a), Exact(b) | Hull(b)) => Hull(a.hull(b)),
+        (Exact(a), Exact(b)) => Exact(a.union(&b)),
+        (Exact(a) | Hull(a), Exact(b) | Hull(b)) => Hull(a.union(&b)),
     }
 }
 
 fn both(a: TimeFilter, b: TimeFilter) -> TimeFilter {
     use TimeFilter::{Exact, Hull, Open};
     match (a, b) {
-        (Exact(a), Exact(b)) => Exact(a.intersect(b)),
+        (Exact(a), Exact(b)) => Exact(a.intersect(&b)),
         (Open, Open) => Open,
         (Open, Exact(span) | Hull(span)) | (Exact(span) | Hull(span), Open) => Hull(span),
-        (Exact(a) | Hull(a), Exact(b) | Hull(b)) => Hull(a.intersect(b)),
+        (Exact(a) | Hull(a), Exact(b) | Hull(b)) => Hull(a.intersect(&b)),
     }
 }
 
-fn compare(column: &Expr, op: Operator, literal: &Expr, time: &str) -> Option<Span> {
+fn compare(term: &Expr, op: Operator, literal: &Expr, time: &str) -> Option<Spans> {
     let Expr::Literal(literal, _) = literal else { return None };
-    // The first microsecond of the literal, and the first after it.
-    let (start, end) = if is_instant(column, time) {
-        instant_bounds(literal)?
-    } else if matches!(column, Expr::Column(column) if column.name == DATE_COLUMN) {
-        let ScalarValue::Date32(Some(day)) = literal else { return None };
-        let span = Day::from_epoch_days(*day).span();
-        (span.start, span.end)
-    } else {
-        return None;
+    let (start, end) = preimage(term, literal, time)?;
+    let span = match op {
+        Operator::Eq => Span::new(start, end),
+        Operator::NotEq => return Some(Spans::from(Span::new(start, end)).complement()),
+        Operator::Lt => Span::new(i64::MIN, start),
+        Operator::LtEq => Span::new(i64::MIN, end),
+        Operator::Gt => Span::new(end, i64::MAX),
+        Operator::GtEq => Span::new(start, i64::MAX),
+        _ => return None,
     };
-    match op {
-        Operator::Eq => Some(Span::new(start, end)),
-        Operator::Lt => Some(Span::new(i64::MIN, start)),
-        Operator::LtEq => Some(Span::new(i64::MIN, end)),
-        Operator::Gt => Some(Span::new(end, i64::MAX)),
-        Operator::GtEq => Some(Span::new(start, i64::MAX)),
+    Some(Spans::from(span))
+}
+
+/// The instants for which `term`, which never falls as time goes on, has the literal's value:
+/// from the first to before the second. They are the same where it jumps over the value.
+fn preimage(term: &Expr, literal: &ScalarValue, time: &str) -> Option<(i64, i64)> {
+    if instant(term, time).is_some() {
+        return instant_bounds(literal);
+    }
+    if let Some(zone) = date(term, time) {
+        let ScalarValue::Date32(Some(day)) = literal else { return None };
+        return days(zone, Day::from_epoch_days(*day), Day::from_epoch_days(day.checked_add(1)?));
+    }
+    let Expr::ScalarFunction(ScalarFunction { func, args }) = term else { return None };
+    let [unit, at] = args.as_slice() else { return None };
+    let unit = word(unit)?;
+    match func.name() {
+        "date_part" if unit == "year" => {
+            let zone = instant(at, time).or_else(|| date(at, time))?;
+            let year = match literal {
+                ScalarValue::Int32(Some(year)) => *year,
+                ScalarValue::Int64(Some(year)) => i32::try_from(*year).ok()?,
+                _ => return None,
+            };
+            days(zone, Day::first_of(year, 1)?, Day::first_of(year.checked_add(1)?, 1)?)
+        }
+        "date_trunc" => {
+            let zone = instant(at, time)?;
+            let (value, _) = instant_bounds(literal).filter(|(start, end)| start < end)?;
+            let local = Day::of_micros(zone.local_micros(value));
+            let (first, next) = match unit.as_str() {
+                "hour" if zone.is_utc() => return Some(fixed_bounds(value, MICROS_PER_DAY / 24)),
+                "minute" if zone.is_utc() => {
+                    return Some(fixed_bounds(value, MICROS_PER_DAY / 1_440));
+                }
+                unit => local.period(unit)?,
+            };
+            let (start, end) = days(zone, first, next)?;
+            Some(if start == value { (start, end) } else { (end, end) })
+        }
         _ => None,
     }
+}
+
+/// The zone whose dates an expression shows.
+fn date(expr: &Expr, time: &str) -> Option<Zone> {
+    match expr {
+        Expr::Column(column) if column.name == DATE_COLUMN => Some(Zone::UTC),
+        Expr::Cast(Cast { expr, field }) if *field.data_type() == DataType::Date32 => {
+            instant(expr, time)
+        }
+        _ => None,
+    }
+}
+
+fn days(zone: Zone, first: Day, next: Day) -> Option<(i64, i64)> {
+    if zone.is_utc() {
+        return Some((first.start_micros(), next.start_micros()));
+    }
+    Some((zone.day_start(first)?, zone.day_start(next)?))
+}
+
+fn fixed_bounds(value: i64, width: i64) -> (i64, i64) {
+    let floor = value - value.rem_euclid(width);
+    if floor == value { (value, value + width) } else { (floor + width, floor + width) }
 }
 
 /// The first whole microsecond at or after the literal, and the first after it. They are the same
-/// where the literal lies between two microseconds, so that `=` is never true there.
+/// where the literal lies between two microseconds, so that `=` is never true there. A zone only
+/// says how a timestamp is shown; without one it is in UTC.
 fn instant_bounds(literal: &ScalarValue) -> Option<(i64, i64)> {
-    match literal {
-        ScalarValue::TimestampSecond(Some(seconds), zone) => {
-            let micros = seconds.checked_mul(1_000_000)?;
-            in_utc(zone.as_deref()).then_some((micros, micros.checked_add(1)?))
-        }
-        ScalarValue::TimestampMillisecond(Some(millis), zone) => {
-            let micros = millis.checked_mul(1_000)?;
-            in_utc(zone.as_deref()).then_some((micros, micros.checked_add(1)?))
-        }
-        ScalarValue::TimestampMicrosecond(Some(micros), zone) => {
-            in_utc(zone.as_deref()).then_some((*micros, micros.checked_add(1)?))
-        }
-        ScalarValue::TimestampNanosecond(Some(nanos), zone) => {
+    let micros = match literal {
+        ScalarValue::TimestampSecond(Some(seconds), _) => seconds.checked_mul(1_000_000)?,
+        ScalarValue::TimestampMillisecond(Some(millis), _) => millis.checked_mul(1_000)?,
+        ScalarValue::TimestampMicrosecond(Some(micros), _) => *micros,
+        ScalarValue::TimestampNanosecond(Some(nanos), _) => {
             let floor = nanos.div_euclid(1_000);
             let between = nanos.rem_euclid(1_000) != 0;
-            in_utc(zone.as_deref()).then_some((floor + i64::from(between), floor + 1))
+            return Some((floor + i64::from(between), floor + 1));
         }
-        ScalarValue::Date32(Some(day)) => {
-            let start = i64::from(*day) * MICROS_PER_DAY;
-            Some((start, start + 1))
-        }
-        _ => None,
-    }
-}
-
-/// Without a zone a timestamp is in the session's, which is UTC.
-fn in_utc(zone: Option<&str>) -> bool {
-    matches!(zone, None | Some("UTC" | "+00:00" | "Z"))
+        ScalarValue::Date32(Some(day)) => i64::from(*day) * MICROS_PER_DAY,
+        _ => return None,
+    };
+    Some((micros, micros.checked_add(1)?))
 }
 
 #[cfg(test)]
@@ -174,7 +221,7 @@ mod tests {
     }
 
     fn exact(start: i64, end: i64) -> TimeFilter {
-        TimeFilter::Exact(Span::new(start, end))
+        TimeFilter::Exact(Spans::from(Span::new(start, end)))
     }
 
     #[test]
@@ -208,19 +255,62 @@ mod tests {
         let day = Day::from_epoch_days(3);
         let date = || lit(ScalarValue::Date32(Some(3)));
         let read = |expr: Expr| read(&expr, "timestamp");
-        assert_eq!(read(col("date").eq(date())), TimeFilter::Exact(day.span()));
+        assert_eq!(read(col("date").eq(date())), TimeFilter::Exact(day.span().into()));
         assert_eq!(read(col("date").lt_eq(date())), exact(i64::MIN, day.span().end));
         assert_eq!(read(col("date").gt(date())), exact(day.span().end, i64::MAX));
     }
 
     #[test]
-    fn alternatives_only_narrow() {
+    fn alternatives_are_sets() {
         let ts = || col("timestamp");
-        let either = ts().eq(micros(5)).or(ts().eq(micros(9)));
-        assert_eq!(read(&either, "timestamp"), TimeFilter::Hull(Span::new(5, 10)));
+        let two = TimeFilter::Exact(Spans::union_of([Span::new(5, 6), Span::new(9, 10)]));
+        assert_eq!(read(&ts().eq(micros(5)).or(ts().eq(micros(9))), "timestamp"), two);
+        let list = ts().in_list(vec![micros(5), micros(9)], false);
+        assert_eq!(read(&list, "timestamp"), two);
         let open = ts().eq(micros(5)).or(col("model").eq(lit("a")));
         assert_eq!(read(&open, "timestamp"), TimeFilter::Open);
-        let list = col("timestamp").in_list(vec![micros(5), micros(9)], false);
-        assert_eq!(read(&list, "timestamp"), TimeFilter::Hull(Span::new(5, 10)));
+        let some = ts().lt(micros(5)).and(col("model").eq(lit("a")));
+        let hull = TimeFilter::Hull(Span::new(i64::MIN, 5).into());
+        assert_eq!(read(&some, "timestamp"), hull);
+        // What isn't exact can't be inverted.
+        assert_eq!(read(&Expr::Not(Box::new(some)), "timestamp"), TimeFilter::Open);
+        assert_eq!(read(&ts().not_eq(micros(5)), "timestamp"), {
+            TimeFilter::Exact(Spans::from(Span::new(5, 6)).complement())
+        });
+        assert_eq!(read(&lit(false), "timestamp"), TimeFilter::Exact(Spans::none()));
+    }
+
+    #[test]
+    fn functions_of_time_have_preimages() {
+        use datafusion::functions::datetime::expr_fn::{date_part, date_trunc};
+        let span = |first: &str, next: &str| {
+            let start = |text: &str| text.parse::<Day>().unwrap().start_micros();
+            exact(start(first), start(next))
+        };
+        let read = |expr: Expr| read(&expr, "timestamp");
+        let at = |text: &str| micros(text.parse::<Day>().unwrap().start_micros());
+        let month = || date_trunc(lit("month"), col("timestamp"));
+        assert_eq!(read(month().eq(at("2026-02-01"))), span("2026-02-01", "2026-03-01"));
+        assert_eq!(read(month().eq(at("2026-02-02"))), TimeFilter::Exact(Spans::none()));
+        let from = read(month().gt_eq(at("2026-02-02")));
+        assert_eq!(from, read(month().gt(at("2026-02-01"))));
+        assert_eq!(from, read(col("timestamp").gt_eq(at("2026-03-01"))));
+        let week = date_trunc(lit("week"), col("timestamp"));
+        assert_eq!(read(week.eq(at("2026-02-02"))), span("2026-02-02", "2026-02-09"));
+        let year = date_part(lit("year"), col("timestamp"));
+        assert_eq!(read(year.eq(lit(2025_i32))), span("2025-01-01", "2026-01-01"));
+    }
+
+    #[test]
+    fn local_dates_are_compared_by_when_they_begin() {
+        use arrow::datatypes::TimeUnit;
+        use datafusion::logical_expr::cast;
+        let zoned = DataType::Timestamp(TimeUnit::Microsecond, Some("Europe/Berlin".into()));
+        let local = || cast(cast(col("timestamp"), zoned.clone()), DataType::Date32);
+        let day: Day = "2026-03-29".parse().unwrap();
+        let read = read(&local().eq(lit(ScalarValue::Date32(Some(day.epoch_days())))), "timestamp");
+        let hour = MICROS_PER_DAY / 24;
+        let start = day.start_micros() - hour;
+        assert_eq!(read, exact(start, start + 23 * hour));
     }
 }

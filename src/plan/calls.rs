@@ -1,0 +1,106 @@
+//! Reading an aggregate call.
+
+use arrow::datatypes::DataType;
+use datafusion::{
+    common::{DFSchema, ScalarValue},
+    error::Result,
+    logical_expr::{Expr, ExprSchemable as _, cast, expr::AggregateFunction, when},
+};
+
+use super::{Refusal, block::Call};
+use crate::model::{Function, Quantile};
+
+/// Reads a call over raw columns, or says why it can't be made of parts. Adds to `keys` what calls
+/// over different values are about.
+pub(super) fn read(
+    call: &Expr,
+    schema: &DFSchema,
+    keys: &mut Vec<Expr>,
+) -> Result<Result<Call, Refusal>> {
+    let text = call.to_string();
+    let Expr::AggregateFunction(AggregateFunction { func, params }) = call else {
+        return Ok(Err(Refusal::NotMergeable(text)));
+    };
+    let Some(function) = function(func.name(), &params.args) else {
+        return Ok(Err(Refusal::NotMergeable(text)));
+    };
+    let argument = match params.args.as_slice() {
+        [argument] => argument,
+        [argument, _] if matches!(function, Function::ApproxPercentile(_)) => argument,
+        _ => return Ok(Err(Refusal::NotMergeable(text))),
+    };
+    let filter = params.filter.as_deref().cloned();
+    let argument = exact_argument(function, argument, schema)?;
+    let argument_type = argument.get_type(schema)?;
+    if adds_floats(function, &argument_type) {
+        return Ok(Err(Refusal::Inexact(text)));
+    }
+    let distinct = match function {
+        _ if !params.distinct => None,
+        Function::Count | Function::Sum => {
+            let key = match &filter {
+                None => argument.clone(),
+                Some(filter) => when(filter.clone(), argument.clone()).end()?,
+            };
+            let known = keys.iter().position(|other| *other == key);
+            Some(known.unwrap_or_else(|| {
+                keys.push(key);
+                keys.len() - 1
+            }))
+        }
+        // Another of the same changes nothing.
+        Function::Min
+        | Function::Max
+        | Function::BoolAnd
+        | Function::BoolOr
+        | Function::BitAnd
+        | Function::BitOr
+        | Function::ApproxDistinct => None,
+        _ => return Ok(Err(Refusal::NotMergeable(text))),
+    };
+    let rows = matches!(&argument, Expr::Literal(value, _) if !value.is_null());
+    if function == Function::Count && rows && distinct.is_none() {
+        let (function, argument_type) = (Function::Rows, DataType::Int64);
+        return Ok(Ok(Call { function, distinct, argument: None, argument_type, filter, text }));
+    }
+    let argument = Some(argument);
+    Ok(Ok(Call { function, distinct, argument, argument_type, filter, text }))
+}
+
+/// What is put exactly: an average or variance of integers or decimals is planned over a cast to a
+/// double; ours is over the number itself.
+pub(super) fn exact_argument(
+    function: Function,
+    argument: &Expr,
+    schema: &DFSchema,
+) -> Result<Expr> {
+    let to_double = match argument {
+        Expr::Cast(cast) if *cast.field.data_type() == DataType::Float64 => Some(&cast.expr),
+        _ => None,
+    };
+    let casts = function.is_made_exact() || matches!(function, Function::ApproxPercentile(_));
+    let Some(inner) = to_double.filter(|_| casts) else { return Ok(argument.clone()) };
+    Ok(match inner.get_type(schema)? {
+        DataType::Int64 | DataType::Decimal128(..) => inner.as_ref().clone(),
+        DataType::Int8 | DataType::Int16 | DataType::Int32 => {
+            cast(inner.as_ref().clone(), DataType::Int64)
+        }
+        _ => argument.clone(),
+    })
+}
+
+/// The function that is called, if it is one that merges.
+pub(super) fn function(name: &str, arguments: &[Expr]) -> Option<Function> {
+    match (name, arguments) {
+        ("approx_percentile", [_, Expr::Literal(ScalarValue::Float64(Some(part)), _)]) => {
+            Quantile::new(*part).map(Function::ApproxPercentile)
+        }
+        _ => Function::named(name),
+    }
+}
+
+/// Whether that adds up doubles, so that the last digits depend on the order.
+pub(super) fn adds_floats(function: Function, argument: &DataType) -> bool {
+    let adds = matches!(function, Function::Sum | Function::Avg | Function::Spread { .. });
+    adds && !matches!(argument, DataType::Int64 | DataType::Decimal128(..))
+}

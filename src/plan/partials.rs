@@ -1,0 +1,198 @@
+//! A call's partials, made of a rollup's columns.
+//!
+//! For the raw rows folded into one rollup row, over an argument `x`:
+//!
+//! | argument | partial |
+//! |---|---|
+//! | an expression over dimensions and joined columns | that of as many rows of its one value |
+//! | a measured column | the stored fold |
+//! | `CASE WHEN p THEN x ELSE y END`, `p` over dimensions | `CASE WHEN p THEN` x's `ELSE` y's `END` |
+//! | `x * d`, `d` over dimensions and joined columns | x's, times d |
+//! | `coalesce(x, 0)` | x's, or 0 |
+//! | a cast of `x` that loses nothing | x's, cast |
+//!
+//! A filter is a CASE. Sums of doubles are never made so: they depend on the order of addition.
+
+use arrow::datatypes::DataType;
+use datafusion::{
+    common::Column,
+    error::Result,
+    functions::core::expr_fn::coalesce,
+    logical_expr::{
+        BinaryExpr, Case, Cast, Expr, ExprSchemable as _, Operator, cast, expr::ScalarFunction,
+        lit, when,
+    },
+};
+
+use super::{Refusal, block::Call, derive::Terms};
+use crate::{
+    exec::into_datafusion,
+    model::{Fold, StoredState},
+};
+
+/// A partial, or why there is none.
+type Partial = Result<Expr, Refusal>;
+
+impl Terms<'_> {
+    /// The partial of each of the call's folds, or why the rollup can't make one. A call over
+    /// different values has none: its key says all.
+    pub(super) fn partials(&self, call: &Call) -> Result<Result<Vec<Expr>, Refusal>> {
+        if call.distinct.is_some() {
+            return Ok(Ok(Vec::new()));
+        }
+        let filter = match call.filter.as_ref().map(|filter| self.map(filter)).transpose()? {
+            None => None,
+            Some(Ok(filter)) => Some(filter),
+            Some(Err(refusal)) => return Ok(Err(refusal)),
+        };
+        let mut partials = Vec::new();
+        for fold in call.function.folds(&call.argument_type) {
+            let partial = match &call.argument {
+                None => self.stored(fold, None, call),
+                Some(argument) => self.partial(fold, argument, call)?,
+            };
+            let partial = match partial {
+                Ok(partial) => cast(partial, fold.partial_type(&call.argument_type)),
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            partials.push(match &filter {
+                None => partial,
+                Some(filter) => when(filter.clone(), partial).end()?,
+            });
+        }
+        Ok(Ok(partials))
+    }
+
+    fn partial(&self, fold: Fold, argument: &Expr, call: &Call) -> Result<Partial> {
+        if let Ok(value) = self.map(argument)? {
+            let rows = match self.stored(Fold::Rows, None, call) {
+                Ok(rows) => rows,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            let kind = argument.get_type(&self.block.schema)?;
+            let repeated = fold.repeated(value, rows, &kind).map_err(into_datafusion)?;
+            return Ok(repeated.ok_or_else(|| Refusal::NotMergeable(call.text.clone())));
+        }
+        match argument {
+            Expr::Column(column) => Ok(self.of_column(fold, column, call)),
+            Expr::Case(case) => self.of_case(fold, case, call),
+            Expr::Cast(Cast { expr, field }) => {
+                let from = expr.get_type(&self.block.schema)?;
+                let sums = matches!(fold, Fold::Sum | Fold::Count | Fold::Min | Fold::Max);
+                if sums && loses_nothing(&from, field.data_type()) {
+                    let to = fold.partial_type(field.data_type());
+                    return Ok(self.partial(fold, expr, call)?.map(|partial| cast(partial, to)));
+                }
+                Ok(Err(Refusal::Expression(call.text.clone())))
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Multiply, right }) => {
+                for (x, factor) in [(left, right), (right, left)] {
+                    let Ok(factor) = self.map(factor)? else { continue };
+                    let Ok(partial) = self.partial(fold, x, call)? else { continue };
+                    let scaled = fold.scaled(partial, factor).map_err(into_datafusion)?;
+                    if let Some(scaled) = scaled {
+                        return Ok(Ok(scaled));
+                    }
+                }
+                Ok(Err(Refusal::Expression(call.text.clone())))
+            }
+            Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "coalesce" => {
+                match args.as_slice() {
+                    [x, zero] if is_zero(zero) => self.or_zero(fold, x, zero, call),
+                    _ => Ok(Err(Refusal::Expression(call.text.clone()))),
+                }
+            }
+            _ => Ok(Err(Refusal::Expression(call.text.clone()))),
+        }
+    }
+
+    fn of_column(&self, fold: Fold, column: &Column, call: &Call) -> Partial {
+        let required = self.block.schema.field_with_unqualified_name(&column.name);
+        // Where NULL is impossible, values are rows.
+        if fold == Fold::Count && required.is_ok_and(|field| !field.is_nullable()) {
+            return self.stored(Fold::Rows, None, call);
+        }
+        self.stored(fold, Some(&column.name), call)
+    }
+
+    fn stored(&self, fold: Fold, column: Option<&str>, call: &Call) -> Partial {
+        let state = StoredState { fold: fold.stored(), column: column.map(str::to_owned) };
+        if !self.rollup.stores(&state) {
+            let call = if fold == Fold::Rows { "count(*)" } else { &call.text };
+            return Err(Refusal::NotStored(call.to_owned()));
+        }
+        Ok(fold.restored(Expr::Column(Column::from_name(state.name()))))
+    }
+
+    fn of_case(&self, fold: Fold, case: &Case, call: &Call) -> Result<Partial> {
+        // What the simplifier makes of coalesce(x, 0).
+        if let (None, [(condition, x)], Some(zero)) =
+            (&case.expr, case.when_then_expr.as_slice(), &case.else_expr)
+            && matches!(condition.as_ref(), Expr::IsNotNull(tested) if tested == x)
+            && is_zero(zero)
+        {
+            return self.or_zero(fold, x, zero, call);
+        }
+        let mut mapped = Case { expr: None, when_then_expr: Vec::new(), else_expr: None };
+        if let Some(expr) = &case.expr {
+            match self.map(expr)? {
+                Ok(expr) => mapped.expr = Some(Box::new(expr)),
+                Err(refusal) => return Ok(Err(refusal)),
+            }
+        }
+        let kind = fold.partial_type(&call.argument_type);
+        for (condition, then) in &case.when_then_expr {
+            match (self.map(condition)?, self.partial(fold, then, call)?) {
+                (Ok(condition), Ok(then)) => {
+                    let then = cast(then, kind.clone());
+                    mapped.when_then_expr.push((Box::new(condition), Box::new(then)));
+                }
+                (Err(refusal), _) | (_, Err(refusal)) => return Ok(Err(refusal)),
+            }
+        }
+        if let Some(otherwise) = &case.else_expr {
+            match self.partial(fold, otherwise, call)? {
+                Ok(otherwise) => mapped.else_expr = Some(Box::new(cast(otherwise, kind))),
+                Err(refusal) => return Ok(Err(refusal)),
+            }
+        }
+        Ok(Ok(Expr::Case(mapped)))
+    }
+
+    fn or_zero(&self, fold: Fold, x: &Expr, zero: &Expr, call: &Call) -> Result<Partial> {
+        match fold {
+            Fold::Sum | Fold::WideSum | Fold::Squares => {
+                let partial = self.partial(fold, x, call)?;
+                let kind = fold.partial_type(&zero.get_type(&self.block.schema)?);
+                let zero = cast(lit(0_i64), kind);
+                Ok(partial.map(|partial| coalesce(vec![partial, zero])))
+            }
+            Fold::Count => Ok(self.stored(Fold::Rows, None, call)),
+            _ => Ok(Err(Refusal::Expression(call.text.clone()))),
+        }
+    }
+}
+
+fn is_zero(expr: &Expr) -> bool {
+    let Expr::Literal(value, _) = expr else { return false };
+    matches!(value.data_type(), DataType::Int64 | DataType::Decimal128(..))
+        && datafusion::common::ScalarValue::new_zero(&value.data_type())
+            .is_ok_and(|zero| zero == *value)
+}
+
+/// Whether every number of one type is the same number in the other.
+fn loses_nothing(from: &DataType, to: &DataType) -> bool {
+    let digits = |kind: &DataType| match kind {
+        DataType::Int64 => Some((19, 0)),
+        DataType::Decimal128(precision, scale) => {
+            Some((i16::from(*precision) - i16::from(*scale), i16::from(*scale)))
+        }
+        _ => None,
+    };
+    match (digits(from), digits(to)) {
+        (Some((whole, part)), Some((whole_to, part_to))) => {
+            whole <= whole_to && part <= part_to && *to != DataType::Int64
+        }
+        _ => false,
+    }
+}
