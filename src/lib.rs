@@ -69,7 +69,7 @@ pub use base::{
 pub use build::{Built, JobOptions, Outcome, Reason, Task};
 pub use engine::{
     Answer, BlockExplanation, Checked, DayStatus, Difference, Explanation, NamedQuery, Question,
-    RefusalExplanation, RollupState, Stats, Status, Tallybook, named_queries,
+    RollupExplanation, RollupState, SpanExplanation, Stats, Status, Tallybook, named_queries,
 };
 pub use ingest::{AppendOptions, AppendReport, Format, Input, Rejects};
 pub use model::{

@@ -29,7 +29,7 @@ async fn conforms(location: &str, settings: &Settings) {
     assert_eq!(book.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
     // Another process sees the same.
     let clock = std::sync::Arc::new(SystemClock);
-    let other = Tallybook::open(location, settings.clone(), clock).await.unwrap();
+    let other = Tallybook::open_with(location, settings.clone(), clock).await.unwrap();
     assert_eq!(csv(&other, sql, Route::Auto).await.0, text);
     let options = tallybook::AppendOptions {
         batch: Some(tallybook::BatchId::try_new("2026-01-04").unwrap()),

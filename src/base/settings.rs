@@ -39,7 +39,7 @@ impl fmt::Display for Route {
     }
 }
 
-/// How an open root behaves. None of these can change an answer.
+/// How an open root behaves. None of these can change an answer; a limit can only refuse one.
 #[derive(Clone)]
 pub struct Settings {
     /// Store options by the usual names in lower case, such as `aws_endpoint`; unknown ones are
@@ -51,8 +51,10 @@ pub struct Settings {
     pub memory_bytes: usize,
     /// Memory for the rows of one append, in bytes; beyond it they wait on disk.
     pub append_buffer_bytes: usize,
-    /// A span of up to this many days is read raw.
+    /// A span of up to this many days is read raw: `rollup.min_span` on the command line.
     pub min_span_days: i64,
+    /// The most that a question may read, by the size of its files; more is an error.
+    pub max_scan_bytes: Option<u64>,
     /// Where staged and spilled files go; the system's temporary folder when `None`.
     pub temp_dir: Option<PathBuf>,
     /// How long a store is tried before giving up, in seconds.
@@ -67,6 +69,7 @@ impl Default for Settings {
             memory_bytes: 1 << 30,
             append_buffer_bytes: 96 << 20,
             min_span_days: 7,
+            max_scan_bytes: None,
             temp_dir: None,
             retry_timeout_s: 60,
         }
@@ -83,6 +86,7 @@ impl fmt::Debug for Settings {
             .field("memory_bytes", &self.memory_bytes)
             .field("append_buffer_bytes", &self.append_buffer_bytes)
             .field("min_span_days", &self.min_span_days)
+            .field("max_scan_bytes", &self.max_scan_bytes)
             .field("temp_dir", &self.temp_dir)
             .field("retry_timeout_s", &self.retry_timeout_s)
             .finish()

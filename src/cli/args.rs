@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use crate::base::{Day, Route};
+use crate::base::{Day, Route, Zone};
 
 /// Exact usage analytics over plain Parquet files.
 #[derive(Debug, Parser)]
@@ -116,6 +116,9 @@ pub(super) struct QueryArgs {
     /// A value for $k in the SQL; may be given more than once
     #[arg(long, value_name = "k=v")]
     pub(super) param: Vec<String>,
+    /// A .csv, .parquet or .ndjson file to join as a table; may be given more than once
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(super) table: Vec<String>,
     #[command(flatten)]
     pub(super) answer: AnswerArgs,
 }
@@ -129,12 +132,55 @@ pub(super) struct AnswerArgs {
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
     pub(super) format: OutputFormat,
+    /// Whose days and hours are meant, such as Europe/Berlin or +05:30
+    #[arg(long, value_name = "ZONE", default_value_t = Zone::UTC)]
+    pub(super) time_zone: Zone,
+    /// Refuse to read files that hold more than this: bytes, or with kB, MB, GB, TB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(super) max_scan_bytes: Option<u64>,
+    /// A setting: `rollup.min_span=DAYS`, up to which raw is read (default 7)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_setting)]
+    pub(super) set: Vec<Setting>,
     /// Print a line of JSON on standard error: where the answer came from and what it cost
     #[arg(long)]
     pub(super) stats: bool,
     /// Say what would answer, and why not rollups, instead of answering
     #[arg(long)]
     pub(super) explain: bool,
+}
+
+/// A setting that was given by its name.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Setting {
+    /// `rollup.min_span`, in days.
+    MinSpan(i64),
+}
+
+fn parse_setting(text: &str) -> Result<Setting, String> {
+    match text.split_once('=') {
+        Some(("rollup.min_span", days)) => {
+            let days = days.strip_suffix('d').unwrap_or(days).parse::<u32>();
+            let days = days.map_err(|_| "rollup.min_span is a number of days".to_owned())?;
+            Ok(Setting::MinSpan(days.into()))
+        }
+        Some((name, _)) => Err(format!("there is no setting `{name}`; there is rollup.min_span")),
+        None => Err("it is name=value".to_owned()),
+    }
+}
+
+/// Decimal units, as disks and bills have them.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let unit = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        _ => return Err("a size is a number of bytes, or of kB, MB, GB or TB".to_owned()),
+    };
+    let count = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
+    count.ok_or_else(|| "a size is a whole number, such as 500MB".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -170,10 +216,10 @@ pub(super) enum UsageOf {
 
 #[derive(ClapArgs, Debug)]
 pub(super) struct ReportArgs {
-    /// The first day, UTC
+    /// The first day, in --time-zone
     #[arg(long, value_name = "DATE")]
     pub(super) from: Option<Day>,
-    /// The last day, UTC; it counts
+    /// The last day, in --time-zone; it counts
     #[arg(long, value_name = "DATE")]
     pub(super) to: Option<Day>,
     /// The last so many days, today included [default: 30d]

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::args::RootArgs;
+use super::args::{AnswerArgs, RootArgs, Setting};
 use crate::{
     base::{Day, Error, Result, Settings, Span, SystemClock},
     engine::Tallybook,
@@ -28,7 +28,19 @@ pub(super) fn location(args: &RootArgs) -> &str {
 
 /// Opens the root that was named.
 pub(super) async fn open(args: &RootArgs) -> Result<Tallybook> {
-    Tallybook::open(location(args), settings(), Arc::new(SystemClock)).await
+    Tallybook::open_with(location(args), settings(), Arc::new(SystemClock)).await
+}
+
+/// Opens the root that was named, to answer a question.
+pub(super) async fn open_to_ask(args: &RootArgs, answer: &AnswerArgs) -> Result<Tallybook> {
+    let mut settings = settings();
+    settings.max_scan_bytes = answer.max_scan_bytes;
+    for setting in &answer.set {
+        match setting {
+            Setting::MinSpan(days) => settings.min_span_days = *days,
+        }
+    }
+    Tallybook::open_with(location(args), settings, Arc::new(SystemClock)).await
 }
 
 /// Opens the root that was named, or makes it, with the definition in that file or the default one.

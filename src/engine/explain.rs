@@ -1,14 +1,20 @@
 //! A decision in words and as data.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::{ObjectMeta, path::Path};
 use serde::Serialize;
 
+use super::Tallybook;
 use crate::{
-    base::{Day, Span},
-    model::Dataset,
-    plan::{BlockDecision, Decision},
+    base::{Day, Result, Span},
+    plan::{BlockDecision, Decision, Piece, RawReason, Source},
+    store::read_metadata,
 };
+
+/// Footers under way at once.
+const CONCURRENT_REQUESTS: usize = 32;
 
 /// How a question is answered, and why not from rollups where it isn't.
 #[derive(Clone, Debug, Serialize)]
@@ -26,46 +32,144 @@ pub struct BlockExplanation {
     pub span: String,
     /// What answers them: `365 days: 351 from org_daily, 13 raw (no segment), …`.
     pub cover: String,
+    /// The same, day by day.
+    pub spans: Vec<SpanExplanation>,
     /// Files read.
     pub files: usize,
+    /// Their rows.
+    pub rows: i64,
     /// Their bytes.
     pub bytes: u64,
-    /// Why rollups could not serve.
-    pub refusals: Vec<RefusalExplanation>,
+    /// The rollups, and whether they could serve.
+    pub rollups: Vec<RollupExplanation>,
 }
 
-/// Why a rollup could not serve.
+/// Days in a row that are answered alike.
 #[derive(Clone, Debug, Serialize)]
-pub struct RefusalExplanation {
+pub struct SpanExplanation {
+    /// The first day, UTC.
+    pub from: String,
+    /// The last, UTC.
+    pub to: String,
+    /// The rollup's name, or `raw`.
+    pub source: String,
+    /// Why raw.
+    pub reason: Option<String>,
+    /// Files read; one that other spans read too counts in each.
+    pub files: usize,
+    /// Their rows.
+    pub rows: i64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Whether a rollup could serve.
+#[derive(Clone, Debug, Serialize)]
+pub struct RollupExplanation {
     /// The rollup, or `*` for all.
     pub rollup: String,
-    /// Why.
+    /// Whether it could.
+    pub serves: bool,
+    /// Why not, and the smallest change that would help; or why another is read.
     pub reason: String,
 }
 
 impl Explanation {
-    pub(super) fn new(dataset: &Dataset, decision: &Decision) -> Self {
-        let route = decision.route().name();
-        let blocks = decision.blocks.iter().map(|block| explain(dataset, block)).collect();
-        Self { route, blocks }
+    pub(super) async fn new(book: &Tallybook, decision: &Decision) -> Result<Self> {
+        let rows = count_rows(book, decision).await?;
+        let blocks = decision.blocks.iter().map(|block| explain(book, block, &rows)).collect();
+        Ok(Self { route: decision.route().name(), blocks })
     }
 }
 
-fn explain(dataset: &Dataset, block: &BlockDecision) -> BlockExplanation {
+/// The rows of each file, as its footer says.
+async fn count_rows(book: &Tallybook, decision: &Decision) -> Result<HashMap<Path, i64>> {
+    let files = decision.blocks.iter().flat_map(|block| block.cover.files());
+    let files: HashMap<&Path, &ObjectMeta> = files.map(|file| (&file.location, file)).collect();
+    let root = book.root();
+    stream::iter(files.into_values().cloned().collect::<Vec<_>>())
+        .map(|file| async move {
+            let metadata = read_metadata(root, &file).await?;
+            Ok((file.location, metadata.file_metadata().num_rows()))
+        })
+        .buffer_unordered(CONCURRENT_REQUESTS)
+        .try_collect()
+        .await
+}
+
+fn explain(book: &Tallybook, block: &BlockDecision, rows: &HashMap<Path, i64>) -> BlockExplanation {
     let files = block.cover.files();
+    let rows_of = |file: &ObjectMeta| rows.get(&file.location).copied().unwrap_or_default();
+    let serving = block.cover.rollups.iter().enumerate().map(|(rank, name)| {
+        let first = block.cover.rollups.first().map_or("", String::as_str);
+        let reason = match rank {
+            0 => "serves; of those that do, its files are smallest".to_owned(),
+            _ => format!("serves, where {first} doesn't"),
+        };
+        RollupExplanation { rollup: name.clone(), serves: true, reason }
+    });
+    let refused = block.refusals.iter().map(|(rollup, refusal)| RollupExplanation {
+        rollup: rollup.clone(),
+        serves: false,
+        reason: refusal.to_string(),
+    });
     BlockExplanation {
-        span: format!("{} of {}", span_words(block.cover.spans.hull()), dataset.table()),
+        span: format!("{} of {}", span_words(block.cover.spans.hull()), book.dataset().table()),
         cover: block.cover.to_string(),
+        spans: spans_of(&block.cover.pieces, rows_of),
         files: files.len(),
+        rows: files.iter().map(|file| rows_of(file)).sum(),
         bytes: files.iter().map(|file| file.size).sum(),
-        refusals: block
-            .refusals
-            .iter()
-            .map(|(rollup, refusal)| RefusalExplanation {
-                rollup: rollup.clone(),
-                reason: refusal.to_string(),
-            })
-            .collect(),
+        rollups: serving.chain(refused).collect(),
+    }
+}
+
+/// Pieces to spans: what a day has in common with the day before it goes on.
+fn spans_of(pieces: &[Piece], rows_of: impl Fn(&ObjectMeta) -> i64) -> Vec<SpanExplanation> {
+    let mut spans: Vec<SpanExplanation> = Vec::new();
+    let mut before: Vec<usize> = Vec::new();
+    for day in pieces.chunk_by(|a, b| a.day == b.day) {
+        let mut today = Vec::new();
+        for piece in day {
+            let found = span_of(piece, &rows_of);
+            let alike = |at: &&usize| spans.get(**at).is_some_and(|span| span.goes_on_as(&found));
+            let at = before.iter().chain(&today).find(alike).copied();
+            match at.and_then(|at| spans.get_mut(at)) {
+                Some(span) => {
+                    span.to = found.to;
+                    span.files += found.files;
+                    span.rows += found.rows;
+                    span.bytes += found.bytes;
+                }
+                None => spans.push(found),
+            }
+            today.push(at.unwrap_or(spans.len() - 1));
+        }
+        before = today;
+    }
+    spans
+}
+
+fn span_of(piece: &Piece, rows_of: impl Fn(&ObjectMeta) -> i64) -> SpanExplanation {
+    let (source, reason, files): (_, _, Vec<&ObjectMeta>) = match &piece.source {
+        Source::Segment { rollup, segment, .. } => (rollup.clone(), None, vec![&segment.file]),
+        Source::Leaves { leaves, reason } => {
+            let files = leaves.iter().map(|leaf| &leaf.file).collect();
+            ("raw".to_owned(), Some(*reason), files)
+        }
+    };
+    let reason = reason.map(|reason| match reason {
+        RawReason::Late => "late leaves".to_owned(),
+        other => other.to_string(),
+    });
+    SpanExplanation {
+        from: piece.day.to_string(),
+        to: piece.day.to_string(),
+        source,
+        reason,
+        files: files.len(),
+        rows: files.iter().map(|file| rows_of(file)).sum(),
+        bytes: files.iter().map(|file| file.size).sum(),
     }
 }
 
@@ -87,13 +191,37 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "route: {}", self.route)?;
         for block in &self.blocks {
-            write!(f, "\n{}\n  {}", block.span, block.cover)?;
-            write!(f, "\n  {} files, {} bytes", block.files, block.bytes)?;
-            for refusal in &block.refusals {
-                let rollup = if refusal.rollup == "*" { "no rollup" } else { &refusal.rollup };
-                write!(f, "\n  {rollup}: {}", refusal.reason)?;
+            write!(f, "\n\n{}\n  {}", block.span, block.cover)?;
+            let sources: Vec<_> = block.spans.iter().map(SpanExplanation::source_words).collect();
+            let width = sources.iter().map(String::len).max().unwrap_or_default();
+            for (span, source) in block.spans.iter().zip(&sources) {
+                write!(
+                    f,
+                    "\n  {} to {}  {source:width$}  {:>5} files {:>11} rows {:>13} bytes",
+                    span.from, span.to, span.files, span.rows, span.bytes
+                )?;
+            }
+            if !block.rollups.is_empty() {
+                write!(f, "\n  rollups:")?;
+            }
+            for rollup in &block.rollups {
+                let name = if rollup.rollup == "*" { "no rollup" } else { &rollup.rollup };
+                write!(f, "\n    {name}: {}", rollup.reason)?;
             }
         }
         Ok(())
+    }
+}
+
+impl SpanExplanation {
+    fn goes_on_as(&self, next: &Self) -> bool {
+        self.source == next.source && self.reason == next.reason
+    }
+
+    fn source_words(&self) -> String {
+        match &self.reason {
+            None => self.source.clone(),
+            Some(reason) => format!("{} ({reason})", self.source),
+        }
     }
 }

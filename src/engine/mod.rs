@@ -6,11 +6,12 @@ mod named_query;
 mod query;
 mod sources;
 mod status;
+mod tables;
 mod tallybook;
 mod verify;
 
 pub use answer::{Answer, Stats};
-pub use explain::{BlockExplanation, Explanation, RefusalExplanation};
+pub use explain::{BlockExplanation, Explanation, RollupExplanation, SpanExplanation};
 pub use named_query::{NamedQuery, named_queries};
 pub use query::Question;
 pub use status::{DayStatus, RollupState, Status};

@@ -80,7 +80,7 @@ impl NamedQuery {
                 }
             }
         }
-        Ok(Question { sql, params: given, route })
+        Ok(Question::sql(sql).with_params(given).by_route(route))
     }
 }
 

@@ -14,9 +14,9 @@ use datafusion::{
     physical_plan::{ExecutionPlan, execute_stream},
 };
 
-use super::{Answer, Explanation, Tallybook, sources::RootSources};
+use super::{Answer, Explanation, Tallybook, sources::RootSources, tables};
 use crate::{
-    base::{Error, Result, Route},
+    base::{Error, Result, Route, Zone},
     catalog::Snapshot,
     exec::engine_error,
     plan::{Decision, Rewriter, RouteTaken, span_needed},
@@ -31,19 +31,36 @@ pub struct Question {
     pub params: Vec<(String, Option<String>)>,
     /// Which files may answer.
     pub route: Route,
+    /// Whose days, hours and dates those in the SQL are: `date`, times without a zone, and whatever
+    /// is made of the time column.
+    pub time_zone: Zone,
 }
 
 impl Question {
-    /// A question without parameters, by whatever route.
+    /// A question without parameters, by whatever route, in UTC.
     #[must_use]
     pub fn sql(sql: impl Into<String>) -> Self {
-        Self { sql: sql.into(), params: Vec::new(), route: Route::Auto }
+        Self { sql: sql.into(), params: Vec::new(), route: Route::Auto, time_zone: Zone::UTC }
     }
 
     /// The same question by that route.
     #[must_use]
     pub fn by_route(mut self, route: Route) -> Self {
         self.route = route;
+        self
+    }
+
+    /// The same question with these values for its parameters.
+    #[must_use]
+    pub fn with_params(mut self, params: Vec<(String, Option<String>)>) -> Self {
+        self.params = params;
+        self
+    }
+
+    /// The same question about that zone's days and hours.
+    #[must_use]
+    pub fn in_time_zone(mut self, zone: Zone) -> Self {
+        self.time_zone = zone;
         self
     }
 }
@@ -66,21 +83,35 @@ pub(super) async fn answer(book: &Tallybook, question: &Question) -> Result<Answ
 
 pub(super) async fn explain(book: &Tallybook, question: &Question) -> Result<Explanation> {
     let planned = plan(book, question).await?;
-    Ok(Explanation::new(book.dataset(), &planned.decision))
+    Explanation::new(book, &planned.decision).await
 }
 
 async fn plan(book: &Tallybook, question: &Question) -> Result<Planned> {
-    let state = book.context().state();
+    let state = tables::state(book, question.time_zone).await?;
     let analyzed = analyze(&state, question).await.map_err(engine_error)?;
     let span = span_needed(&analyzed, book.dataset()).map_err(engine_error)?;
     let snapshot = book.snapshot(span).await?;
     let (plan, decision) = rewrite(book, question.route, &snapshot, analyzed)?;
     if question.route == Route::Rollup && decision.route() != RouteTaken::Rollup {
-        let why = Explanation::new(book.dataset(), &decision);
+        let why = Explanation::new(book, &decision).await?;
         return Err(Error::invalid(format!("rollups alone can't answer this\n{why}")));
     }
+    check_limit(book, &decision)?;
     let physical = state.create_physical_plan(&plan).await.map_err(engine_error)?;
     Ok(Planned { physical, decision })
+}
+
+fn check_limit(book: &Tallybook, decision: &Decision) -> Result<()> {
+    let Some(limit) = book.settings().max_scan_bytes else { return Ok(()) };
+    let bytes = decision.bytes();
+    if bytes <= limit {
+        return Ok(());
+    }
+    Err(Error::limit(format!(
+        "the {} files to read hold {bytes} bytes, more than the limit of {limit}; ask for fewer \
+         days, or see --explain for why rollups don't serve",
+        decision.files()
+    )))
 }
 
 fn rewrite(

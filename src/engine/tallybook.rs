@@ -1,19 +1,21 @@
 //! An opened root.
 
-use std::sync::Arc;
+use std::{path::Path as FilePath, sync::Arc};
 
 use bytes::Bytes;
-use datafusion::{datasource::ViewTable, prelude::SessionContext};
+use datafusion::prelude::SessionContext;
 use object_store::{ObjectStore as _, PutMode, PutOptions, PutPayload, path::Path};
 
-use super::{Answer, Checked, Difference, Explanation, Question, Status, query, status, verify};
+use super::{
+    Answer, Checked, Difference, Explanation, Question, Status, query, status, tables, verify,
+};
 use crate::{
-    base::{Clock, Error, ErrorKind, Grain, Result, Settings, Span},
+    base::{Clock, Error, ErrorKind, Result, Settings, Span, SystemClock},
     build::{self, JobOptions, Outcome, Task},
     catalog::{Snapshot, load},
     exec::{DatasetTable, engine_error, new_session},
     ingest::{self, AppendOptions, AppendReport, Input},
-    model::{DATE_COLUMN, Dataset, HOUR_COLUMN, QUARTER_HOUR_COLUMN, Rollup},
+    model::Dataset,
     store::{DATASET_FILE, Leaf, Root, Staging, create_bytes, store_error},
 };
 
@@ -27,11 +29,23 @@ pub struct Tallybook {
 }
 
 impl Tallybook {
+    /// Opens a root that exists, with default settings and the machine's clock.
+    ///
+    /// # Errors
+    /// As [`open_with`](Self::open_with).
+    pub async fn open(location: &str) -> Result<Self> {
+        Self::open_with(location, Settings::default(), Arc::new(SystemClock)).await
+    }
+
     /// Opens a root that exists: a folder path, or a `file://`, `s3://`, `gs://` or `az://` URL.
     ///
     /// # Errors
     /// `NotFound` when there is no dataset; `Invalid` when it has a newer format.
-    pub async fn open(location: &str, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub async fn open_with(
+        location: &str,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
         let root = Root::open(location, &settings)?;
         let text = read_definition(&root).await?.ok_or_else(|| {
             Error::not_found(format!(
@@ -131,12 +145,30 @@ impl Tallybook {
         build::run(root, &self.dataset, settings, self.clock(), options, report).await
     }
 
+    /// Makes a file a table that questions can join: CSV with a header, Parquet or NDJSON, by its
+    /// name's ending. For this opened root alone; nothing is stored.
+    ///
+    /// # Errors
+    /// `NotFound` without the file; `Invalid` when it isn't what its name says, or the table's name
+    /// is taken.
+    pub async fn register_file(&self, name: &str, file: &FilePath) -> Result<()> {
+        tables::register(self, name, file).await
+    }
+
+    /// Answers one SELECT, whose times are UTC, by whatever route costs least.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn sql(&self, sql: &str) -> Result<Answer> {
+        self.ask(&Question::sql(sql)).await
+    }
+
     /// Answers a question from one snapshot.
     ///
     /// # Errors
-    /// `Invalid` for wrong SQL, or when only rollups may answer and can't; else what reading meets.
+    /// `Invalid` for wrong SQL, or when only rollups may answer and can't; `Limit` when it would
+    /// scan more than the settings allow; else what reading meets.
     pub async fn ask(&self, question: &Question) -> Result<Answer> {
-        self.register_views().await?;
         query::answer(self, question).await
     }
 
@@ -145,7 +177,6 @@ impl Tallybook {
     /// # Errors
     /// As [`ask`](Self::ask).
     pub async fn explain(&self, question: &Question) -> Result<Explanation> {
-        self.register_views().await?;
         query::explain(self, question).await
     }
 
@@ -197,47 +228,12 @@ impl Tallybook {
     pub(super) const fn context(&self) -> &SessionContext {
         &self.context
     }
-
-    /// Rollups that are readable as tables are views of the raw table, so that they are as exact
-    /// and as fresh as it is, and the rewrite answers them from segments.
-    async fn register_views(&self) -> Result<()> {
-        for rollup in self.dataset.rollups() {
-            let Some(name) = rollup.table() else { continue };
-            if self.context.table_exist(name).map_err(engine_error)? {
-                continue;
-            }
-            let sql = view_sql(&self.dataset, rollup);
-            let plan =
-                self.context.state().create_logical_plan(&sql).await.map_err(engine_error)?;
-            let view = Arc::new(ViewTable::new(plan, Some(sql)));
-            self.context.register_table(name, view).map_err(engine_error)?;
-        }
-        Ok(())
-    }
 }
 
 impl std::fmt::Debug for Tallybook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tallybook").field("root", &self.root).finish_non_exhaustive()
     }
-}
-
-fn view_sql(dataset: &Dataset, rollup: &Rollup) -> String {
-    let bucket = match rollup.grain() {
-        Grain::Day => DATE_COLUMN.to_owned(),
-        Grain::Hour => format!("date_trunc('hour', {}) AS {HOUR_COLUMN}", dataset.time_column()),
-        Grain::QuarterHour => format!(
-            "date_bin(INTERVAL '15 minutes', {}) AS {QUARTER_HOUR_COLUMN}",
-            dataset.time_column()
-        ),
-    };
-    let dimensions = rollup.dimensions().iter().map(|column| column.name.clone());
-    let groups: Vec<_> = std::iter::once(bucket).chain(dimensions).collect();
-    let measures =
-        rollup.measures().iter().map(|measure| format!("{} AS {}", measure.call(), measure.name));
-    let keys: Vec<_> = (1..=groups.len()).map(|at| at.to_string()).collect();
-    let columns: Vec<_> = groups.into_iter().chain(measures).collect();
-    format!("SELECT {} FROM {} GROUP BY {}", columns.join(", "), dataset.table(), keys.join(", "))
 }
 
 async fn read_definition(root: &Root) -> Result<Option<String>> {

@@ -77,8 +77,8 @@ pub struct Cover {
     pub spans: Spans,
     /// The tiles, by day.
     pub pieces: Vec<Piece>,
-    /// How many rollups could serve the block.
-    pub rollups: usize,
+    /// The rollups that could serve the block, those first that are read first.
+    pub rollups: Vec<String>,
 }
 
 impl Cover {
@@ -95,7 +95,8 @@ impl Cover {
                 }
             }
         }
-        Self { spans, pieces, rollups: rollups.len() }
+        let rollups = ranked.iter().map(|rollup| rollup.name().to_owned()).collect();
+        Self { spans, pieces, rollups }
     }
 
     /// Tiles `spans` by raw leaves alone.
@@ -107,7 +108,7 @@ impl Cover {
                 push_leaves(&mut pieces, day, wanted, leaves, reason);
             }
         }
-        Self { spans, pieces, rollups: 0 }
+        Self { spans, pieces, rollups: Vec::new() }
     }
 
     /// The leaves that are read, each once, by day.

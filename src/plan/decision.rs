@@ -161,7 +161,8 @@ impl Decision {
         let pieces = || self.blocks.iter().flat_map(|block| &block.cover.pieces);
         let segments = pieces().any(|piece| matches!(piece.source, Source::Segment { .. }));
         let raw = pieces().any(|piece| matches!(piece.source, Source::Leaves { .. }));
-        let nothing_to_read = self.blocks.iter().any(|block| block.cover.rollups > 0) && !raw;
+        let nothing_to_read =
+            self.blocks.iter().any(|block| !block.cover.rollups.is_empty()) && !raw;
         match (segments, raw) {
             (true, true) => RouteTaken::Mixed,
             (true, false) => RouteTaken::Rollup,
@@ -181,6 +182,12 @@ impl Decision {
             days.map(|piece| piece.day).collect::<BTreeSet<_>>().len()
         };
         (count(true), count(false))
+    }
+
+    /// The size of the files that are read.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.blocks.iter().map(|block| block.cover.bytes()).sum()
     }
 
     /// How many files are read.

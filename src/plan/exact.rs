@@ -1,8 +1,8 @@
 //! One definition of averages and variances for every route.
 //!
 //! ```text
-//! Aggregate: avg(CAST(x AS Float64))  ──▶  Projection: CAST(s AS Float64) / CAST(n AS Float64)
-//!                                            Aggregate: sum(CAST(x AS Decimal)) AS s, count(x) AS n
+//! Aggregate: avg(CAST(x AS Float64))  ──▶  Projection: CAST(sum AS Float64) / count
+//!                                            Aggregate: sum(CAST(x AS Decimal)), count(x)
 //! ```
 //!
 //! The rewrite makes these from exact sums; blocks that it leaves alone must do the same, or their

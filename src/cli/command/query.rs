@@ -1,6 +1,6 @@
 //! `query`.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use crate::{
     base::{Error, Result},
@@ -12,14 +12,22 @@ use crate::{
 };
 
 pub(super) async fn run(root: &RootArgs, args: &QueryArgs) -> Result<ExitCode> {
-    let book = resolve::open(root).await?;
-    let params = args.param.iter().map(|param| parse_param(param)).collect::<Result<Vec<_>>>()?;
-    let route = args.answer.route;
+    let book = resolve::open_to_ask(root, &args.answer).await?;
+    for table in &args.table {
+        let (name, path) = named("--table", table)?;
+        book.register_file(name, Path::new(path)).await?;
+    }
+    let params = args.param.iter().map(|param| named("--param", param));
+    let params = params.map(|param| param.map(|(k, v)| (k.to_owned(), Some(v.to_owned()))));
+    let params = params.collect::<Result<Vec<_>>>()?;
     let question = match (&args.name, &args.file, &args.sql) {
-        (Some(name), ..) => NamedQuery::find(name)?.question(book.dataset(), &params, route)?,
-        (None, Some(file), _) => Question { sql: resolve::read(file)?, params, route },
-        (None, None, sql) => Question { sql: sql.clone().unwrap_or_default(), params, route },
+        (Some(name), ..) => {
+            NamedQuery::find(name)?.question(book.dataset(), &params, args.answer.route)?
+        }
+        (None, Some(file), _) => Question::sql(resolve::read(file)?).with_params(params),
+        (None, None, sql) => Question::sql(sql.clone().unwrap_or_default()).with_params(params),
     };
+    let question = question.by_route(args.answer.route).in_time_zone(args.answer.time_zone);
     answer(&book, &question, &args.answer).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -51,9 +59,7 @@ fn to_json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| Error::internal("JSON").with_source(error))
 }
 
-fn parse_param(text: &str) -> Result<(String, Option<String>)> {
-    let (name, value) = text
-        .split_once('=')
-        .ok_or_else(|| Error::invalid(format!("--param `{text}` is not name=value")))?;
-    Ok((name.to_owned(), Some(value.to_owned())))
+fn named<'t>(flag: &str, text: &'t str) -> Result<(&'t str, &'t str)> {
+    let found = text.split_once('=');
+    found.ok_or_else(|| Error::invalid(format!("{flag} `{text}` is not name=value")))
 }

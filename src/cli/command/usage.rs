@@ -16,12 +16,13 @@ use crate::{
 const TOP_ORGANIZATIONS: u32 = 10;
 
 pub(super) async fn run(root: &RootArgs, args: &UsageArgs) -> Result<ExitCode> {
-    let book = resolve::open(root).await?;
     let (organization, report) = match &args.of {
         UsageOf::Org { organization, report } => (Some(organization.as_str()), report),
         UsageOf::Platform { report } => (None, report),
     };
-    let today = book.clock().today();
+    let book = resolve::open_to_ask(root, &report.answer).await?;
+    let zone = report.answer.time_zone;
+    let today = Day::of_micros(zone.local_micros(book.clock().now().timestamp_micros()));
     let days = resolve::days(report.from, report.to, report.last.as_deref(), today)?;
     let report = Report { book: &book, organization, days, args: report };
     let stats = report.print(report.args.by.as_deref(), report.args.top).await?;
@@ -59,6 +60,7 @@ impl Report<'_> {
         params.extend(top.map(|top| ("top".to_owned(), Some(top.to_string()))));
         let route = self.args.answer.route;
         let question = NamedQuery::find(name)?.question(self.book.dataset(), &params, route)?;
+        let question = question.in_time_zone(self.args.answer.time_zone);
         answer(self.book, &question, &self.args.answer).await
     }
 
@@ -67,8 +69,8 @@ impl Report<'_> {
         let (first, last) = self.days;
         let subject = self.organization.unwrap_or("all organizations");
         tell(format_args!(
-            "{subject}, {first} to {last} UTC: {} days from rollups, {} days with raw rows",
-            stats.rollup_days, stats.raw_days
+            "{subject}, {first} to {last} {}: {} days from rollups, {} days with raw rows",
+            self.args.answer.time_zone, stats.rollup_days, stats.raw_days
         ));
     }
 }
