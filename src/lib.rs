@@ -18,10 +18,36 @@
 //! book.append(vec![Input::bytes("calls.ndjson", log)], AppendOptions::default()).await?;
 //! book.rollup(&JobOptions::default(), |_, _| {}).await?;
 //!
-//! let question = Question::sql("SELECT sum(cost) FROM ai_usage_log");
-//! let (rows, stats) = book.ask(&question).await?.collect().await?;
+//! let answer = book.sql("SELECT sum(cost) FROM ai_usage_log").await?;
+//! assert_eq!(answer.decision().blocks[0].cover.to_string(), "1 day: 1 from org_daily");
+//! let (rows, stats) = answer.collect().await?;
 //! assert_eq!((rows[0].num_rows(), stats.route), (1, "rollup"));
+//!
+//! // Days as Berlin has them, and why each rollup can or can't answer.
+//! let question = Question::sql("SELECT date, count(DISTINCT user_id) FROM ai_usage_log GROUP BY 1")
+//!     .in_time_zone("Europe/Berlin".parse()?);
+//! println!("{}", book.explain(&question).await?);
 //! # Ok::<(), tallybook::Error>(())
+//! # }).unwrap();
+//! ```
+//!
+//! In a DataFusion session of your own, beside its other tables:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use tallybook::{AppendOptions, Input, Settings, SystemClock, Tallybook};
+//! use tallybook::datafusion::prelude::SessionContext;
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! # let clock = Arc::new(SystemClock);
+//! # let book = Tallybook::create("memory://", None, Settings::default(), clock).await?;
+//! # let log = r#"{"timestamp":"2026-01-24T09:30:00Z","organizationId":"acme","cost":0.25}"#;
+//! # book.append(vec![Input::bytes("calls.ndjson", log)], AppendOptions::default()).await?;
+//! let session = SessionContext::new();
+//! Arc::new(book).register(&session).await?;
+//! let rows = session.sql("SELECT organization_id, sum(cost) FROM ai_usage_log GROUP BY 1").await?;
+//! assert_eq!(rows.count().await?, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! ```
 //!
@@ -61,6 +87,9 @@ mod model;
 mod plan;
 mod sample;
 mod store;
+
+/// The DataFusion that sessions, record batches and schemas here are of, with its `arrow`.
+pub use datafusion;
 
 pub use base::{
     Clock, Day, Error, ErrorKind, FixedClock, Grain, Result, Route, Settings, Span, Spans,

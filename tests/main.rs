@@ -8,7 +8,6 @@
     clippy::disallowed_methods,
     clippy::format_push_string,
     clippy::similar_names,
-    clippy::too_many_lines,
     reason = "a test fails by panicking, reads as a table, and its helpers aren't tests to clippy"
 )]
 
@@ -18,11 +17,14 @@ mod append;
 mod command_line;
 mod definition;
 mod faults;
+mod fuzz;
 mod house;
 mod kill;
+mod library;
 mod object_stores;
 mod readme;
 mod rollup;
 mod routes;
+mod shapes;
 mod sql_rewrite;
 mod traces;

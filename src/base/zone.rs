@@ -81,10 +81,12 @@ impl Zone {
             }
             if offset != self.offset_micros(end) {
                 // The clock is set that day: it must be between two buckets.
-                let change = (start..end)
-                    .step_by(QUARTER_HOUR.unsigned_abs() as usize)
-                    .find(|at| self.offset_micros(*at) != self.offset_micros(at + QUARTER_HOUR));
-                let Some(change) = change.map(|at| at + QUARTER_HOUR) else { return false };
+                let quarters =
+                    (0..MICROS_PER_DAY / QUARTER_HOUR).map(|at| start + at * QUARTER_HOUR);
+                let mut after = quarters.map(|at| at + QUARTER_HOUR);
+                let Some(change) = after.find(|at| self.offset_micros(*at) != offset) else {
+                    return false;
+                };
                 let between = change % grain.micros() == 0
                     && self.offset_micros(change - 1) == offset
                     && fits(change);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
-    datatypes::{DataType, Int64Type, IntervalMonthDayNano, TimestampMicrosecondType},
+    datatypes::{DataType, Int64Type, IntervalMonthDayNano, TimeUnit, TimestampMicrosecondType},
 };
 use datafusion::{
     common::ScalarValue,
@@ -155,7 +155,8 @@ fn quarter_hour(time: Expr) -> Expr {
     let micros = Grain::QuarterHour.micros();
     let stride = IntervalMonthDayNano::new(0, 0, micros * 1_000);
     let epoch = ScalarValue::TimestampNanosecond(Some(0), Some("UTC".into()));
-    date_bin(lit(ScalarValue::IntervalMonthDayNano(Some(stride))), time, lit(epoch))
+    let quarter = date_bin(lit(ScalarValue::IntervalMonthDayNano(Some(stride))), time, lit(epoch));
+    cast(quarter, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
 }
 
 /// The raw rows behind a batch of groups, all of which must be of the day.

@@ -91,27 +91,28 @@ async fn load_rollup(
             listed.entry(name.day).or_default().push(Arc::new(segment));
         }
     }
-    let days: Vec<_> = snapshot
-        .days(span)
-        .filter_map(|(day, leaves)| Some((day, leaves, listed.remove(&day)?)))
-        .collect();
-    stream::iter(days)
-        .map(|(day, leaves, segments)| async move {
-            let unread: Vec<_> = segments.into_iter().map(|segment| (segment, None)).collect();
-            let known = freshness(leaves, &unread);
-            if known != Freshness::Missing {
-                return Ok((day, known));
-            }
+    let mut days = BTreeMap::new();
+    let mut unsure = Vec::new();
+    for (day, leaves) in snapshot.days(span) {
+        let Some(segments) = listed.remove(&day) else { continue };
+        let unread: Vec<_> = segments.into_iter().map(|segment| (segment, None)).collect();
+        match freshness(leaves, &unread) {
+            Freshness::Missing => unsure.push((day, leaves.to_vec(), unread)),
+            known => drop(days.insert(day, known)),
+        }
+    }
+    let read = stream::iter(unsure)
+        .map(|(day, leaves, unread)| async move {
             let mut read = Vec::with_capacity(unread.len());
             for (segment, _) in unread {
                 let built_from = built_from(root, rollup, &segment).await?;
                 read.push((segment, Some(built_from)));
             }
-            Ok((day, freshness(leaves, &read)))
+            Ok::<_, Error>((day, freshness(&leaves, &read)))
         })
-        .buffered(CONCURRENT_REQUESTS)
-        .try_collect()
-        .await
+        .buffered(CONCURRENT_REQUESTS);
+    days.extend(read.try_collect::<Vec<_>>().await?);
+    Ok(days)
 }
 
 /// The leaves that a segment says it was built from; what it says is checked against its name.

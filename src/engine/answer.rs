@@ -7,7 +7,7 @@ use datafusion::{
     datasource::source::DataSourceExec, execution::SendableRecordBatchStream,
     physical_plan::ExecutionPlan,
 };
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _, stream};
 use serde::Serialize;
 
 use crate::{
@@ -84,6 +84,13 @@ impl Answer {
         let files: Vec<_> = files.cloned().collect();
         let root = self.requests.0.clone();
         Err(name_damage(&root, error, &files).await)
+    }
+
+    /// The rows as a stream, which ends after its first error.
+    pub fn into_stream(self) -> impl Stream<Item = Result<RecordBatch>> + Send {
+        stream::try_unfold(self, |mut answer| async move {
+            Ok(answer.next().await?.map(|batch| (batch, answer)))
+        })
     }
 
     /// All rows, and what they cost.

@@ -4,6 +4,7 @@ mod answer;
 mod explain;
 mod named_query;
 mod query;
+mod registered;
 mod sources;
 mod status;
 mod tables;

@@ -89,16 +89,26 @@ pub(super) async fn explain(book: &Tallybook, question: &Question) -> Result<Exp
 async fn plan(book: &Tallybook, question: &Question) -> Result<Planned> {
     let state = tables::state(book, question.time_zone).await?;
     let analyzed = analyze(&state, question).await.map_err(engine_error)?;
-    let span = span_needed(&analyzed, book.dataset()).map_err(engine_error)?;
+    let (plan, decision) = decide(book, question.route, analyzed).await?;
+    let physical = state.create_physical_plan(&plan).await.map_err(engine_error)?;
+    Ok(Planned { physical, decision })
+}
+
+/// The plan over the files that answer it, by one snapshot.
+pub(super) async fn decide(
+    book: &Tallybook,
+    route: Route,
+    plan: LogicalPlan,
+) -> Result<(LogicalPlan, Decision)> {
+    let span = span_needed(&plan, book.dataset()).map_err(engine_error)?;
     let snapshot = book.snapshot(span).await?;
-    let (plan, decision) = rewrite(book, question.route, &snapshot, analyzed)?;
-    if question.route == Route::Rollup && decision.route() != RouteTaken::Rollup {
+    let (plan, decision) = rewrite(book, route, &snapshot, plan)?;
+    if route == Route::Rollup && decision.route() != RouteTaken::Rollup {
         let why = Explanation::new(book, &decision).await?;
         return Err(Error::invalid(format!("rollups alone can't answer this\n{why}")));
     }
     check_limit(book, &decision)?;
-    let physical = state.create_physical_plan(&plan).await.map_err(engine_error)?;
-    Ok(Planned { physical, decision })
+    Ok((plan, decision))
 }
 
 fn check_limit(book: &Tallybook, decision: &Decision) -> Result<()> {
@@ -151,7 +161,14 @@ async fn analyze(
     let plan =
         if values.is_empty() { plan } else { plan.with_param_values(ParamValues::Map(values))? };
     let options = state.config_options();
-    let analyzed = state.analyzer().execute_and_check(plan, options, |_, _| {})?;
+    prepare(state.analyzer().execute_and_check(plan, options, |_, _| {})?, state)
+}
+
+/// An analyzed plan with its filters where the rewrite looks for them, and subqueries as joins.
+pub(super) fn prepare(
+    analyzed: LogicalPlan,
+    state: &SessionState,
+) -> datafusion::error::Result<LogicalPlan> {
     let rules = Optimizer::with_rules(vec![
         Arc::new(SimplifyExpressions::new()),
         Arc::new(ReplaceDistinctWithAggregate::new()),

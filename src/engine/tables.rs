@@ -4,7 +4,8 @@
 use std::{path::Path, sync::Arc};
 
 use datafusion::{
-    catalog::SchemaProvider, common::TableReference, datasource::ViewTable, execution::SessionState,
+    catalog::SchemaProvider, common::TableReference, datasource::ViewTable,
+    execution::SessionState, prelude::SessionContext,
 };
 
 use super::Tallybook;
@@ -21,12 +22,7 @@ pub(super) async fn state(book: &Tallybook, zone: Zone) -> Result<SessionState> 
     let context = book.context();
     let mut state = context.state();
     if zone.is_utc() {
-        for (name, sql) in views(book.dataset()) {
-            if !context.table_exist(name).map_err(engine_error)? {
-                let view = view(&state, sql).await?;
-                context.register_table(name, Arc::new(view)).map_err(engine_error)?;
-            }
-        }
+        register_views(book.dataset(), context).await?;
         return Ok(state);
     }
     let options = state.config_mut().options_mut();
@@ -47,6 +43,17 @@ pub(super) async fn state(book: &Tallybook, zone: Zone) -> Result<SessionState> 
         schema.add(name, view(&state, sql).await?);
     }
     Ok(state)
+}
+
+/// Makes tables of the rollups that are readable as such, where they aren't yet.
+pub(super) async fn register_views(dataset: &Dataset, context: &SessionContext) -> Result<()> {
+    for (name, sql) in views(dataset) {
+        if !context.table_exist(name).map_err(engine_error)? {
+            let view = view(&context.state(), sql).await?;
+            context.register_table(name, Arc::new(view)).map_err(engine_error)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a user's file a table.

@@ -7,7 +7,8 @@ use datafusion::prelude::SessionContext;
 use object_store::{ObjectStore as _, PutMode, PutOptions, PutPayload, path::Path};
 
 use super::{
-    Answer, Checked, Difference, Explanation, Question, Status, query, status, tables, verify,
+    Answer, Checked, Difference, Explanation, Question, Status, query, registered, status, tables,
+    verify,
 };
 use crate::{
     base::{Clock, Error, ErrorKind, Result, Settings, Span, SystemClock},
@@ -153,6 +154,16 @@ impl Tallybook {
     /// is taken.
     pub async fn register_file(&self, name: &str, file: &FilePath) -> Result<()> {
         tables::register(self, name, file).await
+    }
+
+    /// Puts the raw table, the readable rollups and the sketch functions into a session of yours,
+    /// beside its own tables. What the session plans over them is rewritten like any question here,
+    /// each execution by a snapshot of its own. A session can hold one Tallybook.
+    ///
+    /// # Errors
+    /// `Conflict` when the session has one already, or a table of that name.
+    pub async fn register(self: &Arc<Self>, context: &SessionContext) -> Result<()> {
+        registered::register(self, context).await
     }
 
     /// Answers one SELECT, whose times are UTC, by whatever route costs least.

@@ -8,7 +8,7 @@ mod user_file;
 mod zoned;
 
 pub(crate) use errors::{engine_error, into_datafusion};
-pub(crate) use session::{ROOT_URL, new_session};
+pub(crate) use session::{ROOT_URL, new_session, register_functions};
 pub(crate) use tables::{DatasetTable, FileTable};
 pub(crate) use user_file::register_file;
 pub(crate) use zoned::ZonedSchema;

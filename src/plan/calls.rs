@@ -4,7 +4,7 @@ use arrow::datatypes::DataType;
 use datafusion::{
     common::{DFSchema, ScalarValue},
     error::Result,
-    logical_expr::{Expr, ExprSchemable as _, cast, expr::AggregateFunction, when},
+    logical_expr::{Expr, ExprSchemable as _, cast, expr::AggregateFunction, lit, when},
 };
 
 use super::{Refusal, block::Call};
@@ -74,7 +74,14 @@ pub(super) fn exact_argument(
     argument: &Expr,
     schema: &DFSchema,
 ) -> Result<Expr> {
+    const WHOLE_DOUBLES: f64 = 9e15;
     let to_double = match argument {
+        Expr::Literal(ScalarValue::Float64(Some(value)), _)
+            if value.fract() == 0.0 && value.abs() < WHOLE_DOUBLES =>
+        {
+            #[expect(clippy::cast_possible_truncation, reason = "whole, and small enough")]
+            return Ok(lit(*value as i64));
+        }
         Expr::Cast(cast) if *cast.field.data_type() == DataType::Float64 => Some(&cast.expr),
         _ => None,
     };

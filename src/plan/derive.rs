@@ -139,10 +139,10 @@ impl Terms<'_> {
     fn in_time(&self, node: &Expr) -> Result<Option<Result<Expr, Refusal>>> {
         let grain = self.rollup.grain();
         if let Some(zone) = time_terms::constant_in_bucket(node, self.time, grain) {
-            return match self.keeps(zone) {
-                true => self.at_bucket_start(node.clone()).map(|mapped| Some(Ok(mapped))),
-                false => Ok(Some(Err(Refusal::ZoneCutsBuckets { zone, grain }))),
-            };
+            if self.keeps(zone) {
+                return self.at_bucket_start(node.clone()).map(|mapped| Some(Ok(mapped)));
+            }
+            return Ok(Some(Err(Refusal::ZoneCutsBuckets { zone, grain })));
         }
         let comparison = !matches!(node, Expr::Literal(..));
         match time_filter::read(node, self.time) {

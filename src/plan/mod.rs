@@ -27,4 +27,5 @@ mod time_terms;
 pub use cover::{Cover, Piece, RawReason, Source};
 pub use decision::{BlockDecision, Decision, Refusal, RouteTaken};
 pub(crate) use rewrite::{Rewriter, span_needed};
+pub(crate) use scans::reads_raw;
 pub(crate) use splice::FileSources;

@@ -52,7 +52,7 @@ impl Terms<'_> {
                 Some(argument) => self.partial(fold, argument, call)?,
             };
             let partial = match partial {
-                Ok(partial) => cast(partial, fold.partial_type(&call.argument_type)),
+                Ok(partial) => partial,
                 Err(refusal) => return Ok(Err(refusal)),
             };
             partials.push(match &filter {

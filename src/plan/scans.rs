@@ -18,7 +18,7 @@ pub(super) fn is_raw(scan: &TableScan) -> bool {
 }
 
 /// Whether the raw table is scanned anywhere in that plan.
-pub(super) fn reads_raw(plan: &LogicalPlan) -> Result<bool> {
+pub(crate) fn reads_raw(plan: &LogicalPlan) -> Result<bool> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node

@@ -1,6 +1,6 @@
 //! Reading an aggregate block:
-//! `Aggregate ← {Projection, Filter, SubqueryAlias, Join with another table}* ← the raw table`, with
-//! every expression brought down to the raw table's own columns.
+//! `Aggregate ← {Projection, Filter, SubqueryAlias, Join with another table}* ← the raw table`,
+//! with every expression brought down to the raw table's own columns.
 //!
 //! ```text
 //! Aggregate: group=[m], sum(c)            Block

@@ -18,12 +18,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::{
-    common::{Column, DFSchema},
+    common::{Column, DFSchema, internal_err},
     error::Result,
     logical_expr::{
         Aggregate, EmptyRelation, Expr, ExprSchemable as _, GroupingSet, Join, JoinConstraint,
         LogicalPlan, LogicalPlanBuilder, TableSource, cast,
-        expr::AggregateFunction,
         utils::{conjunction, grouping_set_to_exprlist},
     },
 };
@@ -34,7 +33,7 @@ use super::{
     derive::{Derivation, within},
 };
 use crate::{
-    base::{Day, Span, Spans},
+    base::{Span, Spans},
     exec::into_datafusion,
     model::{Dataset, Rollup},
     store::{Leaf, SegmentFile},
@@ -99,7 +98,7 @@ impl Splice<'_> {
     /// A leaf that answers all of its day that is asked for is read in full: the block's own
     /// filter does the rest.
     fn raw_branches(&self) -> Vec<Branch<Arc<Leaf>>> {
-        let mut parts: BTreeMap<(Day, &str), (&Arc<Leaf>, Vec<Span>)> = BTreeMap::new();
+        let mut parts = BTreeMap::new();
         for piece in &self.cover.pieces {
             if let Source::Leaves { leaves, .. } = &piece.source {
                 for leaf in leaves {
@@ -337,14 +336,13 @@ fn joined(
 
 /// The original call over different values, over its key, which its filter went into.
 fn over_key(calls: &[Expr], at: usize, key: Expr) -> Result<Expr> {
-    match calls.get(at).map(|call| call.clone().unalias()) {
-        Some(Expr::AggregateFunction(mut call)) => {
-            call.params.args = vec![key];
-            call.params.filter = None;
-            Ok(Expr::AggregateFunction(AggregateFunction { ..call }))
-        }
-        _ => datafusion::common::internal_err!("a call over different values"),
-    }
+    let call = calls.get(at).map(|call| call.clone().unalias());
+    let Some(Expr::AggregateFunction(mut call)) = call else {
+        return internal_err!("a call over different values");
+    };
+    call.params.args = vec![key];
+    call.params.filter = None;
+    Ok(Expr::AggregateFunction(call))
 }
 
 fn group_name(at: usize) -> String {

@@ -1,6 +1,8 @@
 //! What the tests share: a folder with a root, the program, and answers as CSV.
 
 pub(crate) mod fake_store;
+pub(crate) mod grammar;
+pub(crate) mod rows;
 
 use std::{
     io::Write as _,
@@ -127,6 +129,18 @@ pub(crate) async fn book_at(location: &str, today: &str, settings: Settings) -> 
     Tallybook::create(location, None, settings, clock).await.unwrap()
 }
 
+/// Opens or makes a root of that definition, on that day.
+pub(crate) async fn book_with(
+    location: &str,
+    definition: &str,
+    today: &str,
+    settings: Settings,
+) -> Tallybook {
+    let clock = Arc::new(FixedClock::noon_of(day(today)));
+    let definition = Some((definition, "test.toml"));
+    Tallybook::create(location, definition, settings, clock).await.unwrap()
+}
+
 pub(crate) async fn append(book: &Tallybook, batch: &str, lines: &str) -> AppendReport {
     let input = Input::bytes(format!("{batch}.ndjson"), lines);
     let options =
@@ -157,10 +171,18 @@ pub(crate) async fn csv(book: &Tallybook, sql: &str, route: Route) -> (String, S
 
 /// An answer as CSV, and what it cost.
 pub(crate) async fn answer(book: &Tallybook, question: &Question) -> (String, Stats) {
-    let sql = &question.sql;
-    let answer = book.ask(question).await.unwrap_or_else(|error| panic!("{sql}\n{error}"));
+    let answered = try_answer(book, question).await;
+    answered.unwrap_or_else(|error| panic!("{}\n{error}", question.sql))
+}
+
+/// An answer as CSV, and what it cost; or why there is none.
+pub(crate) async fn try_answer(
+    book: &Tallybook,
+    question: &Question,
+) -> Result<(String, Stats), tallybook::Error> {
+    let answer = book.ask(question).await?;
     let schema = answer.schema();
-    let (batches, stats) = answer.collect().await.unwrap_or_else(|e| panic!("{sql}\n{e}"));
+    let (batches, stats) = answer.collect().await?;
     let mut text = Vec::new();
     let mut writer = arrow::csv::Writer::new(&mut text);
     writer.write(&arrow::array::RecordBatch::new_empty(schema)).unwrap();
@@ -168,7 +190,7 @@ pub(crate) async fn answer(book: &Tallybook, question: &Question) -> (String, St
         writer.write(&batch).unwrap();
     }
     drop(writer);
-    (String::from_utf8(text).unwrap(), stats)
+    Ok((String::from_utf8(text).unwrap(), stats))
 }
 
 /// The answer, the same by both routes.

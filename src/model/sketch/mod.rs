@@ -2,7 +2,7 @@
 //!
 //! | function | sketch | error |
 //! |---|---|---|
-//! | `approx_distinct(x)` | HyperLogLog of 2^14 registers (Apache DataSketches, its format) | standard error 0.8 % |
+//! | `approx_distinct(x)` | `HyperLogLog` of 2^14 registers (Apache `DataSketches`, its format) | standard error 0.8 % |
 //! | `approx_percentile(x, q)` | `DDSketch` (Datadog's format) | within 1 % of the value at that rank |
 //!
 //! Both are functions of the multiset of values alone: register maxima, and counts per bucket. So

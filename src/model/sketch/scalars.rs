@@ -4,14 +4,14 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::{
     array::{ArrayRef, AsArray, BinaryBuilder, Float64Array, UInt64Array},
-    datatypes::DataType,
+    datatypes::{DataType, Field, FieldRef},
 };
 use datafusion::{
     common::{ScalarValue, plan_err},
     error::{DataFusionError, Result},
     logical_expr::{
-        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-        lit,
+        ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+        Signature, Volatility, lit,
     },
 };
 
@@ -84,6 +84,11 @@ impl ScalarUDFImpl for SketchFunction {
             Work::Distinct => DataType::UInt64,
             Work::Percentile => DataType::Float64,
         })
+    }
+
+    fn return_field_from_args(&self, _: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let kind = self.return_type(&[])?;
+        Ok(Arc::new(Field::new(self.name, kind, self.work != Work::Distinct)))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

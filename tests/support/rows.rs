@@ -1,0 +1,82 @@
+//! Random rows of the default dataset: NULLs, empty and foreign text, extremes, duplicates; and
+//! random holes in what rollups there are.
+
+use std::collections::BTreeMap;
+
+use rand::{RngExt as _, seq::IndexedRandom as _};
+use rand_chacha::ChaCha8Rng;
+use tallybook::{JobOptions, Tallybook};
+
+use super::{append, day};
+
+/// Days that rows fall on, from 2026-01-01.
+pub(crate) const DAYS: i32 = 16;
+
+/// Appends a random batch; gives the sum of its costs, in picodollars.
+pub(crate) async fn add_batch(book: &Tallybook, random: &mut ChaCha8Rng, name: &str) -> i128 {
+    let mut lines = String::new();
+    let mut total = 0;
+    let (first, width) = (random.random_range(0..DAYS), random.random_range(1..=DAYS));
+    for row in 0..random.random_range(1..120) {
+        let date = day("2026-01-01").plus((first + random.random_range(0..width)) % DAYS);
+        // Often on the hour or the day's edge, where half-open matters.
+        let within = *[0, 3_600_000_000, 86_399_999_999, random.random_range(0..86_400_000_000)]
+            .choose(random)
+            .unwrap();
+        let cost: Option<i64> =
+            *[None, Some(0), Some(random.random_range(-5..999_999_999_999_999))]
+                .choose(random)
+                .unwrap();
+        let line = line(random, date.start_micros() + within, cost, row);
+        // Honest duplicates both count.
+        for _ in 0..random.random_range(1..=2) {
+            total += i128::from(cost.unwrap_or_default());
+            lines += &line;
+        }
+    }
+    append(book, name, &lines).await;
+    total
+}
+
+fn line(random: &mut ChaCha8Rng, micros: i64, cost: Option<i64>, row: i32) -> String {
+    let pick = |random: &mut ChaCha8Rng, from: &[&str]| (*from.choose(random).unwrap()).to_owned();
+    let tokens = |random: &mut ChaCha8Rng| {
+        pick(random, &["null", "0", "1", "17", "4096", "-3", "900719925474099"])
+    };
+    let fields: BTreeMap<&str, String> = [
+        ("timestamp", micros.to_string()),
+        ("organization_id", pick(random, &["\"a\"", "\"b\"", "\"Ü\"", "\"o'c\"", "\"d,e\""])),
+        ("user_id", pick(random, &["null", "\"u\"", "\"v\"", "\"日本\""])),
+        ("operation", pick(random, &["null", "\"\"", "\"chat\"", "\"embed\""])),
+        ("provider", pick(random, &["\"p\"", "\"q\""])),
+        ("model", pick(random, &["null", "\"m1\"", "\"m2\"", "\"m_3\""])),
+        ("status", pick(random, &["\"ok\"", "\"error\""])),
+        ("input_tokens", tokens(random)),
+        ("cached_tokens", tokens(random)),
+        ("output_tokens", tokens(random)),
+        ("latency_ms", tokens(random)),
+        ("cost", cost.map_or("null".to_owned(), picodollars)),
+        ("request_id", format!("\"{row}\"")),
+    ]
+    .into();
+    let fields: Vec<_> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{}}}\n", fields.join(","))
+}
+
+fn picodollars(cost: i64) -> String {
+    let sign = if cost < 0 { "-" } else { "" };
+    let cost = cost.unsigned_abs();
+    format!("\"{sign}{}.{:012}\"", cost / 1_000_000_000_000, cost % 1_000_000_000_000)
+}
+
+/// Runs the job for some rollups and some days.
+pub(crate) async fn some_rollups(book: &Tallybook, random: &mut ChaCha8Rng) {
+    let names = book.dataset().rollups().iter().map(|rollup| rollup.name().to_owned());
+    let names: Vec<_> = names.filter(|_| random.random_ratio(4, 5)).collect();
+    let from = day("2026-01-01").plus(random.random_range(0..DAYS / 3));
+    let to = from.plus(random.random_range(DAYS / 2..DAYS));
+    let options = JobOptions { from: Some(from), to: Some(to), names, dry_run: false };
+    if !options.names.is_empty() {
+        book.rollup(&options, |_, _| {}).await.unwrap();
+    }
+}
