@@ -213,6 +213,16 @@ async fn order_and_limit_do_not_show_the_route() {
 }
 
 #[tokio::test]
+async fn grouping_sets_of_a_constant_are_ordered() {
+    let book = month().await;
+    let sql = "SELECT organization_id, count(*) AS n FROM ai_usage_log WHERE organization_id = 'org-001' GROUP BY ROLLUP (organization_id)";
+    for (order, first) in [("", "org-001,"), (" ORDER BY organization_id DESC NULLS FIRST", ",")] {
+        let (text, _) = both(&book, &format!("{sql}{order}")).await;
+        assert!(text.lines().nth(1).unwrap().starts_with(first), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn questions_change_nothing() {
     let book = month().await;
     for sql in [

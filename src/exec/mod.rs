@@ -1,6 +1,7 @@
 //! Floor 3: DataFusion's runtime, set up in one place.
 
 mod errors;
+mod opaque;
 mod reader;
 mod session;
 mod tables;
@@ -8,6 +9,7 @@ mod user_file;
 mod zoned;
 
 pub(crate) use errors::{engine_error, into_datafusion};
+pub(crate) use opaque::opaque;
 pub(crate) use session::{ROOT_URL, new_session, register_functions};
 pub(crate) use tables::{DatasetTable, FileTable};
 pub(crate) use user_file::register_file;

@@ -15,6 +15,7 @@ mod cover_words;
 mod decision;
 mod derive;
 mod exact;
+mod grouping_sets;
 mod order;
 mod partials;
 mod rewrite;

@@ -12,7 +12,7 @@ use super::{
     BlockDecision, Cover, Decision, FileSources, RawReason, Refusal,
     block::Block,
     derive::{self, Derivation},
-    exact, order, scans, shape,
+    exact, grouping_sets, order, scans, shape,
     splice::Splice,
     time_filter,
 };
@@ -90,7 +90,9 @@ impl Rewriter<'_> {
         })?;
         let rows = [(EVERY_ROLLUP.to_owned(), Refusal::NoAggregate)];
         let plan = self.give_files(plan.data, &mut decision, &rows)?;
-        Ok((plan.transform_up_with_subqueries(exact::exact)?.data, decision))
+        let plan = plan.transform_up_with_subqueries(exact::exact)?.data;
+        let plan = plan.transform_up_with_subqueries(grouping_sets::end_constants)?;
+        Ok((plan.data, decision))
     }
 
     fn block(
