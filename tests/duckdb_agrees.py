@@ -26,6 +26,7 @@ QUESTIONS = 160
 DAYS = 40
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 ROOT = Path(tempfile.mkdtemp()) / "root"
+PLANS = ROOT.parent / "plans.csv"
 
 
 def tallybook(*args, rows=""):
@@ -70,10 +71,19 @@ GROUPS = ["organization_id", "operation", "model", "status", "provider", "date",
           "date_trunc('month', timestamp)", "date_trunc('week', timestamp)",
           "date_trunc('day', timestamp)", "date_trunc('hour', timestamp)",
           "CASE WHEN status = 'ok' THEN 'fine' ELSE 'not' END", "coalesce(operation, 'none')"]
+SETS = ["{}", "{}", "{}", "{}", "ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())"]
+LOCAL_DAYS = ["CAST(timestamp AT TIME ZONE 'Europe/Berlin' AS DATE)",
+              "CAST(timestamp AT TIME ZONE 'America/New_York' AS DATE)"]
 VALUES = ["count(*)", "count(cost)", "sum(cost)", "avg(cost)", "sum(input_tokens)",
           "avg(input_tokens)", "sum(output_tokens)", "avg(cache_hit_rate)", "count(input_tokens)",
           "sum(cached_tokens) FILTER (WHERE organization_id <> 'b')",
           "count(*) FILTER (WHERE date >= DATE '2026-01-15')"]
+SPREADS = ["stddev(latency_ms)", "var_pop(latency_ms)", "var_samp(input_tokens)"]
+DIMENSION_VALUES = ["count(DISTINCT organization_id)", "count(DISTINCT date)", "min(date)", "sum(1)",
+                    "max(organization_id)", "sum(CASE WHEN date < DATE '2026-01-15' THEN cost ELSE 0 END)",
+                    "sum(coalesce(input_tokens, 0))", "sum(output_tokens * 3)",
+                    "count(DISTINCT upper(organization_id)) FILTER (WHERE date > DATE '2026-01-09')"]
+JOINED_VALUES = ["count(plan)", "sum(seats)", "sum(output_tokens * seats)"]
 RARE_VALUES = ["max(latency_ms)", "min(cost)", "count(DISTINCT user_id)"]
 FILTERS = ["organization_id = 'a'", "organization_id IN ('a', 'o''c', '日本')",
            "organization_id LIKE '%c%'", "organization_id <> 'b' OR date = DATE '2026-01-07'",
@@ -82,6 +92,13 @@ FILTERS = ["organization_id = 'a'", "organization_id IN ('a', 'o''c', '日本')"
            "timestamp < TIMESTAMPTZ '2026-02-05 01:30:00Z'",
            "timestamp > TIMESTAMPTZ '2026-01-03 00:00:00Z'",
            "timestamp <= TIMESTAMPTZ '2026-02-06 23:59:59.999999Z'", "date > DATE '2027-01-01'"]
+JOINS = ["JOIN plans ON organization_id = org", "LEFT JOIN plans ON organization_id = org"]
+SUBQUERIES = ["organization_id IN (SELECT org FROM plans WHERE seats > 1)",
+              "organization_id NOT IN (SELECT org FROM plans WHERE seats < 5)",
+              "NOT EXISTS (SELECT 1 FROM plans p WHERE p.org = ai_usage_log.organization_id)",
+              "(date < DATE '2026-01-12' OR timestamp >= TIMESTAMPTZ '2026-01-25 00:00:00Z')",
+              "date_trunc('month', timestamp) = TIMESTAMPTZ '2026-01-01 00:00:00Z'",
+              "extract(year FROM timestamp) = 2026", "date <> DATE '2026-01-20'"]
 RARE_FILTERS = ["model IS NULL", "operation = ''", "status = 'ok'", "user_id = 'u'", "cost > 1"]
 
 
@@ -90,19 +107,26 @@ def some(options, most):
 
 
 def random_question():
-    groups = some(GROUPS, 3)
-    values = some(VALUES, 4) + (some(RARE_VALUES, 1) if RANDOM.random() < 0.15 else [])
+    groups = some(GROUPS, 3) + (some(LOCAL_DAYS, 1) if RANDOM.random() < 0.2 else [])
+    join = RANDOM.choice(JOINS) if RANDOM.random() < 0.25 else ""
+    values = some(VALUES, 4) + some(DIMENSION_VALUES, 2) + (some(JOINED_VALUES, 2) if join else [])
+    values += some(SPREADS, 1) if RANDOM.random() < 0.1 else []
+    if join:
+        groups += some(["plan", "seats > 1"], 1)
+    values += (some(RARE_VALUES, 1) if RANDOM.random() < 0.15 else [])
     values = values or ["count(*)"]
-    filters = some(FILTERS, 2) + (some(RARE_FILTERS, 1) if RANDOM.random() < 0.3 else [])
+    filters = some(FILTERS, 2) + some(SUBQUERIES, 1) + (some(RARE_FILTERS, 1) if RANDOM.random() < 0.3 else [])
     columns = [f"{text} AS c{at}" for at, text in enumerate(groups + values)]
-    sql = f"SELECT {', '.join(columns)} FROM ai_usage_log"
+    sql = f"SELECT {', '.join(columns)} FROM ai_usage_log {join}"
     if filters:
         sql += " WHERE " + " AND ".join(f"({part})" for part in filters)
     if groups:
-        sql += " GROUP BY " + ", ".join(str(at + 1) for at in range(len(groups)))
+        keys = RANDOM.choice(SETS)
+        sql += " GROUP BY " + keys.format(", ".join(groups if "(" in keys else
+                                                     [str(at + 1) for at in range(len(groups))]))
     if RANDOM.random() < 0.2:
         sql += " HAVING count(*) > 3"
-    averages = [at for at, text in enumerate(groups + values) if text.startswith("avg(")]
+    averages = [at for at, text in enumerate(groups + values) if text.startswith(("avg(", "stddev", "var"))]
     return sql, averages
 
 
@@ -121,7 +145,8 @@ def split_rows(rows, averages):
     for row in rows:
         exact = [normal(value) for at, value in enumerate(row) if at not in averages]
         split.append((exact, [row[at] for at in averages]))
-    return sorted(split, key=lambda row: repr(row[0]))
+    rough = lambda value: "" if value is None else f"{float(value):.6g}"
+    return sorted(split, key=lambda row: (repr(row[0]), [rough(value) for value in row[1]]))
 
 
 def close(ours, theirs):
@@ -139,6 +164,7 @@ def differing(ours, theirs):
 
 def main():
     print(f"seed {SEED}")
+    PLANS.write_text("org,plan,seats\na,pro,10\n日本,free,1\n日本,trial,2\nzz,pro,3\n")
     append_batches("early", 8)
     tallybook("rollup")
     append_batches("late", 3)
@@ -150,10 +176,11 @@ def main():
     database.execute("SET TimeZone = 'UTC'")
     database.execute("CREATE VIEW ai_usage_log AS SELECT * FROM read_parquet("
                      f"{files}, hive_partitioning = true, hive_types = {{'date': DATE}})")
+    database.execute(f"CREATE TABLE plans AS SELECT * FROM read_csv('{PLANS}')")
     rewritten = 0
     for _ in range(QUESTIONS):
         sql, averages = random_question()
-        out, err = tallybook("query", sql, "--format", "ndjson", "--stats")
+        out, err = tallybook("query", sql, "--table", f"plans={PLANS}", "--format", "ndjson", "--stats")
         rewritten += json.loads(err)["route"] != "raw"
         ours = [json.loads(line, parse_float=Decimal) for line in out.splitlines()]
         answer = database.execute(sql)

@@ -1,0 +1,69 @@
+//! What planning costs: a question over a year of days, planned and not executed, by both routes;
+//! and the same SQL planned by the engine alone over a table that needs no files.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+
+use std::sync::Arc;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use tallybook::{
+    AppendOptions, Day, FixedClock, Input, JobOptions, Question, Route, SampleLog, Settings, Span,
+    Tallybook,
+    datafusion::{datasource::empty::EmptyTable, prelude::SessionContext},
+};
+use tokio::runtime::Runtime;
+
+const SQL: &str = "SELECT organization_id, sum(cost) AS cost, count(*) AS calls, avg(input_tokens) AS tokens \
+                   FROM ai_usage_log WHERE date BETWEEN '2025-01-01' AND '2025-12-31' \
+                   GROUP BY 1 ORDER BY 2 DESC LIMIT 10";
+
+fn day(text: &str) -> Day {
+    text.parse().unwrap()
+}
+
+async fn year() -> Tallybook {
+    let clock = Arc::new(FixedClock::noon_of(day("2026-01-01")));
+    let book = Tallybook::create("memory://", None, Settings::default(), clock).await.unwrap();
+    let log = SampleLog { seed: 1, organizations: 20, rows_per_hour: 30 };
+    let lines: String = (0..365).map(|at| log.hour(day("2025-01-01").plus(at), 12)).collect();
+    let input = Input::bytes("year.ndjson", lines);
+    book.append(vec![input], AppendOptions::default()).await.unwrap();
+    book.rollup(&JobOptions::default(), |_, _| {}).await.unwrap();
+    book
+}
+
+fn planning(c: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let book = runtime.block_on(year());
+    let ask = |route| {
+        let question = Question::sql(SQL).by_route(route);
+        runtime.block_on(async { book.ask(&question).await.unwrap() })
+    };
+    let rows = |route| runtime.block_on(ask(route).collect()).unwrap();
+    let ((raw, _), (rolled, stats)) = (rows(Route::Raw), rows(Route::Rollup));
+    assert_eq!(raw, rolled);
+    assert_eq!((stats.rollup_days, stats.raw_days), (365, 0));
+
+    let engine = SessionContext::new();
+    let table = Arc::new(EmptyTable::new(book.dataset().table_schema()));
+    engine.register_table("ai_usage_log", table).unwrap();
+    let year = Span::of_days(day("2025-01-01"), day("2025-12-31"));
+
+    let mut group = c.benchmark_group("planning");
+    group.bench_function("listing_raw_of_a_year", |b| {
+        b.iter(|| runtime.block_on(book.files(year)).unwrap());
+    });
+    group.bench_function("engine_alone", |b| {
+        b.iter(|| {
+            runtime.block_on(async {
+                engine.sql(SQL).await.unwrap().create_physical_plan().await.unwrap()
+            })
+        });
+    });
+    group.bench_function("raw_of_a_year", |b| b.iter(|| ask(Route::Raw)));
+    group.bench_function("rollups_of_a_year", |b| b.iter(|| ask(Route::Rollup)));
+    group.finish();
+}
+
+criterion_group!(benches, planning);
+criterion_main!(benches);
