@@ -40,6 +40,11 @@ impl Snapshot {
         days.into_iter().flatten().map(|(day, leaves)| (*day, leaves.as_slice()))
     }
 
+    /// How far that rollup serves each day; a day that isn't there is missing.
+    pub(crate) fn rollup(&self, rollup: &str) -> Option<&BTreeMap<Day, Freshness>> {
+        self.rollups.get(rollup)
+    }
+
     /// How far that rollup serves that day.
     #[must_use]
     pub(crate) fn freshness(&self, rollup: &str, day: Day) -> &Freshness {

@@ -1,6 +1,10 @@
 //! An answer: rows, where they came from, and what it cost.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
@@ -22,9 +26,16 @@ pub struct Answer {
     stream: SendableRecordBatchStream,
     decision: Decision,
     plan: Arc<dyn ExecutionPlan>,
-    asked: Instant,
+    times: Times,
     /// The root, and its requests before the question.
     requests: (Root, u64),
+}
+
+/// When it was asked, and what planning took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    pub(super) asked: Instant,
+    pub(super) planning: Duration,
 }
 
 /// What an answer cost, once its rows were read.
@@ -44,6 +55,8 @@ pub struct Stats {
     pub rows_scanned: usize,
     /// Requests to the store, listings included.
     pub requests: u64,
+    /// Planning, from SQL to the plan that runs; without waiting for the store.
+    pub planning_ms: f64,
     /// From the question to now.
     pub elapsed_ms: f64,
 }
@@ -53,10 +66,10 @@ impl Answer {
         stream: SendableRecordBatchStream,
         decision: Decision,
         plan: Arc<dyn ExecutionPlan>,
-        asked: Instant,
+        times: Times,
         requests: (Root, u64),
     ) -> Self {
-        Self { stream, decision, plan, asked, requests }
+        Self { stream, decision, plan, times, requests }
     }
 
     /// The columns.
@@ -120,7 +133,8 @@ impl Answer {
             bytes,
             rows_scanned,
             requests: root.meter().requests() - before,
-            elapsed_ms: self.asked.elapsed().as_secs_f64() * 1e3,
+            planning_ms: self.times.planning.as_secs_f64() * 1e3,
+            elapsed_ms: self.times.asked.elapsed().as_secs_f64() * 1e3,
         }
     }
 }

@@ -1,20 +1,28 @@
 //! From SQL to an answer: plan, snapshot, rewrite, run.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use chrono::{DateTime, Utc};
 use datafusion::{
-    common::{ParamValues, ScalarValue, metadata::ScalarAndMetadata},
-    execution::{SessionState, context::SQLOptions},
+    common::{
+        ParamValues, ScalarValue, alias::AliasGenerator, config::ConfigOptions,
+        metadata::ScalarAndMetadata,
+    },
+    execution::{FunctionRegistry, SessionState, context::SQLOptions},
     logical_expr::LogicalPlan,
     optimizer::{
-        Optimizer, decorrelate_predicate_subquery::DecorrelatePredicateSubquery,
+        Optimizer, OptimizerConfig, decorrelate_predicate_subquery::DecorrelatePredicateSubquery,
         push_down_filter::PushDownFilter, replace_distinct_aggregate::ReplaceDistinctWithAggregate,
         simplify_expressions::SimplifyExpressions,
     },
     physical_plan::{ExecutionPlan, execute_stream},
 };
 
-use super::{Answer, Explanation, Tallybook, sources::RootSources, tables};
+use super::{Answer, Explanation, Tallybook, answer::Times, sources::RootSources, tables};
 use crate::{
     base::{Error, Result, Route, Zone},
     catalog::Snapshot,
@@ -69,6 +77,8 @@ impl Question {
 struct Planned {
     physical: Arc<dyn ExecutionPlan>,
     decision: Decision,
+    /// What planning took, without waiting for the store.
+    planning: Duration,
 }
 
 pub(super) async fn answer(book: &Tallybook, question: &Question) -> Result<Answer> {
@@ -78,7 +88,13 @@ pub(super) async fn answer(book: &Tallybook, question: &Question) -> Result<Answ
     let task = book.context().task_ctx();
     let stream = execute_stream(Arc::clone(&planned.physical), task).map_err(engine_error)?;
     let meter = book.root().clone();
-    Ok(Answer::new(stream, planned.decision, planned.physical, asked, (meter, requests)))
+    Ok(Answer::new(
+        stream,
+        planned.decision,
+        planned.physical,
+        Times { asked, planning: planned.planning },
+        (meter, requests),
+    ))
 }
 
 pub(super) async fn explain(book: &Tallybook, question: &Question) -> Result<Explanation> {
@@ -87,28 +103,31 @@ pub(super) async fn explain(book: &Tallybook, question: &Question) -> Result<Exp
 }
 
 async fn plan(book: &Tallybook, question: &Question) -> Result<Planned> {
+    let start = Instant::now();
     let state = tables::state(book, question.time_zone).await?;
     let analyzed = analyze(&state, question).await.map_err(engine_error)?;
-    let (plan, decision) = decide(book, question.route, analyzed).await?;
+    let (plan, decision, waited) = decide(book, question.route, analyzed).await?;
     let physical = state.create_physical_plan(&plan).await.map_err(engine_error)?;
-    Ok(Planned { physical, decision })
+    Ok(Planned { physical, decision, planning: start.elapsed().saturating_sub(waited) })
 }
 
-/// The plan over the files that answer it, by one snapshot.
+/// The plan over the files that answer it, by one snapshot; and how long that was waited for.
 pub(super) async fn decide(
     book: &Tallybook,
     route: Route,
     plan: LogicalPlan,
-) -> Result<(LogicalPlan, Decision)> {
+) -> Result<(LogicalPlan, Decision, Duration)> {
     let span = span_needed(&plan, book.dataset()).map_err(engine_error)?;
+    let listing = Instant::now();
     let snapshot = book.snapshot(span).await?;
+    let waited = listing.elapsed();
     let (plan, decision) = rewrite(book, route, &snapshot, plan)?;
     if route == Route::Rollup && decision.route() != RouteTaken::Rollup {
         let why = Explanation::new(book, &decision).await?;
         return Err(Error::invalid(format!("rollups alone can't answer this\n{why}")));
     }
     check_limit(book, &decision)?;
-    Ok((plan, decision))
+    Ok((plan, decision, waited))
 }
 
 fn check_limit(book: &Tallybook, decision: &Decision) -> Result<()> {
@@ -175,5 +194,31 @@ pub(super) fn prepare(
         Arc::new(DecorrelatePredicateSubquery::new()),
         Arc::new(PushDownFilter::new()),
     ]);
-    rules.optimize(analyzed, state, |_, _| {})
+    let mut options = state.config_options().as_ref().clone();
+    options.optimizer.max_passes = 1;
+    rules.optimize(analyzed, &OnePass { state, options: Arc::new(options) }, |_, _| {})
+}
+
+/// The session's optimizer, but with one pass: the whole of it comes again after the rewrite.
+struct OnePass<'a> {
+    state: &'a SessionState,
+    options: Arc<ConfigOptions>,
+}
+
+impl OptimizerConfig for OnePass<'_> {
+    fn query_execution_start_time(&self) -> Option<DateTime<Utc>> {
+        self.state.query_execution_start_time()
+    }
+
+    fn alias_generator(&self) -> &Arc<AliasGenerator> {
+        self.state.alias_generator()
+    }
+
+    fn options(&self) -> Arc<ConfigOptions> {
+        Arc::clone(&self.options)
+    }
+
+    fn function_registry(&self) -> Option<&dyn FunctionRegistry> {
+        Some(self.state)
+    }
 }

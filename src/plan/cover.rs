@@ -1,6 +1,10 @@
 //! The cover: a query's time tiled by pieces, such that every leaf's rows are counted exactly once.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
 use object_store::ObjectMeta;
 
@@ -89,13 +93,13 @@ impl Cover {
         let mut pieces = Vec::new();
         for (day, leaves) in snapshot.days(spans.hull()) {
             for wanted in spans.within(day.span()) {
-                match best_segment(day, wanted, snapshot, &ranked) {
+                match best_segment(day, wanted, &ranked) {
                     Some(best) => best.tile(day, wanted, leaves, &mut pieces),
                     None => push_leaves(&mut pieces, day, wanted, leaves, RawReason::NoSegment),
                 }
             }
         }
-        let rollups = ranked.iter().map(|rollup| rollup.name().to_owned()).collect();
+        let rollups = ranked.iter().map(|candidate| candidate.rollup.name().to_owned()).collect();
         Self { spans, pieces, rollups }
     }
 
@@ -129,20 +133,20 @@ impl Cover {
         self.files().iter().map(|file| file.size).sum()
     }
 
-    /// The files that are read, one that is read in two stretches once.
+    /// The files that are read, one that is read in two stretches once; by day.
     pub(crate) fn files(&self) -> Vec<&ObjectMeta> {
-        let mut files = BTreeMap::new();
+        let mut met = HashSet::new();
+        let mut files = Vec::new();
         for piece in &self.pieces {
-            match &piece.source {
-                Source::Segment { segment, .. } => {
-                    files.insert(&segment.file.location, &segment.file);
-                }
-                Source::Leaves { leaves, .. } => {
-                    files.extend(leaves.iter().map(|leaf| (&leaf.file.location, &leaf.file)));
-                }
-            }
+            let (segment, leaves): (_, &[Arc<Leaf>]) = match &piece.source {
+                Source::Segment { segment, .. } => (Some(&segment.file), &[]),
+                Source::Leaves { leaves, .. } => (None, leaves),
+            };
+            let read = segment.into_iter().chain(leaves.iter().map(|leaf| &leaf.file));
+            // All pieces share the snapshot's own files, so an address is as good as a name.
+            files.extend(read.filter(|file| met.insert(std::ptr::from_ref::<ObjectMeta>(file))));
         }
-        files.into_values().collect()
+        files
     }
 
     /// Checks that every leaf of every day is answered by pieces that tile its part of the span.
@@ -201,23 +205,32 @@ fn tile_exactly(mut tiles: Vec<Span>, wanted: &[Span]) -> bool {
     filled && tiles.next().is_none()
 }
 
-/// The rollups, with those first whose segments over the whole of `spans` hold the fewest bytes;
-/// equals by name. One order for all days keeps a query to as few rollups as serve it.
-fn ranked<'a>(spans: &Spans, snapshot: &Snapshot, rollups: &[&'a Rollup]) -> Vec<&'a Rollup> {
-    let bytes = |rollup: &Rollup| -> u64 {
-        let days = snapshot.days(spans.hull()).map(|(day, _)| day);
-        let segments = days.filter_map(|day| match snapshot.freshness(rollup.name(), day) {
-            Freshness::Current(segment) | Freshness::Behind { segment, .. } => Some(segment),
+/// A rollup that can serve the block, and how far it serves each day.
+struct Candidate<'a> {
+    rollup: &'a Rollup,
+    days: Option<&'a BTreeMap<Day, Freshness>>,
+}
+
+/// The rollups, with those first whose segments in `spans` hold the fewest bytes a day; equals by
+/// name. One order for all days keeps a query to as few rollups as serve it.
+fn ranked<'a>(spans: &Spans, snapshot: &'a Snapshot, rollups: &[&'a Rollup]) -> Vec<Candidate<'a>> {
+    let Some((first, last)) = spans.hull().day_bounds() else { return Vec::new() };
+    let ranked = rollups.iter().map(|rollup| {
+        let days = snapshot.rollup(rollup.name());
+        let inside = days.into_iter().flat_map(|days| days.range(first..=last));
+        let sizes = inside.filter_map(|(_, freshness)| match freshness {
+            Freshness::Current(segment) | Freshness::Behind { segment, .. } => {
+                Some(segment.file.size)
+            }
             Freshness::Missing => None,
         });
-        let (count, total) =
-            segments.fold((0, 0), |(count, sum), segment| (count + 1, sum + segment.file.size));
+        let (count, total) = sizes.fold((0, 0), |(count, sum), size| (count + 1, sum + size));
         // By the day: a rollup isn't cheap for lacking days.
-        total / u64::max(count, 1)
-    };
-    let mut ranked: Vec<_> = rollups.iter().map(|rollup| (bytes(rollup), *rollup)).collect();
-    ranked.sort_by_key(|(bytes, rollup)| (*bytes, rollup.name()));
-    ranked.into_iter().map(|(_, rollup)| rollup).collect()
+        (total / u64::max(count, 1), Candidate { rollup, days })
+    });
+    let mut ranked: Vec<_> = ranked.collect();
+    ranked.sort_by_key(|(bytes, candidate)| (*bytes, candidate.rollup.name()));
+    ranked.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 /// A segment that serves part of a day.
@@ -231,14 +244,9 @@ struct Best<'a> {
 
 /// The segment that leaves the least to read raw: first in time, then in late bytes; of equals the
 /// first in rank.
-fn best_segment<'a>(
-    day: Day,
-    wanted: Span,
-    snapshot: &'a Snapshot,
-    ranked: &[&'a Rollup],
-) -> Option<Best<'a>> {
-    let serving = ranked.iter().filter_map(|rollup| {
-        let (segment, late): (_, &[_]) = match snapshot.freshness(rollup.name(), day) {
+fn best_segment<'a>(day: Day, wanted: Span, ranked: &[Candidate<'a>]) -> Option<Best<'a>> {
+    let serving = ranked.iter().filter_map(|Candidate { rollup, days }| {
+        let (segment, late): (_, &[_]) = match days.and_then(|days| days.get(&day))? {
             Freshness::Current(segment) => (segment, &[]),
             Freshness::Behind { segment, late } => (segment, late),
             Freshness::Missing => return None,
