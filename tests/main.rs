@@ -5,6 +5,9 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     clippy::disallowed_methods,
     clippy::format_push_string,
     clippy::similar_names,
@@ -28,5 +31,6 @@ mod rollup;
 mod routes;
 mod shapes;
 mod sketches;
+mod slt;
 mod sql_rewrite;
 mod traces;

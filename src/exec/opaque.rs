@@ -37,23 +37,17 @@ impl ScalarUDFImpl for Opaque {
     }
 
     fn return_type(&self, given: &[DataType]) -> Result<DataType> {
-        match given {
-            [kind] => Ok(kind.clone()),
-            _ => plan_err!("opaque takes one value"),
-        }
+        let [kind] = given else { return plan_err!("opaque takes one value") };
+        Ok(kind.clone())
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        match args.arg_fields {
-            [field] => Ok(Arc::clone(field)),
-            _ => plan_err!("opaque takes one value"),
-        }
+        let [field] = args.arg_fields else { return plan_err!("opaque takes one value") };
+        Ok(Arc::clone(field))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        match args.args.into_iter().next() {
-            Some(value) => Ok(value),
-            None => plan_err!("opaque takes one value"),
-        }
+        let value = args.args.into_iter().next();
+        value.map_or_else(|| plan_err!("opaque takes one value"), Ok)
     }
 }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The rewrite makes these from exact sums; blocks that it leaves alone must do the same, or their
-//! last digit could differ ([`Function`](crate::model::Function)).
+//! last digit could differ ([`Function`]).
 
 use arrow::datatypes::DataType;
 use datafusion::{

@@ -1,7 +1,7 @@
-//! Grouping sets make NULL of what is constant below them, but the engine (DataFusion 55) goes on to
-//! take it for constant: for sorted input of the final aggregate, which then gives a group twice,
-//! and for nothing to sort by. `WHERE model = 'a' GROUP BY ROLLUP (model) ORDER BY model` shows
-//! both. So what it knows of the columns of grouping sets ends where they are grouped.
+//! Grouping sets make NULL of what is constant below them, but the engine (DataFusion 55) goes on
+//! to take it for constant: for sorted input of the final aggregate, which then gives a group
+//! twice, and for nothing to sort by. `WHERE model = 'a' GROUP BY ROLLUP (model) ORDER BY model`
+//! shows both. So what it knows of the columns of grouping sets ends where they are grouped.
 
 use datafusion::{
     common::{Column, tree_node::Transformed},
