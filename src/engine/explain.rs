@@ -36,8 +36,8 @@ pub struct BlockExplanation {
     pub spans: Vec<SpanExplanation>,
     /// Files read.
     pub files: usize,
-    /// Their rows.
-    pub rows: i64,
+    /// Their rows, where their footers were read.
+    pub rows: Option<i64>,
     /// Their bytes.
     pub bytes: u64,
     /// The rollups, and whether they could serve.
@@ -57,8 +57,8 @@ pub struct SpanExplanation {
     pub reason: Option<String>,
     /// Files read; one that other spans read too counts in each.
     pub files: usize,
-    /// Their rows.
-    pub rows: i64,
+    /// Their rows, where their footers were read.
+    pub rows: Option<i64>,
     /// Their bytes.
     pub bytes: u64,
 }
@@ -75,10 +75,19 @@ pub struct RollupExplanation {
 }
 
 impl Explanation {
-    pub(super) async fn new(book: &Tallybook, decision: &Decision) -> Result<Self> {
-        let rows = count_rows(book, decision).await?;
-        let blocks = decision.blocks.iter().map(|block| explain(book, block, &rows)).collect();
-        Ok(Self { route: decision.route().name(), blocks })
+    /// With the rows of each file, whose footers are read for it.
+    pub(super) async fn counted(book: &Tallybook, decision: &Decision) -> Result<Self> {
+        Ok(Self::of(book, decision, &count_rows(book, decision).await?))
+    }
+
+    /// From the decision alone.
+    pub(super) fn brief(book: &Tallybook, decision: &Decision) -> Self {
+        Self::of(book, decision, &HashMap::new())
+    }
+
+    fn of(book: &Tallybook, decision: &Decision, rows: &HashMap<Path, i64>) -> Self {
+        let blocks = decision.blocks.iter().map(|block| explain(book, block, rows)).collect();
+        Self { route: decision.route().name(), blocks }
     }
 }
 
@@ -99,7 +108,7 @@ async fn count_rows(book: &Tallybook, decision: &Decision) -> Result<HashMap<Pat
 
 fn explain(book: &Tallybook, block: &BlockDecision, rows: &HashMap<Path, i64>) -> BlockExplanation {
     let files = block.cover.files();
-    let rows_of = |file: &ObjectMeta| rows.get(&file.location).copied().unwrap_or_default();
+    let rows_of = |file: &ObjectMeta| rows.get(&file.location).copied();
     let serving = block.cover.rollups.iter().enumerate().map(|(rank, name)| {
         let first = block.cover.rollups.first().map_or("", String::as_str);
         let reason = match rank {
@@ -125,7 +134,10 @@ fn explain(book: &Tallybook, block: &BlockDecision, rows: &HashMap<Path, i64>) -
 }
 
 /// Pieces to spans: what a day has in common with the day before it goes on.
-fn spans_of(pieces: &[Piece], rows_of: impl Fn(&ObjectMeta) -> i64) -> Vec<SpanExplanation> {
+fn spans_of(
+    pieces: &[Piece],
+    rows_of: impl Fn(&ObjectMeta) -> Option<i64>,
+) -> Vec<SpanExplanation> {
     let mut spans: Vec<SpanExplanation> = Vec::new();
     let mut before: Vec<usize> = Vec::new();
     for day in pieces.chunk_by(|a, b| a.day == b.day) {
@@ -138,7 +150,7 @@ fn spans_of(pieces: &[Piece], rows_of: impl Fn(&ObjectMeta) -> i64) -> Vec<SpanE
                 Some(span) => {
                     span.to = found.to;
                     span.files += found.files;
-                    span.rows += found.rows;
+                    span.rows = span.rows.zip(found.rows).map(|(a, b)| a + b);
                     span.bytes += found.bytes;
                 }
                 None => spans.push(found),
@@ -150,7 +162,7 @@ fn spans_of(pieces: &[Piece], rows_of: impl Fn(&ObjectMeta) -> i64) -> Vec<SpanE
     spans
 }
 
-fn span_of(piece: &Piece, rows_of: impl Fn(&ObjectMeta) -> i64) -> SpanExplanation {
+fn span_of(piece: &Piece, rows_of: impl Fn(&ObjectMeta) -> Option<i64>) -> SpanExplanation {
     let (source, reason, files): (_, _, Vec<&ObjectMeta>) = match &piece.source {
         Source::Segment { rollup, segment, .. } => (rollup.clone(), None, vec![&segment.file]),
         Source::Leaves { leaves, reason } => {
@@ -197,9 +209,13 @@ impl fmt::Display for Explanation {
             for (span, source) in block.spans.iter().zip(&sources) {
                 write!(
                     f,
-                    "\n  {} to {}  {source:width$}  {:>5} files {:>11} rows {:>13} bytes",
-                    span.from, span.to, span.files, span.rows, span.bytes
+                    "\n  {} to {}  {source:width$}  {:>5} files",
+                    span.from, span.to, span.files
                 )?;
+                if let Some(rows) = span.rows {
+                    write!(f, " {rows:>11} rows")?;
+                }
+                write!(f, " {:>13} bytes", span.bytes)?;
             }
             if !block.rollups.is_empty() {
                 write!(f, "\n  rollups:")?;

@@ -99,7 +99,7 @@ pub(super) async fn answer(book: &Tallybook, question: &Question) -> Result<Answ
 
 pub(super) async fn explain(book: &Tallybook, question: &Question) -> Result<Explanation> {
     let planned = plan(book, question).await?;
-    Explanation::new(book, &planned.decision).await
+    Explanation::counted(book, &planned.decision).await
 }
 
 async fn plan(book: &Tallybook, question: &Question) -> Result<Planned> {
@@ -123,7 +123,7 @@ pub(super) async fn decide(
     let waited = listing.elapsed();
     let (plan, decision) = rewrite(book, route, &snapshot, plan)?;
     if route == Route::Rollup && decision.route() != RouteTaken::Rollup {
-        let why = Explanation::new(book, &decision).await?;
+        let why = Explanation::brief(book, &decision);
         return Err(Error::invalid(format!("rollups alone can't answer this\n{why}")));
     }
     check_limit(book, &decision)?;

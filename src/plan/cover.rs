@@ -214,10 +214,11 @@ struct Candidate<'a> {
 /// The rollups, with those first whose segments in `spans` hold the fewest bytes a day; equals by
 /// name. One order for all days keeps a query to as few rollups as serve it.
 fn ranked<'a>(spans: &Spans, snapshot: &'a Snapshot, rollups: &[&'a Rollup]) -> Vec<Candidate<'a>> {
-    let Some((first, last)) = spans.hull().day_bounds() else { return Vec::new() };
+    let bounds = spans.hull().day_bounds();
     let ranked = rollups.iter().map(|rollup| {
         let days = snapshot.rollup(rollup.name());
-        let inside = days.into_iter().flat_map(|days| days.range(first..=last));
+        let inside = days.zip(bounds).map(|(days, (first, last))| days.range(first..=last));
+        let inside = inside.into_iter().flatten();
         let sizes = inside.filter_map(|(_, freshness)| match freshness {
             Freshness::Current(segment) | Freshness::Behind { segment, .. } => {
                 Some(segment.file.size)
