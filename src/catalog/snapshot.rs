@@ -48,6 +48,6 @@ impl Snapshot {
     /// How far that rollup serves that day.
     #[must_use]
     pub(crate) fn freshness(&self, rollup: &str, day: Day) -> &Freshness {
-        self.rollups.get(rollup).and_then(|days| days.get(&day)).unwrap_or(&Freshness::Missing)
+        self.rollup(rollup).and_then(|days| days.get(&day)).unwrap_or(&Freshness::Missing)
     }
 }

@@ -4,43 +4,64 @@
 use std::{path::Path, sync::Arc};
 
 use datafusion::{
-    catalog::SchemaProvider, common::TableReference, datasource::ViewTable,
-    execution::SessionState, prelude::SessionContext,
+    catalog::{
+        CatalogProvider as _, CatalogProviderList as _, MemoryCatalogProvider,
+        MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider, TableProvider,
+    },
+    common::TableReference,
+    datasource::ViewTable,
+    execution::{SessionState, SessionStateBuilder},
+    prelude::SessionContext,
 };
 
 use super::Tallybook;
 use crate::{
     base::{Error, Grain, Result, Zone},
-    exec::{ZonedSchema, engine_error, register_file},
+    exec::{engine_error, register_file, zoned_view},
     model::{DATE_COLUMN, Dataset, HOUR_COLUMN, QUARTER_HOUR_COLUMN, Rollup},
 };
 
 /// A session state whose tables are as that zone sees them. Rollups that are readable as tables are
 /// views of the raw table, so that they are as exact and as fresh as it is, and the rewrite answers
 /// them from segments.
+///
+/// Another zone than UTC has a catalog of its own, for this one question: the same tables, but for
+/// those that show time.
 pub(super) async fn state(book: &Tallybook, zone: Zone) -> Result<SessionState> {
-    let context = book.context();
-    let mut state = context.state();
+    let (context, dataset) = (book.context(), book.dataset());
     if zone.is_utc() {
-        register_views(book.dataset(), context).await?;
-        return Ok(state);
+        register_views(dataset, context).await?;
+        return Ok(context.state());
     }
-    let options = state.config_mut().options_mut();
-    let (catalog, home) = (&options.catalog.default_catalog, &options.catalog.default_schema);
+    let state = context.state();
+    let names = state.config_options().catalog.clone();
     let no_catalog = || Error::internal("the session has no catalog");
-    let catalog = context.catalog(catalog).ok_or_else(no_catalog)?;
-    let home = catalog.schema(home).ok_or_else(no_catalog)?;
-    options.catalog.default_schema = zone.to_string();
-    options.execution.time_zone = Some(zone.to_string());
-    let raw = book.dataset().table();
-    let raw = home.table(raw).await.map_err(engine_error)?.ok_or_else(no_catalog)?;
-    let others: Arc<dyn SchemaProvider> = home;
-    let schema = ZonedSchema::try_new(others, raw, book.dataset(), zone).map_err(engine_error)?;
-    let schema = Arc::new(schema);
-    let known: Arc<dyn SchemaProvider> = Arc::<ZonedSchema>::clone(&schema);
-    catalog.register_schema(&zone.to_string(), known).map_err(engine_error)?;
-    for (name, sql) in views(book.dataset()) {
-        schema.add(name, view(&state, sql).await?);
+    let catalog = context.catalog(&names.default_catalog).ok_or_else(no_catalog)?;
+    let home = catalog.schema(&names.default_schema).ok_or_else(no_catalog)?;
+    let schema = Arc::new(MemorySchemaProvider::new());
+    let zoned = Arc::new(MemoryCatalogProvider::new());
+    let known: Arc<dyn SchemaProvider> = Arc::<MemorySchemaProvider>::clone(&schema);
+    zoned.register_schema(&names.default_schema, known).map_err(engine_error)?;
+    let catalogs = Arc::new(MemoryCatalogProviderList::new());
+    catalogs.register_catalog(names.default_catalog, zoned);
+    let mut state =
+        SessionStateBuilder::new_from_existing(state).with_catalog_list(catalogs).build();
+    state.config_mut().options_mut().execution.time_zone = Some(zone.to_string());
+    let add = |name: &str, table: Arc<dyn TableProvider>| {
+        schema.register_table(name.to_owned(), table).map(drop)
+    };
+    for name in home.table_names() {
+        let Some(table) = home.table(&name).await.map_err(engine_error)? else { continue };
+        let shows_time = dataset.rollups().iter().any(|rollup| rollup.table() == Some(&name));
+        if name == dataset.table() {
+            let view = zoned_view(table, dataset, zone).map_err(engine_error)?;
+            add(&name, Arc::new(view)).map_err(engine_error)?;
+        } else if !shows_time {
+            add(&name, table).map_err(engine_error)?;
+        }
+    }
+    for (name, sql) in views(dataset) {
+        add(name, Arc::new(view(&state, sql).await?)).map_err(engine_error)?;
     }
     Ok(state)
 }

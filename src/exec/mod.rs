@@ -13,4 +13,4 @@ pub(crate) use opaque::opaque;
 pub(crate) use session::{ROOT_URL, new_session, register_functions};
 pub(crate) use tables::{DatasetTable, FileTable};
 pub(crate) use user_file::register_file;
-pub(crate) use zoned::ZonedSchema;
+pub(crate) use zoned::zoned_view;

@@ -17,14 +17,7 @@ pub(super) fn end_constants(node: LogicalPlan) -> Result<Transformed<LogicalPlan
     let [Expr::GroupingSet(sets)] = aggregate.group_expr.as_slice() else {
         return Ok(Transformed::no(node));
     };
-    let all = |exprs: &[Expr]| exprs.iter().map(opaque_group).collect();
-    let sets = match sets {
-        GroupingSet::Rollup(exprs) => GroupingSet::Rollup(all(exprs)),
-        GroupingSet::Cube(exprs) => GroupingSet::Cube(all(exprs)),
-        GroupingSet::GroupingSets(sets) => {
-            GroupingSet::GroupingSets(sets.iter().map(|set| all(set)).collect())
-        }
-    };
+    let sets = mapped(sets, opaque_group);
     let input = std::sync::Arc::clone(&aggregate.input);
     let grouped =
         Aggregate::try_new(input, vec![Expr::GroupingSet(sets)], aggregate.aggr_expr.clone())?;
@@ -36,6 +29,18 @@ pub(super) fn end_constants(node: LogicalPlan) -> Result<Transformed<LogicalPlan
     let plan =
         LogicalPlanBuilder::from(LogicalPlan::Aggregate(grouped)).project(outputs)?.build()?;
     Ok(Transformed::yes(plan))
+}
+
+/// The same sets, of other expressions.
+pub(super) fn mapped(sets: &GroupingSet, to: impl Fn(&Expr) -> Expr) -> GroupingSet {
+    let all = |exprs: &[Expr]| exprs.iter().map(&to).collect();
+    match sets {
+        GroupingSet::Rollup(exprs) => GroupingSet::Rollup(all(exprs)),
+        GroupingSet::Cube(exprs) => GroupingSet::Cube(all(exprs)),
+        GroupingSet::GroupingSets(sets) => {
+            GroupingSet::GroupingSets(sets.iter().map(|set| all(set)).collect())
+        }
+    }
 }
 
 /// Under a name that is its own: several grouping columns can have one name but for the qualifier.

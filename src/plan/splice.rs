@@ -21,8 +21,8 @@ use datafusion::{
     common::{Column, DFSchema, internal_err},
     error::Result,
     logical_expr::{
-        Aggregate, EmptyRelation, Expr, ExprSchemable as _, GroupingSet, Join, JoinConstraint,
-        LogicalPlan, LogicalPlanBuilder, TableSource, cast,
+        Aggregate, EmptyRelation, Expr, ExprSchemable as _, Join, JoinConstraint, LogicalPlan,
+        LogicalPlanBuilder, TableSource, cast,
         utils::{conjunction, grouping_set_to_exprlist},
     },
 };
@@ -31,6 +31,7 @@ use super::{
     Cover, Refusal, Source,
     block::{Block, Call, Joined, needs_join},
     derive::{Derivation, within},
+    grouping_sets::mapped,
 };
 use crate::{
     base::{Span, Spans},
@@ -251,16 +252,9 @@ impl Splice<'_> {
             let at = given.iter().position(|other| *other == expr);
             Expr::Column(Column::from_name(group_name(at.unwrap_or(given.len()))))
         };
-        let all = |exprs: &[Expr]| exprs.iter().map(column).collect::<Vec<_>>();
         Ok(match self.aggregate.group_expr.as_slice() {
-            [Expr::GroupingSet(sets)] => vec![Expr::GroupingSet(match sets {
-                GroupingSet::Rollup(exprs) => GroupingSet::Rollup(all(exprs)),
-                GroupingSet::Cube(exprs) => GroupingSet::Cube(all(exprs)),
-                GroupingSet::GroupingSets(sets) => {
-                    GroupingSet::GroupingSets(sets.iter().map(|set| all(set)).collect())
-                }
-            })],
-            exprs => all(exprs),
+            [Expr::GroupingSet(sets)] => vec![Expr::GroupingSet(mapped(sets, column))],
+            exprs => exprs.iter().map(column).collect(),
         })
     }
 
