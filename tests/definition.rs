@@ -86,8 +86,26 @@ fn wrong_definitions_say_line_and_reason() {
         (with("[\"site\"", "[\"channel\""), 17, "dimension `channel` is twice"),
         (with("sum(value)", "sum(raw)"), 18, "a sum of floats depends on the order"),
         (with("sum(value)", "sum(site)"), 18, "sum of a text is not kept by rollups"),
-        (with("sum(value)", "median(value)"), 18, "is not `function(column) as name`"),
+        (with("sum(value)", "median(value)"), 18, "is not `function(argument) as name`"),
         (with("sum(value)", "sum(values)"), 18, "there is no column `values`"),
+        (with("sum(value)", "sum(value, channel)"), 18, "is not an expression over the columns"),
+        (with("sum(value)", "sum(value + depth)"), 18, "No field named depth"),
+        (with("sum(value)", "sum(value + raw)"), 18, "a sum of floats depends on the order"),
+        (with("sum(value)", "sum(random() + 1)"), 18, "must say the same of a row at any time"),
+        (with("sum(value)", "max(sum(value))"), 18, "must say the same of a row at any time"),
+        (with("sum(value)", "sum(1 + 1)"), 18, "names no column"),
+        (
+            with("sum(value)", "sum(extract(hour FROM at))"),
+            18,
+            "is about time, which is the grain's",
+        ),
+        (with("sum(value)", "max(length(site))"), 18, "is of type Int32; cast it to bigint"),
+        (
+            with("[[rollup]]", "[[rollup]]\nfilter = \"channel\""),
+            15,
+            "`channel` is of type integer, not",
+        ),
+        (with("[[rollup]]", "[[rollup]]\nfilter = \"good >\""), 15, "is not an expression over"),
         (with("as total", "as n"), 15, "two columns would be named `n`"),
         (with("\"hour\"", "\"fortnight\""), 16, "unknown variant"),
         (with("table = \"site_hours\"", "tables = 1"), 19, "unknown field"),
@@ -124,6 +142,20 @@ fn another_definition_for_a_root_is_a_conflict() {
     sandbox.run(&["init"]).ok();
     let other = sandbox.write("other.toml", SENSORS.replace("min(value)", "max(value)"));
     sandbox.run(&["append", "--dataset", other.to_str().unwrap()]).failed(6, "another definition");
+}
+
+#[test]
+fn filters_and_expressions_change_what_a_segment_is() {
+    let parse = |text: &str| Dataset::parse(text, "d.toml").unwrap();
+    let hash = |text: &str| parse(text).rollups()[0].definition_hash().to_owned();
+    let filtered = SENSORS.replace("grain =", "filter = \"good AND channel > 1\"\ngrain =");
+    let product = SENSORS.replace("sum(value)", "sum(value * channel)");
+    assert_eq!(parse(&filtered).rollups()[0].filter(), Some("good AND channel > 1"));
+    let states = parse(&product).rollups()[0].segment_schema();
+    assert!(states.field_with_name("(value * channel)_sum").is_ok(), "{states}");
+    let hashes = [hash(SENSORS), hash(&filtered), hash(&product)];
+    let different: std::collections::BTreeSet<_> = hashes.iter().collect();
+    assert_eq!(different.len(), 3, "{hashes:?}");
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ fn random_questions_have_one_answer() {
     let (asked, unplanned) = (tally.asked, tally.unplanned.len());
     eprintln!("{asked} asked, {} from rollups, {unplanned} not planned", tally.rewritten);
     eprintln!("{}", tally.unplanned.join("\n"));
-    assert!(tally.rewritten * 10 >= asked * 6, "a test that only reads raw tests nothing");
+    assert!(tally.rewritten * 2 > asked, "a test that only reads raw tests nothing");
     assert!(unplanned * 50 <= asked, "a test of errors tests nothing");
 }
 

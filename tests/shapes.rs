@@ -7,7 +7,8 @@ use tallybook::{Question, Route, SampleLog, Settings, Tallybook};
 
 use crate::support::{Sandbox, append, book_with, both, csv, day, rollup};
 
-/// The default dataset with more measures, and a rollup of quarters of an hour.
+/// The default dataset with more measures, a rollup of quarters of an hour, one of only some rows,
+/// and measures of expressions.
 pub(crate) fn rich_definition() -> String {
     let more = r#"
 [[rollup]]
@@ -26,6 +27,21 @@ measures = [
   "bit_and(output_tokens) as common_bits",
   "approx_distinct(user_id) as users",
   "approx_percentile(latency_ms, 0.95) as latency_p95",
+]
+
+[[rollup]]
+name = "paid_errors"
+grain = "day"
+dimensions = ["user_id", "model"]
+filter = "status = 'error' AND cost > 0"
+table = "paid_errors"
+measures = [
+  "count(*) as calls",
+  "sum(cost) as cost",
+  "avg(input_tokens + output_tokens) as tokens",
+  "sum(cost * input_tokens) as weighted",
+  "min(nullif(latency_ms, 0)) as fastest",
+  "count(nullif(latency_ms, 0)) as timed",
 ]
 "#;
     format!("{}{more}", tallybook::DEFAULT_DEFINITION)
@@ -168,6 +184,31 @@ const REWRITTEN: &[(&str, &str)] = &[
     (
         "R3 IS NOT DISTINCT FROM",
         "SELECT count(*) FROM ai_usage_log WHERE model IS NOT DISTINCT FROM NULL",
+    ),
+    (
+        "R2 the rollup's own filter",
+        "SELECT user_id, count(*), sum(cost) FROM ai_usage_log WHERE status = 'error' AND cost > 0 GROUP BY 1",
+    ),
+    (
+        "R2 a tighter bound, in another order",
+        "SELECT user_id, count(*) FROM ai_usage_log WHERE 0 < cost AND model LIKE 'g%' AND 'error' = status GROUP BY 1",
+    ),
+    (
+        "R2 few values",
+        "SELECT user_id, count(*) FROM ai_usage_log WHERE status IN ('error') AND cost > 0 AND user_id IN ('user-1', 'user-2') GROUP BY 1",
+    ),
+    (
+        "R2 a derived table's filter",
+        "SELECT user_id, sum(c) FROM (SELECT user_id, cost AS c FROM ai_usage_log WHERE status = 'error') WHERE c > 0 GROUP BY 1",
+    ),
+    ("R2 its readable table", "SELECT * FROM paid_errors"),
+    (
+        "R4 sum of an expression",
+        "SELECT user_id, sum(output_tokens + input_tokens), sum(input_tokens * cost) FROM ai_usage_log WHERE status = 'error' AND cost > 0 GROUP BY 1",
+    ),
+    (
+        "R4 of an expression, in a CASE, times a factor, or zero",
+        "SELECT sum(CASE WHEN model LIKE 'g%' THEN input_tokens + output_tokens END), sum((input_tokens + output_tokens) * 2), sum(coalesce(input_tokens + output_tokens, 0)), min(nullif(latency_ms, 0)), count(nullif(latency_ms, 0)) FROM ai_usage_log WHERE status = 'error' AND cost > 0",
     ),
     (
         "R4 through aliases",
@@ -388,6 +429,21 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "R1 no dimension",
         "SELECT session_id, count(*) FROM ai_usage_log GROUP BY 1",
         "session_id is not a dimension; add it to dimensions",
+    ),
+    (
+        "R2 other rows",
+        "SELECT user_id, count(*) FROM ai_usage_log WHERE status = 'error' AND cost >= 0 GROUP BY 1",
+        "it is only of rows where status = 'error' AND cost > 0; ask for those alone",
+    ),
+    (
+        "R2 perhaps other rows",
+        "SELECT user_id, count(*) FROM ai_usage_log WHERE (status = 'error' OR user_id = 'x') AND cost > 0 GROUP BY 1",
+        "it is only of rows where",
+    ),
+    (
+        "R2 a bound on another column's rows",
+        "SELECT user_id, count(*) FROM ai_usage_log WHERE status = 'error' AND cost > 0 AND latency_ms > 5 GROUP BY 1",
+        "latency_ms is not a dimension",
     ),
     (
         "R3 filter on a measure",

@@ -127,10 +127,11 @@ pub(crate) async fn group_rows(
         // is an error instead of a wrong number.
         let wide = state.fold == Fold::Sum && *kind == DataType::Int64;
         let fold = if wide { Fold::WideSum } else { state.fold };
-        let column = state.column.as_deref();
-        let argument = column.and_then(|name| dataset.column(name));
-        let argument = argument.map_or(DataType::Int64, |column| column.kind.query_type());
-        let partial = fold.partial(column.map(ident), &argument, None)?;
+        let (argument, argument_type) = match rollup.argument(dataset, state) {
+            None => (None, DataType::Int64),
+            Some((argument, kind)) => (Some(argument), kind),
+        };
+        let partial = fold.partial(argument, &argument_type, None)?;
         partials.push(partial.alias(state.name()));
         columns.push(cast(ident(state.name()), kind.clone()).alias(state.name()));
     }
@@ -143,6 +144,10 @@ pub(crate) async fn group_rows(
     let table = FileTable::of_leaves(root, dataset, leaves);
     let rows = context
         .read_table(Arc::new(table))
+        .and_then(|rows| match rollup.filter_expr() {
+            None => Ok(rows),
+            Some(filter) => rows.filter(filter.clone()),
+        })
         .and_then(|rows| rows.aggregate(groups, partials))
         .and_then(|rows| rows.select(columns))
         .and_then(|rows| rows.sort(order))

@@ -118,5 +118,7 @@ fn view_sql(dataset: &Dataset, rollup: &Rollup) -> String {
         rollup.measures().iter().map(|measure| format!("{} AS {}", measure.call(), measure.name));
     let keys: Vec<_> = (1..=groups.len()).map(|at| at.to_string()).collect();
     let columns: Vec<_> = groups.into_iter().chain(measures).collect();
-    format!("SELECT {} FROM {} GROUP BY {}", columns.join(", "), dataset.table(), keys.join(", "))
+    let filter = rollup.filter().map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
+    let (columns, keys) = (columns.join(", "), keys.join(", "));
+    format!("SELECT {columns} FROM {}{filter} GROUP BY {keys}", dataset.table())
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Column, ColumnType, DATE_COLUMN, Dataset, HOUR_COLUMN, Measure, OddRule, Operand,
+    Column, ColumnType, DATE_COLUMN, Dataset, Expression, HOUR_COLUMN, Measure, OddRule, Operand,
     QUARTER_HOUR_COLUMN, Rollup, StoredState,
 };
 use crate::base::{Error, Grain, Result};
@@ -55,6 +55,7 @@ struct RollupEntry {
     grain: Grain,
     dimensions: Vec<Spanned<String>>,
     measures: Vec<Spanned<String>>,
+    filter: Option<Spanned<String>>,
     table: Option<Spanned<String>>,
 }
 
@@ -269,25 +270,51 @@ impl Checker<'_> {
             }
             dimensions.push(column.clone());
         }
-        let measures = self.measures(dataset, entry)?;
-        let states = Rollup::states_of(dataset, &measures);
+        let (measures, expressions) = self.measures(dataset, entry)?;
+        let filter = entry.filter.as_ref().map(|text| self.filter(dataset, text)).transpose()?;
+        let states = Rollup::states_of(dataset, &measures, &expressions);
         self.distinct_names(entry, &dimensions, &measures, &states)?;
-        let hash = Rollup::hash_of(&dataset.time, entry.grain, &dimensions, &states);
+        let grain = entry.grain;
+        let hash = Rollup::hash_of(&dataset.time, grain, &dimensions, filter.as_ref(), &states);
         let table = entry.table.as_ref().map(|table| self.word("table", table)).transpose()?;
-        Ok(Rollup { name, grain: entry.grain, dimensions, measures, table, states, hash })
+        Ok(Rollup { name, grain, dimensions, measures, expressions, filter, table, states, hash })
     }
 
-    fn measures(&self, dataset: &Dataset, entry: &RollupEntry) -> Result<Vec<Measure>> {
+    fn filter(&self, dataset: &Dataset, text: &Spanned<String>) -> Result<Expression> {
+        let filter = Expression::parse(text.get_ref(), dataset);
+        let filter = filter.map_err(|error| self.wrong(text, format!("filter {error}")))?;
+        if filter.kind() != ColumnType::Boolean {
+            let (filter, kind) = (filter.text(), filter.kind());
+            let reason = format!("filter `{filter}` is of type {kind}, not a condition");
+            return Err(self.wrong(text, reason));
+        }
+        Ok(filter)
+    }
+
+    /// The measures, and the expressions that they are of.
+    fn measures(
+        &self,
+        dataset: &Dataset,
+        entry: &RollupEntry,
+    ) -> Result<(Vec<Measure>, Vec<Expression>)> {
         let mut measures: Vec<Measure> = Vec::new();
+        let mut expressions = Vec::new();
         for text in &entry.measures {
             let measure: Measure =
                 text.get_ref().parse().map_err(|error| self.wrong(text, error))?;
-            if let Some(name) = &measure.column {
-                let column = dataset
-                    .column(name)
-                    .ok_or_else(|| self.wrong(text, format!("there is no column `{name}`")))?;
-                if let Some(reason) = measure.refusal(column.kind) {
-                    return Err(self.wrong(text, format!("measure `{measure}`: {reason}")));
+            if let Some(argument) = &measure.argument {
+                let wrong = |reason| self.wrong(text, format!("measure `{measure}`: {reason}"));
+                let kind = if let Some(column) = dataset.column(argument) {
+                    column.kind
+                } else {
+                    let parsed = Expression::parse(argument, dataset);
+                    let expression = parsed.map_err(|error| wrong(error.to_string()))?;
+                    let kind = expression.kind();
+                    expressions.push(expression);
+                    kind
+                };
+                if let Some(reason) = measure.refusal(kind) {
+                    return Err(wrong(reason));
                 }
             }
             measures.push(measure);
@@ -295,7 +322,7 @@ impl Checker<'_> {
         if measures.is_empty() {
             return Err(self.wrong(&entry.name, "a rollup needs at least one measure"));
         }
-        Ok(measures)
+        Ok((measures, expressions))
     }
 
     fn distinct_names(

@@ -15,9 +15,12 @@ use datafusion::{
     logical_expr::{Expr, ExprFunctionExt, cast, lit, when},
 };
 
-use super::sketch::{
-    DISTINCT_ENCODING, PERCENTILES_ENCODING, distinct_merge, distinct_sketch, distinct_sketch_of,
-    percentile_merge, percentile_sketch,
+use super::{
+    expression::is_word,
+    sketch::{
+        DISTINCT_ENCODING, PERCENTILES_ENCODING, distinct_merge, distinct_sketch,
+        distinct_sketch_of, percentile_merge, percentile_sketch,
+    },
 };
 use crate::base::{Error, Result};
 
@@ -52,20 +55,20 @@ pub enum Fold {
     Percentiles,
 }
 
-/// A column of a segment: a fold over a raw column (none for [`Fold::Rows`]).
+/// A column of a segment: a fold over a raw column or an expression (none for [`Fold::Rows`]).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoredState {
     /// The fold.
     pub fold: Fold,
-    /// The raw column.
-    pub column: Option<String>,
+    /// The raw column, or the expression's text.
+    pub argument: Option<String>,
 }
 
 impl StoredState {
-    /// The segment column's name, such as `cost_sum`.
+    /// The segment column's name, such as `cost_sum` and `(price * pieces)_sum`.
     #[must_use]
     pub fn name(&self) -> String {
-        let column = self.column.as_deref().unwrap_or_default();
+        let argument = self.argument.as_deref().unwrap_or_default();
         let suffix = match self.fold {
             Fold::Rows => return "calls".to_owned(),
             Fold::Count => "count",
@@ -80,7 +83,11 @@ impl StoredState {
             Fold::Distinct => "distinct",
             Fold::Percentiles => "percentiles",
         };
-        format!("{column}_{suffix}")
+        if is_word(argument) {
+            format!("{argument}_{suffix}")
+        } else {
+            format!("({argument})_{suffix}")
+        }
     }
 
     /// Whether a segment's rows can lack a value.

@@ -1,4 +1,4 @@
-//! What a rollup keeps of its rows: `sum(cost)`, `count(*)`, `avg(cache_hit_rate)`.
+//! What a rollup keeps of its rows: `sum(cost)`, `count(*)`, `sum(price * pieces)`.
 
 use std::{fmt, str::FromStr};
 
@@ -12,12 +12,12 @@ pub struct Measure {
     pub name: String,
     /// The function.
     pub function: Function,
-    /// The column it is over; none for `count(*)`.
-    pub column: Option<String>,
+    /// The column it is over, or an expression over columns; none for `count(*)`.
+    pub argument: Option<String>,
 }
 
 impl Measure {
-    /// Why this function can't be over a column of that type, if it can't.
+    /// Why this function can't be over an argument of that type, if it can't.
     #[must_use]
     pub fn refusal(&self, kind: ColumnType) -> Option<String> {
         use ColumnType::{Boolean, Decimal, Float, Integer};
@@ -49,12 +49,12 @@ impl Measure {
     /// The call, as SQL.
     #[must_use]
     pub fn call(&self) -> String {
-        let (function, column) = (self.function.name(), self.column.as_deref().unwrap_or("*"));
+        let (function, argument) = (self.function.name(), self.argument.as_deref().unwrap_or("*"));
         match self.function {
             Function::ApproxPercentile(quantile) => {
-                format!("{function}({column}, {})", quantile.value())
+                format!("{function}({argument}, {})", quantile.value())
             }
-            _ => format!("{function}({column})"),
+            _ => format!("{function}({argument})"),
         }
     }
 }
@@ -71,28 +71,29 @@ impl FromStr for Measure {
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || {
             Error::invalid(format!(
-                "measure `{text}` is not `function(column) as name`, with count, sum, min, max, \
+                "measure `{text}` is not `function(argument) as name`, with count, sum, min, max, \
                  avg, bool_and, bool_or, bit_and, bit_or, var_pop, var_samp, stddev_pop, \
-                 stddev_samp, approx_distinct, or approx_percentile(column, quantile); such as \
-                 `sum(cost) as total_cost`"
+                 stddev_samp, approx_distinct, or approx_percentile(argument, quantile), over a \
+                 column or an expression; such as `sum(cost) as total_cost`"
             ))
         };
-        let (call, name) = text.split_once(" as ").ok_or_else(wrong)?;
+        let (call, name) = text.rsplit_once(" as ").ok_or_else(wrong)?;
         let (function, arguments) = call.trim().split_once('(').ok_or_else(wrong)?;
         let arguments = arguments.strip_suffix(')').ok_or_else(wrong)?;
-        let arguments: Vec<_> = arguments.split(',').map(str::trim).collect();
-        let (function, column) = match (function.trim(), arguments.as_slice()) {
-            ("count", ["*"]) => (Function::Rows, None),
-            (_, ["" | "*", ..]) => return Err(wrong()),
-            ("approx_percentile", [column, quantile]) => {
-                let part = quantile.parse().ok().and_then(Quantile::new).ok_or_else(wrong)?;
-                (Function::ApproxPercentile(part), Some(*column))
+        let (function, argument) = match (function.trim(), arguments.trim()) {
+            ("count", "*") => (Function::Rows, None),
+            ("approx_percentile", arguments) => {
+                let (argument, quantile) = arguments.rsplit_once(',').ok_or_else(wrong)?;
+                let part = quantile.trim().parse().ok().and_then(Quantile::new);
+                (Function::ApproxPercentile(part.ok_or_else(wrong)?), Some(argument.trim()))
             }
-            (name, [column]) => (Function::named(name).ok_or_else(wrong)?, Some(*column)),
-            _ => return Err(wrong()),
+            (name, argument) => (Function::named(name).ok_or_else(wrong)?, Some(argument)),
         };
+        if argument.is_some_and(|argument| argument.is_empty() || argument == "*") {
+            return Err(wrong());
+        }
         let name = name.trim().to_owned();
-        Ok(Self { name, function, column: column.map(str::to_owned) })
+        Ok(Self { name, function, argument: argument.map(str::to_owned) })
     }
 }
 
@@ -105,12 +106,13 @@ mod tests {
         for text in ["count(*) as n", "sum(cost) as total_cost", "avg(rate) as r", "min(a) as b"]
             .into_iter()
             .chain(["approx_percentile(latency_ms, 0.95) as p95", "stddev_samp(a) as s"])
+            .chain(["sum(cast(a as bigint) * b) as s", "approx_percentile(nullif(a, 0), 0.5) as p"])
         {
             assert_eq!(text.parse::<Measure>().unwrap().to_string(), text);
         }
         for text in ["sum(cost)", "median(x) as m", "sum(*) as s", "sum() as s", "sum(x as y"]
             .into_iter()
-            .chain(["approx_percentile(x) as p", "approx_percentile(x, 2) as p", "sum(a, b) as c"])
+            .chain(["approx_percentile(x) as p", "approx_percentile(x, 2) as p", "sum(a b as c"])
         {
             assert!(text.parse::<Measure>().is_err(), "{text}");
         }

@@ -1,10 +1,11 @@
 //! Floor 1: the vocabulary that the job and the rewrite share. No I/O and no runtime; of DataFusion
-//! only its expressions.
+//! only its expressions and their parser.
 
 mod column;
 mod content;
 mod dataset;
 mod definition;
+mod expression;
 mod fingerprint;
 mod fold;
 mod function;
@@ -20,6 +21,7 @@ pub(crate) use content::ContentHasher;
 pub(crate) use dataset::DATE_COLUMN;
 pub use dataset::Dataset;
 pub use definition::{DEFAULT_DEFINITION, FORMAT};
+pub(crate) use expression::{Expression, normal};
 pub use fingerprint::Fingerprint;
 pub(crate) use fold::{Fold, StoredState};
 pub use function::{Function, Quantile};

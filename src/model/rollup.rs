@@ -1,10 +1,11 @@
-//! A rollup's definition: grain, dimensions, measures; and what its segments hold.
+//! A rollup's definition: grain, dimensions, measures, filter; and what its segments hold.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::logical_expr::{Expr, ident};
 
-use super::{Column, DATE_COLUMN, Dataset, Measure, StoredState};
+use super::{Column, ColumnType, DATE_COLUMN, Dataset, Expression, Measure, StoredState};
 use crate::base::Grain;
 
 /// The bucket column of an hourly segment: the hour's first instant, UTC.
@@ -23,6 +24,9 @@ pub struct Rollup {
     pub(super) grain: Grain,
     pub(super) dimensions: Vec<Column>,
     pub(super) measures: Vec<Measure>,
+    /// What measures are of that isn't a column.
+    pub(super) expressions: Vec<Expression>,
+    pub(super) filter: Option<Expression>,
     pub(super) table: Option<String>,
     pub(super) states: Vec<(StoredState, DataType)>,
     pub(super) hash: String,
@@ -59,6 +63,35 @@ impl Rollup {
         &self.measures
     }
 
+    /// The condition of the rows that it is of, as SQL; none when it is of all.
+    #[must_use]
+    pub fn filter(&self) -> Option<&str> {
+        self.filter.as_ref().map(Expression::text)
+    }
+
+    /// The condition of the rows that it is of, over raw columns.
+    pub(crate) fn filter_expr(&self) -> Option<&Expr> {
+        self.filter.as_ref().map(Expression::expr)
+    }
+
+    /// What its measures are of that isn't a column.
+    pub(crate) fn expressions(&self) -> &[Expression] {
+        &self.expressions
+    }
+
+    /// What that state folds, over raw columns, with its type in queries; none for rows.
+    pub(crate) fn argument(
+        &self,
+        dataset: &Dataset,
+        state: &StoredState,
+    ) -> Option<(Expr, DataType)> {
+        let argument = state.argument.as_deref()?;
+        let kind = argument_type(dataset, &self.expressions, argument)?;
+        let expression = self.expressions.iter().find(|other| other.text() == argument);
+        let expr = expression.map_or_else(|| ident(argument), |found| found.expr().clone());
+        Some((expr, kind.query_type()))
+    }
+
     /// The SQL table it can be read as, if any: date, dimensions, measures by name.
     #[must_use]
     pub fn table(&self) -> Option<&str> {
@@ -77,8 +110,8 @@ impl Rollup {
         self.states.iter().any(|(stored, _)| stored == state)
     }
 
-    /// The definition's hash, 64 bits in hex: of grain, dimensions, states, their types and their
-    /// version, not of names that only readers see.
+    /// The definition's hash, 64 bits in hex: of grain, dimensions, filter, states, their types and
+    /// their version, not of names that only readers see.
     #[must_use]
     pub fn definition_hash(&self) -> &str {
         &self.hash
@@ -121,25 +154,25 @@ impl Rollup {
     pub(super) fn states_of(
         dataset: &Dataset,
         measures: &[Measure],
+        expressions: &[Expression],
     ) -> Vec<(StoredState, DataType)> {
         let mut states = Vec::new();
         for measure in measures {
-            let column = measure.column.as_deref().and_then(|name| dataset.column(name));
-            let (kind, folds) = match column {
+            let argument = measure.argument.as_deref();
+            let kind = argument.and_then(|name| argument_type(dataset, expressions, name));
+            let (kind, folds) = match kind {
                 None => (DataType::Int64, vec![super::Fold::Rows]),
-                Some(column) => {
-                    (column.kind.query_type(), measure.function.stored_folds(column.kind))
-                }
+                Some(kind) => (kind.query_type(), measure.function.stored_folds(kind)),
             };
             for fold in folds {
-                let state = StoredState { fold, column: measure.column.clone() };
+                let state = StoredState { fold, argument: measure.argument.clone() };
                 let kind = fold.stored_type(&kind);
                 if !states.iter().any(|(known, _)| *known == state) {
                     states.push((state, kind));
                 }
             }
         }
-        states.sort_by(|(a, _), (b, _)| (&a.column, a.fold).cmp(&(&b.column, b.fold)));
+        states.sort_by(|(a, _), (b, _)| (&a.argument, a.fold).cmp(&(&b.argument, b.fold)));
         states
     }
 
@@ -148,6 +181,7 @@ impl Rollup {
         time: &str,
         grain: Grain,
         dimensions: &[Column],
+        filter: Option<&Expression>,
         states: &[(StoredState, DataType)],
     ) -> String {
         let mut hasher = blake3::Hasher::new();
@@ -162,6 +196,9 @@ impl Rollup {
         for column in dimensions {
             line(&["dimension", &column.name, &column.kind.to_string()]);
         }
+        if let Some(filter) = filter {
+            line(&["filter", filter.text()]);
+        }
         for (state, kind) in states {
             let encoding = state.fold.encoding().map_or_else(|| type_name(kind), str::to_owned);
             line(&["state", &state.name(), &encoding]);
@@ -170,6 +207,12 @@ impl Rollup {
         hex.truncate(16);
         hex
     }
+}
+
+/// The type of a column or an expression.
+fn argument_type(dataset: &Dataset, known: &[Expression], name: &str) -> Option<ColumnType> {
+    let expression = known.iter().find(|other| other.text() == name).map(Expression::kind);
+    expression.or_else(|| dataset.column(name).map(|column| column.kind))
 }
 
 fn type_name(kind: &DataType) -> String {

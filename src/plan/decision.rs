@@ -64,6 +64,8 @@ pub enum Refusal {
     NotMergeable(String),
     /// A sum of floats, which depends on the order of addition.
     Inexact(String),
+    /// A rollup of only some rows, which the question doesn't limit itself to; its condition.
+    OtherRows(String),
     /// An aggregate over an expression that no stored one gives.
     Expression(String),
     /// A column that the rollup isn't grouped by.
@@ -116,8 +118,11 @@ impl fmt::Display for Refusal {
                 "{call} adds up floats, whose last digits depend on the order; declare the column \
                  as decimal"
             ),
+            Self::OtherRows(filter) => {
+                write!(f, "it is only of rows where {filter}; ask for those alone")
+            }
             Self::Expression(call) => {
-                write!(f, "{call} is over an expression; rollups store aggregates of columns")
+                write!(f, "{call} is over an expression that is not stored; add it to measures")
             }
             Self::NotADimension(column) => {
                 write!(f, "{column} is not a dimension; add it to dimensions")

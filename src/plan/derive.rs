@@ -9,7 +9,8 @@
 //!    ([`time_terms`]), and there it is the bucket's first instant.
 //! 4. A predicate on time that is exactly a set of whole buckets is asked of the bucket's first
 //!    instant. A conjunct that is exactly a set of instants is the cover's to answer.
-//! 5. Each aggregate's folds can be made of stored ones ([`partials`](super::partials)).
+//! 5. A rollup of some rows serves questions about these alone ([`implied`]).
+//! 6. Each aggregate's folds can be made of stored ones ([`partials`](super::partials)).
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::{
@@ -24,6 +25,7 @@ use datafusion::{
 use super::{
     Refusal,
     block::{Block, Joined, is_joined},
+    implied,
     time_filter::{self, TimeFilter},
     time_terms,
 };
@@ -76,7 +78,18 @@ pub(super) fn derive(
     for expr in block.group.iter().chain(&block.keys) {
         derivation.groups.extend(keep(terms.map(expr)?));
     }
-    for conjunct in &block.conjuncts {
+    let conjuncts = match rollup.filter_expr() {
+        None => block.conjuncts.iter().collect(),
+        Some(filter) => {
+            let Some(remaining) = implied::remaining(filter, &block.conjuncts, &block.schema)?
+            else {
+                let filter = rollup.filter().unwrap_or_default().to_owned();
+                return Ok(Err(Refusal::OtherRows(filter)));
+            };
+            remaining
+        }
+    };
+    for conjunct in conjuncts {
         if !matches!(time_filter::read(conjunct, terms.time), TimeFilter::Exact(_)) {
             derivation.conjuncts.extend(keep(terms.map(conjunct)?));
         }

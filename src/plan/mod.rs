@@ -16,6 +16,7 @@ mod decision;
 mod derive;
 mod exact;
 mod grouping_sets;
+mod implied;
 mod order;
 mod partials;
 mod rewrite;

@@ -5,7 +5,7 @@
 //! | argument | partial |
 //! |---|---|
 //! | an expression over dimensions and joined columns | that of as many rows of its one value |
-//! | a measured column | the stored fold |
+//! | a measured column or expression | the stored fold |
 //! | `CASE WHEN p THEN x ELSE y END`, `p` over dimensions | `CASE WHEN p THEN` x's `ELSE` y's `END` |
 //! | `x * d`, `d` over dimensions and joined columns | x's, times d |
 //! | `coalesce(x, 0)` | x's, or 0 |
@@ -27,7 +27,7 @@ use datafusion::{
 use super::{Refusal, block::Call, derive::Terms};
 use crate::{
     exec::into_datafusion,
-    model::{Fold, StoredState},
+    model::{Expression, Fold, StoredState, normal},
 };
 
 /// A partial, or why there is none.
@@ -73,6 +73,9 @@ impl Terms<'_> {
             let repeated = fold.repeated(value, rows, &kind).map_err(into_datafusion)?;
             return Ok(repeated.ok_or_else(|| Refusal::NotMergeable(call.text.clone())));
         }
+        if let Some(expression) = self.measured(argument)? {
+            return Ok(self.stored(fold, Some(expression.text()), call));
+        }
         match argument {
             Expr::Column(column) => Ok(self.of_column(fold, column, call)),
             Expr::Case(case) => self.of_case(fold, case, call),
@@ -106,6 +109,16 @@ impl Terms<'_> {
         }
     }
 
+    /// The rollup's expression that this is, however it was written.
+    fn measured(&self, argument: &Expr) -> Result<Option<&Expression>> {
+        let expressions = self.rollup.expressions();
+        if expressions.is_empty() || matches!(argument, Expr::Column(_)) {
+            return Ok(None);
+        }
+        let argument = normal(argument.clone(), &self.block.schema)?;
+        Ok(expressions.iter().find(|expression| *expression.expr() == argument))
+    }
+
     fn of_column(&self, fold: Fold, column: &Column, call: &Call) -> Partial {
         let required = self.block.schema.field_with_unqualified_name(&column.name);
         // Where NULL is impossible, values are rows.
@@ -115,8 +128,8 @@ impl Terms<'_> {
         self.stored(fold, Some(&column.name), call)
     }
 
-    fn stored(&self, fold: Fold, column: Option<&str>, call: &Call) -> Partial {
-        let state = StoredState { fold: fold.stored(), column: column.map(str::to_owned) };
+    fn stored(&self, fold: Fold, argument: Option<&str>, call: &Call) -> Partial {
+        let state = StoredState { fold: fold.stored(), argument: argument.map(str::to_owned) };
         if !self.rollup.stores(&state) {
             let call = if fold == Fold::Rows { "count(*)" } else { &call.text };
             return Err(Refusal::NotStored(call.to_owned()));

@@ -10,6 +10,8 @@ struct Theme {
     times: &'static [&'static str],
     measures: &'static [&'static str],
     filters: &'static [&'static str],
+    /// One of which is always there.
+    limits: &'static [&'static str],
 }
 
 const EVERYDAY_MEASURES: &[&str] = &[
@@ -70,6 +72,7 @@ const THEMES: &[Theme] = &[
             "l.organization_id IN (SELECT organization_id FROM plans WHERE seats > 1)",
             "NOT EXISTS (SELECT 1 FROM plans p2 WHERE p2.organization_id = l.organization_id)",
         ],
+        limits: &[],
     },
     Theme {
         dimensions: &[
@@ -91,6 +94,7 @@ const THEMES: &[Theme] = &[
             "l.model IS DISTINCT FROM 'm2'",
             "l.model NOT IN ('m1', 'm_3')",
         ],
+        limits: &[],
     },
     Theme {
         dimensions: &["l.organization_id", "l.model", "l.operation", "l.status", "length(l.model)"],
@@ -103,6 +107,7 @@ const THEMES: &[Theme] = &[
             "l.timestamp < '2026-01-04T00:20:00Z' OR l.timestamp >= '2026-01-06T07:00:00Z'",
             "extract(hour FROM l.timestamp) IN (0, 1, 23)",
         ],
+        limits: &[],
     },
     Theme {
         dimensions: &["l.model", "l.status", "lower(l.model)"],
@@ -124,6 +129,27 @@ const THEMES: &[Theme] = &[
             "max(CASE WHEN l.status = 'ok' THEN l.latency_ms END)",
         ],
         filters: &["l.model = 'm1'", "l.status <> 'ok'", "l.model IS NOT NULL"],
+        limits: &[],
+    },
+    Theme {
+        dimensions: &["l.user_id", "coalesce(l.user_id, '-')", "l.model"],
+        times: DAY_TIMES,
+        measures: &[
+            "sum(l.input_tokens + l.output_tokens)",
+            "avg(l.output_tokens + l.input_tokens)",
+            "sum(l.input_tokens * l.cost)",
+            "sum(coalesce(l.cost * l.input_tokens, 0))",
+            "min(nullif(l.latency_ms, 0))",
+            "count(nullif(l.latency_ms, 0))",
+            "sum(l.cost)",
+        ],
+        filters: &["l.user_id IS NOT NULL", "l.model IN ('m1', 'm2')", "l.user_id <> 'u'"],
+        limits: &[
+            "l.status = 'error' AND l.cost > 0",
+            "l.cost >= 0.5 AND l.status IN ('error')",
+            "'error' = l.status AND l.cost = 7",
+            "l.status = 'error' AND (l.cost > 9 OR l.cost BETWEEN 1 AND 5)",
+        ],
     },
 ];
 
@@ -232,6 +258,7 @@ fn block(random: &mut ChaCha8Rng, from: &str, plain: bool) -> String {
     }
     let mut filters = some(random, ANY_FILTERS, 1);
     filters.extend(some(random, theme.filters, 1));
+    filters.extend(theme.limits.choose(random).map(|limit| format!("({limit})")));
     if random.random_ratio(1, 12) {
         groups.push(pick(random, STRANGE));
     }

@@ -1,0 +1,165 @@
+//! Whether a question's filter implies a rollup's: all rows that it asks for are in the rollup.
+//!
+//! Each conjunct of the rollup's filter must follow from one of the question's, by one of:
+//!
+//! 1. They are the same in their normal form.
+//! 2. The question's leaves a column few values, by `=` or `IN`, for each of which the rollup's
+//!    holds.
+//! 3. Both compare the same expression, and the question's bound is as tight.
+//! 4. The rollup's is `x IS NOT NULL`, and the question's is never true of NULL.
+//! 5. The question's is an OR, each part of which implies it; or an AND, one part of which does.
+//!
+//! After Goldstein and Larson, "Optimizing Queries Using Materialized Views" (2001), section 3.1.
+
+use std::{cmp::Ordering, slice};
+
+use datafusion::{
+    common::{
+        Column, DFSchema, ScalarValue,
+        tree_node::{Transformed, TreeNode as _},
+    },
+    error::Result,
+    logical_expr::{
+        BinaryExpr, Expr, Operator,
+        expr::InList,
+        lit,
+        utils::{split_binary, split_conjunction},
+    },
+};
+
+use crate::model::normal;
+
+/// The conjuncts that are still to be asked of a rollup's rows, all of which its filter holds for;
+/// `None` when the rollup lacks rows that the conjuncts want.
+pub(super) fn remaining<'c>(
+    filter: &Expr,
+    conjuncts: &'c [Expr],
+    schema: &DFSchema,
+) -> Result<Option<Vec<&'c Expr>>> {
+    let asked = conjuncts.iter().map(|conjunct| normal(conjunct.clone(), schema));
+    let asked: Vec<_> = asked.collect::<Result<_>>()?;
+    let held = split_conjunction(filter);
+    for one in &held {
+        if !any_implies(asked.iter(), one, schema)? {
+            return Ok(None);
+        }
+    }
+    let mut remaining = Vec::new();
+    for (conjunct, asked) in conjuncts.iter().zip(&asked) {
+        if !any_implies(held.iter().copied(), asked, schema)? {
+            remaining.push(conjunct);
+        }
+    }
+    Ok(Some(remaining))
+}
+
+fn any_implies<'e>(
+    mut premises: impl Iterator<Item = &'e Expr>,
+    conclusion: &Expr,
+    schema: &DFSchema,
+) -> Result<bool> {
+    premises.try_fold(false, |met, premise| Ok(met || implies(premise, conclusion, schema)?))
+}
+
+/// Whether the conclusion is true wherever the premise is.
+fn implies(premise: &Expr, conclusion: &Expr, schema: &DFSchema) -> Result<bool> {
+    if premise == conclusion {
+        return Ok(true);
+    }
+    match premise {
+        Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }) => {
+            let mut parts = split_binary(premise, Operator::Or).into_iter();
+            return parts.try_fold(true, |all, part| Ok(all && implies(part, conclusion, schema)?));
+        }
+        Expr::BinaryExpr(BinaryExpr { op: Operator::And, .. }) => {
+            return any_implies(split_conjunction(premise).into_iter(), conclusion, schema);
+        }
+        _ => {}
+    }
+    if let Expr::IsNotNull(known) = conclusion
+        && never_true_of_null(premise, known)
+    {
+        return Ok(true);
+    }
+    if let (Some(premise), Some(conclusion)) = (Bound::read(premise), Bound::read(conclusion))
+        && premise.implies(&conclusion)
+    {
+        return Ok(true);
+    }
+    let Some((column, values)) = few_values(premise) else { return Ok(false) };
+    if conclusion.column_refs().iter().any(|other| *other != column) {
+        return Ok(false);
+    }
+    values.iter().try_fold(true, |all, value| Ok(all && holds(conclusion, column, value, schema)?))
+}
+
+fn never_true_of_null(premise: &Expr, known: &Expr) -> bool {
+    match premise {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            use Operator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+            let compares = matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq);
+            compares && (left.as_ref() == known || right.as_ref() == known)
+        }
+        Expr::InList(list) => list.expr.as_ref() == known,
+        Expr::Like(like) => like.expr.as_ref() == known,
+        _ => false,
+    }
+}
+
+/// The column that the premise leaves only these values.
+fn few_values(premise: &Expr) -> Option<(&Column, &[Expr])> {
+    match premise {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            let column = left.try_as_col()?;
+            let literal = matches!(right.as_ref(), Expr::Literal(..));
+            literal.then_some((column, slice::from_ref(right.as_ref())))
+        }
+        Expr::InList(InList { expr, list, negated: false }) => {
+            let literals = list.iter().all(|value| matches!(value, Expr::Literal(..)));
+            literals.then_some((expr.try_as_col()?, list.as_slice()))
+        }
+        _ => None,
+    }
+}
+
+fn holds(condition: &Expr, column: &Column, value: &Expr, schema: &DFSchema) -> Result<bool> {
+    let asked = condition.clone().transform_up(|node| match &node {
+        Expr::Column(other) if other == column => Ok(Transformed::yes(value.clone())),
+        _ => Ok(Transformed::no(node)),
+    });
+    Ok(normal(asked?.data, schema)? == lit(true))
+}
+
+/// A comparison with a constant.
+struct Bound<'a> {
+    of: &'a Expr,
+    op: Operator,
+    value: &'a ScalarValue,
+}
+
+impl<'a> Bound<'a> {
+    fn read(expr: &'a Expr) -> Option<Self> {
+        match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => match right.as_ref() {
+                Expr::Literal(value, _) => Some(Self { of: left, op: *op, value }),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn implies(&self, other: &Self) -> bool {
+        use Operator::{Gt, GtEq, Lt, LtEq, NotEq};
+        if self.of != other.of {
+            return false;
+        }
+        let Some(order) = self.value.partial_cmp(other.value) else { return false };
+        match (self.op, other.op) {
+            (Gt, Gt | GtEq | NotEq) | (GtEq, GtEq) => order != Ordering::Less,
+            (GtEq, Gt | NotEq) => order == Ordering::Greater,
+            (Lt, Lt | LtEq | NotEq) | (LtEq, LtEq) => order != Ordering::Greater,
+            (LtEq, Lt | NotEq) => order == Ordering::Less,
+            _ => false,
+        }
+    }
+}
