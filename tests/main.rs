@@ -29,6 +29,7 @@ mod object_stores;
 mod readme;
 mod rollup;
 mod routes;
+mod segment_cache;
 mod shapes;
 mod sketches;
 mod slt;

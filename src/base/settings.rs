@@ -49,6 +49,9 @@ pub struct Settings {
     pub streams: usize,
     /// Memory for sorts, groups and joins, in bytes; beyond it they spill to disk.
     pub memory_bytes: usize,
+    /// Memory for rollups that were read, in bytes: the next question finds them decoded. 0 keeps
+    /// none.
+    pub segment_cache_bytes: usize,
     /// Memory for the rows of one append, in bytes; beyond it they wait on disk.
     pub append_buffer_bytes: usize,
     /// A span of up to this many days is read raw: `rollup.min_span` on the command line.
@@ -67,6 +70,7 @@ impl Default for Settings {
             store_options: Vec::new(),
             streams: std::thread::available_parallelism().map_or(2, Into::into),
             memory_bytes: 1 << 30,
+            segment_cache_bytes: 256 << 20,
             append_buffer_bytes: 96 << 20,
             min_span_days: 7,
             max_scan_bytes: None,
@@ -84,6 +88,7 @@ impl fmt::Debug for Settings {
             .field("store_options", &names)
             .field("streams", &self.streams)
             .field("memory_bytes", &self.memory_bytes)
+            .field("segment_cache_bytes", &self.segment_cache_bytes)
             .field("append_buffer_bytes", &self.append_buffer_bytes)
             .field("min_span_days", &self.min_span_days)
             .field("max_scan_bytes", &self.max_scan_bytes)

@@ -8,15 +8,17 @@ use std::{
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
-    datasource::source::DataSourceExec, execution::SendableRecordBatchStream,
-    physical_plan::ExecutionPlan,
+    datasource::{memory::MemorySourceConfig, source::DataSourceExec},
+    execution::SendableRecordBatchStream,
+    physical_plan::{ExecutionPlan, metrics::MetricsSet},
 };
 use futures::{Stream, StreamExt as _, stream};
 use serde::Serialize;
 
+use super::Tallybook;
 use crate::{
     base::Result,
-    exec::engine_error,
+    exec::{SegmentCache, engine_error},
     plan::Decision,
     store::{Root, name_damage},
 };
@@ -27,8 +29,7 @@ pub struct Answer {
     decision: Decision,
     plan: Arc<dyn ExecutionPlan>,
     times: Times,
-    /// The root, and its requests before the question.
-    requests: (Root, u64),
+    before: Before,
 }
 
 /// When it was asked, and what planning took.
@@ -36,6 +37,21 @@ pub struct Answer {
 pub(super) struct Times {
     pub(super) asked: Instant,
     pub(super) planning: Duration,
+}
+
+/// What had been read of the root before the question.
+pub(super) struct Before {
+    root: Root,
+    requests: u64,
+    cache: Arc<SegmentCache>,
+    bytes: u64,
+}
+
+impl Before {
+    pub(super) fn of(book: &Tallybook) -> Self {
+        let (root, cache) = (book.root().clone(), Arc::clone(book.segment_cache()));
+        Self { requests: root.meter().requests(), bytes: cache.bytes_read(), root, cache }
+    }
 }
 
 /// What an answer cost, once its rows were read.
@@ -49,13 +65,14 @@ pub struct Stats {
     pub raw_days: usize,
     /// Files read.
     pub files: usize,
-    /// Bytes read of them.
+    /// Bytes read of them; none of those that are in memory.
     pub bytes: usize,
     /// Rows read of them.
     pub rows_scanned: usize,
     /// Requests to the store, listings included.
     pub requests: u64,
-    /// Planning, from SQL to the plan that runs; without waiting for the store.
+    /// Planning, from SQL to the plan that runs, with reading segments into memory; without
+    /// listing.
     pub planning_ms: f64,
     /// From the question to now.
     pub elapsed_ms: f64,
@@ -67,9 +84,9 @@ impl Answer {
         decision: Decision,
         plan: Arc<dyn ExecutionPlan>,
         times: Times,
-        requests: (Root, u64),
+        before: Before,
     ) -> Self {
-        Self { stream, decision, plan, times, requests }
+        Self { stream, decision, plan, times, before }
     }
 
     /// The columns.
@@ -95,8 +112,7 @@ impl Answer {
         };
         let files = self.decision.blocks.iter().flat_map(|block| block.cover.files());
         let files: Vec<_> = files.cloned().collect();
-        let root = self.requests.0.clone();
-        Err(name_damage(&root, error, &files).await)
+        Err(name_damage(&self.before.root, error, &files).await)
     }
 
     /// The rows as a stream, which ends after its first error.
@@ -124,15 +140,16 @@ impl Answer {
     pub fn stats(&self) -> Stats {
         let (rollup_days, raw_days) = self.decision.days();
         let (rows_scanned, bytes) = scanned(&self.plan);
-        let (root, before) = &self.requests;
+        let before = &self.before;
+        let cached = before.cache.bytes_read() - before.bytes;
         Stats {
             route: self.decision.route().name(),
             rollup_days,
             raw_days,
             files: self.decision.files(),
-            bytes,
+            bytes: bytes + usize::try_from(cached).unwrap_or(usize::MAX),
             rows_scanned,
-            requests: root.meter().requests() - before,
+            requests: before.root.meter().requests() - before.requests,
             planning_ms: self.times.planning.as_secs_f64() * 1e3,
             elapsed_ms: self.times.asked.elapsed().as_secs_f64() * 1e3,
         }
@@ -149,11 +166,15 @@ impl fmt::Debug for Answer {
 fn scanned(plan: &Arc<dyn ExecutionPlan>) -> (usize, usize) {
     let mut total = (0, 0);
     let node: &dyn std::any::Any = plan.as_ref();
-    if node.is::<DataSourceExec>()
-        && let Some(metrics) = plan.metrics()
-    {
-        total.0 += metrics.output_rows().unwrap_or_default();
-        total.1 += metrics.sum_by_name("bytes_scanned").map_or(0, |value| value.as_usize());
+    if let Some(scan) = node.downcast_ref::<DataSourceExec>() {
+        let source: &dyn std::any::Any = scan.data_source().as_ref();
+        let metrics = plan.metrics();
+        total.0 += match source.downcast_ref::<MemorySourceConfig>() {
+            Some(memory) => memory.partitions().iter().flatten().map(RecordBatch::num_rows).sum(),
+            None => metrics.as_ref().and_then(MetricsSet::output_rows).unwrap_or_default(),
+        };
+        let bytes = metrics.as_ref().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
+        total.1 += bytes.map_or(0, |value| value.as_usize());
     }
     for child in plan.children() {
         let (rows, bytes) = scanned(child);

@@ -22,7 +22,12 @@ use datafusion::{
     physical_plan::{ExecutionPlan, execute_stream},
 };
 
-use super::{Answer, Explanation, Tallybook, answer::Times, sources::RootSources, tables};
+use super::{
+    Answer, Explanation, Tallybook,
+    answer::{Before, Times},
+    sources::RootSources,
+    tables,
+};
 use crate::{
     base::{Error, Result, Route, Zone},
     catalog::Snapshot,
@@ -83,18 +88,12 @@ struct Planned {
 
 pub(super) async fn answer(book: &Tallybook, question: &Question) -> Result<Answer> {
     let asked = Instant::now();
-    let requests = book.root().meter().requests();
+    let before = Before::of(book);
     let planned = plan(book, question).await?;
     let task = book.context().task_ctx();
     let stream = execute_stream(Arc::clone(&planned.physical), task).map_err(engine_error)?;
-    let meter = book.root().clone();
-    Ok(Answer::new(
-        stream,
-        planned.decision,
-        planned.physical,
-        Times { asked, planning: planned.planning },
-        (meter, requests),
-    ))
+    let times = Times { asked, planning: planned.planning };
+    Ok(Answer::new(stream, planned.decision, planned.physical, times, before))
 }
 
 pub(super) async fn explain(book: &Tallybook, question: &Question) -> Result<Explanation> {
@@ -149,7 +148,8 @@ fn rewrite(
     snapshot: &Snapshot,
     plan: LogicalPlan,
 ) -> Result<(LogicalPlan, Decision)> {
-    let sources = RootSources { root: book.root(), dataset: book.dataset() };
+    let sources =
+        RootSources { root: book.root(), dataset: book.dataset(), cache: book.segment_cache() };
     let rewriter = Rewriter {
         dataset: book.dataset(),
         snapshot,

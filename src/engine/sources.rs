@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::{datasource::provider_as_source, logical_expr::TableSource};
 
 use crate::{
-    exec::FileTable,
+    exec::{FileTable, SegmentCache, SegmentTable},
     model::{Dataset, Rollup},
     plan::FileSources,
     store::{Leaf, Root, SegmentFile},
@@ -15,6 +15,7 @@ use crate::{
 pub(super) struct RootSources<'a> {
     pub(super) root: &'a Root,
     pub(super) dataset: &'a Dataset,
+    pub(super) cache: &'a Arc<SegmentCache>,
 }
 
 impl FileSources for RootSources<'_> {
@@ -23,6 +24,7 @@ impl FileSources for RootSources<'_> {
     }
 
     fn segments(&self, rollup: &Rollup, segments: &[Arc<SegmentFile>]) -> Arc<dyn TableSource> {
-        provider_as_source(Arc::new(FileTable::of_segments(self.root, rollup, segments)))
+        let cache = Arc::clone(self.cache);
+        provider_as_source(Arc::new(SegmentTable::new(self.root, rollup, segments, cache)))
     }
 }

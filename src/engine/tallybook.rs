@@ -14,7 +14,7 @@ use crate::{
     base::{Clock, Error, ErrorKind, Result, Settings, Span, SystemClock},
     build::{self, JobOptions, Outcome, Task},
     catalog::{Snapshot, load},
-    exec::{DatasetTable, engine_error, new_session},
+    exec::{DatasetTable, SegmentCache, engine_error, new_session},
     ingest::{self, AppendOptions, AppendReport, Input},
     model::Dataset,
     store::{DATASET_FILE, Leaf, Root, Staging, create_bytes, store_error},
@@ -27,6 +27,7 @@ pub struct Tallybook {
     settings: Settings,
     clock: Arc<dyn Clock>,
     context: SessionContext,
+    segments: Arc<SegmentCache>,
 }
 
 impl Tallybook {
@@ -101,7 +102,8 @@ impl Tallybook {
         context
             .register_table(dataset.table(), Arc::new(DatasetTable::new(&dataset)))
             .map_err(engine_error)?;
-        Ok(Self { root, dataset: Arc::new(dataset), settings, clock, context })
+        let segments = Arc::new(SegmentCache::new(settings.segment_cache_bytes));
+        Ok(Self { root, dataset: Arc::new(dataset), settings, clock, context, segments })
     }
 
     /// The dataset's definition.
@@ -230,6 +232,10 @@ impl Tallybook {
 
     pub(super) const fn root(&self) -> &Root {
         &self.root
+    }
+
+    pub(super) const fn segment_cache(&self) -> &Arc<SegmentCache> {
+        &self.segments
     }
 
     pub(super) const fn settings(&self) -> &Settings {

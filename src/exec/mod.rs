@@ -3,6 +3,8 @@
 mod errors;
 mod opaque;
 mod reader;
+mod segment_cache;
+mod segment_table;
 mod session;
 mod tables;
 mod user_file;
@@ -10,6 +12,8 @@ mod zoned;
 
 pub(crate) use errors::{engine_error, into_datafusion};
 pub(crate) use opaque::opaque;
+pub(crate) use segment_cache::SegmentCache;
+pub(crate) use segment_table::SegmentTable;
 pub(crate) use session::{ROOT_URL, new_session, register_functions};
 pub(crate) use tables::{DatasetTable, FileTable};
 pub(crate) use user_file::register_file;
