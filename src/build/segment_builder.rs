@@ -22,7 +22,7 @@ use crate::{
     exec::{FileTable, engine_error},
     model::{DATE_COLUMN, Dataset, Fold, Rollup},
     store::{
-        Creation, FileKind, Leaf, Root, SealedWriter, SegmentFooter, Staging, create_file,
+        Creation, FileKind, Leaf, Packing, Root, SealedWriter, SegmentFooter, Staging, create_file,
         name_damage, read_footer, segment_path,
     },
 };
@@ -63,7 +63,7 @@ pub(super) async fn build(
     let schema = task.rollup.segment_schema();
     let name = format!("{}-{}.parquet", task.rollup.name(), footer.fingerprint);
     let (path, file) = staging.create(&name)?;
-    let mut writer = SealedWriter::try_new(path, file, Arc::clone(&schema))?;
+    let mut writer = SealedWriter::try_new(path, file, Arc::clone(&schema), Packing::Quick)?;
     while let Some(batch) = groups.next().await {
         let batch = match batch.map_err(engine_error) {
             Ok(batch) => batch,

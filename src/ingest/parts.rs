@@ -11,7 +11,7 @@ use super::spool::{Chunk, Spool, SpoolReader};
 use crate::{
     base::{Day, Error, Result},
     model::{BatchId, ContentHash, ContentHasher, Dataset, LeafId},
-    store::{FileKind, LeafFooter, SealedWriter, Staging},
+    store::{FileKind, LeafFooter, Packing, SealedWriter, Staging},
 };
 
 /// Rows of a part. Part of the format: a retry must cut where the first attempt cut, or its leaves
@@ -93,7 +93,8 @@ impl PartWriter<'_> {
         content.merge(hasher);
         let id = LeafId::of(self.batch, day, part);
         let (path, file) = self.staging.create(&format!("{id}.parquet"))?;
-        let mut writer = SealedWriter::try_new(path, file, self.dataset.file_schema())?;
+        let mut writer =
+            SealedWriter::try_new(path, file, self.dataset.file_schema(), Packing::Small)?;
         writer.write(&sorted)?;
         let footer = LeafFooter {
             id,

@@ -26,6 +26,6 @@ pub(crate) use layout::{
 };
 pub(crate) use listing::list;
 pub(crate) use meter::Meter;
-pub(crate) use parquet_file::{FileDigest, SealedWriter};
+pub(crate) use parquet_file::{FileDigest, Packing, SealedWriter};
 pub(crate) use root::Root;
 pub(crate) use staging::Staging;

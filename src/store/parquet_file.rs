@@ -45,7 +45,16 @@ impl FileDigest {
     }
 }
 
-/// Writes batches to a staged Parquet file: ZSTD, page statistics, and a footer with the digest of
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Packing {
+    /// ZSTD, for many rows that are kept long.
+    Small,
+    /// LZ4, for few rows that are read often: to set ZSTD up takes longer than to read them.
+    Quick,
+}
+
+/// Writes batches to a staged Parquet file: page statistics, and a footer with the digest of
 /// what comes before it.
 #[derive(Debug)]
 pub(crate) struct SealedWriter {
@@ -58,10 +67,21 @@ impl SealedWriter {
     ///
     /// # Errors
     /// `Unavailable` when the disk refuses.
-    pub(crate) fn try_new(path: PathBuf, file: File, schema: SchemaRef) -> Result<Self> {
-        let level = ZstdLevel::try_new(3).map_err(|error| write_error(&path, error))?;
+    pub(crate) fn try_new(
+        path: PathBuf,
+        file: File,
+        schema: SchemaRef,
+        packing: Packing,
+    ) -> Result<Self> {
+        let compression = match packing {
+            Packing::Small => {
+                let level = ZstdLevel::try_new(3).map_err(|error| write_error(&path, error))?;
+                Compression::ZSTD(level)
+            }
+            Packing::Quick => Compression::LZ4_RAW,
+        };
         let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(level))
+            .set_compression(compression)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
             .set_statistics_enabled(EnabledStatistics::Page)
             .set_created_by(concat!("tallybook ", env!("CARGO_PKG_VERSION")).to_owned())
