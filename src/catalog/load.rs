@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
 use object_store::ObjectMeta;
 
 use super::{Freshness, Snapshot, freshness};
@@ -13,12 +13,11 @@ use crate::{
     base::{Day, Error, Result, Span},
     model::{Dataset, Fingerprint, LeafId, Rollup},
     store::{
-        FileFooter, Leaf, Root, SegmentFile, list, raw_day_prefix, raw_prefix, read_metadata,
-        segments_prefix,
+        FileFooter, Leaf, Root, SegmentFile, list_days, raw_prefix, read_metadata, segments_prefix,
     },
 };
 
-/// Up to so many days, each day's folder is listed; beyond, the whole of `raw/`.
+/// Up to so many days, each day's folder of a remote store is listed; beyond, the whole of `raw/`.
 const DAY_LISTINGS_MAX: i64 = 31;
 
 /// Requests under way at once.
@@ -37,30 +36,19 @@ pub(crate) async fn load(root: &Root, dataset: &Dataset, span: Span) -> Result<S
     if snapshot.days(span).next().is_none() {
         return Ok(snapshot);
     }
-    for rollup in dataset.rollups() {
-        let days = load_rollup(root, rollup, &snapshot, span).await?;
-        snapshot.rollups.insert(rollup.name().to_owned(), days);
-    }
+    let rollups = dataset.rollups().iter();
+    let rollups = try_join_all(rollups.map(|rollup| load_rollup(root, rollup, &snapshot, span)));
+    let names = dataset.rollups().iter().map(|rollup| rollup.name().to_owned());
+    snapshot.rollups = names.zip(rollups.await?).collect();
     Ok(snapshot)
 }
 
 async fn list_leaves(root: &Root, span: Span) -> Result<Vec<Leaf>> {
     let prefix = raw_prefix();
     let Some((first, last)) = span.day_bounds() else { return Ok(Vec::new()) };
-    let days = first.days_until(last) + 1;
-    let files = if days <= DAY_LISTINGS_MAX {
-        let days = (first.epoch_days()..=last.epoch_days()).map(Day::from_epoch_days);
-        let listed = stream::iter(days.map(|day| {
-            let prefix = prefix.clone();
-            async move { list(root, &prefix, &raw_day_prefix(day)).await }
-        }));
-        let listed: Vec<_> = listed.buffered(CONCURRENT_REQUESTS).try_collect().await?;
-        listed.into_iter().flatten().collect()
-    } else {
-        list(root, &prefix, &prefix).await?
-    };
-    let inside = files.into_iter().filter(|(name, _)| (first..=last).contains(&name.day));
-    Ok(inside
+    let files = list_days(root, &prefix, (first, last), DAY_LISTINGS_MAX).await?;
+    Ok(files
+        .into_iter()
         .map(|(name, file)| {
             let id = LeafId::parse(&name.stem).unwrap_or_else(|| foreign_id(&file));
             Leaf { id, day: name.day, file }
@@ -85,7 +73,8 @@ async fn load_rollup(
 ) -> Result<BTreeMap<Day, Freshness>> {
     let prefix = segments_prefix(rollup);
     let mut listed: BTreeMap<Day, Vec<Arc<SegmentFile>>> = BTreeMap::new();
-    for (name, file) in list(root, &prefix, &prefix).await? {
+    let Some(days) = span.day_bounds() else { return Ok(BTreeMap::new()) };
+    for (name, file) in list_days(root, &prefix, days, 0).await? {
         if let Some(fingerprint) = Fingerprint::parse(&name.stem) {
             let segment = SegmentFile { day: name.day, fingerprint, file };
             listed.entry(name.day).or_default().push(Arc::new(segment));

@@ -29,7 +29,8 @@ impl Meter {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn count(&self) {
+    /// Counts a request.
+    pub(super) fn count(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -7,6 +7,7 @@ mod footer;
 mod integrity;
 mod layout;
 mod listing;
+mod local_days;
 mod meter;
 mod parquet_file;
 mod remote;
@@ -21,10 +22,9 @@ pub(crate) use footer::{
 };
 pub(crate) use integrity::{check_file, name_damage};
 pub(crate) use layout::{
-    DATASET_FILE, FileName, claim_path, leaf_path, raw_day_prefix, raw_prefix, segment_path,
-    segments_prefix,
+    DATASET_FILE, FileName, claim_path, leaf_path, raw_prefix, segment_path, segments_prefix,
 };
-pub(crate) use listing::list;
+pub(crate) use listing::list_days;
 pub(crate) use meter::Meter;
 pub(crate) use parquet_file::{FileDigest, Packing, SealedWriter};
 pub(crate) use root::Root;

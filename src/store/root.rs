@@ -11,7 +11,7 @@ use object_store::{
 };
 use url::Url;
 
-use super::{Meter, meter::MeteredStore, remote, store_error};
+use super::{Meter, local_days::LocalDays, meter::MeteredStore, remote, store_error};
 use crate::base::{Error, Result, Settings};
 
 /// An opened root. Paths of files are relative to it; cloning it shares the connection.
@@ -21,6 +21,7 @@ pub(crate) struct Root {
     store: Arc<dyn ObjectStore>,
     meter: Arc<Meter>,
     local: Option<PathBuf>,
+    local_days: Arc<LocalDays>,
 }
 
 impl Root {
@@ -63,7 +64,8 @@ impl Root {
     fn new<S: ObjectStore>(name: &str, store: S, local: Option<PathBuf>) -> Self {
         let meter = Arc::new(Meter::default());
         let store: Arc<dyn ObjectStore> = Arc::new(MeteredStore::new(store, Arc::clone(&meter)));
-        Self { name: name.trim_end_matches('/').to_owned(), store, meter, local }
+        let local_days = Arc::default();
+        Self { name: name.trim_end_matches('/').to_owned(), store, meter, local, local_days }
     }
 
     /// The store, in which paths are relative to the root.
@@ -82,6 +84,11 @@ impl Root {
     #[must_use]
     pub(crate) fn local_dir(&self) -> Option<&FilePath> {
         self.local.as_deref()
+    }
+
+    /// What is known of its day folders, if it is on a local disk.
+    pub(super) const fn local_days(&self) -> &Arc<LocalDays> {
+        &self.local_days
     }
 
     /// The root as the caller named it.
