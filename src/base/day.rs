@@ -100,7 +100,7 @@ impl Day {
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.date() {
-            Some(date) => write!(f, "{}", date.format("%Y-%m-%d")),
+            Some(date) => date.fmt(f),
             None => write!(f, "day {}", self.0),
         }
     }

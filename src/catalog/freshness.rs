@@ -23,7 +23,7 @@ pub(crate) enum Freshness {
     Missing,
 }
 
-/// The best use of `segments` for a day of these leaves.
+/// The best use of `segments` for a day of these leaves, whose fingerprint that is.
 ///
 /// A name that says the leaves' own fingerprint is current, and needs no look inside. Of the
 /// others, with the leaves that each was built from where its footer was read, those serve whose
@@ -32,10 +32,10 @@ pub(crate) enum Freshness {
 #[must_use]
 pub(crate) fn freshness(
     leaves: &[Arc<Leaf>],
+    fingerprint: &Fingerprint,
     segments: &[(Arc<SegmentFile>, Option<BTreeSet<LeafId>>)],
 ) -> Freshness {
-    let fingerprint = Fingerprint::of(leaves.iter().map(|leaf| &leaf.id));
-    let current = segments.iter().find(|(segment, _)| segment.fingerprint == fingerprint);
+    let current = segments.iter().find(|(segment, _)| segment.fingerprint == *fingerprint);
     if let Some((segment, _)) = current {
         return Freshness::Current(Arc::clone(segment));
     }

@@ -36,10 +36,15 @@ pub(crate) async fn load(root: &Root, dataset: &Dataset, span: Span) -> Result<S
     if snapshot.days(span).next().is_none() {
         return Ok(snapshot);
     }
+    let days = snapshot.days(span);
+    let days: Vec<_> = days
+        .map(|(day, leaves)| (day, leaves, Fingerprint::of(leaves.iter().map(|leaf| &leaf.id))))
+        .collect();
     let rollups = dataset.rollups().iter();
-    let rollups = try_join_all(rollups.map(|rollup| load_rollup(root, rollup, &snapshot, span)));
+    let rollups = try_join_all(rollups.map(|rollup| load_rollup(root, rollup, &days, span)));
     let names = dataset.rollups().iter().map(|rollup| rollup.name().to_owned());
-    snapshot.rollups = names.zip(rollups.await?).collect();
+    let rollups = names.zip(rollups.await?).collect();
+    snapshot.rollups = rollups;
     Ok(snapshot)
 }
 
@@ -68,13 +73,13 @@ fn foreign_id(file: &ObjectMeta) -> LeafId {
 async fn load_rollup(
     root: &Root,
     rollup: &Rollup,
-    snapshot: &Snapshot,
+    live: &[(Day, &[Arc<Leaf>], Fingerprint)],
     span: Span,
 ) -> Result<BTreeMap<Day, Freshness>> {
     let prefix = segments_prefix(rollup);
     let mut listed: BTreeMap<Day, Vec<Arc<SegmentFile>>> = BTreeMap::new();
-    let Some(days) = span.day_bounds() else { return Ok(BTreeMap::new()) };
-    for (name, file) in list_days(root, &prefix, days, 0).await? {
+    let Some(bounds) = span.day_bounds() else { return Ok(BTreeMap::new()) };
+    for (name, file) in list_days(root, &prefix, bounds, 0).await? {
         if let Some(fingerprint) = Fingerprint::parse(&name.stem) {
             let segment = SegmentFile { day: name.day, fingerprint, file };
             listed.entry(name.day).or_default().push(Arc::new(segment));
@@ -82,22 +87,22 @@ async fn load_rollup(
     }
     let mut days = BTreeMap::new();
     let mut unsure = Vec::new();
-    for (day, leaves) in snapshot.days(span) {
-        let Some(segments) = listed.remove(&day) else { continue };
+    for (day, leaves, fingerprint) in live {
+        let Some(segments) = listed.remove(day) else { continue };
         let unread: Vec<_> = segments.into_iter().map(|segment| (segment, None)).collect();
-        match freshness(leaves, &unread) {
-            Freshness::Missing => unsure.push((day, leaves.to_vec(), unread)),
-            known => drop(days.insert(day, known)),
+        match freshness(leaves, fingerprint, &unread) {
+            Freshness::Missing => unsure.push((*day, leaves.to_vec(), fingerprint.clone(), unread)),
+            known => drop(days.insert(*day, known)),
         }
     }
     let read = stream::iter(unsure)
-        .map(|(day, leaves, unread)| async move {
+        .map(|(day, leaves, fingerprint, unread)| async move {
             let mut read = Vec::with_capacity(unread.len());
             for (segment, _) in unread {
                 let built_from = built_from(root, rollup, &segment).await?;
                 read.push((segment, Some(built_from)));
             }
-            Ok::<_, Error>((day, freshness(&leaves, &read)))
+            Ok::<_, Error>((day, freshness(&leaves, &fingerprint, &read)))
         })
         .buffered(CONCURRENT_REQUESTS);
     days.extend(read.try_collect::<Vec<_>>().await?);

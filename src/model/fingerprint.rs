@@ -1,6 +1,6 @@
 //! What a segment was built from, in one name.
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,10 @@ use super::{LeafId, leaf::hex_128};
 #[serde(transparent)]
 pub struct Fingerprint(String);
 
+/// Deriving the key takes longer than hashing a day's few ids.
+static DOMAIN: LazyLock<blake3::Hasher> =
+    LazyLock::new(|| blake3::Hasher::new_derive_key("tallybook 2026 day fingerprint"));
+
 impl Fingerprint {
     /// The fingerprint of a set of leaves, in whatever order they come.
     #[must_use]
@@ -18,7 +22,7 @@ impl Fingerprint {
         let mut ids: Vec<_> = leaves.into_iter().map(LeafId::as_str).collect();
         ids.sort_unstable();
         ids.dedup();
-        let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 day fingerprint");
+        let mut hasher = DOMAIN.clone();
         for id in ids {
             hasher.update(id.as_bytes());
             hasher.update(b"\n");

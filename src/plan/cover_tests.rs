@@ -51,7 +51,8 @@ fn snapshot(dataset: &Dataset, leaves: &[u32], built: &[Vec<Option<u32>>]) -> Sn
                 fingerprint: Fingerprint::of(&held),
                 file: file("segment", 10),
             });
-            let found = crate::catalog::freshness(&live, &[(segment, Some(held))]);
+            let whole = Fingerprint::of(live.iter().map(|leaf| &leaf.id));
+            let found = crate::catalog::freshness(&live, &whole, &[(segment, Some(held))]);
             freshness.insert(Day::from_epoch_days(day), found);
         }
         rollups.insert(rollup.name().to_owned(), freshness);
