@@ -1,5 +1,9 @@
 //! A store that fails, loses acknowledgements and cuts bodies: every answer is right or an error.
 
+use std::ops::Range;
+
+use bytes::Bytes;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use tallybook::{AppendOptions, BatchId, Input, JobOptions, Question, Route, SampleLog, Settings};
 
 use crate::support::{
@@ -152,11 +156,20 @@ async fn a_truncated_leaf_is_an_error_that_names_it() {
     }
     // Damage that only a decoder meets.
     let mut damaged = content.clone();
-    damaged[60..100].fill(0xa5);
+    damaged[column_bytes(&content, "organization_id")].fill(0xa5);
     std::fs::write(leaf, damaged).unwrap();
     let all = "SELECT * FROM ai_usage_log";
     sandbox.run(&["query", all, "--format", "csv"]).failed(5, name);
     sandbox.run(&["rollup"]).failed(5, name);
+}
+
+/// Where the file's first row group has that column.
+fn column_bytes(file: &[u8], column: &str) -> Range<usize> {
+    let reader = SerializedFileReader::new(Bytes::copy_from_slice(file)).unwrap();
+    let row_group = reader.metadata().row_group(0);
+    let chunk = row_group.columns().iter().find(|chunk| chunk.column_path().string() == column);
+    let (start, length) = chunk.unwrap().byte_range();
+    usize::try_from(start).unwrap()..usize::try_from(start + length).unwrap()
 }
 
 #[cfg(target_os = "linux")]

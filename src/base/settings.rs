@@ -71,7 +71,7 @@ impl Default for Settings {
             streams: std::thread::available_parallelism().map_or(2, Into::into),
             memory_bytes: 1 << 30,
             segment_cache_bytes: 256 << 20,
-            append_buffer_bytes: 96 << 20,
+            append_buffer_bytes: 208 << 20,
             min_span_days: 7,
             max_scan_bytes: None,
             temp_dir: None,

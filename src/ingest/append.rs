@@ -1,29 +1,18 @@
 //! One append, from input to visible leaves.
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use super::{
-    FieldMap, Format, Input, Rejects,
-    draft::Draft,
-    parts::{PartWriter, StagedLeaf},
-    publish,
-    spool::Spool,
-};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::{Format, Input, Rejects, publish, stage::Stage};
 use crate::{
     base::{Clock, Day, Error, Result, Settings},
-    model::{BatchId, ContentHash, Dataset},
+    model::{BatchId, Dataset},
     store::{Creation, Root, Staging},
 };
 
-/// Rows typed at once.
-const ROWS_AT_ONCE: usize = 8192;
+/// Leaves published at once: most of the time goes by waiting for the disk or the store.
+const CONCURRENT_LEAVES: usize = 16;
 
 /// Told how far an append is: input bytes read, rows read.
 type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
@@ -73,14 +62,6 @@ pub struct AppendReport {
     pub warnings: Vec<(String, u64)>,
 }
 
-/// A batch judged and written to disk, of which nothing is visible.
-struct Staged {
-    leaves: Vec<StagedLeaf>,
-    content: ContentHash,
-    rejects: Rejects,
-    warnings: Vec<(String, u64)>,
-}
-
 /// Appends rows to a root whose dataset is known.
 ///
 /// # Errors
@@ -106,19 +87,20 @@ pub(crate) async fn append(
             dataset: Arc::clone(dataset),
             staging: Arc::clone(&staging),
             batch: batch.clone(),
+            attempt: random_name(),
             buffer_bytes: settings.append_buffer_bytes,
             today: clock.today(),
+            streams: settings.streams.max(1),
         };
         let done = tokio::task::spawn_blocking(move || stage.run(inputs, options)).await;
         done.map_err(|error| Error::internal("reading the input").with_source(error))??
     };
     let retried =
         named && publish::claim(root, &staging, &batch, &staged.content).await? == Creation::Same;
-    let mut leaves_new = 0;
-    for leaf in &staged.leaves {
-        let published = publish::publish(root, leaf, retried).await?;
-        leaves_new += usize::from(published == Creation::New);
-    }
+    let published = staged.leaves.iter().map(|leaf| publish::publish(root, leaf, retried));
+    let published: Vec<_> =
+        stream::iter(published).buffer_unordered(CONCURRENT_LEAVES).try_collect().await?;
+    let leaves_new = published.into_iter().filter(|creation| *creation == Creation::New).count();
     let days: BTreeSet<_> = staged.leaves.iter().map(|leaf| leaf.day).collect();
     Ok(AppendReport {
         batch,
@@ -135,56 +117,4 @@ pub(crate) async fn append(
 
 fn random_name() -> String {
     format!("{:032x}", rand::random::<u128>())
-}
-
-/// Reads, judges and writes a batch, on a thread of its own.
-struct Stage {
-    dataset: Arc<Dataset>,
-    staging: Arc<Staging>,
-    batch: BatchId,
-    buffer_bytes: usize,
-    today: Day,
-}
-
-impl Stage {
-    fn run(&self, inputs: Vec<Input>, options: AppendOptions) -> Result<Staged> {
-        let (dataset, staging) = (self.dataset.as_ref(), self.staging.as_ref());
-        let map = match &options.map {
-            None => FieldMap::of(dataset),
-            Some((text, file)) => FieldMap::parse(text, file, dataset)?,
-        };
-        let mut draft = Draft::new(dataset, &map, self.today);
-        let mut spool = Spool::new(staging, self.buffer_bytes);
-        let mut rejects = options.rejects;
-        let bytes_read = Arc::new(AtomicU64::new(0));
-        let mut rows_read = 0;
-        for input in inputs {
-            let name = input.name().to_owned();
-            let mut reader =
-                input.open(options.format, dataset, &map, staging, Arc::clone(&bytes_read))?;
-            loop {
-                draft.clear();
-                let Some(read) = reader.next(&mut draft)? else { break };
-                rows_read += 1;
-                if let Err(fault) = read.and_then(|()| draft.finish()) {
-                    rejects.add(&name, reader.as_mut(), &fault)?;
-                }
-                if draft.rows() == ROWS_AT_ONCE {
-                    let (rows, days) = draft.take()?;
-                    spool.push(&rows, &days)?;
-                    if let Some(progress) = &options.progress {
-                        progress(bytes_read.load(Ordering::Relaxed), rows_read);
-                    }
-                }
-            }
-        }
-        rejects.settle()?;
-        let warnings = draft.warnings();
-        let (rows, days) = draft.take()?;
-        spool.push(&rows, &days)?;
-        let attempt = random_name();
-        let parts = PartWriter { dataset, staging, batch: &self.batch, attempt: &attempt };
-        let (leaves, content) = parts.write(spool)?;
-        Ok(Staged { leaves, content, rejects, warnings })
-    }
 }

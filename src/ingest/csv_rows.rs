@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     io::{self, BufRead, Read},
     rc::Rc,
+    sync::Arc,
 };
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
@@ -11,7 +12,7 @@ use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 use super::{
     draft::{Draft, Fault},
     field_map::{FieldMap, Target},
-    reader::{RECORD_BYTES_MAX, RowReader},
+    reader::{BlockReader, RECORD_BYTES_MAX, RowReader},
     scalar::Scalar,
 };
 use crate::{
@@ -19,21 +20,23 @@ use crate::{
     model::Dataset,
 };
 
-/// Reads CSV.
-pub(super) struct CsvRows {
+/// Bytes of a block, about: only the reader knows where records end.
+const BLOCK_BYTES: u64 = 512 << 10;
+
+/// What is read before a record ends is no more than a block and the longest record.
+const BYTES_READ_AHEAD_MAX: usize = RECORD_BYTES_MAX + (1 << 20);
+
+/// Cuts CSV into records.
+pub(super) struct CsvBlocks {
     name: String,
     reader: Reader<Recorded>,
     tape: Rc<RefCell<Tape>>,
     /// By field, the columns it fills.
-    targets: Vec<Vec<Target>>,
-    record: ByteRecord,
-    /// Where the last record starts and ends, in bytes.
-    extent: (u64, u64),
-    line: u64,
+    targets: Arc<[Vec<Target>]>,
     header: Vec<u8>,
 }
 
-impl CsvRows {
+impl CsvBlocks {
     pub(super) fn try_new(
         name: String,
         reader: Box<dyn BufRead>,
@@ -56,58 +59,101 @@ impl CsvRows {
             check_required(&name, dataset, map, &targets)?;
         }
         let end = reader.position().byte();
-        let header = tape.borrow_mut().cut(0, end);
-        let extent = (end, end);
-        Ok(Self { name, reader, tape, targets, record: ByteRecord::new(), extent, line: 1, header })
+        let header = tape.borrow_mut().take(end).trim_ascii().to_vec();
+        Ok(Self { name, reader, tape, targets: targets.into(), header })
+    }
+}
+
+impl BlockReader for CsvBlocks {
+    fn next(&mut self) -> Result<Option<Box<dyn RowReader>>> {
+        let start = self.reader.position().byte();
+        let mut records = Vec::new();
+        while self.reader.position().byte() - start < BLOCK_BYTES {
+            let mut record = ByteRecord::new();
+            let more = self.reader.read_byte_record(&mut record);
+            if !more.map_err(|error| csv_error(&self.name, error))? {
+                break;
+            }
+            records.push(record);
+        }
+        if records.is_empty() {
+            return Ok(None);
+        }
+        let text = self.tape.borrow_mut().take(self.reader.position().byte());
+        let targets = Arc::clone(&self.targets);
+        Ok(Some(Box::new(CsvRows { records, targets, text, start, read: 0 })))
+    }
+
+    fn preamble(&self) -> &[u8] {
+        &self.header
+    }
+}
+
+/// Some records of a CSV file.
+struct CsvRows {
+    records: Vec<ByteRecord>,
+    targets: Arc<[Vec<Target>]>,
+    /// The records as they came.
+    text: Vec<u8>,
+    /// Where that starts in the input.
+    start: u64,
+    read: usize,
+}
+
+impl CsvRows {
+    fn position(&self, record: usize) -> Option<&csv::Position> {
+        self.records.get(record).and_then(ByteRecord::position)
+    }
+
+    /// Where a record starts in the text.
+    fn offset(&self, record: usize) -> usize {
+        let offset =
+            self.position(record).map(|position| position.byte().saturating_sub(self.start));
+        offset.and_then(|offset| usize::try_from(offset).ok()).unwrap_or(self.text.len())
     }
 }
 
 impl RowReader for CsvRows {
-    fn next(&mut self, draft: &mut Draft<'_>) -> Result<Option<Result<(), Fault>>> {
-        self.tape.borrow_mut().forget(self.extent.1);
-        let more = self.reader.read_byte_record(&mut self.record);
-        if !more.map_err(|error| csv_error(&self.name, error))? {
-            return Ok(None);
-        }
-        let start = self.record.position();
-        self.line = start.map_or(self.line, csv::Position::line);
-        let start = start.map_or(self.extent.1, csv::Position::byte);
-        self.extent = (start, self.reader.position().byte());
-        if self.record.len() != self.targets.len() {
-            return Ok(Some(Err(Fault::row(format!(
-                "has {} fields where the header has {}",
-                self.record.len(),
-                self.targets.len()
-            )))));
-        }
-        for (field, targets) in self.record.iter().zip(&self.targets) {
-            for target in targets {
-                let scalar = match std::str::from_utf8(field) {
-                    Ok("") => Scalar::Null,
-                    Ok(text) => Scalar::Text(text.into()),
-                    Err(_) => return Ok(Some(Err(Fault::row("is not UTF-8")))),
-                };
-                if let Err(fault) = draft.set(target.column, &scalar) {
-                    return Ok(Some(Err(fault)));
-                }
-            }
-        }
-        Ok(Some(Ok(())))
+    fn records_max(&self) -> usize {
+        self.records.len()
+    }
+
+    fn next(&mut self, draft: &mut Draft<'_>) -> Option<Result<(), Fault>> {
+        let record = self.records.get(self.read)?;
+        self.read += 1;
+        Some(read_record(record, &self.targets, draft))
     }
 
     fn line(&self) -> u64 {
-        self.line
+        self.position(self.read.saturating_sub(1)).map_or(1, csv::Position::line)
     }
 
-    fn raw(&mut self) -> Result<Vec<u8>> {
-        let (start, end) = self.extent;
-        let raw = self.tape.borrow_mut().cut(start, end);
-        Ok(raw.trim_ascii().to_vec())
+    fn raw(&self) -> Result<Vec<u8>> {
+        let (start, end) = (self.offset(self.read.saturating_sub(1)), self.offset(self.read));
+        Ok(self.text.get(start..end).unwrap_or_default().trim_ascii().to_vec())
     }
+}
 
-    fn preamble(&self) -> &[u8] {
-        self.header.trim_ascii()
+fn read_record(
+    record: &ByteRecord,
+    targets: &[Vec<Target>],
+    draft: &mut Draft<'_>,
+) -> Result<(), Fault> {
+    let (fields, wanted) = (record.len(), targets.len());
+    if fields != wanted {
+        return Err(Fault::row(format!("has {fields} fields where the header has {wanted}")));
     }
+    for (field, targets) in record.iter().zip(targets) {
+        for target in targets {
+            let scalar = match std::str::from_utf8(field) {
+                Ok("") => Scalar::Null,
+                Ok(text) => Scalar::Text(text),
+                Err(_) => return Err(Fault::row("is not UTF-8")),
+            };
+            draft.set(target.column, &scalar)?;
+        }
+    }
+    Ok(())
 }
 
 fn check_required(
@@ -139,7 +185,7 @@ fn csv_error(name: &str, error: csv::Error) -> Error {
     }
 }
 
-/// The bytes read since the last record, so that a bad one can be kept as it came.
+/// The bytes read since the last block, so that a bad record can be kept as it came.
 #[derive(Default)]
 struct Tape {
     start: u64,
@@ -147,23 +193,12 @@ struct Tape {
 }
 
 impl Tape {
-    fn at(&self, offset: u64) -> usize {
-        usize::try_from(offset.saturating_sub(self.start))
-            .unwrap_or(usize::MAX)
-            .min(self.bytes.len())
-    }
-
-    fn cut(&self, start: u64, end: u64) -> Vec<u8> {
-        self.bytes.get(self.at(start)..self.at(end)).unwrap_or_default().to_vec()
-    }
-
-    /// Moving the rest to the front is only worth it when much is done with.
-    fn forget(&mut self, until: u64) {
-        let done = self.at(until);
-        if done > 1 << 18 || done == self.bytes.len() {
-            self.bytes.drain(..done);
-            self.start += done as u64;
-        }
+    /// Takes the bytes up to there off.
+    fn take(&mut self, end: u64) -> Vec<u8> {
+        let count = usize::try_from(end.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        let rest = self.bytes.split_off(count.min(self.bytes.len()));
+        self.start = end;
+        std::mem::replace(&mut self.bytes, rest)
     }
 }
 
@@ -177,7 +212,8 @@ impl Read for Recorded {
         let count = self.reader.read(buffer)?;
         let mut tape = self.tape.borrow_mut();
         tape.bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        if tape.bytes.len() > RECORD_BYTES_MAX {
+        // A block of whole records, and one that may be as long as can be.
+        if tape.bytes.len() > BYTES_READ_AHEAD_MAX {
             let limit = RECORD_BYTES_MAX >> 20;
             let reason = format!("a record is longer than {limit} MiB; is a quote left open?");
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));

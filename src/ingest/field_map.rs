@@ -19,6 +19,9 @@ use crate::{
     model::{ColumnType, Dataset},
 };
 
+/// More fields than this are looked up each time.
+const REMEMBERED_FIELDS_MAX: usize = 256;
+
 /// Where each column's value comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct FieldMap {
@@ -33,6 +36,39 @@ pub(crate) struct FieldMap {
 pub(super) struct Target {
     pub(super) column: usize,
     pub(super) path: Vec<String>,
+}
+
+/// Looks up the fields of one record after the other. Most records have the same fields in the same
+/// order: to compare a name with the last one at its place costs less than to look it up.
+#[derive(Debug)]
+pub(super) struct FieldLookup<'m> {
+    map: &'m FieldMap,
+    last: Vec<(String, &'m [Target])>,
+}
+
+impl<'m> FieldLookup<'m> {
+    pub(super) const fn new(map: &'m FieldMap) -> Self {
+        Self { map, last: Vec::new() }
+    }
+
+    /// The columns that the record's `at`-th field fills.
+    pub(super) fn targets(&mut self, at: usize, field: &str) -> &'m [Target] {
+        match self.last.get_mut(at) {
+            Some((last, targets)) if last == field => targets,
+            Some(other) => {
+                let targets = self.map.targets(field);
+                *other = (field.to_owned(), targets);
+                targets
+            }
+            None => {
+                let targets = self.map.targets(field);
+                if at == self.last.len() && at < REMEMBERED_FIELDS_MAX {
+                    self.last.push((field.to_owned(), targets));
+                }
+                targets
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -15,8 +15,8 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 
 use super::{
-    csv_rows::CsvRows, field_map::FieldMap, ndjson_rows::NdjsonRows, parquet_rows::ParquetRows,
-    reader::RowReader,
+    csv_rows::CsvBlocks, field_map::FieldMap, ndjson_blocks::NdjsonBlocks,
+    parquet_rows::ParquetBlocks, reader::BlockReader,
 };
 use crate::{
     base::{Error, Result},
@@ -104,7 +104,7 @@ impl Input {
         map: &FieldMap,
         staging: &Staging,
         read: Arc<AtomicU64>,
-    ) -> Result<Box<dyn RowReader>> {
+    ) -> Result<Box<dyn BlockReader>> {
         let name = self.name;
         let fail = |error| Error::io(&name, error);
         let source: Box<dyn Read> = match self.source {
@@ -119,14 +119,14 @@ impl Input {
             None => sniffed_format(reader.fill_buf().map_err(fail)?),
         };
         Ok(match format {
-            Format::Ndjson => Box::new(NdjsonRows::new(name, reader)),
-            Format::Csv => Box::new(CsvRows::try_new(name, reader, dataset, map)?),
+            Format::Ndjson => Box::new(NdjsonBlocks::new(name, reader)),
+            Format::Csv => Box::new(CsvBlocks::try_new(name, reader, dataset, map)?),
             Format::Parquet => {
                 // Parquet is read from its end.
                 let staged = format!("input-{}.parquet", uniquely());
                 let (_, mut file) = staging.create(&staged)?;
                 io::copy(&mut reader, &mut file).map_err(fail)?;
-                Box::new(ParquetRows::try_new(name, file, dataset, map)?)
+                Box::new(ParquetBlocks::try_new(name, file, dataset, map)?)
             }
         })
     }

@@ -2,26 +2,34 @@
 //! nothing.
 //!
 //! ```text
-//! input ─ decompress ─ parse ─ draft ─ row builder ─ spool by day ─ parts ─ publish
-//!                         └─ bad rows: counted, described, kept aside
+//! input ─ decompress ─ blocks ┬ read ─ draft ─ by day ┬ spool ┬ sort ─ encode ┬ publish
+//!                             ├ read ─ draft ─ by day ┤       └ sort ─ encode ┘
+//!                             └ …                     └ bad rows: counted, described, kept aside
 //! ```
 //!
 //! Nothing is visible before the whole input was read and judged; memory stays within the spool's
 //! budget whatever the input's size.
 
 mod append;
+mod columns;
 mod csv_rows;
 mod draft;
 mod field_map;
 mod input;
+mod judge;
+mod ndjson_blocks;
 mod ndjson_rows;
 mod parquet_rows;
 mod parts;
+mod plain_json;
 mod publish;
 mod reader;
 mod rejects;
+mod row_rules;
 mod scalar;
 mod spool;
+mod stage;
+mod workers;
 
 pub(crate) use append::append;
 pub use append::{AppendOptions, AppendReport};

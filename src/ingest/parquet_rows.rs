@@ -1,11 +1,15 @@
-//! Parquet files of any tool, column by column into ours.
+//! Parquet files of any tool, their values into our columns.
 
 use std::{fs::File, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray},
+    array::{
+        Array, ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, StringArray,
+        TimestampMicrosecondArray,
+    },
     compute::cast,
-    datatypes::{DataType, TimeUnit, TimestampMicrosecondType},
+    datatypes::{DataType, Decimal128Type, Int64Type, TimeUnit, TimestampMicrosecondType},
+    error::ArrowError,
     json::LineDelimitedWriter,
 };
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -13,7 +17,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use super::{
     draft::{Draft, Fault},
     field_map::FieldMap,
-    reader::RowReader,
+    reader::{BlockReader, RowReader},
     scalar::Scalar,
 };
 use crate::{
@@ -21,24 +25,19 @@ use crate::{
     model::Dataset,
 };
 
-/// Reads Parquet. Instants without a zone are UTC; a bad row is kept aside as JSON.
-pub(super) struct ParquetRows {
-    name: String,
+/// Rows of a block.
+const BLOCK_ROWS: usize = 8192;
+
+/// Reads Parquet, batch by batch. Instants without a zone are UTC.
+pub(super) struct ParquetBlocks {
+    name: Arc<str>,
     batches: ParquetRecordBatchReader,
-    batch: RecordBatch,
-    columns: Vec<(usize, Cells)>,
     /// By field of the file, the columns it fills.
-    targets: Vec<(usize, usize)>,
-    at: usize,
-    row: u64,
+    targets: Arc<[(usize, usize)]>,
+    rows: u64,
 }
 
-enum Cells {
-    Text(StringArray),
-    Instant(TimestampMicrosecondArray),
-}
-
-impl ParquetRows {
+impl ParquetBlocks {
     pub(super) fn try_new(
         name: String,
         file: File,
@@ -71,72 +70,103 @@ impl ParquetRows {
                 )));
             }
         }
-        let batches = builder.with_batch_size(8192).build().map_err(corrupt)?;
-        let batch = RecordBatch::new_empty(schema);
-        Ok(Self { name, batches, batch, columns: Vec::new(), targets, at: 0, row: 0 })
+        let batches = builder.with_batch_size(BLOCK_ROWS).build().map_err(corrupt)?;
+        Ok(Self { name: name.into(), batches, targets: targets.into(), rows: 0 })
     }
+}
 
-    fn next_batch(&mut self) -> Result<bool> {
-        let Some(batch) = self.batches.next() else { return Ok(false) };
-        self.batch = batch.map_err(|error| {
+impl BlockReader for ParquetBlocks {
+    fn next(&mut self) -> Result<Option<Box<dyn RowReader>>> {
+        let Some(batch) = self.batches.next() else { return Ok(None) };
+        let batch = batch.map_err(|error| {
             Error::corrupt(format!("{}: {error}", self.name)).with_source(error)
         })?;
-        self.at = 0;
-        let mut columns = Vec::new();
-        for (field, target) in &self.targets {
-            columns.push((*target, self.cells(self.batch.column(*field))?));
-        }
-        self.columns = columns;
-        Ok(true)
+        let columns = self.targets.iter().map(|(field, target)| {
+            let cells = Cells::of(batch.column(*field)).map_err(|error| {
+                Error::invalid(format!("{}: {error}", self.name)).with_source(error)
+            })?;
+            Ok((*target, cells))
+        });
+        let columns = columns.collect::<Result<_>>()?;
+        let first = self.rows;
+        self.rows += batch.num_rows() as u64;
+        Ok(Some(Box::new(ParquetRows { batch, columns, first, read: 0 })))
     }
+}
 
-    fn cells(&self, array: &ArrayRef) -> Result<Cells> {
-        let unfit = |error: arrow::error::ArrowError| {
-            Error::invalid(format!("{}: {error}", self.name)).with_source(error)
-        };
+/// Some rows of a Parquet file; a bad one is kept aside as JSON.
+struct ParquetRows {
+    batch: RecordBatch,
+    columns: Vec<(usize, Cells)>,
+    /// How many rows come before.
+    first: u64,
+    read: usize,
+}
+
+enum Cells {
+    Integer(Int64Array),
+    Decimal(Decimal128Array, i8),
+    Instant(TimestampMicrosecondArray),
+    Text(StringArray),
+}
+
+impl Cells {
+    fn of(array: &ArrayRef) -> Result<Self, ArrowError> {
         let instant = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
         Ok(match array.data_type() {
             DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
-                let cells = cast(array, &instant).map_err(unfit)?;
-                Cells::Instant(cells.as_primitive::<TimestampMicrosecondType>().clone())
+                let cells = cast(array, &instant)?;
+                Self::Instant(cells.as_primitive::<TimestampMicrosecondType>().clone())
             }
-            _ => {
-                let cells = cast(array, &DataType::Utf8).map_err(unfit)?;
-                Cells::Text(cells.as_string::<i32>().clone())
+            // All of a 64-bit column's values fit, unless it is unsigned.
+            kind if kind.is_signed_integer() => {
+                Self::Integer(cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
             }
+            DataType::Decimal128(_, scale) => {
+                Self::Decimal(array.as_primitive::<Decimal128Type>().clone(), *scale)
+            }
+            _ => Self::Text(cast(array, &DataType::Utf8)?.as_string::<i32>().clone()),
         })
+    }
+
+    fn scalar(&self, at: usize) -> Scalar<'_> {
+        match self {
+            Self::Integer(cells) if cells.is_valid(at) => Scalar::Integer(cells.value(at)),
+            Self::Decimal(cells, scale) if cells.is_valid(at) => {
+                Scalar::Decimal(cells.value(at), *scale)
+            }
+            Self::Instant(cells) if cells.is_valid(at) => Scalar::Micros(cells.value(at)),
+            Self::Text(cells) if cells.is_valid(at) => Scalar::Text(cells.value(at)),
+            _ => Scalar::Null,
+        }
     }
 }
 
 impl RowReader for ParquetRows {
-    fn next(&mut self, draft: &mut Draft<'_>) -> Result<Option<Result<(), Fault>>> {
-        while self.at == self.batch.num_rows() {
-            if !self.next_batch()? {
-                return Ok(None);
-            }
+    fn records_max(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    fn next(&mut self, draft: &mut Draft<'_>) -> Option<Result<(), Fault>> {
+        let at = self.read;
+        if at == self.batch.num_rows() {
+            return None;
         }
-        let at = self.at;
-        self.at += 1;
-        self.row += 1;
+        self.read += 1;
         for (target, cells) in &self.columns {
-            let scalar = match cells {
-                Cells::Text(cells) if cells.is_valid(at) => Scalar::Text(cells.value(at).into()),
-                Cells::Instant(cells) if cells.is_valid(at) => Scalar::Micros(cells.value(at)),
-                _ => Scalar::Null,
-            };
-            if let Err(fault) = draft.set(*target, &scalar) {
-                return Ok(Some(Err(fault)));
+            if let Err(fault) = draft.set(*target, &cells.scalar(at)) {
+                return Some(Err(fault));
             }
         }
-        Ok(Some(Ok(())))
+        Some(Ok(()))
     }
 
     fn line(&self) -> u64 {
-        self.row
+        self.first + self.read as u64
     }
 
-    fn raw(&mut self) -> Result<Vec<u8>> {
-        let row = self.batch.slice(self.at.saturating_sub(1), 1);
+    fn raw(&self) -> Result<Vec<u8>> {
+        let row = self.batch.slice(self.read.saturating_sub(1), 1);
         let mut json = LineDelimitedWriter::new(Vec::new());
         json.write(&row)
             .and_then(|()| json.finish())

@@ -1,22 +1,27 @@
-//! A batch's rows of each day, cut into parts and written as leaves that nobody sees yet.
+//! Parts, sorted and written as leaves that nobody sees yet.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use arrow::{
-    array::RecordBatch,
-    compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch},
+    array::{Array as _, ArrayRef, AsArray, RecordBatch, UInt32Array},
+    compute::{
+        SortColumn, cast, concat, concat_batches, interleave_record_batch, lexsort_to_indices,
+        rank, take,
+    },
+    datatypes::{DataType, TimestampMicrosecondType, UInt32Type},
+    error::ArrowError,
 };
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 
-use super::spool::{Chunk, Spool, SpoolReader};
+use super::{spool::PartRows, workers::Workers};
 use crate::{
     base::{Day, Error, Result},
     model::{BatchId, ContentHash, ContentHasher, Dataset, LeafId},
     store::{FileKind, LeafFooter, Packing, SealedWriter, Staging},
 };
 
-/// Rows of a part. Part of the format: a retry must cut where the first attempt cut, or its leaves
-/// would hold other rows under the same ids.
-const PART_ROWS: usize = 1 << 18;
+/// Neighbouring rows that tell how often a column's values repeat.
+const ROWS_LOOKED_AT: usize = 4096;
 
 /// A leaf on disk, not yet visible.
 #[derive(Debug)]
@@ -27,101 +32,170 @@ pub(super) struct StagedLeaf {
     pub(super) footer: LeafFooter,
 }
 
-/// Writes the parts of one batch.
-pub(super) struct PartWriter<'a> {
-    pub(super) dataset: &'a Dataset,
-    pub(super) staging: &'a Staging,
-    pub(super) batch: &'a BatchId,
-    /// This run of `append`.
-    pub(super) attempt: &'a str,
+/// Parts that are written while the input is read on.
+pub(super) struct PartQueue {
+    writer: Arc<PartWriter>,
+    workers: Workers,
+    bytes_max: usize,
+    under_way: FuturesUnordered<BoxFuture<'static, Result<Written>>>,
+    bytes: usize,
+    leaves: Vec<StagedLeaf>,
+    content: ContentHasher,
 }
 
-impl PartWriter<'_> {
-    /// All parts, by day, and the hash of all rows.
-    pub(super) fn write(&self, spool: Spool<'_>) -> Result<(Vec<StagedLeaf>, ContentHash)> {
-        let mut leaves = Vec::new();
-        let mut content = ContentHasher::default();
-        let (days, reader) = spool.into_days();
-        for (day, chunks) in days {
-            self.write_day(day, chunks, &reader, &mut leaves, &mut content)?;
+/// A part that was written, and the memory that its rows held.
+struct Written {
+    leaf: StagedLeaf,
+    content: ContentHasher,
+    bytes: usize,
+}
+
+impl PartQueue {
+    /// A queue of parts whose rows hold up to so many bytes of memory; but one part, however large.
+    pub(super) fn new(writer: PartWriter, workers: Workers, bytes_max: usize) -> Self {
+        Self {
+            writer: Arc::new(writer),
+            workers,
+            bytes_max,
+            under_way: FuturesUnordered::new(),
+            bytes: 0,
+            leaves: Vec::new(),
+            content: ContentHasher::default(),
         }
-        Ok((leaves, content.finish()))
     }
 
-    fn write_day(
-        &self,
-        day: Day,
-        chunks: Vec<Chunk>,
-        reader: &SpoolReader,
-        leaves: &mut Vec<StagedLeaf>,
-        content: &mut ContentHasher,
-    ) -> Result<()> {
-        let mut part = 0;
-        let mut held: Vec<RecordBatch> = Vec::new();
-        let mut rows = 0;
-        for chunk in chunks {
-            let mut chunk = reader.read(chunk)?;
-            while rows + chunk.num_rows() >= PART_ROWS {
-                let room = PART_ROWS - rows;
-                held.push(chunk.slice(0, room));
-                leaves.push(self.write_part(day, part, &std::mem::take(&mut held), content)?);
-                chunk = chunk.slice(room, chunk.num_rows() - room);
-                part += 1;
-                rows = 0;
-            }
-            if chunk.num_rows() > 0 {
-                rows += chunk.num_rows();
-                held.push(chunk);
-            }
+    /// Adds a part, once there is room for it.
+    pub(super) async fn push(&mut self, part: PartRows) -> Result<()> {
+        let bytes = part.bytes();
+        while !self.under_way.is_empty() && self.bytes + bytes > self.bytes_max {
+            self.settle_one().await?;
         }
-        if !held.is_empty() {
-            leaves.push(self.write_part(day, part, &held, content)?);
-        }
+        self.bytes += bytes;
+        let writer = Arc::clone(&self.writer);
+        let written = self.workers.start(move || {
+            let (leaf, content) = writer.write(&part)?;
+            Ok(Written { leaf, content, bytes })
+        });
+        self.under_way.push(written.boxed());
         Ok(())
     }
 
-    fn write_part(
-        &self,
-        day: Day,
-        part: u32,
-        rows: &[RecordBatch],
-        content: &mut ContentHasher,
-    ) -> Result<StagedLeaf> {
-        let sorted = self.sorted(rows)?;
-        let mut hasher = ContentHasher::default();
-        hasher.add(&sorted)?;
-        content.merge(hasher);
-        let id = LeafId::of(self.batch, day, part);
+    /// All leaves, by day and part, and the hash of all rows.
+    pub(super) async fn finish(mut self) -> Result<(Vec<StagedLeaf>, ContentHash)> {
+        while !self.under_way.is_empty() {
+            self.settle_one().await?;
+        }
+        self.leaves.sort_unstable_by_key(|leaf| (leaf.day, leaf.footer.part));
+        Ok((self.leaves, self.content.finish()))
+    }
+
+    async fn settle_one(&mut self) -> Result<()> {
+        let Some(written) = self.under_way.next().await else { return Ok(()) };
+        let written = written?;
+        self.bytes -= written.bytes;
+        self.leaves.push(written.leaf);
+        self.content.merge(written.content);
+        Ok(())
+    }
+}
+
+/// Writes the parts of one batch.
+pub(super) struct PartWriter {
+    pub(super) dataset: Arc<Dataset>,
+    pub(super) staging: Arc<Staging>,
+    pub(super) batch: BatchId,
+    /// This run of `append`.
+    pub(super) attempt: String,
+}
+
+impl PartWriter {
+    fn write(&self, part: &PartRows) -> Result<(StagedLeaf, ContentHasher)> {
+        let sorted = sorted(&self.dataset, &part.rows)
+            .map_err(|error| Error::internal("sorting a part").with_source(error))?;
+        let mut content = ContentHasher::default();
+        content.add(&sorted)?;
+        let id = LeafId::of(&self.batch, part.day, part.part);
         let (path, file) = self.staging.create(&format!("{id}.parquet"))?;
-        let mut writer =
-            SealedWriter::try_new(path, file, self.dataset.file_schema(), Packing::Small)?;
+        let distinct = distinct_texts(&sorted);
+        let packing = Packing::Small { distinct: &distinct };
+        let mut writer = SealedWriter::try_new(path, file, self.dataset.file_schema(), packing)?;
         writer.write(&sorted)?;
         let footer = LeafFooter {
             id,
             batch: self.batch.to_string(),
-            date: day.to_string(),
-            part,
-            content: hasher.finish(),
-            attempt: self.attempt.to_owned(),
+            date: part.day.to_string(),
+            part: part.part,
+            content: content.finish(),
+            attempt: self.attempt.clone(),
         };
         let (path, bytes) = writer.finish(FileKind::Leaf(footer.clone()))?;
-        Ok(StagedLeaf { day, path, bytes, footer })
+        self.staging.settle(&path)?;
+        Ok((StagedLeaf { day: part.day, path, bytes, footer }, content))
     }
+}
 
-    fn sorted(&self, rows: &[RecordBatch]) -> Result<RecordBatch> {
-        let fail = |error| Error::internal("sorting a part").with_source(error);
-        let rows = concat_batches(&self.dataset.file_schema(), rows).map_err(fail)?;
-        let keys: Vec<_> = self
-            .dataset
-            .sort()
-            .iter()
-            .filter_map(|name| rows.column_by_name(name))
-            .map(|values| SortColumn { values: Arc::clone(values), options: None })
-            .collect();
-        if keys.is_empty() {
-            return Ok(rows);
-        }
-        let order = lexsort_to_indices(&keys, None).map_err(fail)?;
-        take_record_batch(&rows, &order).map_err(fail)
+/// The text columns nearly all of whose values are different, such as ids of requests.
+fn distinct_texts(rows: &RecordBatch) -> Vec<&str> {
+    let is_distinct = |column: &ArrayRef| {
+        let texts = column.as_string_opt::<i32>()?;
+        let texts: Vec<_> = texts.iter().take(ROWS_LOOKED_AT).flatten().collect();
+        let different: HashSet<_> = texts.iter().collect();
+        Some(different.len() > texts.len() / 10 * 9 && !texts.is_empty())
+    };
+    let columns = rows.schema_ref().fields().iter().zip(rows.columns());
+    columns
+        .filter(|(_, column)| is_distinct(column).unwrap_or_default())
+        .map(|(field, _)| field.name().as_str())
+        .collect()
+}
+
+/// The rows in the dataset's order, put together in one go.
+fn sorted(dataset: &Dataset, chunks: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
+    let schema = dataset.file_schema();
+    let keys = dataset.sort().iter().filter_map(|name| schema.index_of(name).ok());
+    let keys = keys.map(|column| {
+        let parts: Vec<_> = chunks.iter().map(|chunk| chunk.column(column).as_ref()).collect();
+        Ok(SortColumn { values: ranked(concat(&parts)?)?, options: None })
+    });
+    let keys = keys.collect::<Result<Vec<_>, ArrowError>>()?;
+    if keys.is_empty() {
+        return concat_batches(&schema, chunks);
     }
+    let order = order(&keys)?;
+    let mut places = Vec::with_capacity(order.len());
+    for (at, chunk) in chunks.iter().enumerate() {
+        places.extend((0..chunk.num_rows()).map(|row| (at, row)));
+    }
+    let sorted: Vec<_> =
+        order.into_iter().filter_map(|row| places.get(row as usize).copied()).collect();
+    interleave_record_batch(&chunks.iter().collect::<Vec<_>>(), &sorted)
+}
+
+/// The rows' numbers in the order of the keys.
+fn order(keys: &[SortColumn]) -> Result<Vec<u32>, ArrowError> {
+    // The usual keys, a text and the time, are sorted as plain numbers.
+    if let [first, second] = keys
+        && let Some(ranks) = first.values.as_primitive_opt::<UInt32Type>()
+        && let Some(times) = second.values.as_primitive_opt::<TimestampMicrosecondType>()
+        && ranks.null_count() + times.null_count() == 0
+    {
+        let pairs = ranks.values().iter().zip(times.values());
+        let mut rows: Vec<_> =
+            pairs.zip(0..).map(|((rank, time), row)| (*rank, *time, row)).collect();
+        rows.sort_unstable();
+        return Ok(rows.into_iter().map(|(_, _, row)| row).collect());
+    }
+    Ok(lexsort_to_indices(keys, None)?.values().to_vec())
+}
+
+/// Numbers in the order of the texts: a log has few different ones, and comparing numbers is cheap.
+fn ranked(key: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    if *key.data_type() != DataType::Utf8 {
+        return Ok(key);
+    }
+    let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let dictionary = cast(&key, &kind)?;
+    let dictionary = dictionary.as_any_dictionary();
+    let ranks = UInt32Array::from(rank(dictionary.values(), None)?);
+    take(&ranks, dictionary.keys(), None)
 }

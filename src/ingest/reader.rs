@@ -1,4 +1,5 @@
-//! What the readers of all formats have in common.
+//! What the readers of all formats have in common: an input is cut into blocks of whole records
+//! where it is read, and the blocks are read record by record, several at once.
 
 use super::draft::{Draft, Fault};
 use crate::base::Result;
@@ -6,22 +7,34 @@ use crate::base::Result;
 /// No record is longer; what is, is a broken file.
 pub(super) const RECORD_BYTES_MAX: usize = 16 << 20;
 
-/// Reads records one by one into a draft.
-pub(super) trait RowReader {
-    /// Fills the cleared draft from the next record: `None` at the end, a fault for a bad record.
+/// Cuts an input into blocks.
+pub(super) trait BlockReader {
+    /// The next block; `None` at the end.
     ///
     /// # Errors
-    /// Only for what ends the whole input: it can't be read on, or is cut short.
-    fn next(&mut self, draft: &mut Draft<'_>) -> Result<Option<Result<(), Fault>>>;
-
-    /// The line, or row, that the last record started on, from 1.
-    fn line(&self) -> u64;
-
-    /// The last record as it came, for the rejects file.
-    fn raw(&mut self) -> Result<Vec<u8>>;
+    /// For what ends the whole input: it can't be read on, or is cut short.
+    fn next(&mut self) -> Result<Option<Box<dyn RowReader>>>;
 
     /// What the rejects file needs before the first record, such as a CSV header.
     fn preamble(&self) -> &[u8] {
         &[]
     }
+}
+
+/// Reads the records of a block one by one into a draft.
+pub(super) trait RowReader: Send {
+    /// No fewer records than there are.
+    fn records_max(&self) -> usize;
+
+    /// Fills the draft's row from the next record: `None` at the end, a fault for a bad record.
+    fn next(&mut self, draft: &mut Draft<'_>) -> Option<Result<(), Fault>>;
+
+    /// The line, or row, of the input that the last record started on, from 1.
+    fn line(&self) -> u64;
+
+    /// The last record as it came, for the rejects file.
+    ///
+    /// # Errors
+    /// `Internal` when it can't be written down.
+    fn raw(&self) -> Result<Vec<u8>>;
 }

@@ -6,11 +6,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{draft::Fault, reader::RowReader};
+use super::draft::Fault;
 use crate::base::{Error, Result};
 
 /// Descriptions kept for messages; every bad row is counted and written to the file.
 const DESCRIBED_MAX: usize = 20;
+
+/// A row that was found bad.
+#[derive(Debug)]
+pub(super) struct BadRow {
+    /// Where it starts, in lines or rows of its input from 1.
+    pub(super) line: u64,
+    /// What is wrong with it.
+    pub(super) fault: Fault,
+    /// The row as it came, if such rows are kept.
+    pub(super) raw: Option<Vec<u8>>,
+}
 
 /// What becomes of bad rows.
 #[derive(Debug, Default)]
@@ -50,27 +61,25 @@ impl Rejects {
         &self.described
     }
 
-    pub(super) fn add(
-        &mut self,
-        name: &str,
-        reader: &mut dyn RowReader,
-        fault: &Fault,
-    ) -> Result<()> {
+    /// Whether bad rows are kept as they came.
+    pub(super) const fn keeps_rows(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Adds a bad row of the input of that name; `preamble` is what goes before its rows.
+    pub(super) fn add(&mut self, name: &str, preamble: &[u8], row: &BadRow) -> Result<()> {
         self.count += 1;
         if self.described.len() < DESCRIBED_MAX {
-            let field = match fault.field.as_str() {
-                "" => String::new(),
-                field => format!("{field}: "),
-            };
-            self.described.push(format!("{name}:{}: {field}{}", reader.line(), fault.reason));
+            let BadRow { line, fault: Fault { field, reason }, .. } = row;
+            let field = if field.is_empty() { String::new() } else { format!("{field}: ") };
+            self.described.push(format!("{name}:{line}: {field}{reason}"));
         }
-        if self.file.is_some() {
-            if reader.preamble() != self.preamble.as_slice() {
-                self.preamble = reader.preamble().to_vec();
-                self.write(reader.preamble())?;
+        if let Some(raw) = &row.raw {
+            if preamble != self.preamble.as_slice() {
+                self.preamble = preamble.to_vec();
+                self.write(preamble)?;
             }
-            let raw = reader.raw()?;
-            self.write(&raw)?;
+            self.write(raw)?;
         }
         Ok(())
     }

@@ -2,31 +2,45 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use arrow::{
+    compute::kernels::cast_utils::string_to_datetime,
+    datatypes::{DECIMAL128_MAX_PRECISION, Decimal128Type, DecimalType as _},
+};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
 use crate::base::MICROS_PER_DAY;
 
 /// A value as the input has it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Scalar<'a> {
     /// Absent, `null`, or an empty CSV field.
     Null,
     /// Text.
-    Text(Cow<'a, str>),
+    Text(&'a str),
     /// A number's text.
     Number(&'a str),
+    /// A whole number, from a typed file.
+    Integer(i64),
+    /// A number with that many digits behind its point, from a typed file.
+    Decimal(i128, i8),
     /// A boolean.
     Boolean(bool),
     /// An instant in microseconds, from a typed file.
     Micros(i64),
 }
 
-impl Scalar<'_> {
-    fn text(&self) -> Option<&str> {
-        match self {
-            Scalar::Text(text) => Some(text),
-            Scalar::Number(text) => Some(text),
-            _ => None,
+impl<'a> Scalar<'a> {
+    /// The text, or the number as one would write it.
+    fn text(&self) -> Option<Cow<'a, str>> {
+        match *self {
+            Self::Text(text) | Self::Number(text) => Some(Cow::Borrowed(text)),
+            Self::Integer(value) => Some(Cow::Owned(value.to_string())),
+            Self::Decimal(value, scale) => Some(Cow::Owned(Decimal128Type::format_decimal(
+                value,
+                DECIMAL128_MAX_PRECISION,
+                scale,
+            ))),
+            Self::Null | Self::Boolean(_) | Self::Micros(_) => None,
         }
     }
 }
@@ -43,7 +57,7 @@ pub(super) struct TimeForm {
 pub(super) fn boolean(scalar: &Scalar<'_>) -> Result<bool, String> {
     match scalar {
         Scalar::Boolean(value) => Ok(*value),
-        other => match other.text() {
+        other => match other.text().as_deref() {
             Some("true" | "True" | "TRUE" | "1") => Ok(true),
             Some("false" | "False" | "FALSE" | "0") => Ok(false),
             _ => Err(format!("{} is not true or false", shown(other))),
@@ -58,8 +72,20 @@ pub(super) fn float(scalar: &Scalar<'_>) -> Result<f64, String> {
         .ok_or_else(|| format!("{} is not a number", shown(scalar)))
 }
 
+/// The text itself; numbers and booleans as one would write them.
+pub(super) fn text<'a>(scalar: &Scalar<'a>) -> Result<Cow<'a, str>, String> {
+    match scalar {
+        Scalar::Boolean(value) => Ok(Cow::Borrowed(if *value { "true" } else { "false" })),
+        other => other.text().ok_or_else(|| "is not text".to_owned()),
+    }
+}
+
 pub(super) fn integer(scalar: &Scalar<'_>) -> Result<i64, String> {
-    let text = scalar.text().ok_or_else(|| format!("{} is not a number", shown(scalar)))?.trim();
+    if let Scalar::Integer(value) = scalar {
+        return Ok(*value);
+    }
+    let text = scalar.text().ok_or_else(|| format!("{} is not a number", shown(scalar)))?;
+    let text = text.trim_ascii();
     if let Ok(value) = text.parse() {
         return Ok(value);
     }
@@ -75,7 +101,14 @@ pub(super) fn integer(scalar: &Scalar<'_>) -> Result<i64, String> {
 
 /// Digits beyond the scale are rounded half away from zero.
 pub(super) fn decimal(scalar: &Scalar<'_>, precision: u8, scale: i8) -> Result<i128, String> {
-    let text = scalar.text().ok_or_else(|| format!("{} is not a number", shown(scalar)))?.trim();
+    if let Scalar::Decimal(value, given) = scalar
+        && *given == scale
+        && value.unsigned_abs() < 10_u128.pow(u32::from(precision))
+    {
+        return Ok(*value);
+    }
+    let text = scalar.text().ok_or_else(|| format!("{} is not a number", shown(scalar)))?;
+    let text = text.trim_ascii();
     let too_large = || format!("{text} is too large for decimal({precision},{scale})");
     match scaled(text, scale) {
         None => Err(format!("{} is not a number", shown(scalar))),
@@ -111,8 +144,15 @@ pub(super) fn ratio(part: i64, whole: i64, precision: u8, scale: i8) -> Option<i
 pub(super) fn instant(scalar: &Scalar<'_>, form: TimeForm) -> Result<(i64, bool), String> {
     let text = match scalar {
         Scalar::Micros(micros) => return Ok((*micros, false)),
-        other => other.text().ok_or_else(|| format!("{} is not a time", shown(other)))?.trim(),
+        other => other.text().ok_or_else(|| format!("{} is not a time", shown(other)))?,
     };
+    let text = text.trim_ascii();
+    // The usual form has a faster way.
+    if text.ends_with('Z')
+        && let Ok(time) = string_to_datetime(&Utc, text)
+    {
+        return Ok((time.timestamp_micros(), false));
+    }
     // In microseconds if it were seconds, so that fractions of seconds count.
     if let Some(number) = scaled(text, 6) {
         let micros = epoch(&number, form).ok_or_else(|| format!("{text} is out of range"))?;
@@ -165,6 +205,34 @@ enum Scaled {
 
 /// A decimal number's text times `10^scale`. `None` when it isn't one.
 fn scaled(text: &str, scale: i8) -> Option<Scaled> {
+    short_scaled(text, scale).map(Scaled::Exact).or_else(|| long_scaled(text, scale))
+}
+
+/// The same of plain digits that fit 64 bits and are no finer than the scale, which most are.
+fn short_scaled(text: &str, scale: i8) -> Option<i128> {
+    let scale = usize::try_from(scale).ok()?;
+    let (negative, unsigned) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    if unsigned.len() > 18 {
+        return None;
+    }
+    let (mut value, mut digits, mut point) = (0_i64, 0, None);
+    for byte in unsigned.bytes() {
+        match byte {
+            b'0'..=b'9' => {
+                value = value * 10 + i64::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if point.is_none() => point = Some(digits),
+            _ => return None,
+        }
+    }
+    let missing = scale.checked_sub(digits - point.unwrap_or(digits))?;
+    let power = 10_i64.checked_pow(u32::try_from(missing).ok()?)?;
+    let value = i128::from(if negative { -value } else { value }) * i128::from(power);
+    (digits > 0).then_some(value)
+}
+
+fn long_scaled(text: &str, scale: i8) -> Option<Scaled> {
     let (negative, unsigned) = match text.as_bytes().first()? {
         b'-' => (true, text.get(1..)?),
         b'+' => (false, text.get(1..)?),
@@ -211,8 +279,7 @@ fn shown(scalar: &Scalar<'_>) -> String {
         Scalar::Null => return "null".to_owned(),
         Scalar::Boolean(value) => return value.to_string(),
         Scalar::Micros(micros) => return micros.to_string(),
-        Scalar::Text(text) => text.as_ref(),
-        Scalar::Number(text) => text,
+        number_or_text => number_or_text.text().unwrap_or_default(),
     };
     let mut short: String = text.chars().take(40).collect();
     if short.len() < text.len() {

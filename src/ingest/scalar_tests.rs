@@ -64,16 +64,12 @@ fn instants_by_form_and_magnitude() {
         "1706092200123.456",
         "1706092200123456789",
     ] {
-        assert_eq!(
-            instant(&Scalar::Text(text.into()), TimeForm::default()),
-            Ok((at, false)),
-            "{text}"
-        );
+        assert_eq!(instant(&Scalar::Text(text), TimeForm::default()), Ok((at, false)), "{text}");
     }
-    let utc = instant(&Scalar::Text("2024-01-24 10:30:00.1234560".into()), TimeForm::default());
+    let utc = instant(&Scalar::Text("2024-01-24 10:30:00.1234560"), TimeForm::default());
     assert_eq!(utc, Ok((at, true)));
     for text in ["", "yesterday", "2024-13-01T00:00:00Z", "1e300", "24/01/2024"] {
-        assert!(instant(&Scalar::Text(text.into()), TimeForm::default()).is_err(), "{text}");
+        assert!(instant(&Scalar::Text(text), TimeForm::default()).is_err(), "{text}");
     }
 }
 

@@ -23,6 +23,7 @@ const ABANDONED: Duration = Duration::from_hours(48);
 #[derive(Debug)]
 pub(crate) struct Staging {
     folder: TempDir,
+    in_root: bool,
 }
 
 impl Staging {
@@ -50,13 +51,26 @@ impl Staging {
                 builder().tempdir().map_err(|error| unwritable(&std::env::temp_dir(), error))?
             }
         };
-        Ok(Self { folder })
+        Ok(Self { folder, in_root: root.local_dir().is_some() })
     }
 
     /// The path of a file in it.
     #[must_use]
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Brings a finished file to the disk, if that is where it stays: what publishing it waits for
+    /// is then done while others are still written.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses.
+    pub(crate) fn settle(&self, path: &Path) -> Result<()> {
+        if !self.in_root {
+            return Ok(());
+        }
+        let settled = File::open(path).and_then(|file| file.sync_all());
+        settled.map_err(|error| unwritable(path, error))
     }
 
     /// A new file in it, open for writing and reading.

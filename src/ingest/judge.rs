@@ -1,0 +1,77 @@
+//! One block: its records read, typed, checked and sorted out by day.
+
+use std::collections::BTreeMap;
+
+use arrow::{
+    array::{RecordBatch, UInt32Array},
+    compute::take_record_batch,
+};
+
+use super::{
+    draft::{Draft, Drafted},
+    field_map::FieldMap,
+    reader::RowReader,
+    rejects::BadRow,
+};
+use crate::{
+    base::{Day, Error, Result},
+    model::Dataset,
+};
+
+/// What a block held.
+#[derive(Debug)]
+pub(super) struct Judged {
+    /// Good rows in the order they came, by day.
+    pub(super) rows: Vec<(Day, RecordBatch)>,
+    /// Bad rows in the order they came.
+    pub(super) bad: Vec<BadRow>,
+    /// How many rows each odd rule marks, as in [`Drafted`].
+    pub(super) odd: Vec<u64>,
+    /// How many records there were.
+    pub(super) read: u64,
+}
+
+/// Says what is good and bad about a dataset's rows.
+pub(super) struct Judge {
+    pub(super) dataset: std::sync::Arc<Dataset>,
+    pub(super) map: FieldMap,
+    pub(super) today: Day,
+    /// Whether bad rows are kept as they came.
+    pub(super) keep_bad: bool,
+}
+
+impl Judge {
+    pub(super) fn judge(&self, mut block: Box<dyn RowReader>) -> Result<Judged> {
+        let mut draft = Draft::new(&self.dataset, &self.map, self.today, block.records_max());
+        let (mut bad, mut read) = (Vec::new(), 0);
+        while let Some(filled) = block.next(&mut draft) {
+            read += 1;
+            if let Err(fault) = draft.finish(filled) {
+                let raw = if self.keep_bad { Some(block.raw()?) } else { None };
+                bad.push(BadRow { line: block.line(), fault, raw });
+            }
+        }
+        let Drafted { rows, days, odd } = draft.take()?;
+        Ok(Judged { rows: by_day(rows, &days)?, bad, odd, read })
+    }
+}
+
+/// The rows of each day; `days` says each one's.
+fn by_day(rows: RecordBatch, days: &[Day]) -> Result<Vec<(Day, RecordBatch)>> {
+    match days.first() {
+        None => return Ok(Vec::new()),
+        // Logs come in the order of time: most blocks are of one day.
+        Some(first) if days.iter().all(|day| day == first) => return Ok(vec![(*first, rows)]),
+        Some(_) => {}
+    }
+    let mut places: BTreeMap<Day, Vec<u32>> = BTreeMap::new();
+    for (place, day) in (0..).zip(days) {
+        places.entry(*day).or_default().push(place);
+    }
+    let taken = places.into_iter().map(|(day, places)| {
+        let rows = take_record_batch(&rows, &UInt32Array::from(places))
+            .map_err(|error| Error::internal("rows of a day").with_source(error))?;
+        Ok((day, rows))
+    });
+    taken.collect()
+}
