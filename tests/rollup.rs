@@ -220,3 +220,29 @@ fn status_says_no_until_every_finished_day_is_served() {
     let status: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(status["days"][0]["states"][0], "current");
 }
+
+/// A coarse rollup's segments are made of a finer one's that has all they need, else of raw rows.
+#[tokio::test]
+async fn segments_are_the_same_bytes_whatever_they_are_made_of() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-01-06").await;
+    for offset in 0..8 {
+        let day = day("2025-12-28").plus(offset);
+        append(&book, &format!("{day}"), &(LOG.hour(day, 0) + &LOG.hour(day, 23))).await;
+    }
+    assert_eq!(rollup(&book).await, 24);
+    let contents = || -> Vec<_> {
+        let files = sandbox.files("rollups").into_iter();
+        files.map(|file| (file.clone(), fs::read(file).unwrap())).collect()
+    };
+    let of_finer = contents();
+    fs::remove_dir_all(sandbox.root().join("rollups")).unwrap();
+    for name in ["org_daily", "platform_daily", "org_hourly"] {
+        let one = JobOptions { names: vec![name.to_owned()], ..JobOptions::default() };
+        book.rollup(&one, |_, _| {}).await.unwrap();
+    }
+    assert_eq!(of_finer.len(), 24);
+    assert!(of_finer == contents());
+    let whole = book.verify(tallybook::Span::ALL, |_| {}).await.unwrap();
+    assert_eq!(whole, None);
+}

@@ -1,15 +1,29 @@
-//! Running the tasks: one after the other, a failing one without the rest.
+//! Running the tasks: several days at once, a failing task without the rest.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::{Built, Task, segment_builder, tasks};
+use futures::{StreamExt as _, stream};
+use tokio::sync::Semaphore;
+
+use super::{
+    Built, Proofs, Task,
+    finer::is_finer,
+    segment_builder::{FinerSegment, Site, Source},
+    tasks,
+};
 use crate::{
-    base::{Clock, Day, Result, Settings, Span},
-    catalog::load,
+    base::{Clock, Day, Error, Result, Settings, Span},
+    catalog::{Freshness, Snapshot, load},
     exec::new_session,
     model::{Dataset, Rollup},
     store::{Root, Staging},
 };
+
+/// Days of more bytes than this are built alone, with all of the memory and all streams.
+const LARGE_DAY_BYTES: u64 = 32 << 20;
 
 /// Which days and rollups.
 #[derive(Clone, Debug, Default)]
@@ -37,10 +51,11 @@ pub enum Outcome {
         took: Duration,
     },
     /// It failed; the other tasks went on.
-    Failed(crate::base::Error),
+    Failed(Error),
 }
 
-/// Builds what is missing or behind, telling `report` of each task as it ends.
+/// Builds what is missing or behind, telling `report` of each task when its day is done, in the
+/// order of days.
 ///
 /// # Errors
 /// For what stops the whole job: an unknown rollup, a root that can't be listed or written to. A
@@ -70,17 +85,86 @@ pub(crate) async fn run(
     }
     let staging = Staging::open(root, settings, clock)?;
     let context = new_session(root, settings)?;
-    for task in &tasks {
+    let site = Site { root, dataset, context: &context, staging: &staging };
+    let at_once = settings.streams.max(1);
+    let places = Semaphore::new(at_once);
+    let (places, snapshot) = (&places, &snapshot);
+    let days = tasks.chunk_by(|one, next| one.day == next.day);
+    let built = days.map(|day| async move {
+        let places_taken = if bytes_of(day) > LARGE_DAY_BYTES { at_once } else { 1 };
+        let places_taken = u32::try_from(places_taken).unwrap_or(1);
+        let place = places.acquire_many(places_taken).await;
+        let outcomes = build_day(site, snapshot, day).await;
+        drop(place);
+        (day, outcomes)
+    });
+    let mut built = stream::iter(built).buffered(at_once);
+    while let Some((tasks, outcomes)) = built.next().await {
+        for (task, outcome) in tasks.iter().zip(&outcomes) {
+            report(task, outcome);
+        }
+    }
+    Ok(())
+}
+
+fn bytes_of(day: &[Task<'_>]) -> u64 {
+    let leaves = day.first().map(|task| &task.leaves).into_iter().flatten();
+    leaves.map(|leaf| leaf.file.size).sum()
+}
+
+/// What became of each of a day's tasks, which build the finest rollups first: others can be made
+/// of them.
+async fn build_day(site: Site<'_>, snapshot: &Snapshot, tasks: &[Task<'_>]) -> Vec<Outcome> {
+    let mut order: Vec<(usize, &Task<'_>)> = tasks.iter().enumerate().collect();
+    order.sort_by_key(|(_, task)| {
+        let (dimensions, states) = (task.rollup.dimensions().len(), task.rollup.states().len());
+        (task.rollup.grain(), std::cmp::Reverse((dimensions, states)))
+    });
+    let rollups = site.dataset.rollups().iter();
+    let is_current = |rollup: &&Rollup| {
+        let day = tasks.first().map(|task| task.day);
+        day.is_some_and(|day| {
+            matches!(snapshot.freshness(rollup.name(), day), Freshness::Current(_))
+        })
+    };
+    let mut there: Vec<&Rollup> = rollups.filter(is_current).collect();
+    let mut proofs = None;
+    let mut outcomes = Vec::with_capacity(tasks.len());
+    for (at, task) in order {
         let start = Instant::now();
-        let built = segment_builder::build(root, dataset, &context, &staging, task).await;
-        let outcome = match built {
-            Ok(built) => Outcome::Built { built, took: start.elapsed() },
+        let outcome = match build_task(site, task, &there, &mut proofs).await {
+            Ok(built) => {
+                there.push(task.rollup);
+                Outcome::Built { built, took: start.elapsed() }
+            }
             Err(error) => {
                 let subject = format!("rollup `{}`, day {}", task.rollup.name(), task.day);
                 Outcome::Failed(error.about(subject))
             }
         };
-        report(task, &outcome);
+        outcomes.push((at, outcome));
     }
-    Ok(())
+    outcomes.sort_by_key(|(at, _)| *at);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// Builds one segment, of a finer rollup's if one of those that are there can serve.
+async fn build_task(
+    site: Site<'_>,
+    task: &Task<'_>,
+    there: &[&Rollup],
+    proofs: &mut Option<Arc<Proofs>>,
+) -> Result<Built> {
+    for finer in there.iter().rev().filter(|other| is_finer(other, task.rollup)) {
+        if let Some(finer) = FinerSegment::find(site.root, finer, task).await {
+            return site.build(task, Source::Finer(finer)).await;
+        }
+    }
+    let proven = if let Some(proven) = proofs {
+        Arc::clone(proven)
+    } else {
+        let proven = Proofs::of(site.root, site.dataset, site.context, &task.leaves).await?;
+        Arc::clone(proofs.insert(Arc::new(proven)))
+    };
+    site.build(task, Source::Leaves(&proven)).await
 }

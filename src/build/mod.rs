@@ -2,13 +2,17 @@
 //! If not, build it. That one question is also the backfill, the repair after late rows and the
 //! recovery after a crash, and any number of hosts may ask it at once: they write the same names.
 
+mod finer;
+mod grouping;
 mod job;
+mod proofs;
 mod segment_builder;
 mod tasks;
 
+pub(crate) use grouping::group_rows;
 pub(crate) use job::run;
 pub use job::{JobOptions, Outcome};
+pub(crate) use proofs::Proofs;
 pub use segment_builder::Built;
-pub(crate) use segment_builder::group_rows;
 pub(crate) use tasks::tasks;
 pub use tasks::{Reason, Task};

@@ -1,41 +1,33 @@
-//! One task: a GROUP BY over the day's leaves, written as a segment.
+//! One task: the day's groups, written as a segment.
 
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, AsArray, RecordBatch},
-    datatypes::{DataType, Int64Type, IntervalMonthDayNano, TimeUnit, TimestampMicrosecondType},
+    array::{AsArray, RecordBatch},
+    datatypes::{Int64Type, TimestampMicrosecondType},
 };
-use datafusion::{
-    common::ScalarValue,
-    execution::SendableRecordBatchStream,
-    functions::datetime::expr_fn::{date_bin, date_trunc},
-    functions_aggregate::expr_fn::{count, max, min},
-    logical_expr::{Expr, cast, ident, lit},
-    prelude::SessionContext,
-};
+use datafusion::{execution::SendableRecordBatchStream, prelude::SessionContext};
 use futures::StreamExt as _;
+use object_store::{ObjectMeta, ObjectStoreExt as _};
 
-use super::Task;
+use super::{
+    Proofs, Task,
+    grouping::{GROUP_FIRST, GROUP_LAST, GROUP_ROWS, group_rows, merge_rows},
+};
 use crate::{
-    base::{Day, Error, ErrorKind, Grain, Result},
-    exec::{FileTable, engine_error},
-    model::{DATE_COLUMN, Dataset, Fold, Rollup},
+    base::{Day, Error, ErrorKind, Result},
+    exec::engine_error,
+    model::{Dataset, Fingerprint, Rollup},
     store::{
-        Creation, FileKind, Leaf, Packing, Root, SealedWriter, SegmentFooter, Staging, create_file,
-        name_damage, read_footer, segment_path,
+        Creation, FileKind, Packing, Root, SealedWriter, SegmentFile, SegmentFooter, Staging,
+        check_file, create_file, name_damage, read_footer, segment_path,
     },
 };
-
-/// Columns that the job needs of each group, and no segment keeps.
-const GROUP_ROWS: &str = "tallybook_rows";
-const GROUP_FIRST: &str = "tallybook_first";
-const GROUP_LAST: &str = "tallybook_last";
 
 /// A segment that was built.
 #[derive(Clone, Copy, Debug)]
 pub struct Built {
-    /// Raw rows read.
+    /// Raw rows that it is of.
     pub rows_in: u64,
     /// Rows of the segment.
     pub rows_out: u64,
@@ -45,143 +37,148 @@ pub struct Built {
     pub creation: Creation,
 }
 
-/// Builds the task's segment and makes it visible.
-///
-/// # Errors
-/// `Corrupt` naming an unreadable leaf, `Invalid` when a sum overflows, `Limit` without memory,
-/// `Unavailable` when disk or store refuse.
-pub(super) async fn build(
-    root: &Root,
-    dataset: &Dataset,
-    context: &SessionContext,
-    staging: &Staging,
-    task: &Task<'_>,
-) -> Result<Built> {
-    let ids = task.leaves.iter().map(|leaf| leaf.id.clone()).collect();
-    let mut footer = SegmentFooter::new(task.rollup, task.day, ids);
-    let mut groups = group_rows(root, dataset, context, task.rollup, &task.leaves).await?;
-    let schema = task.rollup.segment_schema();
-    let name = format!("{}-{}.parquet", task.rollup.name(), footer.fingerprint);
-    let (path, file) = staging.create(&name)?;
-    let mut writer = SealedWriter::try_new(path, file, Arc::clone(&schema), Packing::Quick)?;
-    while let Some(batch) = groups.next().await {
-        let batch = match batch.map_err(engine_error) {
-            Ok(batch) => batch,
-            Err(error) => {
-                let files = task.leaves.iter().map(|leaf| &leaf.file);
-                return Err(name_damage(root, error, files).await);
+/// What a segment is made of.
+#[derive(Debug)]
+pub(super) enum Source<'s> {
+    /// The day's leaves, of which that is proven.
+    Leaves(&'s Proofs),
+    /// A finer rollup's segment of the same leaves.
+    Finer(FinerSegment<'s>),
+}
+
+/// A segment that was read whole and found to be as it was written.
+#[derive(Debug)]
+pub(super) struct FinerSegment<'s> {
+    rollup: &'s Rollup,
+    segment: Arc<SegmentFile>,
+    rows_in: u64,
+}
+
+impl<'s> FinerSegment<'s> {
+    /// That rollup's segment of those leaves, if there is one without damage.
+    pub(super) async fn find(root: &Root, rollup: &'s Rollup, task: &Task<'_>) -> Option<Self> {
+        let fingerprint = Fingerprint::of(task.leaves.iter().map(|leaf| &leaf.id));
+        let location = segment_path(rollup, task.day, &fingerprint);
+        let found = root.store().head(&location).await.ok()?;
+        let file = ObjectMeta { location, ..found };
+        let (_, account) = check_file(root, &file).await.ok()?.ok()?;
+        let account = account?;
+        let account = account.segment().filter(|account| {
+            account.fingerprint == fingerprint && account.definition == rollup.definition_hash()
+        })?;
+        let rows_in = account.rows_in;
+        let segment = Arc::new(SegmentFile { day: task.day, fingerprint, file });
+        Some(Self { rollup, segment, rows_in })
+    }
+}
+
+/// Where segments are built.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'a> {
+    pub(super) root: &'a Root,
+    pub(super) dataset: &'a Dataset,
+    pub(super) context: &'a SessionContext,
+    pub(super) staging: &'a Staging,
+}
+
+impl Site<'_> {
+    /// Builds the task's segment and makes it visible.
+    ///
+    /// # Errors
+    /// `Corrupt` naming an unreadable leaf, `Invalid` when a sum overflows, `Limit` without memory,
+    /// `Unavailable` when disk or store refuse.
+    pub(super) async fn build(self, task: &Task<'_>, source: Source<'_>) -> Result<Built> {
+        let root = self.root;
+        let ids = task.leaves.iter().map(|leaf| leaf.id.clone()).collect();
+        let mut footer = SegmentFooter::new(task.rollup, task.day, ids);
+        let mut groups = self.groups(task, &source).await?;
+        let schema = task.rollup.segment_schema();
+        let name = format!("{}-{}.parquet", task.rollup.name(), footer.fingerprint);
+        let (path, file) = self.staging.create(&name)?;
+        let mut writer = SealedWriter::try_new(path, file, Arc::clone(&schema), Packing::Quick)?;
+        while let Some(batch) = groups.next().await {
+            let batch = match batch.map_err(engine_error) {
+                Ok(batch) => batch,
+                Err(error) => return Err(name_damage(root, error, files(task, &source)).await),
+            };
+            if let Source::Leaves(_) = source {
+                footer.rows_in += check_rows(self.dataset, task.day, &batch)?;
+            }
+            footer.rows_out += batch.num_rows() as u64;
+            let columns = batch.columns().iter().take(schema.fields().len()).cloned().collect();
+            let rows = RecordBatch::try_new(Arc::clone(&schema), columns)
+                .map_err(|error| Error::internal("segment rows").with_source(error))?;
+            writer = encode(move || writer.write(&rows).map(|()| writer)).await?;
+        }
+        if let Source::Finer(finer) = source {
+            footer.rows_in = finer.rows_in;
+        }
+        let (rows_in, rows_out) = (footer.rows_in, footer.rows_out);
+        let target = segment_path(task.rollup, task.day, &footer.fingerprint);
+        let kind = FileKind::Segment(footer.clone());
+        let (path, bytes) = encode(move || writer.finish(kind)).await?;
+        let judge = || async {
+            let Some(found) = read_footer(root, &target).await? else { return Ok(None) };
+            // Another builder's segment of the same leaves holds the same rows.
+            match found.segment() {
+                Some(segment) if *segment == footer => Ok(Some(Creation::Same)),
+                _ => Err(Error::new(
+                    ErrorKind::Corrupt,
+                    format!("{}: is not the segment that its name says", root.full_name(&target)),
+                )),
             }
         };
-        footer.rows_in += check_rows(dataset, task.day, &batch)?;
-        footer.rows_out += batch.num_rows() as u64;
-        let columns = batch.columns().iter().take(schema.fields().len()).cloned().collect();
-        let rows = RecordBatch::try_new(Arc::clone(&schema), columns)
-            .map_err(|error| Error::internal("segment rows").with_source(error))?;
-        writer.write(&rows)?;
+        let creation = create_file(root, &target, &path, judge).await?;
+        drop(std::fs::remove_file(path));
+        Ok(Built { rows_in, rows_out, bytes, creation })
     }
-    let (rows_in, rows_out) = (footer.rows_in, footer.rows_out);
-    let target = segment_path(task.rollup, task.day, &footer.fingerprint);
-    let (path, bytes) = writer.finish(FileKind::Segment(footer.clone()))?;
-    let judge = || async {
-        let Some(found) = read_footer(root, &target).await? else { return Ok(None) };
-        // Another builder's segment of the same leaves holds the same rows.
-        match found.segment() {
-            Some(segment) if *segment == footer => Ok(Some(Creation::Same)),
-            _ => Err(Error::new(
-                ErrorKind::Corrupt,
-                format!("{}: is not the segment that its name says", root.full_name(&target)),
-            )),
+
+    async fn groups(
+        self,
+        task: &Task<'_>,
+        source: &Source<'_>,
+    ) -> Result<SendableRecordBatchStream> {
+        match source {
+            Source::Leaves(proofs) => {
+                let rows = (task.day, task.leaves.as_slice());
+                group_rows(self.root, self.dataset, self.context, task.rollup, rows, proofs).await
+            }
+            Source::Finer(finer) => {
+                merge_rows(self.root, self.context, task.rollup, finer.rollup, &finer.segment).await
+            }
         }
-    };
-    let creation = create_file(root, &target, &path, judge).await?;
-    drop(std::fs::remove_file(path));
-    Ok(Built { rows_in, rows_out, bytes, creation })
-}
-
-/// The rollup's rows of these leaves, sorted by dimensions and bucket; behind its columns come the
-/// number, first and last instant of each group's raw rows.
-///
-/// # Errors
-/// DataFusion's, when the plan can't be made.
-pub(crate) async fn group_rows(
-    root: &Root,
-    dataset: &Dataset,
-    context: &SessionContext,
-    rollup: &Rollup,
-    leaves: &[Arc<Leaf>],
-) -> Result<SendableRecordBatchStream> {
-    let time = ident(dataset.time_column());
-    let bucket = match rollup.grain() {
-        Grain::Day => ident(DATE_COLUMN),
-        Grain::Hour => date_trunc(lit("hour"), time.clone()),
-        Grain::QuarterHour => quarter_hour(time.clone()),
-    };
-    let names = || rollup.dimensions().iter().map(|column| ident(&column.name));
-    let mut groups = vec![bucket.alias(rollup.bucket_column())];
-    groups.extend(names());
-    let mut partials = Vec::new();
-    let mut columns = vec![ident(rollup.bucket_column())];
-    columns.extend(names());
-    for (state, kind) in rollup.states() {
-        // Sums of integers are made in a type that has room, so that one too large for its column
-        // is an error instead of a wrong number.
-        let wide = state.fold == Fold::Sum && *kind == DataType::Int64;
-        let fold = if wide { Fold::WideSum } else { state.fold };
-        let (argument, argument_type) = match rollup.argument(dataset, state) {
-            None => (None, DataType::Int64),
-            Some((argument, kind)) => (Some(argument), kind),
-        };
-        let partial = fold.partial(argument, &argument_type, None)?;
-        partials.push(partial.alias(state.name()));
-        columns.push(cast(ident(state.name()), kind.clone()).alias(state.name()));
     }
-    partials.push(count(lit(1_i64)).alias(GROUP_ROWS));
-    partials.push(min(time.clone()).alias(GROUP_FIRST));
-    partials.push(max(time).alias(GROUP_LAST));
-    columns.extend([GROUP_ROWS, GROUP_FIRST, GROUP_LAST].map(ident));
-    let order = names().chain([ident(rollup.bucket_column())]);
-    let order: Vec<_> = order.map(|column: Expr| column.sort(true, false)).collect();
-    let table = FileTable::of_leaves(root, dataset, leaves);
-    let rows = context
-        .read_table(Arc::new(table))
-        .and_then(|rows| match rollup.filter_expr() {
-            None => Ok(rows),
-            Some(filter) => rows.filter(filter.clone()),
-        })
-        .and_then(|rows| rows.aggregate(groups, partials))
-        .and_then(|rows| rows.select(columns))
-        .and_then(|rows| rows.sort(order))
-        .map_err(engine_error)?;
-    rows.execute_stream().await.map_err(engine_error)
 }
 
-/// Quarters of UTC hours are those of the epoch.
-fn quarter_hour(time: Expr) -> Expr {
-    let micros = Grain::QuarterHour.micros();
-    let stride = IntervalMonthDayNano::new(0, 0, micros * 1_000);
-    let epoch = ScalarValue::TimestampNanosecond(Some(0), Some("UTC".into()));
-    let quarter = date_bin(lit(ScalarValue::IntervalMonthDayNano(Some(stride))), time, lit(epoch));
-    cast(quarter, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
+/// Encoding keeps a core busy: on a thread of its own, so that other days are built beside it.
+async fn encode<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Error::internal("encoding").with_source(error))?
+}
+
+/// The files that a segment is made of.
+fn files<'s>(task: &'s Task<'_>, source: &'s Source<'_>) -> Vec<&'s ObjectMeta> {
+    match source {
+        Source::Leaves(_) => task.leaves.iter().map(|leaf| &leaf.file).collect(),
+        Source::Finer(finer) => vec![&finer.segment.file],
+    }
 }
 
 /// The raw rows behind a batch of groups, all of which must be of the day.
 fn check_rows(dataset: &Dataset, day: Day, batch: &RecordBatch) -> Result<u64> {
-    let column = |name| {
-        batch.column_by_name(name).ok_or_else(|| Error::internal(format!("no column {name}")))
+    let outside = |name| {
+        let instants = batch.column_by_name(name)?.as_primitive::<TimestampMicrosecondType>();
+        Some(instants.iter().any(|micros| micros.is_none_or(|at| Day::of_micros(at) != day)))
     };
-    let (rows, first, last) = (column(GROUP_ROWS)?, column(GROUP_FIRST)?, column(GROUP_LAST)?);
-    let first = first.as_primitive::<TimestampMicrosecondType>();
-    let last = last.as_primitive::<TimestampMicrosecondType>();
-    let outside = |micros: i64| Day::of_micros(micros) != day;
-    let foreign = first.null_count() > 0
-        || first.values().iter().copied().any(outside)
-        || last.values().iter().copied().any(outside);
-    if foreign {
+    // Without those columns it is proven.
+    if [GROUP_FIRST, GROUP_LAST].into_iter().filter_map(outside).any(|outside| outside) {
         return Err(Error::corrupt(format!(
             "a file in the folder of {day} holds rows whose `{}` is not of that day",
             dataset.time_column()
         )));
     }
+    let rows = batch.column_by_name(GROUP_ROWS);
+    let rows = rows.ok_or_else(|| Error::internal(format!("no column {GROUP_ROWS}")))?;
     let rows: i64 = rows.as_primitive::<Int64Type>().values().iter().sum();
     Ok(rows.unsigned_abs())
 }

@@ -14,7 +14,7 @@ use object_store::ObjectMeta;
 use super::Tallybook;
 use crate::{
     base::{Day, Result, Span},
-    build::group_rows,
+    build::{Proofs, group_rows},
     catalog::Freshness,
     exec::{FileTable, engine_error},
     model::Rollup,
@@ -66,7 +66,7 @@ pub(super) async fn verify(
             };
             let in_it = leaves.iter().filter(|leaf| !late.iter().any(|late| late.id == leaf.id));
             let in_it: Vec<_> = in_it.cloned().collect();
-            match check_segment(book, rollup, segment, &in_it).await? {
+            match check_segment(book, rollup, segment, (day, &in_it)).await? {
                 Ok(checked) => report(&checked),
                 Err(difference) => return Ok(Some(difference)),
             }
@@ -122,7 +122,7 @@ async fn check_segment(
     book: &Tallybook,
     rollup: &Rollup,
     segment: &Arc<SegmentFile>,
-    leaves: &[Arc<Leaf>],
+    rows_of: (Day, &[Arc<Leaf>]),
 ) -> Result<Verdict> {
     let rows = match check_file(book.root(), &segment.file).await? {
         Ok((rows, _)) => rows,
@@ -130,7 +130,16 @@ async fn check_segment(
     };
     let schema = rollup.segment_schema();
     let (root, context) = (book.root(), book.context());
-    let groups = group_rows(root, book.dataset(), context, rollup, leaves).await?;
+    let groups = group_rows(
+        root,
+        book.dataset(),
+        context,
+        rollup,
+        rows_of,
+        // Nothing is taken from the leaves' own statistics.
+        &Proofs::default(),
+    )
+    .await?;
     let expected =
         datafusion::physical_plan::common::collect(groups).await.map_err(engine_error)?;
     let expected = joined(&schema, &expected)?;
