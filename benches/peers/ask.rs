@@ -1,5 +1,6 @@
-//! Answers questions in one process, for `compare.py`: a line of SQL in; a line of JSON out, with
-//! the milliseconds that it took, its statistics, and the rows as CSV.
+//! Answers questions in one process, for `compare.py`. A line of JSON in, `{"clients":1,"sql":[…]}`;
+//! a line of JSON out, with the milliseconds that all took and each, each one's statistics, and its
+//! rows as CSV.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,11 +10,17 @@
     reason = "a benchmark fails by panicking, and prints what it measures"
 )]
 
-use std::{io, time::Instant};
+use std::{io, sync::Arc, time::Instant};
 
 use arrow::{array::RecordBatch, csv::Writer};
-use serde_json::json;
-use tallybook::Tallybook;
+use futures::{StreamExt as _, stream};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tallybook::{Stats, Tallybook};
+
+/// The program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn csv(batches: &[RecordBatch]) -> String {
     let mut text = Vec::new();
@@ -29,12 +36,39 @@ async fn main() {
         eprintln!("benches/peers/compare.py runs this over a root of its own");
         return;
     };
-    let book = Tallybook::open(&root).await.unwrap();
+    let book = Arc::new(Tallybook::open(&root).await.unwrap());
     for line in io::stdin().lines() {
-        let start = Instant::now();
-        let answer = book.sql(&line.unwrap()).await.unwrap();
-        let (rows, stats) = answer.collect().await.unwrap();
-        let ms = start.elapsed().as_secs_f64() * 1e3;
-        println!("{}", json!({"ms": ms, "stats": stats, "csv": csv(&rows)}));
+        let questions: Questions = serde_json::from_str(&line.unwrap()).unwrap();
+        println!("{}", answer(&book, questions).await);
     }
+}
+
+#[derive(Deserialize)]
+struct Questions {
+    clients: usize,
+    sql: Vec<String>,
+}
+
+/// All questions, as many at once as there are clients.
+async fn answer(book: &Arc<Tallybook>, questions: Questions) -> Value {
+    let start = Instant::now();
+    let asked = questions.sql.into_iter().map(|sql| {
+        let book = Arc::clone(book);
+        async move { tokio::spawn(async move { ask(&book, &sql).await }).await.unwrap() }
+    });
+    let answers: Vec<_> = stream::iter(asked).buffered(questions.clients).collect().await;
+    let ms = start.elapsed().as_secs_f64() * 1e3;
+    let (mut each, mut stats, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    for (ms, of_one, batches) in answers {
+        each.push(ms);
+        stats.push(of_one);
+        rows.push(csv(&batches));
+    }
+    json!({"ms": ms, "each_ms": each, "stats": stats, "csv": rows})
+}
+
+async fn ask(book: &Tallybook, sql: &str) -> (f64, Stats, Vec<RecordBatch>) {
+    let start = Instant::now();
+    let (rows, stats) = book.sql(sql).await.unwrap().collect().await.unwrap();
+    (start.elapsed().as_secs_f64() * 1e3, stats, rows)
 }
