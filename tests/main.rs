@@ -26,6 +26,7 @@ mod kill;
 mod library;
 mod local_time;
 mod object_stores;
+mod prepared;
 mod readme;
 mod rollup;
 mod routes;

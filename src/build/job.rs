@@ -75,7 +75,7 @@ pub(crate) async fn run(
     let last = options.to.unwrap_or_else(|| clock.today().plus(-1));
     let start = options.from.map_or(i64::MIN, Day::start_micros);
     let span = Span::new(start, last.span().end);
-    let snapshot = load(root, dataset, span).await?;
+    let snapshot = load(root, span, dataset.rollups()).await?;
     let tasks = tasks(&snapshot, span, &rollups);
     if options.dry_run || tasks.is_empty() {
         for task in &tasks {

@@ -5,108 +5,75 @@ use std::{
     sync::Arc,
 };
 
-use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
-use object_store::ObjectMeta;
+use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream, try_join};
 
 use super::{Freshness, Snapshot, freshness};
 use crate::{
     base::{Day, Error, Result, Span},
-    model::{Dataset, Fingerprint, LeafId, Rollup},
+    model::{Fingerprint, LeafId, Rollup},
     store::{
-        FileFooter, Leaf, Root, SegmentFile, list_days, raw_prefix, read_metadata, segments_prefix,
+        FileFooter, LeafDay, Root, SegmentDay, SegmentFile, list_leaves, list_segments,
+        read_metadata,
     },
 };
-
-/// Up to so many days, each day's folder of a remote store is listed; beyond, the whole of `raw/`.
-const DAY_LISTINGS_MAX: i64 = 31;
 
 /// Requests under way at once.
 const CONCURRENT_REQUESTS: usize = 32;
 
-/// Lists what touches `span`.
+/// Lists what touches `span`: raw files, and segments of those rollups.
 ///
-/// Segments are listed after leaves, so that a segment seen is never newer than the leaves seen:
-/// one that a builder adds in between has a fingerprint of leaves that this snapshot doesn't have.
+/// All is listed at once. A segment that a builder adds meanwhile may hold a leaf that this
+/// snapshot doesn't have; its leaves are then not all live, and it is not used.
 ///
 /// # Errors
 /// What the store says; `Corrupt` naming the segment whose footer can't be read.
-pub(crate) async fn load(root: &Root, dataset: &Dataset, span: Span) -> Result<Snapshot> {
-    let leaves = list_leaves(root, span).await?;
-    let mut snapshot = Snapshot::new(leaves, BTreeMap::new());
-    if snapshot.days(span).next().is_none() {
-        return Ok(snapshot);
-    }
-    let days = snapshot.days(span);
-    let days: Vec<_> = days
-        .map(|(day, leaves)| (day, leaves, Fingerprint::of(leaves.iter().map(|leaf| &leaf.id))))
-        .collect();
-    let rollups = dataset.rollups().iter();
-    let rollups = try_join_all(rollups.map(|rollup| load_rollup(root, rollup, &days, span)));
-    let names = dataset.rollups().iter().map(|rollup| rollup.name().to_owned());
-    let rollups = names.zip(rollups.await?).collect();
-    snapshot.rollups = rollups;
-    Ok(snapshot)
+pub(crate) async fn load<'r>(
+    root: &Root,
+    span: Span,
+    rollups: impl IntoIterator<Item = &'r Rollup>,
+) -> Result<Snapshot> {
+    let Some(bounds) = span.day_bounds() else { return Ok(Snapshot::default()) };
+    let rollups: Vec<_> = rollups.into_iter().collect();
+    let segments = rollups.iter().map(|rollup| list_segments(root, rollup, bounds));
+    let (days, segments) = try_join!(list_leaves(root, bounds), try_join_all(segments))?;
+    let of_rollups = rollups.iter().zip(segments);
+    let of_rollups = of_rollups.map(|(rollup, segments)| serving(root, rollup, &days, segments));
+    let of_rollups = try_join_all(of_rollups).await?;
+    let names = rollups.iter().map(|rollup| rollup.name().to_owned());
+    Ok(Snapshot::new(days, names.zip(of_rollups).collect()))
 }
 
-async fn list_leaves(root: &Root, span: Span) -> Result<Vec<Leaf>> {
-    let prefix = raw_prefix();
-    let Some((first, last)) = span.day_bounds() else { return Ok(Vec::new()) };
-    let files = list_days(root, &prefix, (first, last), DAY_LISTINGS_MAX).await?;
-    Ok(files
-        .into_iter()
-        .map(|(name, file)| {
-            let id = LeafId::parse(&name.stem).unwrap_or_else(|| foreign_id(&file));
-            Leaf { id, day: name.day, file }
-        })
-        .collect())
-}
-
-fn foreign_id(file: &ObjectMeta) -> LeafId {
-    let version = match (&file.e_tag, &file.version) {
-        (Some(tag), _) => tag.clone(),
-        (None, Some(version)) => version.clone(),
-        (None, None) => file.last_modified.to_rfc3339(),
-    };
-    LeafId::of_foreign(file.location.as_ref(), file.size, &version)
-}
-
-async fn load_rollup(
+/// How far the listed segments of a rollup serve each day.
+async fn serving(
     root: &Root,
     rollup: &Rollup,
-    live: &[(Day, &[Arc<Leaf>], Fingerprint)],
-    span: Span,
+    days: &[Arc<LeafDay>],
+    listed: Vec<Arc<SegmentDay>>,
 ) -> Result<BTreeMap<Day, Freshness>> {
-    let prefix = segments_prefix(rollup);
-    let mut listed: BTreeMap<Day, Vec<Arc<SegmentFile>>> = BTreeMap::new();
-    let Some(bounds) = span.day_bounds() else { return Ok(BTreeMap::new()) };
-    for (name, file) in list_days(root, &prefix, bounds, 0).await? {
-        if let Some(fingerprint) = Fingerprint::parse(&name.stem) {
-            let segment = SegmentFile { day: name.day, fingerprint, file };
-            listed.entry(name.day).or_default().push(Arc::new(segment));
-        }
-    }
-    let mut days = BTreeMap::new();
+    let mut listed = listed.into_iter().peekable();
+    let mut known = Vec::with_capacity(days.len());
     let mut unsure = Vec::new();
-    for (day, leaves, fingerprint) in live {
-        let Some(segments) = listed.remove(day) else { continue };
-        let unread: Vec<_> = segments.into_iter().map(|segment| (segment, None)).collect();
-        match freshness(leaves, fingerprint, &unread) {
-            Freshness::Missing => unsure.push((*day, leaves.to_vec(), fingerprint.clone(), unread)),
-            known => drop(days.insert(*day, known)),
+    for live in days {
+        while listed.next_if(|segments| segments.day < live.day).is_some() {}
+        let Some(segments) = listed.next_if(|segments| segments.day == live.day) else { continue };
+        let unread = segments.segments.iter().map(|segment| (Arc::clone(segment), None));
+        match freshness(&live.leaves, &live.fingerprint, &unread.collect::<Vec<_>>()) {
+            Freshness::Missing => unsure.push((Arc::clone(live), segments)),
+            current => known.push((live.day, current)),
         }
     }
     let read = stream::iter(unsure)
-        .map(|(day, leaves, fingerprint, unread)| async move {
-            let mut read = Vec::with_capacity(unread.len());
-            for (segment, _) in unread {
-                let built_from = built_from(root, rollup, &segment).await?;
-                read.push((segment, Some(built_from)));
+        .map(|(live, segments)| async move {
+            let mut read = Vec::with_capacity(segments.segments.len());
+            for segment in &segments.segments {
+                let built_from = built_from(root, rollup, segment).await?;
+                read.push((Arc::clone(segment), Some(built_from)));
             }
-            Ok::<_, Error>((day, freshness(&leaves, &fingerprint, &read)))
+            Ok::<_, Error>((live.day, freshness(&live.leaves, &live.fingerprint, &read)))
         })
         .buffered(CONCURRENT_REQUESTS);
-    days.extend(read.try_collect::<Vec<_>>().await?);
-    Ok(days)
+    known.extend(read.try_collect::<Vec<_>>().await?);
+    Ok(known.into_iter().collect())
 }
 
 /// The leaves that a segment says it was built from; what it says is checked against its name.

@@ -5,39 +5,41 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::Freshness;
 use crate::{
     base::{Day, Span},
-    store::Leaf,
+    store::{Leaf, LeafDay},
 };
 
 /// The live leaves of each day inside a span, and the freshness of each rollup there. Taken once
-/// per query; what comes later is another snapshot's.
-#[derive(Clone, Debug, Default)]
+/// per query; what comes later is another snapshot's. Equal ones lead to the same plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Snapshot {
-    pub(super) leaves: BTreeMap<Day, Vec<Arc<Leaf>>>,
+    days: BTreeMap<Day, Arc<LeafDay>>,
     /// By rollup, then day. A day that isn't there is missing.
-    pub(super) rollups: BTreeMap<String, BTreeMap<Day, Freshness>>,
+    rollups: BTreeMap<String, BTreeMap<Day, Freshness>>,
 }
 
 impl Snapshot {
-    /// A snapshot of those leaves and that freshness, by rollup name and day.
+    /// A snapshot of those days and that freshness, by rollup name and day.
     #[must_use]
     pub(crate) fn new(
-        leaves: impl IntoIterator<Item = Leaf>,
+        days: impl IntoIterator<Item = Arc<LeafDay>>,
         rollups: BTreeMap<String, BTreeMap<Day, Freshness>>,
     ) -> Self {
-        let mut days: BTreeMap<Day, Vec<Arc<Leaf>>> = BTreeMap::new();
-        for leaf in leaves {
-            days.entry(leaf.day).or_default().push(Arc::new(leaf));
-        }
-        for leaves in days.values_mut() {
-            leaves.sort_by(|a, b| a.id.cmp(&b.id));
-        }
-        Self { leaves: days, rollups }
+        let days = days.into_iter().filter(|day| !day.leaves.is_empty());
+        Self { days: days.map(|day| (day.day, day)).collect(), rollups }
+    }
+
+    /// The same, as if there were no other rollups than those.
+    #[must_use]
+    pub(crate) fn only(&self, rollups: &[String]) -> Self {
+        let kept = self.rollups.iter().filter(|(name, _)| rollups.contains(name));
+        let rollups = kept.map(|(name, days)| (name.clone(), days.clone())).collect();
+        Self { days: self.days.clone(), rollups }
     }
 
     /// The days that touch `span` and have raw rows, with their leaves in the order of their ids.
     pub(crate) fn days(&self, span: Span) -> impl Iterator<Item = (Day, &[Arc<Leaf>])> {
-        let days = span.day_bounds().map(|(first, last)| self.leaves.range(first..=last));
-        days.into_iter().flatten().map(|(day, leaves)| (*day, leaves.as_slice()))
+        let days = span.day_bounds().map(|(first, last)| self.days.range(first..=last));
+        days.into_iter().flatten().map(|(day, live)| (*day, live.leaves.as_slice()))
     }
 
     /// How far that rollup serves each day; a day that isn't there is missing.

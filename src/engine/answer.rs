@@ -26,7 +26,7 @@ use crate::{
 /// An answer under way.
 pub struct Answer {
     stream: SendableRecordBatchStream,
-    decision: Decision,
+    decision: Arc<Decision>,
     plan: Arc<dyn ExecutionPlan>,
     times: Times,
     before: Before,
@@ -81,7 +81,7 @@ pub struct Stats {
 impl Answer {
     pub(super) fn new(
         stream: SendableRecordBatchStream,
-        decision: Decision,
+        decision: Arc<Decision>,
         plan: Arc<dyn ExecutionPlan>,
         times: Times,
         before: Before,
@@ -97,7 +97,7 @@ impl Answer {
 
     /// Where the answer comes from, and why.
     #[must_use]
-    pub const fn decision(&self) -> &Decision {
+    pub fn decision(&self) -> &Decision {
         &self.decision
     }
 

@@ -3,6 +3,7 @@
 mod answer;
 mod explain;
 mod named_query;
+mod prepared;
 mod query;
 mod registered;
 mod sources;

@@ -25,18 +25,19 @@ use datafusion::{
 use super::{
     Answer, Explanation, Tallybook,
     answer::{Before, Times},
+    prepared::Prepared,
     sources::RootSources,
     tables,
 };
 use crate::{
-    base::{Error, Result, Route, Zone},
-    catalog::Snapshot,
+    base::{Error, Result, Route, Span, Zone},
+    catalog::{Snapshot, load},
     exec::engine_error,
-    plan::{Decision, Rewriter, RouteTaken, span_needed},
+    plan::{Decision, Rewriter, RouteTaken, is_repeatable, span_needed},
 };
 
 /// A question in SQL.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
     /// One SELECT. `$name` stands for a parameter.
     pub sql: String,
@@ -81,7 +82,7 @@ impl Question {
 /// A question, decided on and ready to run.
 struct Planned {
     physical: Arc<dyn ExecutionPlan>,
-    decision: Decision,
+    decision: Arc<Decision>,
     /// What planning took, without waiting for the store.
     planning: Duration,
 }
@@ -103,19 +104,65 @@ pub(super) async fn explain(book: &Tallybook, question: &Question) -> Result<Exp
 
 async fn plan(book: &Tallybook, question: &Question) -> Result<Planned> {
     let start = Instant::now();
+    let mut waited = Duration::ZERO;
     let state = tables::state(book, question.time_zone).await?;
-    let analyzed = analyze(&state, question).await.map_err(engine_error)?;
-    let (plan, decision, waited) = decide(book, question.route, analyzed).await?;
-    let physical = state.create_physical_plan(&plan).await.map_err(engine_error)?;
+    let (plan, decision) = match prepared(book, question, &mut waited).await? {
+        Some(known) => (known.plan.clone(), Arc::clone(&known.decision)),
+        None => prepare_new(book, &state, question, &mut waited).await?,
+    };
+    let physical = state.query_planner().create_physical_plan(&plan, &state).await;
+    let physical = physical.map_err(engine_error)?;
     Ok(Planned { physical, decision, planning: start.elapsed().saturating_sub(waited) })
 }
 
-/// The plan over the files that answer it, by one snapshot; and how long that was waited for.
-pub(super) async fn decide(
+/// The question's plan of before, if a new snapshot shows the same files. The time that the
+/// snapshot took is added to `waited`.
+async fn prepared(
     book: &Tallybook,
-    route: Route,
-    plan: LogicalPlan,
-) -> Result<(LogicalPlan, Decision, Duration)> {
+    question: &Question,
+    waited: &mut Duration,
+) -> Result<Option<Arc<Prepared>>> {
+    let Some(known) = book.prepared().find(question) else { return Ok(None) };
+    let listing = Instant::now();
+    let rollups = known.rollups.iter().map(|name| book.dataset().rollup(name));
+    let rollups: Vec<_> = rollups.collect::<Result<_>>()?;
+    let snapshot = load(book.root(), known.span, rollups).await?;
+    *waited += listing.elapsed();
+    Ok((snapshot == known.snapshot).then_some(known))
+}
+
+/// The question's optimized plan, which is kept for the next time.
+async fn prepare_new(
+    book: &Tallybook,
+    state: &SessionState,
+    question: &Question,
+    waited: &mut Duration,
+) -> Result<(LogicalPlan, Arc<Decision>)> {
+    let (analyzed, repeatable) = analyze(state, question).await.map_err(engine_error)?;
+    let decided = decide(book, question.route, analyzed).await?;
+    *waited += decided.waited;
+    let plan = state.optimize(&decided.plan).map_err(engine_error)?;
+    let decision = Arc::new(decided.decision);
+    if repeatable {
+        let (plan, decision) = (plan.clone(), Arc::clone(&decision));
+        let prepared = Prepared::new(decided.span, &decided.snapshot, plan, decision);
+        book.prepared().keep(question, prepared);
+    }
+    Ok((plan, decision))
+}
+
+/// A plan over the files that answer it, by one snapshot.
+pub(super) struct Decided {
+    pub(super) plan: LogicalPlan,
+    decision: Decision,
+    span: Span,
+    snapshot: Snapshot,
+    /// How long the snapshot was waited for.
+    waited: Duration,
+}
+
+/// Takes a snapshot, and rewrites the plan for it.
+pub(super) async fn decide(book: &Tallybook, route: Route, plan: LogicalPlan) -> Result<Decided> {
     let span = span_needed(&plan, book.dataset()).map_err(engine_error)?;
     let listing = Instant::now();
     let snapshot = book.snapshot(span).await?;
@@ -126,7 +173,7 @@ pub(super) async fn decide(
         return Err(Error::invalid(format!("rollups alone can't answer this\n{why}")));
     }
     check_limit(book, &decision)?;
-    Ok((plan, decision, waited))
+    Ok(Decided { plan, decision, span, snapshot, waited })
 }
 
 fn check_limit(book: &Tallybook, decision: &Decision) -> Result<()> {
@@ -160,11 +207,12 @@ fn rewrite(
     rewriter.rewrite(plan).map_err(engine_error)
 }
 
-/// Parsed, with types and parameters resolved, and with filters where the rewrite looks for them.
+/// Parsed, with types and parameters resolved, and with filters where the rewrite looks for them;
+/// and whether it means the same when it is asked again.
 async fn analyze(
     state: &SessionState,
     question: &Question,
-) -> datafusion::error::Result<LogicalPlan> {
+) -> datafusion::error::Result<(LogicalPlan, bool)> {
     let plan = state.create_logical_plan(&question.sql).await?;
     // Questions change nothing, whatever their text says.
     SQLOptions::new()
@@ -179,8 +227,9 @@ async fn analyze(
         .collect();
     let plan =
         if values.is_empty() { plan } else { plan.with_param_values(ParamValues::Map(values))? };
-    let options = state.config_options();
-    prepare(state.analyzer().execute_and_check(plan, options, |_, _| {})?, state)
+    let analyzed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
+    let repeatable = is_repeatable(&analyzed)?;
+    Ok((prepare(analyzed, state)?, repeatable))
 }
 
 /// An analyzed plan with its filters where the rewrite looks for them, and subqueries as joins.

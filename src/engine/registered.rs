@@ -156,7 +156,7 @@ impl QueryPlanner for AskingPlanner {
         state.config_mut().options_mut().execution.skip_physical_aggregate_schema_check = true;
         let prepared = query::prepare(asked.plan.clone(), &state)?;
         let decided = query::decide(&self.book, Route::Auto, prepared).await;
-        let (rewritten, ..) = decided.map_err(into_datafusion)?;
+        let rewritten = decided.map_err(into_datafusion)?.plan;
         let optimized = state.optimizer().optimize(rewritten, &state, |_, _| {})?;
         let whole = plan.clone().transform(|node| match &node {
             LogicalPlan::Extension(_) if self::asked(&node).is_some() => {

@@ -7,8 +7,8 @@ use datafusion::prelude::SessionContext;
 use object_store::{ObjectStore as _, PutMode, PutOptions, PutPayload, path::Path};
 
 use super::{
-    Answer, Checked, Difference, Explanation, Question, Status, query, registered, status, tables,
-    verify,
+    Answer, Checked, Difference, Explanation, Question, Status, prepared::PreparedQuestions, query,
+    registered, status, tables, verify,
 };
 use crate::{
     base::{Clock, Error, ErrorKind, Result, Settings, Span, SystemClock},
@@ -28,6 +28,7 @@ pub struct Tallybook {
     clock: Arc<dyn Clock>,
     context: SessionContext,
     segments: Arc<SegmentCache>,
+    prepared: PreparedQuestions,
 }
 
 impl Tallybook {
@@ -103,7 +104,8 @@ impl Tallybook {
             .register_table(dataset.table(), Arc::new(DatasetTable::new(&dataset)))
             .map_err(engine_error)?;
         let segments = Arc::new(SegmentCache::new(settings.segment_cache_bytes));
-        Ok(Self { root, dataset: Arc::new(dataset), settings, clock, context, segments })
+        let (dataset, prepared) = (Arc::new(dataset), PreparedQuestions::default());
+        Ok(Self { root, dataset, settings, clock, context, segments, prepared })
     }
 
     /// The dataset's definition.
@@ -227,7 +229,7 @@ impl Tallybook {
     }
 
     pub(super) async fn snapshot(&self, span: Span) -> Result<Snapshot> {
-        load(&self.root, &self.dataset, span).await
+        load(&self.root, span, self.dataset.rollups()).await
     }
 
     pub(super) const fn root(&self) -> &Root {
@@ -236,6 +238,10 @@ impl Tallybook {
 
     pub(super) const fn segment_cache(&self) -> &Arc<SegmentCache> {
         &self.segments
+    }
+
+    pub(super) const fn prepared(&self) -> &PreparedQuestions {
+        &self.prepared
     }
 
     pub(super) const fn settings(&self) -> &Settings {

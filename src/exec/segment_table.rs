@@ -1,6 +1,9 @@
 //! A rollup's rows as a table: from memory where there is room for them, else from their files.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch, StringViewArray},
@@ -27,6 +30,10 @@ use crate::{
 /// Rows of a batch, when small ones are put together.
 const BATCH_ROWS: usize = 8 << 10;
 
+/// Up to so many rows of a scan are kept for the next time; more would hold columns that the cache
+/// has let go.
+const KEPT_ROWS: usize = 16 << 10;
+
 /// More rows than this are worth another stream.
 const STREAM_ROWS: usize = 64 << 10;
 
@@ -36,7 +43,15 @@ pub(crate) struct SegmentTable {
     schema: SchemaRef,
     segments: Vec<Arc<SegmentFile>>,
     cache: Arc<SegmentCache>,
-    files: FileTable,
+    last: Mutex<Option<Arc<Scanned>>>,
+}
+
+/// What a scan gave.
+struct Scanned {
+    projection: Option<Vec<usize>>,
+    filters: Vec<Expr>,
+    schema: SchemaRef,
+    streams: Vec<Vec<RecordBatch>>,
 }
 
 impl SegmentTable {
@@ -53,12 +68,47 @@ impl SegmentTable {
             schema: rollup.segment_schema(),
             segments: segments.to_vec(),
             cache,
-            files: FileTable::of_segments(root, rollup, segments),
+            last: Mutex::default(),
         }
     }
 
     fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.file.size).sum()
+    }
+
+    /// The rows by streams; the same as the last time if that was the same scan, and of few rows.
+    async fn scanned(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+    ) -> Result<Arc<Scanned>> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let same =
+            |last: &Arc<Scanned>| last.projection.as_ref() == projection && last.filters == filters;
+        if let Some(last) = last.filter(same) {
+            return Ok(last);
+        }
+        let wanted =
+            projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let read = self.cache.read(&self.root, &self.schema, &self.segments, &wanted).await;
+        let read = read.map_err(into_datafusion)?;
+        let schema = Arc::new(self.schema.project(&wanted)?);
+        // The bucket comes first, then the dimensions that the rows are sorted by.
+        let first = self.schema.fields().get(1).map(|field| field.name().as_str());
+        let kept = match first.and_then(|first| values_of(first, filters).map(|v| (first, v))) {
+            None => read.into_iter().map(|segment| segment.rows).collect(),
+            Some((first, values)) => only(first, &values, &read),
+        };
+        let rows: usize = kept.iter().map(RecordBatch::num_rows).sum();
+        let streams = streams_of(coalesced(&schema, kept)?, state.config().target_partitions());
+        let (projection, filters) = (projection.cloned(), filters.to_vec());
+        let scanned = Arc::new(Scanned { projection, filters, schema, streams });
+        if rows <= KEPT_ROWS {
+            let kept = Some(Arc::clone(&scanned));
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+        }
+        Ok(scanned)
     }
 }
 
@@ -84,7 +134,8 @@ impl TableProvider for SegmentTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        self.files.supports_filters_pushdown(filters)
+        // Pruning: rows that stay are filtered above.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 
     async fn scan(
@@ -95,22 +146,13 @@ impl TableProvider for SegmentTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if self.segments.is_empty() || !self.cache.has_room(self.bytes()) {
-            return self.files.scan(state, projection, filters, limit).await;
+            let schema = Arc::clone(&self.schema);
+            let files = FileTable::with_schema(&self.root, schema, &self.segments);
+            return files.scan(state, projection, filters, limit).await;
         }
-        let wanted =
-            projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let read = self.cache.read(&self.root, &self.schema, &self.segments, &wanted).await;
-        let read = read.map_err(into_datafusion)?;
-        let schema = Arc::new(self.schema.project(&wanted)?);
-        // The bucket comes first, then the dimensions that the rows are sorted by.
-        let first = self.schema.fields().get(1).map(|field| field.name().as_str());
-        let kept = match first.and_then(|first| values_of(first, filters).map(|v| (first, v))) {
-            None => read.into_iter().map(|segment| segment.rows).collect(),
-            Some((first, values)) => only(first, &values, &read),
-        };
-        let streams = state.config().target_partitions();
-        let streams = streams_of(coalesced(&schema, kept)?, streams);
-        Ok(MemorySourceConfig::try_new_exec(&streams, schema, None)?)
+        let scanned = self.scanned(state, projection, filters).await?;
+        let schema = Arc::clone(&scanned.schema);
+        Ok(MemorySourceConfig::try_new_exec(&scanned.streams, schema, None)?)
     }
 }
 

@@ -55,12 +55,18 @@ impl FileTable {
     /// A rollup's rows, of only those segments.
     #[must_use]
     pub(crate) fn of_segments(root: &Root, rollup: &Rollup, segments: &[Arc<SegmentFile>]) -> Self {
-        let files = segments
-            .iter()
-            .map(|segment| PartitionedFile::new_from_meta(segment.file.clone()))
-            .collect();
-        let schema = TableSchema::from(rollup.segment_schema());
-        Self { root: root.clone(), schema, files }
+        Self::with_schema(root, rollup.segment_schema(), segments)
+    }
+
+    /// The rows of only those segments, whose schema that is.
+    pub(super) fn with_schema(
+        root: &Root,
+        schema: SchemaRef,
+        segments: &[Arc<SegmentFile>],
+    ) -> Self {
+        let files = segments.iter();
+        let files = files.map(|segment| PartitionedFile::new_from_meta(segment.file.clone()));
+        Self { root: root.clone(), schema: TableSchema::from(schema), files: files.collect() }
     }
 
     /// Neighbouring files share a stream, so that each stream reads about as many bytes.

@@ -9,6 +9,7 @@ use super::*;
 use crate::{
     base::Grain,
     model::{BatchId, Dataset, Fingerprint},
+    store::LeafDay,
 };
 
 const HOUR: i64 = Grain::Hour.micros();
@@ -57,7 +58,11 @@ fn snapshot(dataset: &Dataset, leaves: &[u32], built: &[Vec<Option<u32>>]) -> Sn
         }
         rollups.insert(rollup.name().to_owned(), freshness);
     }
-    Snapshot::new((0..6).flat_map(day_leaves), rollups)
+    let days = (0..6).map(|day| {
+        let leaves = day_leaves(day).map(Arc::new).collect();
+        Arc::new(LeafDay::new(Day::from_epoch_days(day), leaves))
+    });
+    Snapshot::new(days, rollups)
 }
 
 proptest! {

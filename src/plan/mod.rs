@@ -19,6 +19,7 @@ mod grouping_sets;
 mod implied;
 mod order;
 mod partials;
+mod repeatable;
 mod rewrite;
 mod scans;
 mod shape;
@@ -28,6 +29,7 @@ mod time_terms;
 
 pub use cover::{Cover, Piece, RawReason, Source};
 pub use decision::{BlockDecision, Decision, Refusal, RouteTaken};
+pub(crate) use repeatable::is_repeatable;
 pub(crate) use rewrite::{Rewriter, span_needed};
 pub(crate) use scans::reads_raw;
 pub(crate) use splice::FileSources;

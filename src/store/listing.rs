@@ -1,48 +1,94 @@
 //! Listing a root.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{ObjectMeta, path::Path};
 
-use super::{FileName, Root, store_error};
-use crate::base::{Day, Error, Result};
-
-/// A listed file of a day: its name and what the store says of it.
-pub(crate) type FileInfo = (FileName, ObjectMeta);
+use super::{
+    FileName, LeafDay, Root, SegmentDay,
+    files::{DayFolder, FileInfo},
+    local_days::LocalDays,
+    raw_prefix, segments_prefix, store_error,
+};
+use crate::{
+    base::{Day, Error, Result},
+    model::Rollup,
+};
 
 /// Listings under way at once.
 const CONCURRENT_LISTINGS: usize = 32;
 
-/// The Parquet files of the days `first..=last` below `prefix/`, in the order of their paths. On a
-/// remote store up to `by_day_max` days are listed one by one, and else the whole of the prefix.
+/// Up to so many days, each day's folder of a remote store is listed; beyond, the whole of `raw/`.
+const DAY_LISTINGS_MAX: i64 = 31;
+
+/// The days among `first..=last` that have raw files, in order.
 ///
 /// # Errors
 /// `NotFound` for a bucket that isn't there, else what the store says.
-pub(crate) async fn list_days(
+pub(crate) async fn list_leaves(root: &Root, days: (Day, Day)) -> Result<Vec<Arc<LeafDay>>> {
+    list_days(root, root.leaf_days(), raw_prefix(), days, DAY_LISTINGS_MAX).await
+}
+
+/// The days among `first..=last` that have segments of that rollup, in order.
+///
+/// # Errors
+/// As [`list_leaves`].
+pub(crate) async fn list_segments(
     root: &Root,
-    prefix: &Path,
+    rollup: &Rollup,
+    days: (Day, Day),
+) -> Result<Vec<Arc<SegmentDay>>> {
+    list_days(root, root.segment_days(), segments_prefix(rollup), days, 0).await
+}
+
+/// The folders of the days `first..=last` below `prefix/` that hold Parquet files, by day. On a
+/// remote store up to `by_day_max` days are listed one by one, and else the whole of the prefix.
+async fn list_days<T: DayFolder>(
+    root: &Root,
+    known: &Arc<LocalDays<T>>,
+    prefix: Path,
     (first, last): (Day, Day),
     by_day_max: i64,
-) -> Result<Vec<FileInfo>> {
-    let mut files = if let Some(dir) = root.local_dir() {
+) -> Result<Vec<Arc<T>>> {
+    if let Some(dir) = root.local_dir() {
         root.meter().count();
-        let (dir, below) = (dir.to_owned(), prefix.clone());
-        let days = std::sync::Arc::clone(root.local_days());
-        let listing = tokio::task::spawn_blocking(move || days.list(&dir, &below, (first, last)));
+        let (dir, below, known) = (dir.to_owned(), prefix.clone(), Arc::clone(known));
+        let listing = tokio::task::spawn_blocking(move || known.list(&dir, &below, (first, last)));
         let listed = listing.await;
         let listed = listed.map_err(|error| Error::internal("listing").with_source(error))??;
-        let mut files = listed.files;
-        files.extend(list_each(root, prefix, listed.foreign).await?);
-        files
-    } else if first.days_until(last) < by_day_max {
+        if listed.foreign.is_empty() {
+            return Ok(listed.days.into_iter().map(|(_, day)| day).collect());
+        }
+        let foreign = list_each(root, &prefix, listed.foreign).await?;
+        let days: BTreeMap<Day, Arc<T>> =
+            listed.days.into_iter().chain(by_day(foreign, (first, last))).collect();
+        return Ok(days.into_values().collect());
+    }
+    let files = if first.days_until(last) < by_day_max {
         let days = first.epoch_days()..=last.epoch_days();
-        list_each(root, prefix, days.map(Day::from_epoch_days)).await?
+        list_each(root, &prefix, days.map(Day::from_epoch_days)).await?
     } else {
-        list(root, prefix, prefix).await?
+        list(root, &prefix, &prefix).await?
     };
-    files.retain(|(name, _)| (first..=last).contains(&name.day));
-    // A store promises no order.
-    files.sort_by(|(_, a), (_, b)| a.location.cmp(&b.location));
-    Ok(files)
+    Ok(by_day(files, (first, last)).map(|(_, day)| day).collect())
+}
+
+/// The files of those days, each day's by path: a store promises no order.
+fn by_day<T: DayFolder>(
+    files: Vec<FileInfo>,
+    (first, last): (Day, Day),
+) -> impl Iterator<Item = (Day, Arc<T>)> {
+    let mut days: BTreeMap<Day, Vec<FileInfo>> = BTreeMap::new();
+    for file in files {
+        if (first..=last).contains(&file.0.day) {
+            days.entry(file.0.day).or_default().push(file);
+        }
+    }
+    days.into_iter().map(|(day, mut files)| {
+        files.sort_by(|(_, a), (_, b)| a.location.cmp(&b.location));
+        (day, Arc::new(T::of(day, files)))
+    })
 }
 
 async fn list_each(

@@ -8,13 +8,16 @@ use std::{
     collections::HashMap,
     fs, io,
     path::{Path as FilePath, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
 use object_store::{ObjectMeta, path::Path};
 
-use super::{FileName, listing::FileInfo};
+use super::{
+    FileName,
+    files::{DayFolder, FileInfo},
+};
 use crate::{
     base::{Day, Error, Result},
     model::{Fingerprint, LeafId},
@@ -26,30 +29,44 @@ const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// More days than this are looked up in the folder that they are in, not one by one.
 const LOOKUPS_MAX: i64 = 4_000;
 
-/// What is known of day folders.
-#[derive(Debug, Default)]
-pub(super) struct LocalDays {
-    seen: Mutex<HashMap<PathBuf, SeenDay>>,
+/// What is known of day folders, by the folder that they are in.
+#[derive(Debug)]
+pub(super) struct LocalDays<T> {
+    seen: Mutex<HashMap<PathBuf, Arc<SeenDays<T>>>>,
 }
 
+type SeenDays<T> = HashMap<Day, SeenDay<T>>;
+
 /// A day folder, as it was at that modification time.
-#[derive(Clone, Debug)]
-struct SeenDay {
+#[derive(Debug)]
+struct SeenDay<T> {
     modified: SystemTime,
     first_seen: Instant,
     /// Its files, if no later change can have the same time.
-    settled: Option<Arc<[FileInfo]>>,
+    settled: Option<Arc<T>>,
 }
 
-/// Files of some days; and the days whose folders hold other tools' files, which may change in
+/// The files of some days; and the days whose folders hold other tools' files, which may change in
 /// place and are listed by the store.
-#[derive(Debug, Default)]
-pub(super) struct Listed {
-    pub(super) files: Vec<FileInfo>,
+#[derive(Debug)]
+pub(super) struct Listed<T> {
+    pub(super) days: Vec<(Day, Arc<T>)>,
     pub(super) foreign: Vec<Day>,
 }
 
-impl LocalDays {
+impl<T> Default for LocalDays<T> {
+    fn default() -> Self {
+        Self { seen: Mutex::default() }
+    }
+}
+
+impl<T> Clone for SeenDay<T> {
+    fn clone(&self) -> Self {
+        Self { settled: self.settled.clone(), ..*self }
+    }
+}
+
+impl<T: DayFolder> LocalDays<T> {
     /// The files of the days `first..=last` below `root/prefix/`, by day and name.
     ///
     /// # Errors
@@ -59,49 +76,59 @@ impl LocalDays {
         root: &FilePath,
         prefix: &Path,
         (first, last): (Day, Day),
-    ) -> Result<Listed> {
+    ) -> Result<Listed<T>> {
         let parent = root.join(prefix.as_ref());
         let days = if first.days_until(last) < LOOKUPS_MAX {
             (first.epoch_days()..=last.epoch_days()).map(Day::from_epoch_days).collect()
         } else {
             days_in(&parent).map_err(|error| Error::io(parent.display(), error))?
         };
-        let mut listed = Listed::default();
+        let seen = self.lock().get(&parent).cloned().unwrap_or_default();
+        let mut news = Vec::new();
+        let mut listed = Listed { days: Vec::with_capacity(days.len()), foreign: Vec::new() };
+        let mut folder = parent.clone();
         for day in days.into_iter().filter(|day| (first..=last).contains(day)) {
-            let folder = parent.join(format!("date={day}"));
-            match self.day(&folder, prefix, day) {
-                Ok(Some(files)) => listed.files.extend(files.iter().cloned()),
+            folder.push(format!("date={day}"));
+            match look(&folder, prefix, day, seen.get(&day), &mut news) {
+                Ok(Some(files)) => listed.days.push((day, files)),
                 Ok(None) => listed.foreign.push(day),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(Error::io(folder.display(), error)),
             }
+            folder.pop();
+        }
+        drop(seen);
+        if !news.is_empty() {
+            Arc::make_mut(self.lock().entry(parent).or_default()).extend(news);
         }
         Ok(listed)
     }
 
-    /// The files of a day; `None` when some of them are another tool's.
-    fn day(
-        &self,
-        folder: &FilePath,
-        prefix: &Path,
-        day: Day,
-    ) -> io::Result<Option<Arc<[FileInfo]>>> {
-        let modified = fs::metadata(folder)?.modified()?;
-        let now = Instant::now();
-        let known = {
-            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.get(folder).filter(|seen| seen.modified == modified).cloned()
-        };
-        if let Some(files) = known.as_ref().and_then(|known| known.settled.clone()) {
-            return Ok(Some(files));
-        }
-        let files = read(folder, prefix, day)?;
-        let first_seen = known.map_or(now, |known| known.first_seen);
-        let settled = files.clone().filter(|_| now.duration_since(first_seen) > SETTLED_AFTER);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert(folder.to_owned(), SeenDay { modified, first_seen, settled });
-        Ok(files)
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<SeenDays<T>>>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The files of a day; `None` when some of them are another tool's. What is new about the folder
+/// goes to `news`.
+fn look<T: DayFolder>(
+    folder: &FilePath,
+    prefix: &Path,
+    day: Day,
+    known: Option<&SeenDay<T>>,
+    news: &mut Vec<(Day, SeenDay<T>)>,
+) -> io::Result<Option<Arc<T>>> {
+    let modified = fs::metadata(folder)?.modified()?;
+    let known = known.filter(|seen| seen.modified == modified);
+    if let Some(files) = known.and_then(|known| known.settled.as_ref()) {
+        return Ok(Some(Arc::clone(files)));
+    }
+    let now = Instant::now();
+    let files = read(folder, prefix, day)?.map(|files| Arc::new(T::of(day, files)));
+    let first_seen = known.map_or(now, |known| known.first_seen);
+    let settled = files.clone().filter(|_| now.duration_since(first_seen) > SETTLED_AFTER);
+    news.push((day, SeenDay { modified, first_seen, settled }));
+    Ok(files)
 }
 
 fn days_in(parent: &FilePath) -> io::Result<Vec<Day>> {
@@ -119,7 +146,7 @@ fn days_in(parent: &FilePath) -> io::Result<Vec<Day>> {
     Ok(days)
 }
 
-fn read(folder: &FilePath, prefix: &Path, day: Day) -> io::Result<Option<Arc<[FileInfo]>>> {
+fn read(folder: &FilePath, prefix: &Path, day: Day) -> io::Result<Option<Vec<FileInfo>>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -144,5 +171,5 @@ fn read(folder: &FilePath, prefix: &Path, day: Day) -> io::Result<Option<Arc<[Fi
         }
     }
     files.sort_by(|(_, a), (_, b)| a.location.cmp(&b.location));
-    Ok(Some(files.into()))
+    Ok(Some(files))
 }

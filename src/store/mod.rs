@@ -16,7 +16,7 @@ mod staging;
 
 pub(crate) use create::{Creation, create_bytes, create_file};
 pub(crate) use errors::{store_error, store_error_kind};
-pub(crate) use files::{Leaf, SegmentFile};
+pub(crate) use files::{Leaf, LeafDay, SegmentDay, SegmentFile};
 pub(crate) use footer::{
     FileFooter, FileKind, LeafFooter, SegmentFooter, read_body, read_footer, read_metadata,
 };
@@ -24,7 +24,7 @@ pub(crate) use integrity::{check_file, name_damage};
 pub(crate) use layout::{
     DATASET_FILE, FileName, claim_path, leaf_path, raw_prefix, segment_path, segments_prefix,
 };
-pub(crate) use listing::list_days;
+pub(crate) use listing::{list_leaves, list_segments};
 pub(crate) use meter::Meter;
 pub(crate) use parquet_file::{FileDigest, Packing, SealedWriter};
 pub(crate) use root::Root;

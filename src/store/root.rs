@@ -11,7 +11,9 @@ use object_store::{
 };
 use url::Url;
 
-use super::{Meter, local_days::LocalDays, meter::MeteredStore, remote, store_error};
+use super::{
+    LeafDay, Meter, SegmentDay, local_days::LocalDays, meter::MeteredStore, remote, store_error,
+};
 use crate::base::{Error, Result, Settings};
 
 /// An opened root. Paths of files are relative to it; cloning it shares the connection.
@@ -21,7 +23,8 @@ pub(crate) struct Root {
     store: Arc<dyn ObjectStore>,
     meter: Arc<Meter>,
     local: Option<PathBuf>,
-    local_days: Arc<LocalDays>,
+    leaf_days: Arc<LocalDays<LeafDay>>,
+    segment_days: Arc<LocalDays<SegmentDay>>,
 }
 
 impl Root {
@@ -64,8 +67,9 @@ impl Root {
     fn new<S: ObjectStore>(name: &str, store: S, local: Option<PathBuf>) -> Self {
         let meter = Arc::new(Meter::default());
         let store: Arc<dyn ObjectStore> = Arc::new(MeteredStore::new(store, Arc::clone(&meter)));
-        let local_days = Arc::default();
-        Self { name: name.trim_end_matches('/').to_owned(), store, meter, local, local_days }
+        let name = name.trim_end_matches('/').to_owned();
+        let (leaf_days, segment_days) = (Arc::default(), Arc::default());
+        Self { name, store, meter, local, leaf_days, segment_days }
     }
 
     /// The store, in which paths are relative to the root.
@@ -86,9 +90,14 @@ impl Root {
         self.local.as_deref()
     }
 
-    /// What is known of its day folders, if it is on a local disk.
-    pub(super) const fn local_days(&self) -> &Arc<LocalDays> {
-        &self.local_days
+    /// What is known of its folders of raw files, if it is on a local disk.
+    pub(super) const fn leaf_days(&self) -> &Arc<LocalDays<LeafDay>> {
+        &self.leaf_days
+    }
+
+    /// What is known of its folders of segments, if it is on a local disk.
+    pub(super) const fn segment_days(&self) -> &Arc<LocalDays<SegmentDay>> {
+        &self.segment_days
     }
 
     /// The root as the caller named it.

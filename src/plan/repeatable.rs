@@ -1,0 +1,30 @@
+//! Whether a plan means the same each time it is asked.
+
+use datafusion::{
+    common::tree_node::{TreeNode as _, TreeNodeRecursion},
+    error::Result,
+    logical_expr::{Expr, LogicalPlan, Volatility},
+};
+
+use super::scans::is_raw;
+
+/// Whether what the plan says depends on the raw table's files alone: not on the time it is asked,
+/// nor on other tables, whose files may change under their names.
+pub(crate) fn is_repeatable(plan: &LogicalPlan) -> Result<bool> {
+    let mut repeatable = true;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            repeatable &= is_raw(scan);
+        }
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                if let Expr::ScalarFunction(call) = part {
+                    repeatable &= call.func.signature().volatility == Volatility::Immutable;
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })?;
+        Ok(if repeatable { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    })?;
+    Ok(repeatable)
+}
