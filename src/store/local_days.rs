@@ -2,7 +2,8 @@
 //!
 //! A folder's modification time changes with every name that comes or goes, and files under our own
 //! names never change. But a time is as coarse as the file system's clock: two changes can share
-//! one. So a folder's names are kept only if they were read well after that time was first seen.
+//! one. So a folder's names are kept only if they were read well after that time, by the clock or
+//! since it was first seen.
 
 use std::{
     collections::HashMap,
@@ -25,6 +26,9 @@ use crate::{
 
 /// Longer than any file system's clock stands still.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
+
+/// Longer than that, and than the clock of a file server is behind ours.
+const OLD_AFTER: Duration = Duration::from_secs(10);
 
 /// More days than this are looked up in the folder that they are in, not one by one.
 const LOOKUPS_MAX: i64 = 4_000;
@@ -126,7 +130,10 @@ fn look<T: DayFolder>(
     let now = Instant::now();
     let files = read(folder, prefix, day)?.map(|files| Arc::new(T::of(day, files)));
     let first_seen = known.map_or(now, |known| known.first_seen);
-    let settled = files.clone().filter(|_| now.duration_since(first_seen) > SETTLED_AFTER);
+    #[expect(clippy::disallowed_methods, reason = "the file system's time is the machine's")]
+    let is_old = SystemTime::now().duration_since(modified).is_ok_and(|age| age > OLD_AFTER);
+    let is_settled = is_old || now.duration_since(first_seen) > SETTLED_AFTER;
+    let settled = files.clone().filter(|_| is_settled);
     news.push((day, SeenDay { modified, first_seen, settled }));
     Ok(files)
 }
