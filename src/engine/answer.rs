@@ -110,9 +110,7 @@ impl Answer {
             Ok(batch) => return Ok(batch),
             Err(error) => engine_error(error),
         };
-        let files = self.decision.blocks.iter().flat_map(|block| block.cover.files());
-        let files: Vec<_> = files.cloned().collect();
-        Err(name_damage(&self.before.root, error, &files).await)
+        Err(name_damage(&self.before.root, error, self.decision.files_read()).await)
     }
 
     /// The rows as a stream, which ends after its first error.

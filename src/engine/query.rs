@@ -34,6 +34,7 @@ use crate::{
     catalog::{Snapshot, load},
     exec::engine_error,
     plan::{Decision, Rewriter, RouteTaken, is_repeatable, span_needed},
+    store::name_damage,
 };
 
 /// A question in SQL.
@@ -111,7 +112,12 @@ async fn plan(book: &Tallybook, question: &Question) -> Result<Planned> {
         None => prepare_new(book, &state, question, &mut waited).await?,
     };
     let physical = state.query_planner().create_physical_plan(&plan, &state).await;
-    let physical = physical.map_err(engine_error)?;
+    let physical = match physical {
+        Ok(physical) => physical,
+        Err(error) => {
+            return Err(name_damage(book.root(), engine_error(error), decision.files_read()).await);
+        }
+    };
     Ok(Planned { physical, decision, planning: start.elapsed().saturating_sub(waited) })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::{datasource::provider_as_source, logical_expr::TableSource};
 
 use crate::{
-    exec::{FileTable, SegmentCache, SegmentTable},
+    exec::{LeafTable, SegmentCache, SegmentTable},
     model::{Dataset, Rollup},
     plan::FileSources,
     store::{Leaf, Root, SegmentFile},
@@ -20,7 +20,8 @@ pub(super) struct RootSources<'a> {
 
 impl FileSources for RootSources<'_> {
     fn raw(&self, leaves: &[Arc<Leaf>]) -> Arc<dyn TableSource> {
-        provider_as_source(Arc::new(FileTable::of_leaves(self.root, self.dataset, leaves)))
+        let cache = Arc::clone(self.cache);
+        provider_as_source(Arc::new(LeafTable::new(self.root, self.dataset, leaves, cache)))
     }
 
     fn segments(&self, rollup: &Rollup, segments: &[Arc<SegmentFile>]) -> Arc<dyn TableSource> {

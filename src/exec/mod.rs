@@ -1,6 +1,7 @@
 //! Floor 3: DataFusion's runtime, set up in one place.
 
 mod errors;
+mod leaf_table;
 mod opaque;
 mod reader;
 mod segment_cache;
@@ -11,6 +12,7 @@ mod user_file;
 mod zoned;
 
 pub(crate) use errors::{engine_error, into_datafusion};
+pub(crate) use leaf_table::LeafTable;
 pub(crate) use opaque::opaque;
 pub(crate) use segment_cache::SegmentCache;
 pub(crate) use segment_table::SegmentTable;

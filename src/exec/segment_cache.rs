@@ -78,6 +78,11 @@ impl SegmentCache {
         self.bytes_read.load(Ordering::Relaxed)
     }
 
+    /// Counts bytes that were read of other files.
+    pub(super) fn count_read(&self, bytes: u64) {
+        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Whether files of so many bytes, all of which are decoded at once, leave room for others.
     pub(super) fn has_room(&self, file_bytes: u64) -> bool {
         // Decoded, the few columns that a question needs are about as large as the files.

@@ -69,10 +69,14 @@ impl FileTable {
         Self { root: root.clone(), schema: TableSchema::from(schema), files: files.collect() }
     }
 
+    /// The size of its files.
+    pub(super) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.object_meta.size).sum()
+    }
+
     /// Neighbouring files share a stream, so that each stream reads about as many bytes.
     fn streams(&self, streams_max: usize) -> Vec<FileGroup> {
-        let total: u64 = self.files.iter().map(|file| file.object_meta.size).sum();
-        let share = (total / streams_max.max(1) as u64).max(1);
+        let share = (self.bytes() / streams_max.max(1) as u64).max(1);
         let mut groups = vec![Vec::new()];
         let mut bytes = 0;
         for file in &self.files {

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use object_store::ObjectMeta;
+
 use super::{Cover, Source};
 use crate::base::{Grain, Zone};
 
@@ -195,9 +197,14 @@ impl Decision {
         self.blocks.iter().map(|block| block.cover.bytes()).sum()
     }
 
+    /// The files that are read.
+    pub(crate) fn files_read(&self) -> Vec<&ObjectMeta> {
+        self.blocks.iter().flat_map(|block| block.cover.files()).collect()
+    }
+
     /// How many files are read.
     #[must_use]
     pub fn files(&self) -> usize {
-        self.blocks.iter().map(|block| block.cover.files().len()).sum()
+        self.files_read().len()
     }
 }

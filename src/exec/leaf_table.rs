@@ -1,0 +1,101 @@
+//! Raw rows of a question: a few small files are read once, however often its plan runs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{Session, TableProvider},
+    datasource::{TableType, memory::MemorySourceConfig},
+    error::Result,
+    logical_expr::{Expr, TableProviderFilterPushDown},
+    physical_plan::{ExecutionPlan, collect},
+};
+
+use super::{FileTable, SegmentCache};
+use crate::{
+    model::Dataset,
+    store::{Leaf, Root},
+};
+
+/// Files of up to so many bytes together are kept in memory with the plan over them. Late leaves
+/// are that small: opening and decoding them would take longer than all of the question's segments.
+const KEPT_BYTES: u64 = 256 << 10;
+
+/// Some leaves, as the raw table.
+#[derive(Debug)]
+pub(crate) struct LeafTable {
+    files: FileTable,
+    cache: Arc<SegmentCache>,
+    last: Mutex<Option<Rows>>,
+}
+
+/// All rows of the wanted columns.
+#[derive(Clone, Debug)]
+struct Rows {
+    projection: Option<Vec<usize>>,
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+}
+
+impl LeafTable {
+    /// The raw table, of only those leaves. What is kept needs room in the cache, which counts what
+    /// was read.
+    #[must_use]
+    pub(crate) fn new(
+        root: &Root,
+        dataset: &Dataset,
+        leaves: &[Arc<Leaf>],
+        cache: Arc<SegmentCache>,
+    ) -> Self {
+        let files = FileTable::of_leaves(root, dataset, leaves);
+        Self { files, cache, last: Mutex::default() }
+    }
+
+    async fn rows(&self, state: &dyn Session, projection: Option<&Vec<usize>>) -> Result<Rows> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(last) = last.filter(|last| last.projection.as_ref() == projection) {
+            return Ok(last);
+        }
+        let scan = self.files.scan(state, projection, &[], None).await?;
+        let batches = collect(Arc::clone(&scan), state.task_ctx()).await?;
+        let read = scan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
+        self.cache.count_read(read.map_or(0, |bytes| bytes.as_usize()) as u64);
+        let rows = Rows { projection: projection.cloned(), schema: scan.schema(), batches };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(rows.clone());
+        Ok(rows)
+    }
+}
+
+#[async_trait]
+impl TableProvider for LeafTable {
+    fn schema(&self) -> SchemaRef {
+        self.files.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        self.files.supports_filters_pushdown(filters)
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let bytes = self.files.bytes();
+        if bytes > KEPT_BYTES || !self.cache.has_room(bytes) {
+            return self.files.scan(state, projection, filters, limit).await;
+        }
+        let rows = self.rows(state, projection).await?;
+        Ok(MemorySourceConfig::try_new_exec(&[rows.batches], rows.schema, None)?)
+    }
+}
