@@ -22,9 +22,10 @@ const FLOORS: [(&str, u8); 11] = [
 ];
 
 /// Outside crates that only these rooms may name.
-const KEPT_CRATES: [(&str, &[&str]); 11] = [
+const KEPT_CRATES: [(&str, &[&str]); 12] = [
     ("clap", &["cli"]),
     ("comfy_table", &["cli"]),
+    ("humantime", &["cli"]),
     ("indicatif", &["cli"]),
     ("tempfile", &["store"]),
     ("twox_hash", &["model"]),

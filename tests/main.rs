@@ -24,6 +24,7 @@ mod fuzz;
 mod house;
 mod kill;
 mod library;
+mod limits;
 mod local_time;
 mod object_stores;
 mod prepared;

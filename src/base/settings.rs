@@ -1,6 +1,6 @@
 //! Resolved settings: plain data. Reading flags, files and the environment is the surface's work.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use super::{Error, Result};
 
@@ -58,6 +58,10 @@ pub struct Settings {
     pub min_span_days: i64,
     /// The most that a question may read, by the size of its files; more is an error.
     pub max_scan_bytes: Option<u64>,
+    /// The longest that a question may take, from its plan to its last row; longer is an error.
+    pub question_timeout: Option<Duration>,
+    /// The most rows that an answer may have; more is an error.
+    pub max_result_rows: Option<u64>,
     /// Where staged and spilled files go; the system's temporary folder when `None`.
     pub temp_dir: Option<PathBuf>,
     /// How long a store is tried before giving up, in seconds.
@@ -74,6 +78,8 @@ impl Default for Settings {
             append_buffer_bytes: 208 << 20,
             min_span_days: 7,
             max_scan_bytes: None,
+            question_timeout: None,
+            max_result_rows: None,
             temp_dir: None,
             retry_timeout_s: 60,
         }
@@ -92,6 +98,8 @@ impl fmt::Debug for Settings {
             .field("append_buffer_bytes", &self.append_buffer_bytes)
             .field("min_span_days", &self.min_span_days)
             .field("max_scan_bytes", &self.max_scan_bytes)
+            .field("question_timeout", &self.question_timeout)
+            .field("max_result_rows", &self.max_result_rows)
             .field("temp_dir", &self.temp_dir)
             .field("retry_timeout_s", &self.retry_timeout_s)
             .finish()

@@ -1,6 +1,6 @@
 //! What can be typed. Nothing is done here.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
@@ -138,6 +138,15 @@ pub(super) struct AnswerArgs {
     /// Refuse to read files that hold more than this: bytes, or with kB, MB, GB, TB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(super) max_scan_bytes: Option<u64>,
+    /// Refuse to take longer: a time such as 30s or 2min
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Refuse to answer with more rows
+    #[arg(long, value_name = "N")]
+    pub(super) max_rows: Option<u64>,
+    /// Memory for sorts, groups and joins, which spill to disk beyond it [default: 1 GiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(super) memory: Option<u64>,
     /// A setting: `rollup.min_span=DAYS`, up to which raw is read (default 7)
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_setting)]
     pub(super) set: Vec<Setting>,

@@ -6,11 +6,14 @@ mod exit;
 mod render;
 mod resolve;
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 
 use crate::base::{Error, Result};
+
+/// How long the work that is left gets to clean up after itself.
+const SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// Runs the program with the process's arguments. The only way it ends.
 #[must_use]
@@ -18,7 +21,12 @@ pub fn run() -> ExitCode {
     let args = args::Args::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = match runtime {
-        Ok(runtime) => runtime.block_on(command::run(args)),
+        Ok(runtime) => {
+            let done = runtime.block_on(command::run(args));
+            // What was dropped for a limit may be in the middle of something long.
+            runtime.shutdown_timeout(SHUTDOWN);
+            done
+        }
         Err(error) => Err(Error::internal("starting the runtime").with_source(error)),
     };
     match done {

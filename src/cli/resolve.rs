@@ -35,6 +35,11 @@ pub(super) async fn open(args: &RootArgs) -> Result<Tallybook> {
 pub(super) async fn open_to_ask(args: &RootArgs, answer: &AnswerArgs) -> Result<Tallybook> {
     let mut settings = settings();
     settings.max_scan_bytes = answer.max_scan_bytes;
+    settings.question_timeout = answer.timeout;
+    settings.max_result_rows = answer.max_rows;
+    if let Some(bytes) = answer.memory {
+        settings.memory_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
     for setting in &answer.set {
         match setting {
             Setting::MinSpan(days) => settings.min_span_days = *days,

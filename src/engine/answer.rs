@@ -15,7 +15,7 @@ use datafusion::{
 use futures::{Stream, StreamExt as _, stream};
 use serde::Serialize;
 
-use super::Tallybook;
+use super::{Tallybook, limits::Limits};
 use crate::{
     base::Result,
     exec::{SegmentCache, engine_error},
@@ -30,6 +30,7 @@ pub struct Answer {
     plan: Arc<dyn ExecutionPlan>,
     times: Times,
     before: Before,
+    limits: Limits,
 }
 
 /// When it was asked, and what planning took.
@@ -85,8 +86,9 @@ impl Answer {
         plan: Arc<dyn ExecutionPlan>,
         times: Times,
         before: Before,
+        limits: Limits,
     ) -> Self {
-        Self { stream, decision, plan, times, before }
+        Self { stream, decision, plan, times, before, limits }
     }
 
     /// The columns.
@@ -104,11 +106,17 @@ impl Answer {
     /// The next rows; `None` at the end.
     ///
     /// # Errors
-    /// What reading meets. An answer that ends in an error is not whole.
+    /// What reading meets; `Limit` when it takes too long or has too many rows. An answer that ends
+    /// in an error is not whole.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
-        let error = match self.stream.next().await.transpose() {
-            Ok(batch) => return Ok(batch),
-            Err(error) => engine_error(error),
+        let stream = &mut self.stream;
+        let next = async { stream.next().await.transpose().map_err(engine_error) };
+        let error = match self.limits.in_time(next).await {
+            Ok(batch) => {
+                self.limits.count(batch.as_ref().map_or(0, RecordBatch::num_rows))?;
+                return Ok(batch);
+            }
+            Err(error) => error,
         };
         Err(name_damage(&self.before.root, error, self.decision.files_read()).await)
     }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod explain;
+mod limits;
 mod named_query;
 mod prepared;
 mod query;

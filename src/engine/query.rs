@@ -25,6 +25,7 @@ use datafusion::{
 use super::{
     Answer, Explanation, Tallybook,
     answer::{Before, Times},
+    limits::Limits,
     prepared::Prepared,
     sources::RootSources,
     tables,
@@ -91,11 +92,12 @@ struct Planned {
 pub(super) async fn answer(book: &Tallybook, question: &Question) -> Result<Answer> {
     let asked = Instant::now();
     let before = Before::of(book);
-    let planned = plan(book, question).await?;
+    let limits = Limits::of(book.settings());
+    let planned = limits.in_time(Box::pin(plan(book, question))).await?;
     let task = book.context().task_ctx();
     let stream = execute_stream(Arc::clone(&planned.physical), task).map_err(engine_error)?;
     let times = Times { asked, planning: planned.planning };
-    Ok(Answer::new(stream, planned.decision, planned.physical, times, before))
+    Ok(Answer::new(stream, planned.decision, planned.physical, times, before, limits))
 }
 
 pub(super) async fn explain(book: &Tallybook, question: &Question) -> Result<Explanation> {

@@ -182,7 +182,7 @@ impl Tallybook {
     ///
     /// # Errors
     /// `Invalid` for wrong SQL, or when only rollups may answer and can't; `Limit` when it would
-    /// scan more than the settings allow; else what reading meets.
+    /// scan more, or takes longer, than the settings allow; else what reading meets.
     pub async fn ask(&self, question: &Question) -> Result<Answer> {
         query::answer(self, question).await
     }

@@ -9,6 +9,7 @@ mod segment_table;
 mod session;
 mod tables;
 mod user_file;
+mod yielding_joins;
 mod zoned;
 
 pub(crate) use errors::{engine_error, into_datafusion};

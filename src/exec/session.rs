@@ -11,7 +11,7 @@ use datafusion::{
     prelude::{SessionConfig, SessionContext},
 };
 
-use super::engine_error;
+use super::{engine_error, yielding_joins::YieldingJoins};
 use crate::{
     base::{Error, Result, Settings},
     model::sketch,
@@ -43,6 +43,7 @@ pub(crate) fn new_session(root: &Root, settings: &Settings) -> Result<SessionCon
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(YieldingJoins))
         .build();
     let context = SessionContext::new_with_state(state);
     register_functions(&context);

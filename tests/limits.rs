@@ -1,0 +1,74 @@
+//! Limits: each that is reached is an error of its own kind, and the next question is answered.
+
+use std::time::Duration;
+
+use tallybook::{ErrorKind, Question, SampleLog, Settings};
+
+use crate::support::{Sandbox, append, book_at, day, try_answer};
+
+const LOG: SampleLog = SampleLog { seed: 8, organizations: 5, rows_per_hour: 40 };
+const ALL: &str = "SELECT count(*) AS n FROM ai_usage_log";
+/// Pairs of pairs of rows: longer than anyone waits.
+const ENDLESS: &str = "SELECT count(*) AS n FROM ai_usage_log a, ai_usage_log b, ai_usage_log c, \
+                       ai_usage_log d WHERE a.cost < b.cost AND c.cost < d.cost AND a.cost < d.cost";
+
+async fn log(sandbox: &Sandbox, settings: Settings) -> tallybook::Tallybook {
+    let book = book_at(sandbox.root().to_str().unwrap(), "2026-02-01", settings).await;
+    for hour in 0..20 {
+        append(&book, &format!("{hour}"), &LOG.hour(day("2026-01-05"), hour)).await;
+    }
+    book
+}
+
+async fn limited(book: &tallybook::Tallybook, sql: &str, words: &str) {
+    let error = try_answer(book, &Question::sql(sql)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+    assert!(error.to_string().contains(words), "{error}");
+    try_answer(book, &Question::sql(ALL)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_question_that_takes_too_long_is_dropped() {
+    let sandbox = Sandbox::new();
+    let question_timeout = Some(Duration::from_millis(300));
+    let book = log(&sandbox, Settings { question_timeout, ..Settings::default() }).await;
+    limited(&book, ENDLESS, "longer than 300ms").await;
+}
+
+#[tokio::test]
+async fn an_answer_with_too_many_rows_is_not_cut_short() {
+    let sandbox = Sandbox::new();
+    let book = log(&sandbox, Settings { max_result_rows: Some(5), ..Settings::default() }).await;
+    limited(&book, "SELECT cost FROM ai_usage_log", "more than 5 rows").await;
+    let five = "SELECT organization_id, count(*) AS n FROM ai_usage_log GROUP BY 1 ORDER BY 1";
+    let (rows, _) = try_answer(&book, &Question::sql(five)).await.unwrap();
+    assert_eq!(rows.lines().count(), 6, "{rows}");
+}
+
+#[tokio::test]
+async fn with_little_memory_sorts_spill_and_what_cannot_is_refused() {
+    let sandbox = Sandbox::new();
+    let roomy = log(&sandbox, Settings::default()).await;
+    let settings = Settings { memory_bytes: 12 << 20, streams: 1, ..Settings::default() };
+    let tight = book_at(sandbox.root().to_str().unwrap(), "2026-02-01", settings).await;
+    let pairs = "FROM ai_usage_log a, ai_usage_log b WHERE a.organization_id = 'org-000'";
+    let sorted = format!("SELECT a.request_id, b.cost, b.latency_ms {pairs} ORDER BY 2, 3, 1");
+    let expected = try_answer(&roomy, &Question::sql(&sorted)).await.unwrap().0;
+    assert_eq!(try_answer(&tight, &Question::sql(&sorted)).await.unwrap().0, expected);
+    assert!(expected.lines().count() > 100_000, "enough to spill: {}", expected.lines().count());
+    let held = "SELECT median(a.cost + b.cost) AS m FROM ai_usage_log a, ai_usage_log b";
+    limited(&tight, held, "exhausted").await;
+}
+
+#[tokio::test]
+async fn the_command_line_ends_with_8() {
+    let sandbox = Sandbox::new();
+    log(&sandbox, Settings::default()).await;
+    sandbox.run(&["query", ENDLESS, "--timeout", "300ms"]).failed(8, "longer than 300ms");
+    sandbox
+        .run(&["query", "SELECT cost FROM ai_usage_log", "--max-rows", "5", "--format", "csv"])
+        .failed(8, "more than 5 rows; group them, or add a LIMIT");
+    sandbox.run(&["query", ALL, "--max-scan-bytes", "10"]).failed(8, "the limit of 10");
+    sandbox.run(&["query", ALL, "--timeout", "soon"]).failed(2, "--timeout");
+    sandbox.run(&["query", ALL, "--timeout", "1h", "--max-rows", "1", "--memory", "64MB"]).ok();
+}
