@@ -60,7 +60,7 @@
 //! | 7 | `main.rs` | parse, run, exit code |
 //! | 6 | `cli` | the command line; the only reader of the environment, the only printer |
 //! | 5 | `engine` | the one door: [`Tallybook`] |
-//! | 4 | `plan`, `build`, `ingest` | the rewrite, pure; the nightly job; `append` |
+//! | 4 | `plan`, `build`, `ingest`, `lifecycle` | the rewrite, pure; the nightly job; `append`; `gc` |
 //! | 3 | `catalog`, `exec` | snapshot and freshness; DataFusion, set up in one place |
 //! | 2 | `store` | paths, listing, Parquet files, and how one becomes visible |
 //! | 1 | `model`, `sample` | dataset, rollup, measure algebra, ids; made-up logs |
@@ -83,6 +83,7 @@ pub mod cli;
 mod engine;
 mod exec;
 mod ingest;
+mod lifecycle;
 mod model;
 mod plan;
 mod sample;
@@ -101,6 +102,7 @@ pub use engine::{
     RollupExplanation, RollupState, SpanExplanation, Stats, Status, Tallybook, named_queries,
 };
 pub use ingest::{AppendOptions, AppendReport, Format, Input, Rejects};
+pub use lifecycle::{GcOptions, Superseded};
 pub use model::{
     BatchId, Column, ColumnType, ContentHash, DEFAULT_DEFINITION, Dataset, FORMAT, Fingerprint,
     Function, LeafId, Measure, Quantile, Rollup,

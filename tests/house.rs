@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The floor of each room; siblings on a floor never meet.
-const FLOORS: [(&str, u8); 11] = [
+const FLOORS: [(&str, u8); 12] = [
     ("base", 0),
     ("model", 1),
     ("sample", 1),
@@ -17,6 +17,7 @@ const FLOORS: [(&str, u8); 11] = [
     ("plan", 4),
     ("build", 4),
     ("ingest", 4),
+    ("lifecycle", 4),
     ("engine", 5),
     ("cli", 6),
 ];

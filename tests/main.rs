@@ -21,6 +21,7 @@ mod command_line;
 mod definition;
 mod faults;
 mod fuzz;
+mod gc;
 mod house;
 mod kill;
 mod library;

@@ -42,6 +42,8 @@ pub(super) enum Command {
     Verify(SpanArgs),
     /// List the live raw files
     Files(SpanArgs),
+    /// Delete segments that newer ones have replaced
+    Gc(GcArgs),
     /// Print a unit that runs the nightly job at 1 AM UTC
     Schedule(ScheduleArgs),
     /// Make 90 days of logs, roll them up, and report on them by both routes
@@ -265,6 +267,16 @@ pub(super) struct SpanArgs {
     /// The last day [default: the root's last]
     #[arg(long, value_name = "DATE")]
     pub(super) to: Option<Day>,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct GcArgs {
+    /// How long a file stays after the one in its place appeared: longer than any question takes
+    #[arg(long, value_name = "TIME", default_value = "48h", value_parser = humantime::parse_duration)]
+    pub(super) grace: Duration,
+    /// Say what would be deleted, and delete nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(ClapArgs, Debug)]

@@ -12,7 +12,10 @@ use datafusion::{
     execution::SendableRecordBatchStream,
     physical_plan::{ExecutionPlan, metrics::MetricsSet},
 };
-use futures::{Stream, StreamExt as _, stream};
+use futures::{
+    Stream, StreamExt as _,
+    stream::{self, Fuse},
+};
 use serde::Serialize;
 
 use super::{Tallybook, limits::Limits};
@@ -25,7 +28,9 @@ use crate::{
 
 /// An answer under way.
 pub struct Answer {
-    stream: SendableRecordBatchStream,
+    /// What was read before anyone asked for it.
+    first: Option<RecordBatch>,
+    stream: Fuse<SendableRecordBatchStream>,
     decision: Arc<Decision>,
     plan: Arc<dyn ExecutionPlan>,
     times: Times,
@@ -88,13 +93,20 @@ impl Answer {
         before: Before,
         limits: Limits,
     ) -> Self {
-        Self { stream, decision, plan, times, before, limits }
+        let stream = stream.fuse();
+        Self { first: None, stream, decision, plan, times, before, limits }
+    }
+
+    /// The same, with its first rows read.
+    pub(super) async fn started(mut self) -> Result<Self> {
+        self.first = self.next().await?;
+        Ok(self)
     }
 
     /// The columns.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
-        self.stream.schema()
+        self.stream.get_ref().schema()
     }
 
     /// Where the answer comes from, and why.
@@ -109,6 +121,9 @@ impl Answer {
     /// What reading meets; `Limit` when it takes too long or has too many rows. An answer that ends
     /// in an error is not whole.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
         let stream = &mut self.stream;
         let next = async { stream.next().await.transpose().map_err(engine_error) };
         let error = match self.limits.in_time(next).await {

@@ -31,7 +31,7 @@ use super::{
     tables,
 };
 use crate::{
-    base::{Error, Result, Route, Span, Zone},
+    base::{Error, ErrorKind, Result, Route, Span, Zone},
     catalog::{Snapshot, load},
     exec::engine_error,
     plan::{Decision, Rewriter, RouteTaken, is_repeatable, span_needed},
@@ -91,13 +91,23 @@ struct Planned {
 
 pub(super) async fn answer(book: &Tallybook, question: &Question) -> Result<Answer> {
     let asked = Instant::now();
+    match start(book, question, asked).await {
+        // A file of the snapshot was deleted before it was read: what took its place is there.
+        Err(error) if error.kind() == ErrorKind::NotFound => start(book, question, asked).await,
+        started => started,
+    }
+}
+
+/// The answer with its first rows.
+async fn start(book: &Tallybook, question: &Question, asked: Instant) -> Result<Answer> {
     let before = Before::of(book);
     let limits = Limits::of(book.settings());
     let planned = limits.in_time(Box::pin(plan(book, question))).await?;
     let task = book.context().task_ctx();
     let stream = execute_stream(Arc::clone(&planned.physical), task).map_err(engine_error)?;
     let times = Times { asked, planning: planned.planning };
-    Ok(Answer::new(stream, planned.decision, planned.physical, times, before, limits))
+    let answer = Answer::new(stream, planned.decision, planned.physical, times, before, limits);
+    answer.started().await
 }
 
 pub(super) async fn explain(book: &Tallybook, question: &Question) -> Result<Explanation> {

@@ -16,6 +16,7 @@ use crate::{
     catalog::{Snapshot, load},
     exec::{DatasetTable, SegmentCache, engine_error, new_session},
     ingest::{self, AppendOptions, AppendReport, Input},
+    lifecycle::{self, GcOptions, Superseded},
     model::Dataset,
     store::{DATASET_FILE, Leaf, Root, Staging, create_bytes, store_error},
 };
@@ -150,6 +151,19 @@ impl Tallybook {
         build::run(root, &self.dataset, settings, self.clock(), options, report).await
     }
 
+    /// Deletes segments that newer ones have replaced for longer than the grace period, telling
+    /// `report` of each. Raw files stay.
+    ///
+    /// # Errors
+    /// What the store says; the next call finds what is left.
+    pub async fn gc(
+        &self,
+        options: &GcOptions,
+        report: impl FnMut(&Superseded) + Send,
+    ) -> Result<()> {
+        lifecycle::gc(&self.root, &self.dataset, self.clock(), options, report).await
+    }
+
     /// Makes a file a table that questions can join: CSV with a header, Parquet or NDJSON, by its
     /// name's ending. For this opened root alone; nothing is stored.
     ///
@@ -178,7 +192,8 @@ impl Tallybook {
         self.ask(&Question::sql(sql)).await
     }
 
-    /// Answers a question from one snapshot.
+    /// Answers a question from one snapshot; if a file of it is deleted before it is read, from a
+    /// new one.
     ///
     /// # Errors
     /// `Invalid` for wrong SQL, or when only rollups may answer and can't; `Limit` when it would

@@ -40,6 +40,7 @@ struct State {
     log: Vec<(String, String)>,
     faults: Option<FaultPlan>,
     overwrites: bool,
+    gone_when_read: Option<String>,
 }
 
 struct FaultPlan {
@@ -140,6 +141,11 @@ impl FakeStore {
         self.state.lock().unwrap().overwrites = true;
     }
 
+    /// The next object to be read whose key has that in it is deleted right before.
+    pub(crate) fn remove_when_read(&self, part: &str) {
+        self.state.lock().unwrap().gone_when_read = Some(part.to_owned());
+    }
+
     pub(crate) fn keys(&self) -> Vec<String> {
         self.state.lock().unwrap().objects.keys().cloned().collect()
     }
@@ -208,6 +214,11 @@ impl FakeStore {
         let mut state = self.state.lock().unwrap();
         if key.is_empty() {
             return list(&state, &request.query);
+        }
+        if request.method == "GET"
+            && state.gone_when_read.take_if(|part| key.contains(part.as_str())).is_some()
+        {
+            state.objects.remove(key);
         }
         match request.method.as_str() {
             "PUT" => put(&mut state, key, request),

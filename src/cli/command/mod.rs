@@ -2,6 +2,7 @@
 
 mod append;
 mod demo;
+mod gc;
 mod init;
 mod query;
 mod rollup;
@@ -27,6 +28,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         Command::Status(status) => status::run(root, status).await,
         Command::Verify(span) => verify::run(root, span).await,
         Command::Files(span) => verify::list_files(root, span).await,
+        Command::Gc(args) => gc::run(root, args).await,
         Command::Schedule(schedule) => schedule::run(root, schedule),
         Command::Demo(demo) => demo::run(root, demo).await,
     }

@@ -1,0 +1,103 @@
+//! `gc`: what newer segments replaced goes, after the grace period, and nothing else.
+
+use std::{sync::Arc, time::Duration};
+
+use tallybook::{
+    DEFAULT_DEFINITION, FixedClock, GcOptions, Route, SampleLog, Settings, Superseded, Tallybook,
+};
+
+use crate::support::{Sandbox, append, book_at, both, csv, day, fake_store::FakeStore, rollup};
+
+const LOG: SampleLog = SampleLog { seed: 4, organizations: 5, rows_per_hour: 4 };
+const COUNT: &str = "SELECT count(*) AS n, sum(cost) AS c FROM ai_usage_log";
+
+/// Ten days rolled up, of which two got a late leaf; one of these was rolled up again.
+async fn repaired(book: &Tallybook) {
+    for offset in 0..10 {
+        let day = day("2026-01-01").plus(offset);
+        append(book, &day.to_string(), &LOG.hour(day, 7)).await;
+    }
+    assert_eq!(rollup(book).await, 30);
+    append(book, "late", &LOG.hour(day("2026-01-05"), 9)).await;
+    assert_eq!(rollup(book).await, 3);
+    append(book, "later", &LOG.hour(day("2026-01-08"), 9)).await;
+}
+
+async fn deleted(book: &Tallybook, options: &GcOptions) -> Vec<Superseded> {
+    let mut gone = Vec::new();
+    book.gc(options, |file| gone.push(file.clone())).await.unwrap();
+    gone
+}
+
+#[tokio::test]
+async fn only_replaced_segments_go_and_only_after_the_grace_period() {
+    let sandbox = Sandbox::new();
+    let location = sandbox.root().to_str().unwrap().to_owned();
+    let book = sandbox.book("2026-02-01").await;
+    repaired(&book).await;
+    let (answer, _) = both(&book, COUNT).await;
+    let before = sandbox.files("");
+
+    // The files' times are the machine's; both clocks are far from them.
+    assert_eq!(deleted(&book, &GcOptions::default()).await, [], "written in the clock's future");
+    let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
+    let later = Tallybook::open_with(&location, Settings::default(), clock).await.unwrap();
+    let dry = GcOptions { dry_run: true, ..GcOptions::default() };
+    let planned = deleted(&later, &dry).await;
+    assert_eq!(sandbox.files(""), before, "a dry run deletes nothing");
+    let gone = deleted(&later, &GcOptions::default()).await;
+    assert_eq!(gone, planned);
+    assert_eq!(gone.len(), 3, "{gone:?}");
+    assert!(gone.iter().all(|file| file.file.contains("date=2026-01-05")), "{gone:?}");
+    let left = sandbox.files("");
+    assert_eq!(left.len(), before.len() - 3);
+    assert_eq!(deleted(&later, &GcOptions::default()).await, []);
+
+    let (again, stats) = both(&book, COUNT).await;
+    assert_eq!((again, stats.rollup_days, stats.raw_days), (answer, 10, 1));
+    assert_eq!(book.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_question_whose_file_goes_takes_a_new_snapshot() {
+    let store = FakeStore::start();
+    let location = "s3://bucket/gone";
+    for cache in [Settings::default().segment_cache_bytes, 0] {
+        let settings = Settings { segment_cache_bytes: cache, ..store.settings() };
+        let book = book_at(location, "2026-01-11", settings.clone()).await;
+        repaired(&book).await;
+        let (expected, _) = csv(&book, COUNT, Route::Raw).await;
+        store.remove_when_read("/platform_daily/");
+        let files = store.keys().len();
+        let (found, stats) = csv(&book, COUNT, Route::Auto).await;
+        assert_eq!(store.keys().len(), files - 1, "a segment went as it was read");
+        assert_eq!(found, expected, "{stats:?}");
+        assert_ne!(stats.route, "raw");
+        for key in store.keys() {
+            store.remove(&key);
+        }
+    }
+}
+
+#[test]
+fn the_command_says_what_goes() {
+    let sandbox = Sandbox::new();
+    let definition = sandbox.write("d.toml", DEFAULT_DEFINITION);
+    sandbox.run(&["init", definition.to_str().unwrap()]).ok();
+    for (batch, hour) in [("a", 7), ("b", 9)] {
+        let lines = LOG.hour(day("2026-01-05"), hour);
+        sandbox.run_with(&["append", "-", "--batch", batch], lines.as_bytes()).ok();
+        sandbox.run(&["rollup"]).ok();
+    }
+    let ran = sandbox.run(&["gc"]).ok();
+    assert!(ran.err.contains("nothing is superseded"), "{ran:?}");
+    std::thread::sleep(Duration::from_millis(20));
+    let dry = sandbox.run(&["gc", "--grace", "1ms", "--dry-run"]).ok();
+    assert!(dry.err.contains("3 superseded files of"), "{dry:?}");
+    assert_eq!(sandbox.files("rollups").len(), 6);
+    let ran = sandbox.run(&["gc", "--grace", "1ms"]).ok();
+    assert_eq!(ran.out, dry.out);
+    assert_eq!(ran.out.lines().count(), 3);
+    assert_eq!(sandbox.files("rollups").len(), 3);
+    sandbox.run(&["gc", "--grace", "soon"]).failed(2, "--grace");
+}
