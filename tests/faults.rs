@@ -7,7 +7,7 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use tallybook::{AppendOptions, BatchId, Input, JobOptions, Question, Route, SampleLog, Settings};
 
 use crate::support::{
-    Sandbox, append, book_at, csv, day,
+    Sandbox, append, append_days, book_at, csv, day,
     fake_store::{FakeStore, Fault},
     rollup,
 };
@@ -80,11 +80,7 @@ async fn broken_reads_are_resumed_or_an_error_and_never_fewer_rows() {
     let store = FakeStore::start();
     let settings = Settings { retry_timeout_s: 2, ..store.settings() };
     let book = book_at("s3://bucket/r", "2026-01-12", settings).await;
-    let mut rows = 0;
-    for offset in 0..10 {
-        let day = day("2026-01-01").plus(offset);
-        rows += append(&book, &format!("{day}"), &LOG.hour(day, 12)).await.rows;
-    }
+    let rows = append_days(&book, &LOG, "2026-01-01", 10, &[12]).await;
     rollup(&book).await;
     let (mut right, mut failed) = (0, 0);
     for seed in 0..30 {
@@ -120,10 +116,7 @@ async fn a_job_that_fails_anywhere_changes_no_answer() {
         let store = FakeStore::start();
         let settings = Settings { retry_timeout_s: 0, ..store.settings() };
         let book = book_at("s3://bucket/r", "2026-01-12", settings).await;
-        for offset in 0..10 {
-            let day = day("2026-01-01").plus(offset);
-            append(&book, &format!("{day}"), &LOG.hour(day, 12)).await;
-        }
+        append_days(&book, &LOG, "2026-01-01", 10, &[12]).await;
         let (expected, _) = csv(&book, COUNT, Route::Raw).await;
         store.break_from("PUT", nth * 5, Fault::UnavailableAfter);
         drop(book.rollup(&JobOptions::default(), |_, _| {}).await);
@@ -139,10 +132,7 @@ async fn a_job_that_fails_anywhere_changes_no_answer() {
 async fn a_truncated_leaf_is_an_error_that_names_it() {
     let sandbox = Sandbox::new();
     let book = sandbox.book("2026-01-12").await;
-    for offset in 0..3 {
-        let day = day("2026-01-01").plus(offset);
-        append(&book, &format!("{day}"), &LOG.hour(day, 12)).await;
-    }
+    append_days(&book, &LOG, "2026-01-01", 3, &[12]).await;
     let leaf = &sandbox.files("raw")[1];
     let name = leaf.file_name().unwrap().to_str().unwrap();
     let content = std::fs::read(leaf).unwrap();

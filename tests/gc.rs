@@ -6,17 +6,16 @@ use tallybook::{
     DEFAULT_DEFINITION, FixedClock, GcOptions, Route, SampleLog, Settings, Superseded, Tallybook,
 };
 
-use crate::support::{Sandbox, append, book_at, both, csv, day, fake_store::FakeStore, rollup};
+use crate::support::{
+    Sandbox, append, append_days, book_at, both, csv, day, fake_store::FakeStore, rollup,
+};
 
 const LOG: SampleLog = SampleLog { seed: 4, organizations: 5, rows_per_hour: 4 };
 const COUNT: &str = "SELECT count(*) AS n, sum(cost) AS c FROM ai_usage_log";
 
 /// Ten days rolled up, of which two got a late leaf; one of these was rolled up again.
 async fn repaired(book: &Tallybook) {
-    for offset in 0..10 {
-        let day = day("2026-01-01").plus(offset);
-        append(book, &day.to_string(), &LOG.hour(day, 7)).await;
-    }
+    append_days(book, &LOG, "2026-01-01", 10, &[7]).await;
     assert_eq!(rollup(book).await, 30);
     append(book, "late", &LOG.hour(day("2026-01-05"), 9)).await;
     assert_eq!(rollup(book).await, 3);

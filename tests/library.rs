@@ -8,15 +8,12 @@ use tallybook::{
     datafusion::{arrow::util::pretty::pretty_format_batches, prelude::SessionContext},
 };
 
-use crate::support::{append, book_at, day, rollup};
+use crate::support::{append, append_days, book_at, rollup};
 
 async fn month() -> Arc<Tallybook> {
     let book = book_at("memory://", "2026-02-01", Settings::default()).await;
     let log = SampleLog { seed: 3, organizations: 3, rows_per_hour: 4 };
-    for offset in 0..31 {
-        let day = day("2026-01-01").plus(offset);
-        append(&book, &format!("{day}"), &log.hour(day, 12)).await;
-    }
+    append_days(&book, &log, "2026-01-01", 31, &[12]).await;
     rollup(&book).await;
     Arc::new(book)
 }

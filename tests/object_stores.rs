@@ -3,7 +3,7 @@
 use tallybook::{ErrorKind, Question, Route, SampleLog, Settings, SystemClock, Tallybook};
 
 use crate::support::{
-    append, book_at, both, csv, day, fake_store::FakeStore, program, rollup, run,
+    append, append_days, book_at, both, csv, day, fake_store::FakeStore, program, rollup, run,
 };
 
 const LOG: SampleLog = SampleLog { seed: 11, organizations: 5, rows_per_hour: 4 };
@@ -11,11 +11,7 @@ const LOG: SampleLog = SampleLog { seed: 11, organizations: 5, rows_per_hour: 4 
 /// Appends, rolls up, asks, meets late rows and retries, as any root must stand it.
 async fn conforms(location: &str, settings: &Settings) {
     let book = book_at(location, "2026-01-12", settings.clone()).await;
-    let mut rows = 0;
-    for offset in 0..11 {
-        let day = day("2026-01-01").plus(offset);
-        rows += append(&book, &format!("{day}"), &LOG.hour(day, 12)).await.rows;
-    }
+    let mut rows = append_days(&book, &LOG, "2026-01-01", 11, &[12]).await;
     assert_eq!(rollup(&book).await, 33);
     assert_eq!(rollup(&book).await, 0);
     let retry = append(&book, "2026-01-03", &LOG.hour(day("2026-01-03"), 12)).await;
@@ -86,10 +82,7 @@ async fn s3_by_moto() {
 async fn deleted_segments_change_no_answer() {
     let store = FakeStore::start();
     let book = book_at("s3://bucket/r", "2026-01-12", store.settings()).await;
-    for offset in 0..10 {
-        let day = day("2026-01-01").plus(offset);
-        append(&book, &format!("{day}"), &LOG.hour(day, 12)).await;
-    }
+    append_days(&book, &LOG, "2026-01-01", 10, &[12]).await;
     rollup(&book).await;
     let sql = "SELECT organization_id, count(*) AS n, sum(cost) AS c FROM ai_usage_log GROUP BY 1";
     let (expected, _) = csv(&book, sql, Route::Raw).await;

@@ -4,7 +4,9 @@ use std::fs;
 
 use tallybook::{Question, Route, SampleLog};
 
-use crate::support::{Sandbox, answer, append, csv, day, rollup};
+use crate::support::{
+    Sandbox, answer, append, append_days, book_at, csv, day, fake_store::FakeStore, rollup,
+};
 
 const LOG: SampleLog = SampleLog { seed: 5, organizations: 4, rows_per_hour: 5 };
 const COUNT: &str = "SELECT count(*) AS n, sum(cost) AS c FROM ai_usage_log";
@@ -13,10 +15,7 @@ const COUNT: &str = "SELECT count(*) AS n, sum(cost) AS c FROM ai_usage_log";
 async fn every_change_of_the_root_changes_the_answer_at_once() {
     let sandbox = Sandbox::new();
     let book = sandbox.book("2026-02-01").await;
-    for offset in 0..20 {
-        let day = day("2026-01-01").plus(offset);
-        append(&book, &day.to_string(), &LOG.hour(day, 7)).await;
-    }
+    append_days(&book, &LOG, "2026-01-01", 20, &[7]).await;
     let mut seen = Vec::new();
     let mut ask = async |what: &str, route: &str| {
         // By another way of saying it, which was never planned before.
@@ -77,4 +76,23 @@ async fn what_depends_on_more_than_the_root_is_planned_each_time() {
     assert_eq!(one, counts[0]);
     fs::write(&names, "id,name\nnobody,Nobody at all\n").unwrap();
     assert_eq!(csv(&book, named, Route::Auto).await.0, "n\n0\n");
+}
+
+#[tokio::test]
+async fn a_changed_root_is_listed_once_all_the_same() {
+    let store = FakeStore::start();
+    let book = book_at("s3://bucket/p", "2026-02-01", store.settings()).await;
+    append_days(&book, &LOG, "2026-01-01", 10, &[7]).await;
+    rollup(&book).await;
+    let listings = async |sql: &str| {
+        let lists = |(method, path): &(String, String)| method == "GET" && path == "/bucket";
+        let before = store.log().iter().filter(|request| lists(request)).count();
+        csv(&book, sql, Route::Auto).await;
+        store.log().iter().filter(|request| lists(request)).count() - before
+    };
+    let new = listings(COUNT).await;
+    assert!(listings(COUNT).await < new, "only what the plan depends on");
+    append(&book, "late", &LOG.hour(day("2026-01-05"), 9)).await;
+    let changed = listings(COUNT).await;
+    assert_eq!(changed, listings(&format!("{COUNT} -- never planned before")).await);
 }

@@ -4,15 +4,12 @@ use std::fs;
 
 use tallybook::{JobOptions, Outcome, Reason, RollupState, Route, SampleLog};
 
-use crate::support::{Sandbox, append, book_at, both, csv, day, rollup};
+use crate::support::{self, Sandbox, append, book_at, both, csv, day, rollup};
 
 const LOG: SampleLog = SampleLog { seed: 3, organizations: 7, rows_per_hour: 3 };
 
-async fn append_days(book: &tallybook::Tallybook, days: std::ops::Range<i32>) {
-    for offset in days {
-        let day = day("2026-01-01").plus(offset);
-        append(book, &format!("{day}"), &(LOG.hour(day, 3) + &LOG.hour(day, 17))).await;
-    }
+async fn append_days(book: &tallybook::Tallybook, days: i32) {
+    support::append_days(book, &LOG, "2026-01-01", days, &[3, 17]).await;
 }
 
 const MONTHLY: &str = "SELECT organization_id, sum(cost) AS cost, count(*) AS n, avg(input_tokens) AS a \
@@ -22,7 +19,7 @@ const MONTHLY: &str = "SELECT organization_id, sum(cost) AS cost, count(*) AS n,
 async fn it_builds_each_finished_day_once() {
     let sandbox = Sandbox::new();
     let book = sandbox.book("2026-01-11").await;
-    append_days(&book, 0..11).await;
+    append_days(&book, 11).await;
     assert_eq!(rollup(&book).await, 30, "three rollups of ten days; today isn't finished");
     let files = sandbox.files("rollups");
     assert_eq!(rollup(&book).await, 0);
@@ -35,7 +32,7 @@ async fn it_builds_each_finished_day_once() {
 async fn a_late_batch_counts_at_once_and_costs_only_itself() {
     let sandbox = Sandbox::new();
     let book = sandbox.book("2026-02-01").await;
-    append_days(&book, 0..20).await;
+    append_days(&book, 20).await;
     rollup(&book).await;
     let (before, _) = both(&book, "SELECT count(*) FROM ai_usage_log").await;
     let late = append(&book, "late", &LOG.hour(day("2026-01-05"), 8)).await;
@@ -64,7 +61,7 @@ async fn a_late_batch_counts_at_once_and_costs_only_itself() {
 async fn deleting_any_segment_changes_no_answer() {
     let sandbox = Sandbox::new();
     let book = sandbox.book("2026-02-01").await;
-    append_days(&book, 0..10).await;
+    append_days(&book, 10).await;
     rollup(&book).await;
     let (expected, _) = csv(&book, MONTHLY, Route::Raw).await;
     for file in sandbox.files("rollups") {
@@ -80,7 +77,7 @@ async fn deleting_any_segment_changes_no_answer() {
 async fn a_segment_of_leaves_that_are_gone_is_never_used() {
     let sandbox = Sandbox::new();
     let book = sandbox.book("2026-02-01").await;
-    append_days(&book, 0..10).await;
+    append_days(&book, 10).await;
     append(&book, "more", &LOG.hour(day("2026-01-05"), 8)).await;
     rollup(&book).await;
     let leaves = sandbox.files("raw/date=2026-01-05");
@@ -93,7 +90,7 @@ async fn a_segment_of_leaves_that_are_gone_is_never_used() {
 #[tokio::test]
 async fn ranges_and_names_are_obeyed() {
     let book = book_at("memory://", "2026-01-20", tallybook::Settings::default()).await;
-    append_days(&book, 0..10).await;
+    append_days(&book, 10).await;
     let mut built = Vec::new();
     let options = JobOptions {
         from: Some(day("2026-01-03")),
@@ -115,7 +112,7 @@ async fn ranges_and_names_are_obeyed() {
 async fn two_jobs_at_once_agree() {
     let sandbox = Sandbox::new();
     let book = sandbox.book("2026-02-01").await;
-    append_days(&book, 0..10).await;
+    append_days(&book, 10).await;
     let (a, b) = (sandbox.book("2026-02-01").await, sandbox.book("2026-02-01").await);
     tokio::join!(rollup(&a), rollup(&b));
     assert_eq!(sandbox.files("rollups").len(), 30);
@@ -128,7 +125,7 @@ async fn two_jobs_at_once_agree() {
 async fn one_failing_day_does_not_stop_the_others() {
     let sandbox = Sandbox::new();
     let book = sandbox.book("2026-02-01").await;
-    append_days(&book, 0..10).await;
+    append_days(&book, 10).await;
     let broken = &sandbox.files("raw/date=2026-01-05")[0];
     let content = fs::read(broken).unwrap();
     fs::write(broken, &content[..content.len() / 2]).unwrap();
@@ -151,7 +148,7 @@ async fn one_failing_day_does_not_stop_the_others() {
 #[tokio::test]
 async fn a_sum_that_overflows_is_an_error_and_the_day_is_read_raw() {
     let book = book_at("memory://", "2026-02-01", tallybook::Settings::default()).await;
-    append_days(&book, 0..9).await;
+    append_days(&book, 9).await;
     let row = format!(
         "{{\"timestamp\":\"2026-01-05T00:00:00Z\",\"organization_id\":\"a\",\"input_tokens\":{}}}\n",
         i64::MAX
@@ -174,7 +171,7 @@ async fn a_sum_that_overflows_is_an_error_and_the_day_is_read_raw() {
 async fn verify_finds_what_differs() {
     let sandbox = Sandbox::new();
     let book = sandbox.book("2026-02-01").await;
-    append_days(&book, 0..3).await;
+    append_days(&book, 3).await;
     rollup(&book).await;
     let ran = sandbox.run(&["verify"]).ok();
     assert!(ran.out.starts_with("12 files with "), "{}", ran.out);
@@ -226,10 +223,7 @@ fn status_says_no_until_every_finished_day_is_served() {
 async fn segments_are_the_same_bytes_whatever_they_are_made_of() {
     let sandbox = Sandbox::new();
     let book = sandbox.book("2026-01-06").await;
-    for offset in 0..8 {
-        let day = day("2025-12-28").plus(offset);
-        append(&book, &format!("{day}"), &(LOG.hour(day, 0) + &LOG.hour(day, 23))).await;
-    }
+    support::append_days(&book, &LOG, "2025-12-28", 8, &[0, 23]).await;
     assert_eq!(rollup(&book).await, 24);
     let contents = || -> Vec<_> {
         let files = sandbox.files("rollups").into_iter();

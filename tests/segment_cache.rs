@@ -4,7 +4,7 @@ use std::fs;
 
 use tallybook::{Question, Route, SampleLog, Settings, Tallybook};
 
-use crate::support::{Sandbox, answer, append, book_with, csv, day, rollup};
+use crate::support::{Sandbox, answer, append, append_days, book_with, csv, rollup};
 
 const QUESTIONS: [&str; 4] = [
     "SELECT sum(cost) AS c, count(*) AS n FROM ai_usage_log WHERE organization_id = 'org-001'",
@@ -19,10 +19,7 @@ async fn three_weeks(sandbox: &Sandbox, segment_cache_bytes: usize) -> Tallybook
     let definition = tallybook::DEFAULT_DEFINITION;
     let book = book_with(location.to_str().unwrap(), definition, "2026-02-01", settings).await;
     let log = SampleLog { seed: 3, organizations: 5, rows_per_hour: 20 };
-    for offset in 0..21 {
-        let day = day("2026-01-01").plus(offset);
-        append(&book, &day.to_string(), &log.hour(day, 7)).await;
-    }
+    append_days(&book, &log, "2026-01-01", 21, &[7]).await;
     rollup(&book).await;
     book
 }

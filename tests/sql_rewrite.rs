@@ -2,15 +2,12 @@
 
 use tallybook::{Question, Route, SampleLog, Settings, Tallybook};
 
-use crate::support::{append, book_at, both, csv, day, rollup};
+use crate::support::{append, append_days, book_at, both, csv, rollup};
 
 async fn month() -> Tallybook {
     let log = SampleLog { seed: 5, organizations: 4, rows_per_hour: 2 };
     let book = book_at("memory://", "2026-02-01", Settings::default()).await;
-    for offset in 0..31 {
-        let day = day("2026-01-01").plus(offset);
-        append(&book, &format!("{day}"), &(log.hour(day, 0) + &log.hour(day, 23))).await;
-    }
+    append_days(&book, &log, "2026-01-01", 31, &[0, 23]).await;
     rollup(&book).await;
     book
 }

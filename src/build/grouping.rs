@@ -15,7 +15,7 @@ use super::Proofs;
 use crate::{
     base::{Day, Grain, Result},
     exec::{FileTable, engine_error},
-    model::{DATE_COLUMN, Dataset, Fold, Rollup},
+    model::{DATE_COLUMN, Dataset, Fold, Rollup, StoredState},
     store::{Leaf, Root, SegmentFile},
 };
 
@@ -44,7 +44,7 @@ pub(crate) async fn group_rows(
         finer => bucket_of(ident(time), day, finer),
     };
     let mut partials = Vec::new();
-    for (state, _) in rollup.states() {
+    for (state, stored) in rollup.states() {
         let column = state.argument.as_deref().unwrap_or_default();
         let partial = if state.fold == Fold::Count && proofs.no_nulls(column) {
             Fold::Rows.partial(None, &DataType::Int64, None)?
@@ -53,11 +53,7 @@ pub(crate) async fn group_rows(
                 None => (None, DataType::Int64),
                 Some((argument, kind)) => (Some(argument), kind),
             };
-            // Sums of integers are made in a type that has room, so that one too large for its
-            // column is an error instead of a wrong number.
-            let wide =
-                state.fold == Fold::Sum && kind == DataType::Int64 && !proofs.sum_fits(column);
-            let fold = if wide { Fold::WideSum } else { state.fold };
+            let fold = if proofs.sum_fits(column) { state.fold } else { roomy(state, stored) };
             fold.partial(argument, &kind, None)?
         };
         partials.push(partial.alias(state.name()));
@@ -96,8 +92,7 @@ pub(super) async fn merge_rows(
         coarser => bucket_of(ident(finer.bucket_column()), day, coarser),
     };
     let states = rollup.states().iter().map(|(state, kind)| {
-        let wide = state.fold == Fold::Sum && *kind == DataType::Int64;
-        let fold = if wide { Fold::WideSum } else { state.fold };
+        let fold = roomy(state, kind);
         fold.merge(fold.restored(ident(state.name()))).alias(state.name())
     });
     let table = FileTable::of_segments(root, finer, std::slice::from_ref(segment));
@@ -130,6 +125,15 @@ async fn grouped(
         .and_then(|rows| rows.sort(order))
         .map_err(engine_error)?;
     rows.execute_stream().await.map_err(engine_error)
+}
+
+/// The state's fold; sums of integers are made in a type that has room, so that one too large for
+/// its column is an error instead of a wrong number.
+fn roomy(state: &StoredState, stored: &DataType) -> Fold {
+    match (state.fold, stored) {
+        (Fold::Sum, DataType::Int64) => Fold::WideSum,
+        (fold, _) => fold,
+    }
 }
 
 /// The first instant of the bucket that an instant of the day is in. Buckets divide the UTC day, so

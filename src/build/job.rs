@@ -1,12 +1,9 @@
 //! Running the tasks: several days at once, a failing task without the rest.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::{
     Built, Proofs, Task,
@@ -120,19 +117,15 @@ async fn build_day(site: Site<'_>, snapshot: &Snapshot, tasks: &[Task<'_>]) -> V
         let (dimensions, states) = (task.rollup.dimensions().len(), task.rollup.states().len());
         (task.rollup.grain(), std::cmp::Reverse((dimensions, states)))
     });
-    let rollups = site.dataset.rollups().iter();
-    let is_current = |rollup: &&Rollup| {
-        let day = tasks.first().map(|task| task.day);
-        day.is_some_and(|day| {
-            matches!(snapshot.freshness(rollup.name(), day), Freshness::Current(_))
-        })
-    };
-    let mut there: Vec<&Rollup> = rollups.filter(is_current).collect();
-    let mut proofs = None;
+    let Some(day) = tasks.first().map(|task| task.day) else { return Vec::new() };
+    let is_current =
+        |rollup: &&Rollup| matches!(snapshot.freshness(rollup.name(), day), Freshness::Current(_));
+    let mut there: Vec<&Rollup> = site.dataset.rollups().iter().filter(is_current).collect();
+    let proofs = OnceCell::new();
     let mut outcomes = Vec::with_capacity(tasks.len());
     for (at, task) in order {
         let start = Instant::now();
-        let outcome = match build_task(site, task, &there, &mut proofs).await {
+        let outcome = match build_task(site, task, &there, &proofs).await {
             Ok(built) => {
                 there.push(task.rollup);
                 Outcome::Built { built, took: start.elapsed() }
@@ -153,18 +146,13 @@ async fn build_task(
     site: Site<'_>,
     task: &Task<'_>,
     there: &[&Rollup],
-    proofs: &mut Option<Arc<Proofs>>,
+    proofs: &OnceCell<Proofs>,
 ) -> Result<Built> {
     for finer in there.iter().rev().filter(|other| is_finer(other, task.rollup)) {
         if let Some(finer) = FinerSegment::find(site.root, finer, task).await {
             return site.build(task, Source::Finer(finer)).await;
         }
     }
-    let proven = if let Some(proven) = proofs {
-        Arc::clone(proven)
-    } else {
-        let proven = Proofs::of(site.root, site.dataset, site.context, &task.leaves).await?;
-        Arc::clone(proofs.insert(Arc::new(proven)))
-    };
-    site.build(task, Source::Leaves(&proven)).await
+    let read = || Proofs::of(site.root, site.dataset, site.context, &task.leaves);
+    site.build(task, Source::Leaves(proofs.get_or_try_init(read).await?)).await
 }

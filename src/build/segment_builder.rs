@@ -8,14 +8,14 @@ use arrow::{
 };
 use datafusion::{execution::SendableRecordBatchStream, prelude::SessionContext};
 use futures::StreamExt as _;
-use object_store::{ObjectMeta, ObjectStoreExt as _};
+use object_store::ObjectMeta;
 
 use super::{
     Proofs, Task,
     grouping::{GROUP_FIRST, GROUP_LAST, GROUP_ROWS, group_rows, merge_rows},
 };
 use crate::{
-    base::{Day, Error, ErrorKind, Result},
+    base::{Day, Error, Result},
     exec::engine_error,
     model::{Dataset, Fingerprint, Rollup},
     store::{
@@ -59,14 +59,10 @@ impl<'s> FinerSegment<'s> {
     pub(super) async fn find(root: &Root, rollup: &'s Rollup, task: &Task<'_>) -> Option<Self> {
         let fingerprint = Fingerprint::of(task.leaves.iter().map(|leaf| &leaf.id));
         let location = segment_path(rollup, task.day, &fingerprint);
-        let found = root.store().head(&location).await.ok()?;
-        let file = ObjectMeta { location, ..found };
+        let file = root.look(&location).await.ok()??;
         let (_, account) = check_file(root, &file).await.ok()?.ok()?;
         let account = account?;
-        let account = account.segment().filter(|account| {
-            account.fingerprint == fingerprint && account.definition == rollup.definition_hash()
-        })?;
-        let rows_in = account.rows_in;
+        let rows_in = account.segment().filter(|it| it.is_of(rollup, &fingerprint))?.rows_in;
         let segment = Arc::new(SegmentFile { day: task.day, fingerprint, file });
         Some(Self { rollup, segment, rows_in })
     }
@@ -122,10 +118,10 @@ impl Site<'_> {
             // Another builder's segment of the same leaves holds the same rows.
             match found.segment() {
                 Some(segment) if *segment == footer => Ok(Some(Creation::Same)),
-                _ => Err(Error::new(
-                    ErrorKind::Corrupt,
-                    format!("{}: is not the segment that its name says", root.full_name(&target)),
-                )),
+                _ => Err(Error::corrupt(format!(
+                    "{}: is not the segment that its name says",
+                    root.full_name(&target)
+                ))),
             }
         };
         let creation = create_file(root, &target, &path, judge).await?;

@@ -36,15 +36,45 @@ pub(crate) async fn load<'r>(
     let rollups: Vec<_> = rollups.into_iter().collect();
     let segments = rollups.iter().map(|rollup| list_segments(root, rollup, bounds));
     let (days, segments) = try_join!(list_leaves(root, bounds), try_join_all(segments))?;
-    let of_rollups = rollups.iter().zip(segments);
-    let of_rollups = of_rollups.map(|(rollup, segments)| serving(root, rollup, &days, segments));
-    let of_rollups = try_join_all(of_rollups).await?;
+    let of_rollups = all_serving(root, &rollups, &days, segments).await?;
+    Ok(Snapshot::new(days, of_rollups))
+}
+
+/// The same snapshot of `span`, and how far those of the rollups serve that it doesn't know.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) async fn load_more<'r>(
+    root: &Root,
+    span: Span,
+    snapshot: Snapshot,
+    rollups: impl IntoIterator<Item = &'r Rollup>,
+) -> Result<Snapshot> {
+    let Some(bounds) = span.day_bounds() else { return Ok(snapshot) };
+    let rollups = rollups.into_iter().filter(|rollup| snapshot.rollup(rollup.name()).is_none());
+    let rollups: Vec<_> = rollups.collect();
+    let segments = rollups.iter().map(|rollup| list_segments(root, rollup, bounds));
+    let segments = try_join_all(segments).await?;
+    let days: Vec<_> = snapshot.live_days().cloned().collect();
+    let of_rollups = all_serving(root, &rollups, &days, segments).await?;
+    Ok(snapshot.with(of_rollups))
+}
+
+/// How far each rollup serves each day, by its listed segments.
+async fn all_serving(
+    root: &Root,
+    rollups: &[&Rollup],
+    days: &[Arc<LeafDay>],
+    segments: Vec<Vec<Arc<SegmentDay>>>,
+) -> Result<BTreeMap<String, BTreeMap<Day, Freshness>>> {
+    let serving = rollups.iter().zip(segments);
+    let serving = serving.map(|(rollup, segments)| serving_of(root, rollup, days, segments));
     let names = rollups.iter().map(|rollup| rollup.name().to_owned());
-    Ok(Snapshot::new(days, names.zip(of_rollups).collect()))
+    Ok(names.zip(try_join_all(serving).await?).collect())
 }
 
 /// How far the listed segments of a rollup serve each day.
-async fn serving(
+async fn serving_of(
     root: &Root,
     rollup: &Rollup,
     days: &[Arc<LeafDay>],
@@ -88,9 +118,8 @@ async fn built_from(
     let account = footer
         .segment()
         .filter(|account| {
-            account.fingerprint == segment.fingerprint
+            account.is_of(rollup, &segment.fingerprint)
                 && account.fingerprint == Fingerprint::of(&account.leaves)
-                && account.definition == rollup.definition_hash()
         })
         .ok_or_else(|| {
             Error::corrupt(format!(

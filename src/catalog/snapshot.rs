@@ -28,6 +28,18 @@ impl Snapshot {
         Self { days: days.map(|day| (day.day, day)).collect(), rollups }
     }
 
+    /// The same, and what is known of more rollups.
+    #[must_use]
+    pub(super) fn with(mut self, rollups: BTreeMap<String, BTreeMap<Day, Freshness>>) -> Self {
+        self.rollups.extend(rollups);
+        self
+    }
+
+    /// The days that have raw rows, in order.
+    pub(super) fn live_days(&self) -> impl Iterator<Item = &Arc<LeafDay>> {
+        self.days.values()
+    }
+
     /// The same, as if there were no other rollups than those.
     #[must_use]
     pub(crate) fn only(&self, rollups: &[String]) -> Self {

@@ -46,6 +46,7 @@ pub(super) struct Times {
 }
 
 /// What had been read of the root before the question.
+#[derive(Clone)]
 pub(super) struct Before {
     root: Root,
     requests: u64,

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::base::{Error, Result, Settings};
 
 /// The limits of one question, from the moment it is asked.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     time: Option<(Duration, Instant)>,
     rows_max: Option<u64>,

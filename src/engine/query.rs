@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     base::{Error, ErrorKind, Result, Route, Span, Zone},
-    catalog::{Snapshot, load},
+    catalog::{Snapshot, load, load_more},
     exec::engine_error,
     plan::{Decision, Rewriter, RouteTaken, is_repeatable, span_needed},
     store::name_damage,
@@ -90,18 +90,25 @@ struct Planned {
 }
 
 pub(super) async fn answer(book: &Tallybook, question: &Question) -> Result<Answer> {
-    let asked = Instant::now();
-    match start(book, question, asked).await {
+    let (asked, before) = (Instant::now(), Before::of(book));
+    let limits = Limits::of(book.settings());
+    match start(book, question, asked, before.clone(), limits).await {
         // A file of the snapshot was deleted before it was read: what took its place is there.
-        Err(error) if error.kind() == ErrorKind::NotFound => start(book, question, asked).await,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            start(book, question, asked, before, limits).await
+        }
         started => started,
     }
 }
 
 /// The answer with its first rows.
-async fn start(book: &Tallybook, question: &Question, asked: Instant) -> Result<Answer> {
-    let before = Before::of(book);
-    let limits = Limits::of(book.settings());
+async fn start(
+    book: &Tallybook,
+    question: &Question,
+    asked: Instant,
+    before: Before,
+    limits: Limits,
+) -> Result<Answer> {
     let planned = limits.in_time(Box::pin(plan(book, question))).await?;
     let task = book.context().task_ctx();
     let stream = execute_stream(Arc::clone(&planned.physical), task).map_err(engine_error)?;
@@ -119,9 +126,16 @@ async fn plan(book: &Tallybook, question: &Question) -> Result<Planned> {
     let start = Instant::now();
     let mut waited = Duration::ZERO;
     let state = tables::state(book, question.time_zone).await?;
-    let (plan, decision) = match prepared(book, question, &mut waited).await? {
-        Some(known) => (known.plan.clone(), Arc::clone(&known.decision)),
-        None => prepare_new(book, &state, question, &mut waited).await?,
+    let known = book.prepared().find(question);
+    let listed = match &known {
+        Some(known) => Some((known.span, list_again(book, known, &mut waited).await?)),
+        None => None,
+    };
+    let (plan, decision) = match (known, listed) {
+        (Some(known), Some((_, listed))) if listed == known.snapshot => {
+            (known.plan.clone(), Arc::clone(&known.decision))
+        }
+        (_, listed) => prepare_new(book, &state, question, listed, &mut waited).await?,
     };
     let physical = state.query_planner().create_physical_plan(&plan, &state).await;
     let physical = match physical {
@@ -133,31 +147,27 @@ async fn plan(book: &Tallybook, question: &Question) -> Result<Planned> {
     Ok(Planned { physical, decision, planning: start.elapsed().saturating_sub(waited) })
 }
 
-/// The question's plan of before, if a new snapshot shows the same files. The time that the
-/// snapshot took is added to `waited`.
-async fn prepared(
-    book: &Tallybook,
-    question: &Question,
-    waited: &mut Duration,
-) -> Result<Option<Arc<Prepared>>> {
-    let Some(known) = book.prepared().find(question) else { return Ok(None) };
+/// A new snapshot of what a plan depends on. The time that it took is added to `waited`.
+async fn list_again(book: &Tallybook, known: &Prepared, waited: &mut Duration) -> Result<Snapshot> {
     let listing = Instant::now();
     let rollups = known.rollups.iter().map(|name| book.dataset().rollup(name));
     let rollups: Vec<_> = rollups.collect::<Result<_>>()?;
     let snapshot = load(book.root(), known.span, rollups).await?;
     *waited += listing.elapsed();
-    Ok((snapshot == known.snapshot).then_some(known))
+    Ok(snapshot)
 }
 
-/// The question's optimized plan, which is kept for the next time.
+/// The question's optimized plan, which is kept for the next time. What was `listed` of a span
+/// already is not listed again.
 async fn prepare_new(
     book: &Tallybook,
     state: &SessionState,
     question: &Question,
+    listed: Option<(Span, Snapshot)>,
     waited: &mut Duration,
 ) -> Result<(LogicalPlan, Arc<Decision>)> {
     let (analyzed, repeatable) = analyze(state, question).await.map_err(engine_error)?;
-    let decided = decide(book, question.route, analyzed).await?;
+    let decided = decide(book, question.route, analyzed, listed).await?;
     *waited += decided.waited;
     let plan = state.optimize(&decided.plan).map_err(engine_error)?;
     let decision = Arc::new(decided.decision);
@@ -179,11 +189,22 @@ pub(super) struct Decided {
     waited: Duration,
 }
 
-/// Takes a snapshot, and rewrites the plan for it.
-pub(super) async fn decide(book: &Tallybook, route: Route, plan: LogicalPlan) -> Result<Decided> {
+/// Takes a snapshot, or the rest of the one that was begun for its span, and rewrites the plan for
+/// it.
+pub(super) async fn decide(
+    book: &Tallybook,
+    route: Route,
+    plan: LogicalPlan,
+    listed: Option<(Span, Snapshot)>,
+) -> Result<Decided> {
     let span = span_needed(&plan, book.dataset()).map_err(engine_error)?;
     let listing = Instant::now();
-    let snapshot = book.snapshot(span).await?;
+    let snapshot = match listed {
+        Some((listed_span, begun)) if listed_span == span => {
+            load_more(book.root(), span, begun, book.dataset().rollups()).await?
+        }
+        _ => book.snapshot(span).await?,
+    };
     let waited = listing.elapsed();
     let (plan, decision) = rewrite(book, route, &snapshot, plan)?;
     if route == Route::Rollup && decision.route() != RouteTaken::Rollup {

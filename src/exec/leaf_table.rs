@@ -1,18 +1,21 @@
 //! Raw rows of a question: a few small files are read once, however often its plan runs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::{
     catalog::{Session, TableProvider},
-    datasource::{TableType, memory::MemorySourceConfig},
+    datasource::TableType,
     error::Result,
     logical_expr::{Expr, TableProviderFilterPushDown},
     physical_plan::{ExecutionPlan, collect},
 };
 
-use super::{FileTable, SegmentCache};
+use super::{
+    FileTable, SegmentCache,
+    kept_scan::{KeptScan, Scanned},
+};
 use crate::{
     model::Dataset,
     store::{Leaf, Root},
@@ -27,15 +30,7 @@ const KEPT_BYTES: u64 = 256 << 10;
 pub(crate) struct LeafTable {
     files: FileTable,
     cache: Arc<SegmentCache>,
-    last: Mutex<Option<Rows>>,
-}
-
-/// All rows of the wanted columns.
-#[derive(Clone, Debug)]
-struct Rows {
-    projection: Option<Vec<usize>>,
-    schema: SchemaRef,
-    batches: Vec<RecordBatch>,
+    last: KeptScan,
 }
 
 impl LeafTable {
@@ -49,21 +44,30 @@ impl LeafTable {
         cache: Arc<SegmentCache>,
     ) -> Self {
         let files = FileTable::of_leaves(root, dataset, leaves);
-        Self { files, cache, last: Mutex::default() }
+        Self { files, cache, last: KeptScan::default() }
     }
 
-    async fn rows(&self, state: &dyn Session, projection: Option<&Vec<usize>>) -> Result<Rows> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(last) = last.filter(|last| last.projection.as_ref() == projection) {
+    /// All rows of the wanted columns.
+    async fn scanned(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+    ) -> Result<Arc<Scanned>> {
+        if let Some(last) = self.last.find(projection, &[]) {
             return Ok(last);
         }
         let scan = self.files.scan(state, projection, &[], None).await?;
         let batches = collect(Arc::clone(&scan), state.task_ctx()).await?;
         let read = scan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
         self.cache.count_read(read.map_or(0, |bytes| bytes.as_usize()) as u64);
-        let rows = Rows { projection: projection.cloned(), schema: scan.schema(), batches };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(rows.clone());
-        Ok(rows)
+        let scanned = Arc::new(Scanned {
+            projection: projection.cloned(),
+            filters: Vec::new(),
+            schema: scan.schema(),
+            streams: vec![batches],
+        });
+        self.last.keep(&scanned);
+        Ok(scanned)
     }
 }
 
@@ -95,7 +99,6 @@ impl TableProvider for LeafTable {
         if bytes > KEPT_BYTES || !self.cache.has_room(bytes) {
             return self.files.scan(state, projection, filters, limit).await;
         }
-        let rows = self.rows(state, projection).await?;
-        Ok(MemorySourceConfig::try_new_exec(&[rows.batches], rows.schema, None)?)
+        self.scanned(state, projection).await?.plan()
     }
 }

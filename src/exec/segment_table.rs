@@ -1,9 +1,6 @@
 //! A rollup's rows as a table: from memory where there is room for them, else from their files.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch, StringViewArray},
@@ -15,13 +12,18 @@ use async_trait::async_trait;
 use datafusion::{
     catalog::{Session, TableProvider},
     common::ScalarValue,
-    datasource::{TableType, memory::MemorySourceConfig},
+    datasource::TableType,
     error::Result,
     logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, expr::InList},
     physical_plan::ExecutionPlan,
 };
 
-use super::{FileTable, SegmentCache, into_datafusion, segment_cache::SegmentRows};
+use super::{
+    FileTable, SegmentCache, into_datafusion,
+    kept_scan::{KeptScan, Scanned},
+    segment_cache::SegmentRows,
+    tables::pruning,
+};
 use crate::{
     model::Rollup,
     store::{Root, SegmentFile},
@@ -43,15 +45,7 @@ pub(crate) struct SegmentTable {
     schema: SchemaRef,
     segments: Vec<Arc<SegmentFile>>,
     cache: Arc<SegmentCache>,
-    last: Mutex<Option<Arc<Scanned>>>,
-}
-
-/// What a scan gave.
-struct Scanned {
-    projection: Option<Vec<usize>>,
-    filters: Vec<Expr>,
-    schema: SchemaRef,
-    streams: Vec<Vec<RecordBatch>>,
+    last: KeptScan,
 }
 
 impl SegmentTable {
@@ -68,7 +62,7 @@ impl SegmentTable {
             schema: rollup.segment_schema(),
             segments: segments.to_vec(),
             cache,
-            last: Mutex::default(),
+            last: KeptScan::default(),
         }
     }
 
@@ -83,10 +77,7 @@ impl SegmentTable {
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
     ) -> Result<Arc<Scanned>> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let same =
-            |last: &Arc<Scanned>| last.projection.as_ref() == projection && last.filters == filters;
-        if let Some(last) = last.filter(same) {
+        if let Some(last) = self.last.find(projection, filters) {
             return Ok(last);
         }
         let wanted =
@@ -105,8 +96,7 @@ impl SegmentTable {
         let (projection, filters) = (projection.cloned(), filters.to_vec());
         let scanned = Arc::new(Scanned { projection, filters, schema, streams });
         if rows <= KEPT_ROWS {
-            let kept = Some(Arc::clone(&scanned));
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+            self.last.keep(&scanned);
         }
         Ok(scanned)
     }
@@ -134,8 +124,7 @@ impl TableProvider for SegmentTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        // Pruning: rows that stay are filtered above.
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        Ok(pruning(filters))
     }
 
     async fn scan(
@@ -150,9 +139,7 @@ impl TableProvider for SegmentTable {
             let files = FileTable::with_schema(&self.root, schema, &self.segments);
             return files.scan(state, projection, filters, limit).await;
         }
-        let scanned = self.scanned(state, projection, filters).await?;
-        let schema = Arc::clone(&scanned.schema);
-        Ok(MemorySourceConfig::try_new_exec(&scanned.streams, schema, None)?)
+        self.scanned(state, projection, filters).await?.plan()
     }
 }
 
@@ -178,6 +165,9 @@ fn values_of<'e>(column: &str, filters: &'e [Expr]) -> Option<Vec<&'e str>> {
 
 /// The rows with one of those texts, of segments that are sorted by them; of others all.
 fn only(column: &str, values: &[&str], segments: &[SegmentRows]) -> Vec<RecordBatch> {
+    let mut values = values.to_vec();
+    values.sort_unstable();
+    values.dedup();
     let mut kept = Vec::with_capacity(segments.len());
     for segment in segments {
         let texts = segment.rows.column_by_name(column).filter(|_| segment.sorted);
@@ -185,10 +175,7 @@ fn only(column: &str, values: &[&str], segments: &[SegmentRows]) -> Vec<RecordBa
             kept.push(segment.rows.clone());
             continue;
         };
-        let mut values = values.to_vec();
-        values.sort_unstable();
-        values.dedup();
-        for value in values {
+        for &value in &values {
             let start = first_from(texts, |text| text >= value);
             let end = first_from(texts, |text| text > value);
             if start < end {

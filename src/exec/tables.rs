@@ -113,8 +113,7 @@ impl TableProvider for FileTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        // Pruning by statistics: rows that stay are filtered above.
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        Ok(pruning(filters))
     }
 
     async fn scan(
@@ -146,6 +145,11 @@ impl TableProvider for FileTable {
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }
+}
+
+/// Filters only spare reading: rows that stay are filtered above.
+pub(super) fn pruning(filters: &[&Expr]) -> Vec<TableProviderFilterPushDown> {
+    vec![TableProviderFilterPushDown::Inexact; filters.len()]
 }
 
 /// The raw table's name and columns, before a snapshot says which files it is.

@@ -7,12 +7,11 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use futures::try_join;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
 
 use crate::{
     base::{Clock, Day, Error, Result, Span},
-    model::{Dataset, Rollup},
+    model::Dataset,
     store::{LeafDay, Root, SegmentDay, list_leaves, list_segments, store_error},
 };
 
@@ -56,8 +55,11 @@ pub(crate) async fn gc(
     let grace = chrono::Duration::from_std(options.grace);
     let grace = grace.map_err(|error| Error::invalid("the grace period").with_source(error))?;
     let before = clock.now().checked_sub_signed(grace).unwrap_or(DateTime::<Utc>::MIN_UTC);
+    let live = list_leaves(root, days).await?;
+    let live: BTreeMap<Day, Arc<LeafDay>> = live.into_iter().map(|day| (day.day, day)).collect();
     for rollup in dataset.rollups() {
-        for file in superseded(root, rollup, days, before).await? {
+        let segments = list_segments(root, rollup, days).await?;
+        for file in superseded(&live, &segments, before) {
             let name = root.full_name(&file.location);
             if !options.dry_run {
                 match root.store().delete(&file.location).await {
@@ -72,20 +74,14 @@ pub(crate) async fn gc(
     Ok(())
 }
 
-/// The rollup's segments in whose place there has been a current one since before then.
-async fn superseded(
-    root: &Root,
-    rollup: &Rollup,
-    days: (Day, Day),
+/// The segments in whose place there has been a current one since before then.
+fn superseded(
+    live: &BTreeMap<Day, Arc<LeafDay>>,
+    segments: &[Arc<SegmentDay>],
     before: DateTime<Utc>,
-) -> Result<Vec<ObjectMeta>> {
-    let (live, segments) = try_join!(list_leaves(root, days), list_segments(root, rollup, days))?;
-    let live: BTreeMap<Day, Arc<LeafDay>> = live.into_iter().map(|day| (day.day, day)).collect();
-    let files = segments.iter().flat_map(|segments| {
-        let live = live.get(&segments.day);
-        live.map(|live| superseded_of(live, segments, before)).unwrap_or_default()
-    });
-    Ok(files.collect())
+) -> Vec<ObjectMeta> {
+    let of_live = segments.iter().filter_map(|segments| Some((live.get(&segments.day)?, segments)));
+    of_live.flat_map(|(live, segments)| superseded_of(live, segments, before)).collect()
 }
 
 fn superseded_of(live: &LeafDay, segments: &SegmentDay, before: DateTime<Utc>) -> Vec<ObjectMeta> {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{FileDigest, Root, store_error};
 use crate::{
     base::{Day, Error, Result},
-    model::{ContentHash, Fingerprint, LeafId},
+    model::{ContentHash, Fingerprint, LeafId, Rollup},
 };
 
 /// The footer key.
@@ -95,12 +95,7 @@ pub(crate) async fn read_metadata(root: &Root, meta: &ObjectMeta) -> Result<Arc<
 /// # Errors
 /// As [`read_metadata`]; `Corrupt` when the file isn't one of ours.
 pub(crate) async fn read_footer(root: &Root, path: &Path) -> Result<Option<FileFooter>> {
-    let meta = match root.store().head(path).await {
-        // A prefixed store answers with the path that it has underneath.
-        Ok(meta) => ObjectMeta { location: path.clone(), ..meta },
-        Err(object_store::Error::NotFound { .. }) => return Ok(None),
-        Err(error) => return Err(store_error(&root.full_name(path), error)),
-    };
+    let Some(meta) = root.look(path).await? else { return Ok(None) };
     let metadata = read_metadata(root, &meta).await?;
     FileFooter::of(&metadata).map(Some).map_err(|error| error.about(root.full_name(path)))
 }
@@ -165,7 +160,7 @@ impl LeafFooter {
 impl SegmentFooter {
     /// The account of a segment of `day`.
     #[must_use]
-    pub(crate) fn new(rollup: &crate::model::Rollup, day: Day, mut leaves: Vec<LeafId>) -> Self {
+    pub(crate) fn new(rollup: &Rollup, day: Day, mut leaves: Vec<LeafId>) -> Self {
         leaves.sort_unstable();
         Self {
             rollup: rollup.name().to_owned(),
@@ -176,6 +171,12 @@ impl SegmentFooter {
             rows_in: 0,
             rows_out: 0,
         }
+    }
+
+    /// Whether it is of that rollup and those leaves.
+    #[must_use]
+    pub(crate) fn is_of(&self, rollup: &Rollup, fingerprint: &Fingerprint) -> bool {
+        self.fingerprint == *fingerprint && self.definition == rollup.definition_hash()
     }
 }
 

@@ -7,7 +7,8 @@ use std::{
 };
 
 use object_store::{
-    ObjectStore, local::LocalFileSystem, memory::InMemory, path::Path, prefix::PrefixStore,
+    ObjectMeta, ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory,
+    path::Path, prefix::PrefixStore,
 };
 use url::Url;
 
@@ -112,12 +113,24 @@ impl Root {
         format!("{}/{path}", self.name)
     }
 
+    /// What the store says of a file; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// What the store says, about that file.
+    pub(crate) async fn look(&self, path: &Path) -> Result<Option<ObjectMeta>> {
+        match self.store.head(path).await {
+            // A prefixed store answers with the path that it has underneath.
+            Ok(meta) => Ok(Some(ObjectMeta { location: path.clone(), ..meta })),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(store_error(&self.full_name(path), error)),
+        }
+    }
+
     /// A small file's bytes; `None` when there is no such file.
     ///
     /// # Errors
     /// What the store says, about that file.
     pub(crate) async fn read(&self, path: &Path) -> Result<Option<bytes::Bytes>> {
-        use object_store::ObjectStoreExt as _;
         let fail = |error| store_error(&self.full_name(path), error);
         match self.store.get(path).await {
             Ok(found) => found.bytes().await.map(Some).map_err(fail),

@@ -13,7 +13,7 @@ use std::{
 
 use tallybook::{
     AppendOptions, AppendReport, BatchId, Day, FixedClock, Input, JobOptions, Question, Route,
-    Settings, Stats, Tallybook,
+    SampleLog, Settings, Stats, Tallybook,
 };
 use tempfile::TempDir;
 
@@ -146,6 +146,24 @@ pub(crate) async fn append(book: &Tallybook, batch: &str, lines: &str) -> Append
     let options =
         AppendOptions { batch: Some(BatchId::try_new(batch).unwrap()), ..Default::default() };
     book.append(vec![input], options).await.unwrap()
+}
+
+/// Appends those hours' rows of so many days, each day's as the batch of its name; gives their
+/// number.
+pub(crate) async fn append_days(
+    book: &Tallybook,
+    log: &SampleLog,
+    first: &str,
+    days: i32,
+    hours: &[u8],
+) -> u64 {
+    let mut rows = 0;
+    for offset in 0..days {
+        let day = day(first).plus(offset);
+        let lines: String = hours.iter().map(|hour| log.hour(day, *hour)).collect();
+        rows += append(book, &day.to_string(), &lines).await.rows;
+    }
+    rows
 }
 
 pub(crate) async fn rollup(book: &Tallybook) -> usize {
