@@ -60,7 +60,7 @@
 //! | 7 | `main.rs` | parse, run, exit code |
 //! | 6 | `cli` | the command line; the only reader of the environment, the only printer |
 //! | 5 | `engine` | the one door: [`Tallybook`] |
-//! | 4 | `plan`, `build`, `ingest`, `lifecycle` | the rewrite, pure; the nightly job; `append`; `gc` |
+//! | 4 | `plan`, `build`, `ingest`, `lifecycle` | the rewrite, pure; the nightly job; `append`; compaction, purge, erasure, `gc` |
 //! | 3 | `catalog`, `exec` | snapshot and freshness; DataFusion, set up in one place |
 //! | 2 | `store` | paths, listing, Parquet files, and how one becomes visible |
 //! | 1 | `model`, `sample` | dataset, rollup, measure algebra, ids; made-up logs |
@@ -91,6 +91,8 @@ mod store;
 
 /// The DataFusion that sessions, record batches and schemas here are of, with its `arrow`.
 pub use datafusion;
+/// The `object_store` that stores of your own are of.
+pub use object_store;
 
 pub use base::{
     Clock, Day, Error, ErrorKind, FixedClock, Grain, Result, Route, Settings, Span, Spans,
@@ -98,11 +100,12 @@ pub use base::{
 };
 pub use build::{Built, JobOptions, Outcome, Reason, Task};
 pub use engine::{
-    Answer, BlockExplanation, Checked, DayStatus, Difference, Explanation, NamedQuery, Question,
-    RollupExplanation, RollupState, SpanExplanation, Stats, Status, Tallybook, named_queries,
+    Answer, BlockExplanation, Checked, DayStatus, Difference, Erasure, Explanation, NamedQuery,
+    Purge, PurgeOptions, Question, RollupExplanation, RollupState, SpanExplanation, Stats, Status,
+    Tallybook, named_queries,
 };
 pub use ingest::{AppendOptions, AppendReport, Format, Input, Rejects};
-pub use lifecycle::{GcOptions, Superseded};
+pub use lifecycle::{CompactOptions, CompactTask, Compaction, GcOptions, Superseded};
 pub use model::{
     BatchId, Column, ColumnType, ContentHash, DEFAULT_DEFINITION, Dataset, FORMAT, Fingerprint,
     Function, LeafId, Measure, Quantile, Rollup,

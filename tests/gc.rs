@@ -66,7 +66,7 @@ async fn a_question_whose_file_goes_takes_a_new_snapshot() {
         let book = book_at(location, "2026-01-11", settings.clone()).await;
         repaired(&book).await;
         let (expected, _) = csv(&book, COUNT, Route::Raw).await;
-        store.remove_when_read("/platform_daily/");
+        store.remove_when_read("/rollups/");
         let files = store.keys().len();
         let (found, stats) = csv(&book, COUNT, Route::Auto).await;
         assert_eq!(store.keys().len(), files - 1, "a segment went as it was read");

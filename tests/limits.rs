@@ -61,6 +61,23 @@ async fn with_little_memory_sorts_spill_and_what_cannot_is_refused() {
 }
 
 #[tokio::test]
+async fn no_more_questions_are_answered_at_once_than_may_be() {
+    let sandbox = Sandbox::new();
+    let book = log(&sandbox, Settings { max_questions: Some(2), ..Settings::default() }).await;
+    let rows = Question::sql("SELECT cost FROM ai_usage_log");
+    let (first, mut second) = (book.ask(&rows).await.unwrap(), book.ask(&rows).await.unwrap());
+    let error = book.ask(&rows).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert!(error.to_string().starts_with("2 questions are being answered"), "{error}");
+    drop(first);
+    let third = book.ask(&rows).await.unwrap();
+    while second.next().await.unwrap().is_some() {}
+    // An answer that was read to its end is not under way any more.
+    try_answer(&book, &Question::sql(ALL)).await.unwrap();
+    drop(third);
+}
+
+#[tokio::test]
 async fn the_command_line_ends_with_8() {
     let sandbox = Sandbox::new();
     log(&sandbox, Settings::default()).await;

@@ -90,6 +90,12 @@ impl Day {
         NaiveDate::from_epoch_days(self.0)
     }
 
+    /// The year; `None` outside the calendar.
+    #[must_use]
+    pub fn year(self) -> Option<i32> {
+        self.date().map(|date| date.year())
+    }
+
     /// Monday is 0.
     #[must_use]
     pub fn weekday(self) -> u32 {

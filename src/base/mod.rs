@@ -8,6 +8,7 @@ mod grain;
 mod settings;
 mod span;
 mod spans;
+mod steps;
 mod zone;
 
 pub use clock::{Clock, FixedClock, SystemClock};
@@ -18,4 +19,5 @@ pub use grain::Grain;
 pub use settings::{Route, Settings};
 pub use span::Span;
 pub use spans::Spans;
+pub(crate) use steps::step;
 pub use zone::Zone;

@@ -52,10 +52,20 @@ pub struct Settings {
     /// Memory for rollups that were read, in bytes: the next question finds them decoded. 0 keeps
     /// none.
     pub segment_cache_bytes: usize,
+    /// Memory for manifests and for what files say of themselves, in bytes: neither ever changes.
+    pub kept_bytes: usize,
+    /// Where these are kept on disk for the next process, of roots on remote stores; nowhere when
+    /// `None`.
+    pub cache_dir: Option<PathBuf>,
     /// Memory for the rows of one append, in bytes; beyond it they wait on disk.
     pub append_buffer_bytes: usize,
     /// A span of up to this many days is read raw: `rollup.min_span` on the command line.
     pub min_span_days: i64,
+    /// How old the listings of a remote store may be that a question goes by. None but new ones when
+    /// zero: then every answer has all rows that were acknowledged before it was asked for.
+    pub max_staleness: Duration,
+    /// The most questions that are answered at once; one more is an error.
+    pub max_questions: Option<usize>,
     /// The most that a question may read, by the size of its files; more is an error.
     pub max_scan_bytes: Option<u64>,
     /// The longest that a question may take, from its plan to its last row; longer is an error.
@@ -75,8 +85,12 @@ impl Default for Settings {
             streams: std::thread::available_parallelism().map_or(2, Into::into),
             memory_bytes: 1 << 30,
             segment_cache_bytes: 256 << 20,
+            kept_bytes: 32 << 20,
+            cache_dir: None,
             append_buffer_bytes: 208 << 20,
             min_span_days: 7,
+            max_staleness: Duration::ZERO,
+            max_questions: None,
             max_scan_bytes: None,
             question_timeout: None,
             max_result_rows: None,
@@ -95,8 +109,12 @@ impl fmt::Debug for Settings {
             .field("streams", &self.streams)
             .field("memory_bytes", &self.memory_bytes)
             .field("segment_cache_bytes", &self.segment_cache_bytes)
+            .field("kept_bytes", &self.kept_bytes)
+            .field("cache_dir", &self.cache_dir)
             .field("append_buffer_bytes", &self.append_buffer_bytes)
             .field("min_span_days", &self.min_span_days)
+            .field("max_staleness", &self.max_staleness)
+            .field("max_questions", &self.max_questions)
             .field("max_scan_bytes", &self.max_scan_bytes)
             .field("question_timeout", &self.question_timeout)
             .field("max_result_rows", &self.max_result_rows)

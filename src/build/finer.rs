@@ -4,15 +4,19 @@ use arrow::datatypes::DataType;
 
 use crate::model::{Fold, Rollup, StoredState};
 
-/// Whether the rollup's segment of a day, byte for byte, can be made of the other's.
-pub(super) fn is_finer(other: &Rollup, rollup: &Rollup) -> bool {
+/// Whether the rollup's segment of a day can be made of the other's: byte for byte, unless of
+/// `purged` rows, where estimates that are laid out otherwise are better than none.
+pub(super) fn is_finer(other: &Rollup, rollup: &Rollup, purged: bool) -> bool {
     let same_rows = other.filter() == rollup.filter();
     let same_columns = |column| other.dimensions().contains(column);
     same_rows
         && other.grain() <= rollup.grain()
         && other.definition_hash() != rollup.definition_hash()
         && rollup.dimensions().iter().all(same_columns)
-        && rollup.states().iter().all(|state| other.states().contains(state) && merges(state))
+        && rollup
+            .states()
+            .iter()
+            .all(|state| other.states().contains(state) && (purged || merges(state)))
 }
 
 /// Whether merged states are those of the rows themselves to the last bit: merged sketches estimate

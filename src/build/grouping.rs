@@ -35,9 +35,20 @@ pub(crate) async fn group_rows(
     dataset: &Dataset,
     context: &SessionContext,
     rollup: &Rollup,
-    (day, leaves): (Day, &[Arc<Leaf>]),
+    rows_of: (Day, &[Arc<Leaf>]),
     proofs: &Proofs,
 ) -> Result<SendableRecordBatchStream> {
+    sorted(grouped_leaves(root, dataset, context, rollup, rows_of, proofs)?, rollup).await
+}
+
+fn grouped_leaves(
+    root: &Root,
+    dataset: &Dataset,
+    context: &SessionContext,
+    rollup: &Rollup,
+    (day, leaves): (Day, &[Arc<Leaf>]),
+    proofs: &Proofs,
+) -> Result<DataFrame> {
     let time = dataset.time_column();
     let bucket = match rollup.grain() {
         Grain::Day => ident(DATE_COLUMN),
@@ -71,7 +82,7 @@ pub(crate) async fn group_rows(
         None => rows,
         Some(filter) => rows.filter(filter.clone()).map_err(engine_error)?,
     };
-    grouped(rows, rollup, bucket, partials, &beside).await
+    grouped(rows, rollup, bucket, partials, &beside)
 }
 
 /// The rollup's rows made of a finer rollup's, which has all its dimensions and states; in the same
@@ -91,23 +102,61 @@ pub(super) async fn merge_rows(
         Grain::Day => lit(ScalarValue::Date32(Some(day.epoch_days()))),
         coarser => bucket_of(ident(finer.bucket_column()), day, coarser),
     };
-    let states = rollup.states().iter().map(|(state, kind)| {
-        let fold = roomy(state, kind);
-        fold.merge(fold.restored(ident(state.name()))).alias(state.name())
-    });
-    let table = FileTable::of_segments(root, finer, std::slice::from_ref(segment));
-    let rows = context.read_table(Arc::new(table)).map_err(engine_error)?;
-    grouped(rows, rollup, bucket, states.collect(), &[]).await
+    let rows = stored_rows(root, context, finer, segment)?;
+    sorted(grouped(rows, rollup, bucket, merges(rollup), &[])?, rollup).await
 }
 
-/// The rows in groups of bucket and dimensions, in the segments' order and types.
-async fn grouped(
+/// The rollup's rows of a segment and of leaves that it lacks, all of whose rows are proven to be of
+/// its day.
+///
+/// # Errors
+/// DataFusion's, when the plan can't be made.
+pub(super) async fn add_rows(
+    root: &Root,
+    dataset: &Dataset,
+    context: &SessionContext,
+    rollup: &Rollup,
+    segment: &Arc<SegmentFile>,
+    (late, proofs): (&[Arc<Leaf>], &Proofs),
+) -> Result<SendableRecordBatchStream> {
+    let columns: Vec<_> =
+        rollup.segment_schema().fields().iter().map(|field| ident(field.name())).collect();
+    let late = grouped_leaves(root, dataset, context, rollup, (segment.day, late), proofs)?;
+    let late = late.select(columns.clone()).map_err(engine_error)?;
+    let stored = stored_rows(root, context, rollup, segment)?;
+    let rows = stored.select(columns).and_then(|stored| stored.union(late));
+    let rows = rows.map_err(engine_error)?;
+    let bucket = ident(rollup.bucket_column());
+    sorted(grouped(rows, rollup, bucket, merges(rollup), &[])?, rollup).await
+}
+
+fn stored_rows(
+    root: &Root,
+    context: &SessionContext,
+    rollup: &Rollup,
+    segment: &Arc<SegmentFile>,
+) -> Result<DataFrame> {
+    let table = FileTable::of_segments(root, rollup, std::slice::from_ref(segment));
+    context.read_table(Arc::new(table)).map_err(engine_error)
+}
+
+/// The rollup's states, merged.
+fn merges(rollup: &Rollup) -> Vec<Expr> {
+    let merge = |(state, kind): &(StoredState, DataType)| {
+        let fold = roomy(state, kind);
+        fold.merge(fold.restored(ident(state.name()))).alias(state.name())
+    };
+    rollup.states().iter().map(merge).collect()
+}
+
+/// The rows in groups of bucket and dimensions, in the segments' types.
+fn grouped(
     rows: DataFrame,
     rollup: &Rollup,
     bucket: Expr,
     partials: Vec<Expr>,
     beside: &[&str],
-) -> Result<SendableRecordBatchStream> {
+) -> Result<DataFrame> {
     let names = || rollup.dimensions().iter().map(|column| ident(&column.name));
     let groups = std::iter::once(bucket.alias(rollup.bucket_column())).chain(names()).collect();
     let mut columns = vec![ident(rollup.bucket_column())];
@@ -117,13 +166,15 @@ async fn grouped(
         states.map(|(state, kind)| cast(ident(state.name()), kind.clone()).alias(state.name())),
     );
     columns.extend(beside.iter().map(|name| ident(*name)));
-    let order = names().chain([ident(rollup.bucket_column())]);
+    rows.aggregate(groups, partials).and_then(|rows| rows.select(columns)).map_err(engine_error)
+}
+
+/// The groups in the segments' order.
+async fn sorted(rows: DataFrame, rollup: &Rollup) -> Result<SendableRecordBatchStream> {
+    let order = rollup.dimensions().iter().map(|column| ident(&column.name));
+    let order = order.chain([ident(rollup.bucket_column())]);
     let order = order.map(|column| column.sort(true, false)).collect();
-    let rows = rows
-        .aggregate(groups, partials)
-        .and_then(|rows| rows.select(columns))
-        .and_then(|rows| rows.sort(order))
-        .map_err(engine_error)?;
+    let rows = rows.sort(order).map_err(engine_error)?;
     rows.execute_stream().await.map_err(engine_error)
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::{
     Built, Proofs, Task,
     finer::is_finer,
-    segment_builder::{FinerSegment, Site, Source},
+    segment_builder::{FinerSegment, LateLeaves, Site, Source},
     tasks,
 };
 use crate::{
@@ -47,6 +47,8 @@ pub enum Outcome {
         /// How long it took.
         took: Duration,
     },
+    /// There is nothing to make it of: raw rows of the day were purged.
+    NoSource,
     /// It failed; the other tasks went on.
     Failed(Error),
 }
@@ -105,7 +107,7 @@ pub(crate) async fn run(
 }
 
 fn bytes_of(day: &[Task<'_>]) -> u64 {
-    let leaves = day.first().map(|task| &task.leaves).into_iter().flatten();
+    let leaves = day.first().map(|task| &task.live.leaves).into_iter().flatten();
     leaves.map(|leaf| leaf.file.size).sum()
 }
 
@@ -126,10 +128,11 @@ async fn build_day(site: Site<'_>, snapshot: &Snapshot, tasks: &[Task<'_>]) -> V
     for (at, task) in order {
         let start = Instant::now();
         let outcome = match build_task(site, task, &there, &proofs).await {
-            Ok(built) => {
+            Ok(Some(built)) => {
                 there.push(task.rollup);
                 Outcome::Built { built, took: start.elapsed() }
             }
+            Ok(None) => Outcome::NoSource,
             Err(error) => {
                 let subject = format!("rollup `{}`, day {}", task.rollup.name(), task.day);
                 Outcome::Failed(error.about(subject))
@@ -141,18 +144,25 @@ async fn build_day(site: Site<'_>, snapshot: &Snapshot, tasks: &[Task<'_>]) -> V
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// Builds one segment, of a finer rollup's if one of those that are there can serve.
+/// Builds one segment, of a finer rollup's if one of those that are there can serve; `None` when
+/// there is nothing to make it of.
 async fn build_task(
     site: Site<'_>,
     task: &Task<'_>,
     there: &[&Rollup],
     proofs: &OnceCell<Proofs>,
-) -> Result<Built> {
-    for finer in there.iter().rev().filter(|other| is_finer(other, task.rollup)) {
+) -> Result<Option<Built>> {
+    let purged = task.live.is_purged();
+    for finer in there.iter().rev().filter(|other| is_finer(other, task.rollup, purged)) {
         if let Some(finer) = FinerSegment::find(site.root, finer, task).await {
-            return site.build(task, Source::Finer(finer)).await;
+            return site.build(task, Source::Finer(finer)).await.map(Some);
         }
     }
-    let read = || Proofs::of(site.root, site.dataset, site.context, &task.leaves);
-    site.build(task, Source::Leaves(proofs.get_or_try_init(read).await?)).await
+    if purged {
+        let Freshness::Behind { segment, late } = &task.freshness else { return Ok(None) };
+        let late = LateLeaves::read(site, segment, late).await?;
+        return site.build(task, Source::Late(late)).await.map(Some);
+    }
+    let read = || Proofs::of(site.root, site.dataset, site.context, &task.live.leaves);
+    site.build(task, Source::Leaves(proofs.get_or_try_init(read).await?)).await.map(Some)
 }

@@ -12,15 +12,16 @@ use object_store::ObjectMeta;
 
 use super::{
     Proofs, Task,
-    grouping::{GROUP_FIRST, GROUP_LAST, GROUP_ROWS, group_rows, merge_rows},
+    grouping::{GROUP_FIRST, GROUP_LAST, GROUP_ROWS, add_rows, group_rows, merge_rows},
 };
 use crate::{
-    base::{Day, Error, Result},
+    base::{Day, Error, Result, step},
     exec::engine_error,
-    model::{Dataset, Fingerprint, Rollup},
+    model::{Dataset, Rollup},
     store::{
-        Creation, FileKind, Packing, Root, SealedWriter, SegmentFile, SegmentFooter, Staging,
-        check_file, create_file, name_damage, read_footer, segment_path,
+        Creation, FileFooter, FileKind, Leaf, Packing, Root, SealedWriter, SegmentFile,
+        SegmentFooter, Staging, check_file, create_file, leaf_ids, name_damage, read_footer,
+        read_metadata, segment_path,
     },
 };
 
@@ -44,6 +45,50 @@ pub(super) enum Source<'s> {
     Leaves(&'s Proofs),
     /// A finer rollup's segment of the same leaves.
     Finer(FinerSegment<'s>),
+    /// The rollup's own segment of some of the leaves, and the others.
+    Late(LateLeaves<'s>),
+}
+
+/// A segment that was found to be as it was written, and the leaves that it lacks.
+#[derive(Debug)]
+pub(super) struct LateLeaves<'s> {
+    segment: &'s Arc<SegmentFile>,
+    leaves: &'s [Arc<Leaf>],
+    proofs: Proofs,
+    rows_in: u64,
+}
+
+impl<'s> LateLeaves<'s> {
+    /// Checks the segment, and reads what the leaves say of themselves.
+    ///
+    /// # Errors
+    /// `Corrupt` for a damaged segment, or for a leaf whose rows aren't known to be of the day.
+    pub(super) async fn read(
+        site: Site<'_>,
+        segment: &'s Arc<SegmentFile>,
+        leaves: &'s [Arc<Leaf>],
+    ) -> Result<Self> {
+        let root = site.root;
+        let checked = check_file(root, &segment.file).await?;
+        let name = || root.full_name(&segment.file.location);
+        let (_, account) = checked.map_err(|what| Error::corrupt(format!("{}: {what}", name())))?;
+        let account = account.as_ref().and_then(FileFooter::segment);
+        let no_account = || Error::corrupt(format!("{}: is not a segment", name()));
+        let mut rows_in = account.ok_or_else(no_account)?.rows_in;
+        let proofs = Proofs::of(root, site.dataset, site.context, leaves).await?;
+        if !proofs.all_of_day(site.dataset.time_column(), segment.day) {
+            return Err(Error::corrupt(format!(
+                "late files of {} are another tool's, and are read as they are: what is added to \
+                 purged rows must come by `append`",
+                segment.day
+            )));
+        }
+        for leaf in leaves {
+            let metadata = read_metadata(root, &leaf.file).await?;
+            rows_in += metadata.file_metadata().num_rows().unsigned_abs();
+        }
+        Ok(Self { segment, leaves, proofs, rows_in })
+    }
 }
 
 /// A segment that was read whole and found to be as it was written.
@@ -57,7 +102,7 @@ pub(super) struct FinerSegment<'s> {
 impl<'s> FinerSegment<'s> {
     /// That rollup's segment of those leaves, if there is one without damage.
     pub(super) async fn find(root: &Root, rollup: &'s Rollup, task: &Task<'_>) -> Option<Self> {
-        let fingerprint = Fingerprint::of(task.leaves.iter().map(|leaf| &leaf.id));
+        let fingerprint = task.live.fingerprint.clone();
         let location = segment_path(rollup, task.day, &fingerprint);
         let file = root.look(&location).await.ok()??;
         let (_, account) = check_file(root, &file).await.ok()?.ok()?;
@@ -85,7 +130,7 @@ impl Site<'_> {
     /// `Unavailable` when disk or store refuse.
     pub(super) async fn build(self, task: &Task<'_>, source: Source<'_>) -> Result<Built> {
         let root = self.root;
-        let ids = task.leaves.iter().map(|leaf| leaf.id.clone()).collect();
+        let ids = leaf_ids(root, &task.live).await?;
         let mut footer = SegmentFooter::new(task.rollup, task.day, ids);
         let mut groups = self.groups(task, &source).await?;
         let schema = task.rollup.segment_schema();
@@ -106,8 +151,10 @@ impl Site<'_> {
                 .map_err(|error| Error::internal("segment rows").with_source(error))?;
             writer = encode(move || writer.write(&rows).map(|()| writer)).await?;
         }
-        if let Source::Finer(finer) = source {
-            footer.rows_in = finer.rows_in;
+        match source {
+            Source::Leaves(_) => {}
+            Source::Finer(finer) => footer.rows_in = finer.rows_in,
+            Source::Late(late) => footer.rows_in = late.rows_in,
         }
         let (rows_in, rows_out) = (footer.rows_in, footer.rows_out);
         let target = segment_path(task.rollup, task.day, &footer.fingerprint);
@@ -124,7 +171,9 @@ impl Site<'_> {
                 ))),
             }
         };
+        step("rollup: segment written");
         let creation = create_file(root, &target, &path, judge).await?;
+        step("rollup: segment created");
         drop(std::fs::remove_file(path));
         Ok(Built { rows_in, rows_out, bytes, creation })
     }
@@ -136,11 +185,16 @@ impl Site<'_> {
     ) -> Result<SendableRecordBatchStream> {
         match source {
             Source::Leaves(proofs) => {
-                let rows = (task.day, task.leaves.as_slice());
+                let rows = (task.day, task.live.leaves.as_slice());
                 group_rows(self.root, self.dataset, self.context, task.rollup, rows, proofs).await
             }
             Source::Finer(finer) => {
                 merge_rows(self.root, self.context, task.rollup, finer.rollup, &finer.segment).await
+            }
+            Source::Late(late) => {
+                let added = (late.leaves, &late.proofs);
+                let (dataset, context) = (self.dataset, self.context);
+                add_rows(self.root, dataset, context, task.rollup, late.segment, added).await
             }
         }
     }
@@ -155,8 +209,12 @@ async fn encode<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'st
 /// The files that a segment is made of.
 fn files<'s>(task: &'s Task<'_>, source: &'s Source<'_>) -> Vec<&'s ObjectMeta> {
     match source {
-        Source::Leaves(_) => task.leaves.iter().map(|leaf| &leaf.file).collect(),
+        Source::Leaves(_) => task.live.leaves.iter().map(|leaf| &leaf.file).collect(),
         Source::Finer(finer) => vec![&finer.segment.file],
+        Source::Late(late) => {
+            let leaves = late.leaves.iter().map(|leaf| &leaf.file);
+            leaves.chain([&late.segment.file]).collect()
+        }
     }
 }
 

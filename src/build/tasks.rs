@@ -6,7 +6,7 @@ use crate::{
     base::{Day, Span},
     catalog::{Freshness, Snapshot},
     model::Rollup,
-    store::Leaf,
+    store::LeafDay,
 };
 
 /// Why a segment is built.
@@ -40,22 +40,26 @@ pub struct Task<'a> {
     pub rollup: &'a Rollup,
     /// Why.
     pub reason: Reason,
-    /// All live leaves of the day.
-    pub leaves: Vec<Arc<Leaf>>,
+    /// The day's raw rows.
+    pub(crate) live: Arc<LeafDay>,
+    /// How far a segment serves already.
+    pub(crate) freshness: Freshness,
 }
 
 /// The segments that the days of `span` lack, by day and then in the order of `rollups`.
 #[must_use]
 pub(crate) fn tasks<'a>(snapshot: &Snapshot, span: Span, rollups: &[&'a Rollup]) -> Vec<Task<'a>> {
     let mut tasks = Vec::new();
-    for (day, leaves) in snapshot.days(span) {
+    for live in snapshot.live(span) {
         for rollup in rollups {
-            let reason = match snapshot.freshness(rollup.name(), day) {
+            let freshness = snapshot.freshness(rollup.name(), live.day);
+            let reason = match freshness {
                 Freshness::Current(_) => continue,
                 Freshness::Missing => Reason::Missing,
                 Freshness::Behind { late, .. } => Reason::Behind { leaves: late.len() },
             };
-            tasks.push(Task { day, rollup, reason, leaves: leaves.to_vec() });
+            let (live, freshness) = (Arc::clone(live), freshness.clone());
+            tasks.push(Task { day: live.day, rollup, reason, live, freshness });
         }
     }
     tasks

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
-    model::{Fingerprint, LeafId},
-    store::{Leaf, SegmentFile},
+    model::LeafId,
+    store::{Leaf, LeafDay, SegmentFile},
 };
 
 /// How far a rollup serves a day.
@@ -23,33 +23,37 @@ pub(crate) enum Freshness {
     Missing,
 }
 
-/// The best use of `segments` for a day of these leaves, whose fingerprint that is.
+/// The best use of `segments` for a day.
 ///
-/// A name that says the leaves' own fingerprint is current, and needs no look inside. Of the
-/// others, with the leaves that each was built from where its footer was read, those serve whose
-/// leaves are all live; the one that lacks the fewest wins, then the first by name. A segment with
-/// a leaf that is no longer live would count rows that aren't there, and is never used.
+/// A name that says the day's own fingerprint is current, and needs no look inside. Of the others,
+/// with the leaves that each was built from where its footer was read, those serve whose leaves are
+/// all live, and which have all leaves that the day's manifest accounts for: these can't be read one
+/// by one any more. The one that lacks the fewest wins, then the first by name. A segment with a
+/// leaf that is no longer live would count rows that aren't there, and is never used.
 #[must_use]
 pub(crate) fn freshness(
-    leaves: &[Arc<Leaf>],
-    fingerprint: &Fingerprint,
+    live: &LeafDay,
     segments: &[(Arc<SegmentFile>, Option<BTreeSet<LeafId>>)],
 ) -> Freshness {
-    let current = segments.iter().find(|(segment, _)| segment.fingerprint == *fingerprint);
+    let current = segments.iter().find(|(segment, _)| segment.fingerprint == live.fingerprint);
     if let Some((segment, _)) = current {
         return Freshness::Current(Arc::clone(segment));
     }
-    let live: BTreeSet<_> = leaves.iter().map(|leaf| &leaf.id).collect();
+    let absorbed = match live.base.as_ref().map(|base| &base.manifest) {
+        None => &[][..],
+        Some(Some(manifest)) => manifest.leaves.as_slice(),
+        // Nothing is loose, so a segment that serves would be current.
+        Some(None) => return Freshness::Missing,
+    };
+    let all: BTreeSet<_> = live.loose().map(|leaf| &leaf.id).chain(absorbed).collect();
     segments
         .iter()
         .filter_map(|(segment, built_from)| {
             let built_from = built_from.as_ref()?;
-            if !built_from.iter().all(|id| live.contains(id)) {
-                return None;
-            }
-            let late: Vec<_> =
-                leaves.iter().filter(|leaf| !built_from.contains(&leaf.id)).cloned().collect();
-            Some((segment, late))
+            let serves = built_from.iter().all(|id| all.contains(id))
+                && absorbed.iter().all(|id| built_from.contains(id));
+            let late = live.loose().filter(|leaf| !built_from.contains(&leaf.id));
+            serves.then(|| (segment, late.cloned().collect::<Vec<_>>()))
         })
         .min_by_key(|(segment, late)| (late.len(), segment.fingerprint.clone()))
         .map_or(Freshness::Missing, |(segment, late)| Freshness::Behind {

@@ -11,10 +11,7 @@ use super::{Freshness, Snapshot, freshness};
 use crate::{
     base::{Day, Error, Result, Span},
     model::{Fingerprint, LeafId, Rollup},
-    store::{
-        FileFooter, LeafDay, Root, SegmentDay, SegmentFile, list_leaves, list_segments,
-        read_metadata,
-    },
+    store::{LeafDay, Root, SegmentDay, SegmentFile, list_leaves, list_segments, read_account},
 };
 
 /// Requests under way at once.
@@ -87,7 +84,8 @@ async fn serving_of(
         while listed.next_if(|segments| segments.day < live.day).is_some() {}
         let Some(segments) = listed.next_if(|segments| segments.day == live.day) else { continue };
         let unread = segments.segments.iter().map(|segment| (Arc::clone(segment), None));
-        match freshness(&live.leaves, &live.fingerprint, &unread.collect::<Vec<_>>()) {
+        match freshness(live, &unread.collect::<Vec<_>>()) {
+            Freshness::Missing if live.loose().next().is_none() => {}
             Freshness::Missing => unsure.push((Arc::clone(live), segments)),
             current => known.push((live.day, current)),
         }
@@ -99,7 +97,7 @@ async fn serving_of(
                 let built_from = built_from(root, rollup, segment).await?;
                 read.push((Arc::clone(segment), Some(built_from)));
             }
-            Ok::<_, Error>((live.day, freshness(&live.leaves, &live.fingerprint, &read)))
+            Ok::<_, Error>((live.day, freshness(&live, &read)))
         })
         .buffered(CONCURRENT_REQUESTS);
     known.extend(read.try_collect::<Vec<_>>().await?);
@@ -113,8 +111,7 @@ async fn built_from(
     segment: &SegmentFile,
 ) -> Result<BTreeSet<LeafId>> {
     let name = root.full_name(&segment.file.location);
-    let metadata = read_metadata(root, &segment.file).await?;
-    let footer = FileFooter::of(&metadata).map_err(|error| error.about(&name))?;
+    let footer = read_account(root, &segment.file).await?;
     let account = footer
         .segment()
         .filter(|account| {

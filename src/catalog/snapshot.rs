@@ -50,8 +50,19 @@ impl Snapshot {
 
     /// The days that touch `span` and have raw rows, with their leaves in the order of their ids.
     pub(crate) fn days(&self, span: Span) -> impl Iterator<Item = (Day, &[Arc<Leaf>])> {
+        self.live(span).map(|live| (live.day, live.leaves.as_slice()))
+    }
+
+    /// The days that touch `span` and have raw rows, whole.
+    pub(crate) fn live(&self, span: Span) -> impl Iterator<Item = &Arc<LeafDay>> {
         let days = span.day_bounds().map(|(first, last)| self.days.range(first..=last));
-        days.into_iter().flatten().map(|(day, live)| (*day, live.leaves.as_slice()))
+        days.into_iter().flatten().map(|(_, live)| live)
+    }
+
+    /// Whether rows of a day that touches `span` were purged.
+    #[must_use]
+    pub(crate) fn has_purged(&self, span: Span) -> bool {
+        self.live(span).any(|live| live.is_purged())
     }
 
     /// How far that rollup serves each day; a day that isn't there is missing.

@@ -42,7 +42,13 @@ pub(super) enum Command {
     Verify(SpanArgs),
     /// List the live raw files
     Files(SpanArgs),
-    /// Delete segments that newer ones have replaced
+    /// Merge each finished day's raw files into a few sorted ones
+    Compact(CompactArgs),
+    /// Let raw rows of old days go, whose rollups are complete and verified, and keep answering
+    Purge(PurgeArgs),
+    /// Erase an organization's or a user's rows, and all that was made of them
+    Erase(EraseArgs),
+    /// Delete files that newer ones have replaced
     Gc(GcArgs),
     /// Print a unit that runs the nightly job at 1 AM UTC
     Schedule(ScheduleArgs),
@@ -102,6 +108,12 @@ pub(super) struct RollupArgs {
     /// Say what would be built and why, and build nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Merge the raw files of every day that has more than one; otherwise of days with more than 8
+    #[arg(long, conflicts_with = "no_compact")]
+    pub(super) compact: bool,
+    /// Leave raw files as they are
+    #[arg(long)]
+    pub(super) no_compact: bool,
 }
 
 #[derive(ClapArgs, Debug)]
@@ -140,6 +152,9 @@ pub(super) struct AnswerArgs {
     /// Refuse to read files that hold more than this: bytes, or with kB, MB, GB, TB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(super) max_scan_bytes: Option<u64>,
+    /// Go by listings of a remote store that are at most so old, such as 30s [default: new ones]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) max_staleness: Option<Duration>,
     /// Refuse to take longer: a time such as 30s or 2min
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) timeout: Option<Duration>,
@@ -267,6 +282,47 @@ pub(super) struct SpanArgs {
     /// The last day [default: the root's last]
     #[arg(long, value_name = "DATE")]
     pub(super) to: Option<Day>,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct CompactArgs {
+    #[command(flatten)]
+    pub(super) span: SpanArgs,
+    /// Say what would be merged, and merge nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct PurgeArgs {
+    /// Days that are over for so many days, such as 90d
+    #[arg(long, value_name = "DAYS", value_parser = parse_days)]
+    pub(super) older_than: u32,
+    /// Say what would be purged, and purge nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+fn parse_days(text: &str) -> Result<u32, String> {
+    let days = text.strip_suffix('d').unwrap_or(text).parse();
+    days.map_err(|_| "it is a number of days, such as 90d".to_owned())
+}
+
+#[derive(ClapArgs, Debug)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
+pub(super) struct EraseArgs {
+    /// The organization
+    #[arg(long, value_name = "ID", group = "what")]
+    pub(super) organization: Option<String>,
+    /// The user; with --organization, that user's rows there
+    #[arg(long, value_name = "ID", group = "what")]
+    pub(super) user: Option<String>,
+    /// Rows with that value in that column; may be given more than once, and all must hold
+    #[arg(long = "where", value_name = "COLUMN=VALUE", group = "what")]
+    pub(super) columns: Vec<String>,
+    /// Say which days have such rows, and erase nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(ClapArgs, Debug)]

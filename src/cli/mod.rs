@@ -18,6 +18,8 @@ const SHUTDOWN: Duration = Duration::from_secs(1);
 /// Runs the program with the process's arguments. The only way it ends.
 #[must_use]
 pub fn run() -> ExitCode {
+    // Where a test makes this process die, if it does.
+    let _steps = fail::FailScenario::setup();
     let args = args::Args::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = match runtime {

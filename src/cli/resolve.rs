@@ -14,11 +14,28 @@ pub(super) const DEFAULT_ROOT: &str = "./tallybook";
 /// Settings of this process.
 pub(super) fn settings() -> Settings {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    let options = std::env::vars_os()
+    let options: Vec<_> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .map(|(name, value)| (name.to_ascii_lowercase(), value))
         .collect();
-    Settings { store_options: options, ..Settings::default() }
+    let cache_dir = cache_dir(&options);
+    Settings { store_options: options, cache_dir, ..Settings::default() }
+}
+
+/// Where what never changes of remote roots is kept: `TALLYBOOK_CACHE`, none if that is empty, or
+/// the user's folder for caches.
+fn cache_dir(environment: &[(String, String)]) -> Option<PathBuf> {
+    let find = |wanted: &str| {
+        environment.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+    };
+    match (find("tallybook_cache"), find("xdg_cache_home"), find("home")) {
+        (Some(""), _, _) => None,
+        (Some(folder), _, _) => Some(PathBuf::from(folder)),
+        (None, Some(caches), _) if !caches.is_empty() => {
+            Some(PathBuf::from(caches).join("tallybook"))
+        }
+        (None, _, home) => Some(PathBuf::from(home?).join(".cache/tallybook")),
+    }
 }
 
 /// The root that was named.
@@ -34,6 +51,7 @@ pub(super) async fn open(args: &RootArgs) -> Result<Tallybook> {
 /// Opens the root that was named, to answer a question.
 pub(super) async fn open_to_ask(args: &RootArgs, answer: &AnswerArgs) -> Result<Tallybook> {
     let mut settings = settings();
+    settings.max_staleness = answer.max_staleness.unwrap_or_default();
     settings.max_scan_bytes = answer.max_scan_bytes;
     settings.question_timeout = answer.timeout;
     settings.max_result_rows = answer.max_rows;

@@ -17,6 +17,7 @@ use futures::{
     stream::{self, Fuse},
 };
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Tallybook, limits::Limits};
 use crate::{
@@ -36,6 +37,8 @@ pub struct Answer {
     times: Times,
     before: Before,
     limits: Limits,
+    /// Is free again when the answer is read or dropped.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// When it was asked, and what planning took.
@@ -95,7 +98,12 @@ impl Answer {
         limits: Limits,
     ) -> Self {
         let stream = stream.fuse();
-        Self { first: None, stream, decision, plan, times, before, limits }
+        Self { first: None, stream, decision, plan, times, before, limits, place: None }
+    }
+
+    /// The same, in its place among those under way.
+    pub(super) fn in_place(self, place: Option<OwnedSemaphorePermit>) -> Self {
+        Self { place, ..self }
     }
 
     /// The same, with its first rows read.
@@ -130,6 +138,9 @@ impl Answer {
         let error = match self.limits.in_time(next).await {
             Ok(batch) => {
                 self.limits.count(batch.as_ref().map_or(0, RecordBatch::num_rows))?;
+                if batch.is_none() {
+                    self.place = None;
+                }
                 return Ok(batch);
             }
             Err(error) => error,

@@ -90,15 +90,18 @@ struct Planned {
 }
 
 pub(super) async fn answer(book: &Tallybook, question: &Question) -> Result<Answer> {
+    let place = book.place()?;
     let (asked, before) = (Instant::now(), Before::of(book));
     let limits = Limits::of(book.settings());
-    match start(book, question, asked, before.clone(), limits).await {
+    let answer = match start(book, question, asked, before.clone(), limits).await {
         // A file of the snapshot was deleted before it was read: what took its place is there.
         Err(error) if error.kind() == ErrorKind::NotFound => {
+            book.root().forget_listings();
             start(book, question, asked, before, limits).await
         }
         started => started,
-    }
+    }?;
+    Ok(answer.in_place(place))
 }
 
 /// The answer with its first rows.
@@ -152,7 +155,7 @@ async fn list_again(book: &Tallybook, known: &Prepared, waited: &mut Duration) -
     let listing = Instant::now();
     let rollups = known.rollups.iter().map(|name| book.dataset().rollup(name));
     let rollups: Vec<_> = rollups.collect::<Result<_>>()?;
-    let snapshot = load(book.root(), known.span, rollups).await?;
+    let snapshot = load(&book.root_to_ask(), known.span, rollups).await?;
     *waited += listing.elapsed();
     Ok(snapshot)
 }
@@ -201,9 +204,9 @@ pub(super) async fn decide(
     let listing = Instant::now();
     let snapshot = match listed {
         Some((listed_span, begun)) if listed_span == span => {
-            load_more(book.root(), span, begun, book.dataset().rollups()).await?
+            load_more(&book.root_to_ask(), span, begun, book.dataset().rollups()).await?
         }
-        _ => book.snapshot(span).await?,
+        _ => load(&book.root_to_ask(), span, book.dataset().rollups()).await?,
     };
     let waited = listing.elapsed();
     let (plan, decision) = rewrite(book, route, &snapshot, plan)?;
@@ -211,8 +214,24 @@ pub(super) async fn decide(
         let why = Explanation::brief(book, &decision);
         return Err(Error::invalid(format!("rollups alone can't answer this\n{why}")));
     }
+    check_purged(book, &decision)?;
     check_limit(book, &decision)?;
     Ok(Decided { plan, decision, span, snapshot, waited })
+}
+
+/// Raw rows that were purged can't be read, and an answer without them would be wrong.
+fn check_purged(book: &Tallybook, decision: &Decision) -> Result<()> {
+    let days = decision.purged_days();
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(()) };
+    let which = match days.len() {
+        1 => format!("{first}"),
+        count => format!("{count} days from {first} to {last}"),
+    };
+    let why = Explanation::brief(book, decision);
+    Err(Error::not_found(format!(
+        "the raw rows of {which} were purged, and what is left of them in rollups can't answer \
+         this; ask for what a rollup keeps, or for days after {last}\n{why}"
+    )))
 }
 
 fn check_limit(book: &Tallybook, decision: &Decision) -> Result<()> {

@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::Tallybook;
 use crate::{
-    base::{Day, Result},
+    base::{Error, Result, Span},
     catalog::{Freshness, Snapshot},
     model::Rollup,
-    store::read_metadata,
+    store::{LeafDay, read_account, read_manifest, read_metadata},
 };
 
 /// Footers read at once.
@@ -36,7 +36,7 @@ pub struct DayStatus {
     pub date: String,
     /// Raw files.
     pub leaves: usize,
-    /// Rows in them.
+    /// Rows, those that were purged included.
     pub rows: u64,
     /// Their size.
     pub bytes: u64,
@@ -44,6 +44,8 @@ pub struct DayStatus {
     pub states: Vec<RollupState>,
     /// Whether the day is over, UTC.
     pub finished: bool,
+    /// Whether raw rows of the day were purged, so that only rollups answer for them.
+    pub purged: bool,
 }
 
 /// How far a rollup serves a day.
@@ -56,35 +58,34 @@ pub enum RollupState {
     Behind(usize),
     /// Nothing.
     Missing,
+    /// Nothing, nor is there anything to build it of: raw rows of the day were purged.
+    Purged,
 }
 
 impl Status {
-    /// Whether every finished day has a current segment of every rollup.
+    /// Whether every finished day has a current segment of every rollup that there can be one of.
     #[must_use]
     pub fn is_current(&self) -> bool {
         let mut states = self.days.iter().filter(|day| day.finished).flat_map(|day| &day.states);
-        states.all(|state| *state == RollupState::Current)
+        states.all(|state| matches!(state, RollupState::Current | RollupState::Purged))
     }
 }
 
 pub(super) async fn status(book: &Tallybook, snapshot: &Snapshot) -> Result<Status> {
     let today = book.clock().today();
     let rollups = book.dataset().rollups();
-    let all: Vec<_> = snapshot.days(crate::base::Span::ALL).collect();
+    let all: Vec<_> = snapshot.live(Span::ALL).cloned().collect();
     let days = stream::iter(all)
-        .map(|(day, leaves)| async move {
-            let mut rows = 0;
-            for leaf in leaves {
-                let metadata = read_metadata(book.root(), &leaf.file).await?;
-                rows += metadata.file_metadata().num_rows().unsigned_abs();
-            }
-            Ok::<_, crate::base::Error>(DayStatus {
-                date: day.to_string(),
-                leaves: leaves.len(),
-                rows,
-                bytes: leaves.iter().map(|leaf| leaf.file.size).sum(),
-                states: rollups.iter().map(|rollup| state(snapshot, rollup, day)).collect(),
-                finished: day < today,
+        .map(|live| async move {
+            let files = || live.leaves.iter().filter(|leaf| !leaf.is_purged());
+            Ok::<_, Error>(DayStatus {
+                date: live.day.to_string(),
+                leaves: files().count(),
+                rows: rows(book, snapshot, &live).await?,
+                bytes: files().map(|leaf| leaf.file.size).sum(),
+                states: rollups.iter().map(|rollup| state(snapshot, rollup, &live)).collect(),
+                finished: live.day < today,
+                purged: live.is_purged(),
             })
         })
         .buffered(CONCURRENT_REQUESTS)
@@ -99,10 +100,41 @@ pub(super) async fn status(book: &Tallybook, snapshot: &Snapshot) -> Result<Stat
     })
 }
 
-fn state(snapshot: &Snapshot, rollup: &Rollup, day: Day) -> RollupState {
-    match snapshot.freshness(rollup.name(), day) {
+/// The day's rows, by the fewest footers that tell: a segment of all rows knows how many went into
+/// it, and a manifest how many are in its files.
+async fn rows(book: &Tallybook, snapshot: &Snapshot, live: &LeafDay) -> Result<u64> {
+    let root = book.root();
+    let of_all = book.dataset().rollups().iter().filter(|rollup| rollup.filter().is_none());
+    let served = of_all.filter_map(|rollup| match snapshot.freshness(rollup.name(), live.day) {
+        Freshness::Current(segment) => Some((segment, &[][..])),
+        Freshness::Behind { segment, late } => Some((segment, late.as_slice())),
+        Freshness::Missing => None,
+    });
+    let (mut rows, leaves) = match served.min_by_key(|(_, late)| late.len()) {
+        Some((segment, late)) => {
+            let account = read_account(root, &segment.file).await?;
+            (account.segment().map_or(0, |account| account.rows_in), late)
+        }
+        None => match &live.base {
+            Some(base) if base.purged => {
+                let manifest = read_manifest(root, live.day, base.generation).await?;
+                (manifest.content.rows, live.leaves.as_slice())
+            }
+            _ => (0, live.leaves.as_slice()),
+        },
+    };
+    for leaf in leaves.iter().filter(|leaf| !leaf.is_purged()) {
+        let metadata = read_metadata(root, &leaf.file).await?;
+        rows += metadata.file_metadata().num_rows().unsigned_abs();
+    }
+    Ok(rows)
+}
+
+fn state(snapshot: &Snapshot, rollup: &Rollup, live: &LeafDay) -> RollupState {
+    match snapshot.freshness(rollup.name(), live.day) {
         Freshness::Current(_) => RollupState::Current,
         Freshness::Behind { late, .. } => RollupState::Behind(late.len()),
+        Freshness::Missing if live.is_purged() => RollupState::Purged,
         Freshness::Missing => RollupState::Missing,
     }
 }

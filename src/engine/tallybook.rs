@@ -4,19 +4,20 @@ use std::{path::Path as FilePath, sync::Arc};
 
 use bytes::Bytes;
 use datafusion::prelude::SessionContext;
-use object_store::{ObjectStore as _, PutMode, PutOptions, PutPayload, path::Path};
+use object_store::{ObjectStore, PutMode, PutOptions, PutPayload, path::Path};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    Answer, Checked, Difference, Explanation, Question, Status, prepared::PreparedQuestions, query,
-    registered, status, tables, verify,
+    Answer, Checked, Difference, Erasure, Explanation, Purge, PurgeOptions, Question, Status,
+    erase, prepared::PreparedQuestions, purge, query, registered, status, tables, verify,
 };
 use crate::{
-    base::{Clock, Error, ErrorKind, Result, Settings, Span, SystemClock},
+    base::{Clock, Day, Error, ErrorKind, Result, Settings, Span, SystemClock, step},
     build::{self, JobOptions, Outcome, Task},
     catalog::{Snapshot, load},
     exec::{DatasetTable, SegmentCache, engine_error, new_session},
     ingest::{self, AppendOptions, AppendReport, Input},
-    lifecycle::{self, GcOptions, Superseded},
+    lifecycle::{self, CompactOptions, CompactTask, Compaction, GcOptions, Superseded},
     model::Dataset,
     store::{DATASET_FILE, Leaf, Root, Staging, create_bytes, store_error},
 };
@@ -30,6 +31,8 @@ pub struct Tallybook {
     context: SessionContext,
     segments: Arc<SegmentCache>,
     prepared: PreparedQuestions,
+    /// One for each question that may be answered at once.
+    places: Option<Arc<Semaphore>>,
 }
 
 impl Tallybook {
@@ -72,8 +75,30 @@ impl Tallybook {
         settings: Settings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
+        Self::create_at(Root::open(location, &settings)?, definition, settings, clock).await
+    }
+
+    /// Opens or makes a root that is the whole of a store of yours; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub async fn create_in(
+        store: Arc<dyn ObjectStore>,
+        name: &str,
+        definition: Option<(&str, &str)>,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        Self::create_at(Root::over(name, store, &settings), definition, settings, clock).await
+    }
+
+    async fn create_at(
+        root: Root,
+        definition: Option<(&str, &str)>,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
         let given = definition.map(|(text, file)| Dataset::parse(text, file)).transpose()?;
-        let root = Root::open(location, &settings)?;
         let stored = if let Some(stored) = read_definition(&root).await? {
             stored
         } else {
@@ -106,7 +131,8 @@ impl Tallybook {
             .map_err(engine_error)?;
         let segments = Arc::new(SegmentCache::new(settings.segment_cache_bytes));
         let (dataset, prepared) = (Arc::new(dataset), PreparedQuestions::default());
-        Ok(Self { root, dataset, settings, clock, context, segments, prepared })
+        let places = settings.max_questions.map(|places| Arc::new(Semaphore::new(places)));
+        Ok(Self { root, dataset, settings, clock, context, segments, prepared, places })
     }
 
     /// The dataset's definition.
@@ -151,8 +177,50 @@ impl Tallybook {
         build::run(root, &self.dataset, settings, self.clock(), options, report).await
     }
 
-    /// Deletes segments that newer ones have replaced for longer than the grace period, telling
-    /// `report` of each. Raw files stay.
+    /// Merges each finished day's raw files into a few sorted ones, where every rollup is current.
+    /// Answers and rollups stay as they are; what was merged goes by [`gc`](Self::gc).
+    ///
+    /// # Errors
+    /// For what stops the whole job; a day that fails is reported, and the others go on.
+    pub async fn compact(
+        &self,
+        options: &CompactOptions,
+        report: impl FnMut(&CompactTask, &Compaction) + Send,
+    ) -> Result<()> {
+        let (root, settings) = (&self.root, &self.settings);
+        lifecycle::compact(root, &self.dataset, settings, self.clock(), options, report).await
+    }
+
+    /// Lets the raw rows of old days go, where every rollup is current and was verified against
+    /// them; rollups keep answering. The files go by [`gc`](Self::gc).
+    ///
+    /// # Errors
+    /// For what stops the whole job; a day that stays is reported with the reason.
+    pub async fn purge(
+        &self,
+        options: &PurgeOptions,
+        report: impl FnMut(Day, &Purge) + Send,
+    ) -> Result<()> {
+        purge::purge(self, options, report).await
+    }
+
+    /// Erases the rows that have all of these values, from raw rows and from all that was made of
+    /// them, and makes sure of it. The files that held them go by [`gc`](Self::gc).
+    ///
+    /// # Errors
+    /// `Invalid` for a column that there isn't; `Conflict` when days keep changing under it; else
+    /// what reading and writing meet. What is left is erased by the next call.
+    pub async fn erase(
+        &self,
+        columns: &[(String, String)],
+        dry_run: bool,
+        report: impl FnMut(Day, &Erasure) + Send,
+    ) -> Result<()> {
+        erase::erase(self, columns, dry_run, report).await
+    }
+
+    /// Deletes files that newer ones have replaced for longer than the grace period, telling
+    /// `report` of each.
     ///
     /// # Errors
     /// What the store says; the next call finds what is left.
@@ -161,7 +229,8 @@ impl Tallybook {
         options: &GcOptions,
         report: impl FnMut(&Superseded) + Send,
     ) -> Result<()> {
-        lifecycle::gc(&self.root, &self.dataset, self.clock(), options, report).await
+        let (root, settings) = (&self.root, &self.settings);
+        lifecycle::gc(root, &self.dataset, settings, self.clock(), options, report).await
     }
 
     /// Makes a file a table that questions can join: CSV with a header, Parquet or NDJSON, by its
@@ -240,6 +309,7 @@ impl Tallybook {
     pub async fn files(&self, span: Span) -> Result<Vec<String>> {
         let snapshot = self.snapshot(span).await?;
         let leaves = snapshot.days(span).flat_map(|(_, leaves)| leaves);
+        let leaves = leaves.filter(|leaf| !leaf.is_purged());
         Ok(leaves.map(|leaf: &Arc<Leaf>| self.root.full_name(&leaf.file.location)).collect())
     }
 
@@ -249,6 +319,26 @@ impl Tallybook {
 
     pub(super) const fn root(&self) -> &Root {
         &self.root
+    }
+
+    /// The root, as questions list it.
+    pub(super) fn root_to_ask(&self) -> Root {
+        self.root.with_listings_of(self.settings.max_staleness)
+    }
+
+    /// A place among the questions that are answered at once.
+    ///
+    /// # Errors
+    /// `Limit` when all are taken.
+    pub(super) fn place(&self) -> Result<Option<OwnedSemaphorePermit>> {
+        let Some(places) = &self.places else { return Ok(None) };
+        let place = Arc::clone(places).try_acquire_owned();
+        place.map(Some).map_err(|_| {
+            Error::limit(format!(
+                "{} questions are being answered, which is the limit; ask again when one is done",
+                self.settings.max_questions.unwrap_or_default()
+            ))
+        })
     }
 
     pub(super) const fn segment_cache(&self) -> &Arc<SegmentCache> {
@@ -293,6 +383,7 @@ async fn make(root: &Root, text: &str, settings: &Settings, clock: &dyn Clock) -
         Err(error) if error.kind() == ErrorKind::Conflict => return Ok(()),
         made => made?,
     };
+    step("init: definition created");
     let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
     let again = root.store().put_opts(&path, PutPayload::from_bytes(bytes), options).await;
     match again {

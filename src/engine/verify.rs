@@ -17,8 +17,11 @@ use crate::{
     build::{Proofs, group_rows},
     catalog::Freshness,
     exec::{FileTable, engine_error},
-    model::Rollup,
-    store::{Leaf, SegmentFile, check_file},
+    model::{ContentHasher, Rollup},
+    store::{
+        FileKind, Leaf, LeafDay, LeafKind, SegmentFile, check_file, manifest_path, read_account,
+        read_manifest,
+    },
 };
 
 /// A file that was found to be as it should.
@@ -51,22 +54,23 @@ pub(super) async fn verify(
     mut report: impl FnMut(&Checked) + Send,
 ) -> Result<Option<Difference>> {
     let snapshot = book.snapshot(span).await?;
-    for (day, leaves) in snapshot.days(span) {
-        for leaf in leaves {
+    for live in snapshot.live(span) {
+        for leaf in live.leaves.iter().filter(|leaf| !leaf.is_purged()) {
             match check_leaf(book, leaf).await? {
                 Ok(checked) => report(&checked),
                 Err(difference) => return Ok(Some(difference)),
             }
         }
+        if let Some(difference) = check_day(book, live).await? {
+            return Ok(Some(difference));
+        }
         for rollup in book.dataset().rollups() {
-            let (segment, late): (_, &[_]) = match snapshot.freshness(rollup.name(), day) {
+            let (segment, late): (_, &[_]) = match snapshot.freshness(rollup.name(), live.day) {
                 Freshness::Missing => continue,
                 Freshness::Current(segment) => (segment, &[]),
                 Freshness::Behind { segment, late } => (segment, late),
             };
-            let in_it = leaves.iter().filter(|leaf| !late.iter().any(|late| late.id == leaf.id));
-            let in_it: Vec<_> = in_it.cloned().collect();
-            match check_segment(book, rollup, segment, (day, &in_it)).await? {
+            match check_segment(book, rollup, segment, (live, late)).await? {
                 Ok(checked) => report(&checked),
                 Err(difference) => return Ok(Some(difference)),
             }
@@ -75,17 +79,47 @@ pub(super) async fn verify(
     Ok(None)
 }
 
-type Verdict = Result<Checked, Difference>;
+/// The compacted files of a day together against its manifest.
+async fn check_day(book: &Tallybook, live: &LeafDay) -> Result<Option<Difference>> {
+    let Some(base) = live.base.as_ref().filter(|base| !base.purged) else { return Ok(None) };
+    let manifest = read_manifest(book.root(), live.day, base.generation).await?;
+    let mut sum = ContentHasher::new();
+    for leaf in live.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Compacted) {
+        let account = read_account(book.root(), &leaf.file).await?;
+        if let Some(content) = account.content() {
+            sum.add_hashed(content)?;
+        }
+    }
+    let (found, fingerprint) = (sum.finish(), manifest.fingerprint());
+    let what = if fingerprint != base.fingerprint {
+        "accounts for other leaves than its name says".to_owned()
+    } else if found != manifest.content {
+        format!("its files hold {found}, and it says {}", manifest.content)
+    } else {
+        return Ok(None);
+    };
+    let file = book.root().full_name(&manifest_path(live.day, base.generation));
+    Ok(Some(Difference { file, what }))
+}
+
+pub(super) type Verdict = Result<Checked, Difference>;
 
 /// A leaf against its own account: bytes, rows, and that all of them are of its day.
 async fn check_leaf(book: &Tallybook, leaf: &Leaf) -> Result<Verdict> {
     let rows = match check_file(book.root(), &leaf.file).await? {
-        Ok((rows, Some(footer))) => match footer.leaf() {
-            Some(account) if account.content.rows == rows && account.id == leaf.id => rows,
-            _ => {
+        Ok((rows, Some(footer))) => {
+            let is_it = match &footer.kind {
+                FileKind::Leaf(account) => account.id == leaf.id,
+                FileKind::Compacted(account) => {
+                    leaf.kind == LeafKind::Compacted && account.date == leaf.day.to_string()
+                }
+                FileKind::Segment(_) => false,
+            };
+            if !is_it || footer.content().is_none_or(|content| content.rows != rows) {
                 return Ok(Err(difference(book, &leaf.file, "is not the leaf that its name says")));
             }
-        },
+            rows
+        }
         Ok((rows, None)) => rows,
         Err(what) => return Ok(Err(difference(book, &leaf.file, what))),
     };
@@ -117,17 +151,23 @@ async fn first_outside(book: &Tallybook, leaf: &Leaf) -> Result<Option<Day>> {
         .map(|batch| Day::from_epoch_days(batch.column(0).as_primitive::<Date32Type>().value(0))))
 }
 
-/// A segment against its account, and against the rollup of the leaves it was built from.
-async fn check_segment(
+/// A segment against its account, and against the rollup of the leaves it was built from; of purged
+/// ones against its account alone.
+pub(super) async fn check_segment(
     book: &Tallybook,
     rollup: &Rollup,
     segment: &Arc<SegmentFile>,
-    rows_of: (Day, &[Arc<Leaf>]),
+    (live, late): (&LeafDay, &[Arc<Leaf>]),
 ) -> Result<Verdict> {
     let rows = match check_file(book.root(), &segment.file).await? {
         Ok((rows, _)) => rows,
         Err(what) => return Ok(Err(difference(book, &segment.file, what))),
     };
+    if live.is_purged() {
+        return Ok(Ok(Checked { file: book.root().full_name(&segment.file.location), rows }));
+    }
+    let in_it = |leaf: &&Arc<Leaf>| !late.iter().any(|late| late.id == leaf.id);
+    let leaves: Vec<_> = live.leaves.iter().filter(in_it).cloned().collect();
     let schema = rollup.segment_schema();
     let (root, context) = (book.root(), book.context());
     let groups = group_rows(
@@ -135,7 +175,7 @@ async fn check_segment(
         book.dataset(),
         context,
         rollup,
-        rows_of,
+        (live.day, &leaves),
         // Nothing is taken from the leaves' own statistics.
         &Proofs::default(),
     )

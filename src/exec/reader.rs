@@ -12,6 +12,7 @@ use datafusion::{
     physical_plan::metrics::ExecutionPlanMetricsSet,
 };
 use futures::{FutureExt as _, future::BoxFuture};
+use object_store::ObjectMeta;
 use parquet::{
     arrow::{arrow_reader::ArrowReaderOptions, async_reader::AsyncFileReader},
     errors::{ParquetError, Result},
@@ -20,7 +21,7 @@ use parquet::{
 
 use crate::{
     base::Error,
-    store::{Root, store_error},
+    store::{Root, check_file, store_error},
 };
 
 /// DataFusion's caching readers, with the file's name on their errors.
@@ -38,14 +39,17 @@ impl ParquetFileReaderFactory for NamingReaderFactory {
         metadata_size_hint: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> DataFusionResult<Box<dyn AsyncFileReader + Send>> {
-        let name: Arc<str> = self.root.full_name(file.path()).into();
+        let (root, meta) = (self.root.clone(), file.object_meta.clone());
+        let name: Arc<str> = root.full_name(file.path()).into();
         let inner = self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?;
-        Ok(Box::new(NamingReader { name, inner }))
+        Ok(Box::new(NamingReader { name, root, file: meta, inner }))
     }
 }
 
 struct NamingReader {
     name: Arc<str>,
+    root: Root,
+    file: ObjectMeta,
     inner: Box<dyn AsyncFileReader + Send>,
 }
 
@@ -68,9 +72,23 @@ impl AsyncFileReader for NamingReader {
         &'a mut self,
         options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
-        let name = Arc::clone(&self.name);
+        let (name, root, file) = (Arc::clone(&self.name), self.root.clone(), self.file.clone());
         let read = self.inner.get_metadata(options);
-        read.map(move |read| read.map_err(|error| named(&name, error))).boxed()
+        async move {
+            let error = match read.await {
+                Err(error) => named(&name, error),
+                read => return read,
+            };
+            // The inner reader keeps only the words of what the store said, and a store that can't
+            // be reached is no damage: a look of our own tells which it is.
+            let ours = match check_file(&root, &file).await {
+                Err(ours) => ours,
+                Ok(Err(what)) => Error::corrupt(format!("{name}: {what}")).with_source(error),
+                Ok(Ok(_)) => Error::unavailable(error.to_string()).with_source(error),
+            };
+            Err(ParquetError::External(Box::new(ours)))
+        }
+        .boxed()
     }
 }
 

@@ -6,7 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{Format, Input, Rejects, publish, stage::Stage};
 use crate::{
-    base::{Clock, Day, Error, Result, Settings},
+    base::{Clock, Day, Error, Result, Settings, step},
     model::{BatchId, Dataset},
     store::{Creation, Root, Staging},
 };
@@ -95,11 +95,14 @@ pub(crate) async fn append(
         let done = tokio::task::spawn_blocking(move || stage.run(inputs, options)).await;
         done.map_err(|error| Error::internal("reading the input").with_source(error))??
     };
+    step("append: staged");
     let retried =
         named && publish::claim(root, &staging, &batch, &staged.content).await? == Creation::Same;
+    step("append: claimed");
     let published = staged.leaves.iter().map(|leaf| publish::publish(root, leaf, retried));
     let published: Vec<_> =
         stream::iter(published).buffer_unordered(CONCURRENT_LEAVES).try_collect().await?;
+    step("append: published");
     let leaves_new = published.into_iter().filter(|creation| *creation == Creation::New).count();
     let days: BTreeSet<_> = staged.leaves.iter().map(|leaf| leaf.day).collect();
     Ok(AppendReport {

@@ -1,6 +1,6 @@
 //! Parts, sorted and written as leaves that nobody sees yet.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use arrow::{
     array::{Array as _, ArrayRef, AsArray, RecordBatch, UInt32Array},
@@ -17,11 +17,8 @@ use super::{spool::PartRows, workers::Workers};
 use crate::{
     base::{Day, Error, Result},
     model::{BatchId, ContentHash, ContentHasher, Dataset, LeafId},
-    store::{FileKind, LeafFooter, Packing, SealedWriter, Staging},
+    store::{FileKind, LeafFooter, Packing, SealedWriter, Staging, distinct_texts},
 };
-
-/// Neighbouring rows that tell how often a column's values repeat.
-const ROWS_LOOKED_AT: usize = 4096;
 
 /// A leaf on disk, not yet visible.
 #[derive(Debug)]
@@ -132,21 +129,6 @@ impl PartWriter {
         self.staging.settle(&path)?;
         Ok((StagedLeaf { day: part.day, path, bytes, footer }, content))
     }
-}
-
-/// The text columns nearly all of whose values are different, such as ids of requests.
-fn distinct_texts(rows: &RecordBatch) -> Vec<&str> {
-    let is_distinct = |column: &ArrayRef| {
-        let texts = column.as_string_opt::<i32>()?;
-        let texts: Vec<_> = texts.iter().take(ROWS_LOOKED_AT).flatten().collect();
-        let different: HashSet<_> = texts.iter().collect();
-        Some(different.len() > texts.len() / 10 * 9 && !texts.is_empty())
-    };
-    let columns = rows.schema_ref().fields().iter().zip(rows.columns());
-    columns
-        .filter(|(_, column)| is_distinct(column).unwrap_or_default())
-        .map(|(field, _)| field.name().as_str())
-        .collect()
 }
 
 /// The rows in the dataset's order, put together in one go.

@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use super::parts::StagedLeaf;
 use crate::{
-    base::{Error, ErrorKind, Result},
+    base::{Error, ErrorKind, Result, step},
     model::{BatchId, ContentHash},
     store::{
-        Creation, LeafFooter, Root, Staging, claim_path, create_bytes, create_file, leaf_path,
-        read_footer,
+        Creation, LeafFooter, Root, Staging, claim_path, create_bytes, create_file, is_absorbed,
+        leaf_path, read_footer,
     },
 };
 
@@ -51,6 +51,10 @@ pub(super) async fn claim(
 pub(super) async fn publish(root: &Root, leaf: &StagedLeaf, retried: bool) -> Result<Creation> {
     let path = leaf_path(leaf.day, &leaf.footer.id);
     let judge = || judge(root, &path, &leaf.footer);
+    // Its rows may have been taken in by a compacted file, and the leaf deleted since.
+    if retried && is_absorbed(root, leaf.day, &leaf.footer.id).await? {
+        return Ok(Creation::Same);
+    }
     // A retry mostly finds its leaves there: a look costs less than sending them again. On a local
     // disk it is the create that makes sure of their names.
     if retried
@@ -59,7 +63,10 @@ pub(super) async fn publish(root: &Root, leaf: &StagedLeaf, retried: bool) -> Re
     {
         return Ok(found);
     }
-    create_file(root, &path, &leaf.path, judge).await
+    step("append: before a leaf");
+    let created = create_file(root, &path, &leaf.path, judge).await;
+    step("append: after a leaf");
+    created
 }
 
 async fn judge(

@@ -1,18 +1,28 @@
-//! Deleting what nothing refers to any more.
+//! Deleting what nothing refers to any more, once that has been so for a grace period.
 //!
-//! A segment is superseded when its rollup has a segment of exactly the day's live leaves, and that
-//! one is older than the grace period: every snapshot taken since then prefers it. A segment that
-//! could still serve a day without a current one stays, however old; raw files always stay.
+//! 1. A leaf that the newest manifest accounts for; a compacted file or a manifest that it replaced.
+//! 2. A compacted file of a later generation than the newest manifest's was left behind by a
+//!    compaction that died, or one that still runs. The next generation is created first, which says
+//!    the same as the last: from then on nobody can refer to that file, however slow he is.
+//! 3. A segment in whose place its rollup has one of exactly the day's leaves; one that lacks leaves
+//!    which can't be read alone any more.
+//!
+//! The grace period counts from when the newer file appeared: every snapshot taken since then
+//! prefers it. A segment that could still serve a day without a current one stays, however old.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use object_store::{ObjectMeta, ObjectStoreExt as _};
+use object_store::ObjectMeta;
 
 use crate::{
-    base::{Clock, Day, Error, Result, Span},
-    model::Dataset,
-    store::{LeafDay, Root, SegmentDay, list_leaves, list_segments, store_error},
+    base::{Clock, Error, Result, Settings, Span, step},
+    model::{ContentHasher, Dataset, MANIFEST_FORMAT, Manifest, ManifestState},
+    store::{
+        LeafDay, ManifestTag, RawFolder, Root, SegmentDay, SegmentFile, Staging, check_file,
+        create_manifest, create_tag, delete_file, list_raw, list_segments, live_days,
+        read_manifest,
+    },
 };
 
 /// What to delete.
@@ -40,13 +50,14 @@ pub struct Superseded {
     pub bytes: u64,
 }
 
-/// Deletes superseded segments, telling `report` of each.
+/// Deletes superseded files, telling `report` of each.
 ///
 /// # Errors
 /// What the store says; what was deleted until then stays deleted, and the rest is found again.
 pub(crate) async fn gc(
     root: &Root,
     dataset: &Dataset,
+    settings: &Settings,
     clock: &dyn Clock,
     options: &GcOptions,
     mut report: impl FnMut(&Superseded) + Send,
@@ -55,43 +66,171 @@ pub(crate) async fn gc(
     let grace = chrono::Duration::from_std(options.grace);
     let grace = grace.map_err(|error| Error::invalid("the grace period").with_source(error))?;
     let before = clock.now().checked_sub_signed(grace).unwrap_or(DateTime::<Utc>::MIN_UTC);
-    let live = list_leaves(root, days).await?;
-    let live: BTreeMap<Day, Arc<LeafDay>> = live.into_iter().map(|day| (day.day, day)).collect();
-    for rollup in dataset.rollups() {
-        let segments = list_segments(root, rollup, days).await?;
-        for file in superseded(&live, &segments, before) {
-            let name = root.full_name(&file.location);
-            if !options.dry_run {
-                match root.store().delete(&file.location).await {
-                    // Another collector was faster.
-                    Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                    Err(error) => return Err(store_error(&name, error)),
-                }
+    let collector = Collector { root, before, dry_run: options.dry_run };
+    let folders = list_raw(root, days).await?;
+    let live = live_days(root, &folders).await?;
+    let mut staging = None;
+    for (folder, live) in folders.iter().zip(&live) {
+        let untagged = folder.newest().filter(|_| folder.newest_tag().is_none());
+        let orphans = collector.orphans(folder);
+        if !options.dry_run && (untagged.is_some() || !orphans.is_empty()) {
+            let staging = match &staging {
+                Some(staging) => staging,
+                None => staging.insert(Staging::open(root, settings, clock)?),
+            };
+            if let Some(generation) = untagged {
+                let manifest = read_manifest(root, folder.day, generation).await?;
+                create_tag(root, staging, folder.day, &ManifestTag::of(&manifest)).await?;
             }
-            report(&Superseded { file: name, bytes: file.size });
+            if !orphans.is_empty() && !close_generation(root, staging, folder, &orphans).await? {
+                // It was no orphan, or another collector closed the generation: the next run sees.
+                continue;
+            }
+        }
+        for file in collector.replaced(folder, live).into_iter().chain(orphans) {
+            collector.delete(&file, &mut report).await?;
+        }
+    }
+    for rollup in dataset.rollups() {
+        let mut segments = list_segments(root, rollup, days).await?.into_iter().peekable();
+        for live in &live {
+            while segments.next_if(|segments| segments.day < live.day).is_some() {}
+            let Some(segments) = segments.next_if(|found| found.day == live.day) else { continue };
+            for segment in collector.useless(live, &segments).await? {
+                collector.delete(&segment.file, &mut report).await?;
+            }
         }
     }
     Ok(())
 }
 
-/// The segments in whose place there has been a current one since before then.
-fn superseded(
-    live: &BTreeMap<Day, Arc<LeafDay>>,
-    segments: &[Arc<SegmentDay>],
-    before: DateTime<Utc>,
-) -> Vec<ObjectMeta> {
-    let of_live = segments.iter().filter_map(|segments| Some((live.get(&segments.day)?, segments)));
-    of_live.flat_map(|(live, segments)| superseded_of(live, segments, before)).collect()
+/// Makes the generation of those files one that says what the last one did.
+async fn close_generation(
+    root: &Root,
+    staging: &Staging,
+    folder: &RawFolder,
+    orphans: &[ObjectMeta],
+) -> Result<bool> {
+    let mut newest = folder.newest().unwrap_or_default();
+    let of_orphans = folder.compacted.iter();
+    let of_orphans = of_orphans
+        .filter(|file| orphans.iter().any(|orphan| orphan.location == file.file.location));
+    let last = of_orphans.map(|file| file.generation).max().unwrap_or(newest);
+    while newest < last {
+        let manifest = match newest {
+            0 => Manifest {
+                format: MANIFEST_FORMAT,
+                generation: 1,
+                date: folder.day.to_string(),
+                attempt: format!("{:016x}", rand::random::<u64>()),
+                state: ManifestState::Open,
+                leaves: Vec::new(),
+                files: Vec::new(),
+                content: ContentHasher::new().finish(),
+                segments: Vec::new(),
+            },
+            newest => {
+                let manifest = read_manifest(root, folder.day, newest).await?;
+                Manifest { generation: newest + 1, ..Manifest::clone(&manifest) }
+            }
+        };
+        if !create_manifest(root, staging, folder.day, &manifest).await? {
+            return Ok(false);
+        }
+        step("gc: generation closed");
+        newest += 1;
+    }
+    Ok(true)
 }
 
-fn superseded_of(live: &LeafDay, segments: &SegmentDay, before: DateTime<Utc>) -> Vec<ObjectMeta> {
-    let is_old = |file: &ObjectMeta| file.last_modified < before;
-    let mut all = segments.segments.iter();
-    let current = all.find(|segment| segment.fingerprint == live.fingerprint);
-    if current.is_none_or(|current| !is_old(&current.file)) {
-        return Vec::new();
+struct Collector<'a> {
+    root: &'a Root,
+    /// What is as old as this is out of its grace period.
+    before: DateTime<Utc>,
+    dry_run: bool,
+}
+
+impl Collector<'_> {
+    fn is_old(&self, file: &ObjectMeta) -> bool {
+        file.last_modified < self.before
     }
-    let others = segments.segments.iter();
-    let others = others.filter(|segment| segment.fingerprint != live.fingerprint);
-    others.map(|segment| &segment.file).filter(|file| is_old(file)).cloned().collect()
+
+    async fn delete(
+        &self,
+        file: &ObjectMeta,
+        report: &mut (impl FnMut(&Superseded) + Send),
+    ) -> Result<()> {
+        if !self.dry_run {
+            step("gc: before a file is deleted");
+            delete_file(self.root, &file.location).await?;
+            step("gc: a file was deleted");
+        }
+        let name = self.root.full_name(&file.location);
+        report(&Superseded { file: name, bytes: file.size });
+        Ok(())
+    }
+
+    /// Old compacted files of generations that don't exist.
+    fn orphans(&self, folder: &RawFolder) -> Vec<ObjectMeta> {
+        let newest = folder.newest().unwrap_or_default();
+        let files = folder.compacted.iter().filter(|file| file.generation > newest);
+        files.map(|file| &file.file).filter(|file| self.is_old(file)).cloned().collect()
+    }
+
+    /// Raw files in whose place the newest manifest has others, and older manifests.
+    fn replaced(&self, folder: &RawFolder, live: &LeafDay) -> Vec<ObjectMeta> {
+        if !self.manifest_is_old(folder) {
+            return Vec::new();
+        }
+        let newest = folder.newest().unwrap_or_default();
+        let counts =
+            |file: &ObjectMeta| live.leaves.iter().any(|leaf| leaf.file.location == file.location);
+        let leaves = folder.leaves.iter().map(|leaf| &leaf.file);
+        let compacted = folder.compacted.iter().filter(|file| file.generation <= newest);
+        let manifests = folder.manifests.iter().filter(|(generation, _)| *generation < newest);
+        let tags = folder.tags.iter().filter(|(tag, _)| tag.generation < newest);
+        let files = leaves.chain(compacted.map(|file| &file.file)).filter(|file| !counts(file));
+        let files = files.chain(manifests.map(|(_, file)| file)).chain(tags.map(|(_, file)| file));
+        files.filter(|file| self.is_old(file)).cloned().collect()
+    }
+
+    /// Whether the newest manifest has been there for the grace period.
+    fn manifest_is_old(&self, folder: &RawFolder) -> bool {
+        let newest = folder.newest();
+        let mut manifests = folder.manifests.iter();
+        let manifest = manifests.find(|(generation, _)| Some(*generation) == newest);
+        manifest.is_some_and(|(_, file)| self.is_old(file))
+    }
+
+    /// The segments that no question will read again.
+    async fn useless(&self, live: &LeafDay, found: &SegmentDay) -> Result<Vec<Arc<SegmentFile>>> {
+        let others = found.segments.iter();
+        let others = others.filter(|segment| segment.fingerprint != live.fingerprint);
+        let others: Vec<_> = others.filter(|segment| self.is_old(&segment.file)).cloned().collect();
+        if others.is_empty() {
+            return Ok(others);
+        }
+        let mut all = found.segments.iter();
+        let current = all.find(|segment| segment.fingerprint == live.fingerprint);
+        let replaced = current.is_some_and(|current| self.is_old(&current.file));
+        // Nothing is loose: what isn't of exactly the manifest's leaves can't serve.
+        let can_t_serve = live.base.is_some() && live.loose().next().is_none();
+        if live.is_purged() && replaced {
+            // The last copy of these numbers must be whole before another one goes.
+            let current = current.map(|current| &current.file);
+            let whole = match current {
+                Some(current) => check_file(self.root, current).await?.is_ok(),
+                None => false,
+            };
+            return Ok(if whole { others } else { Vec::new() });
+        }
+        let manifest_is_old = can_t_serve && self.base_is_old(live).await?;
+        Ok(if replaced || manifest_is_old { others } else { Vec::new() })
+    }
+
+    async fn base_is_old(&self, live: &LeafDay) -> Result<bool> {
+        let Some(base) = &live.base else { return Ok(false) };
+        let path = crate::store::manifest_path(live.day, base.generation);
+        Ok(self.root.look(&path).await?.is_some_and(|manifest| self.is_old(&manifest)))
+    }
 }

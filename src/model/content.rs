@@ -42,6 +42,11 @@ pub(crate) struct ContentHasher {
 }
 
 impl ContentHasher {
+    /// No rows.
+    pub(crate) const fn new() -> Self {
+        Self { rows: 0, sum: 0 }
+    }
+
     /// Adds the rows of a batch in the dataset's file schema.
     ///
     /// # Errors
@@ -54,6 +59,19 @@ impl ContentHasher {
         }
         self.rows += batch.num_rows() as u64;
         self.sum = hashes.iter().fold(self.sum, |sum, hash| sum.wrapping_add(*hash));
+        Ok(())
+    }
+
+    /// Adds the rows of a set whose hash that is.
+    ///
+    /// # Errors
+    /// `Corrupt` for a hash of another version.
+    pub(crate) fn add_hashed(&mut self, other: &ContentHash) -> Result<()> {
+        let sum = other.sum.strip_prefix("x1-").and_then(|hex| u128::from_str_radix(hex, 16).ok());
+        let sum = sum.ok_or_else(|| {
+            Error::corrupt(format!("`{}` is no content hash that this program knows", other.sum))
+        })?;
+        self.merge(Self { rows: other.rows, sum });
         Ok(())
     }
 

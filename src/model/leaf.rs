@@ -75,6 +75,22 @@ impl LeafId {
         Self(hex_128(&hasher))
     }
 
+    /// The id of a compacted file, or of what is left of a purged day, by its path.
+    #[must_use]
+    pub fn of_compacted(path: &str) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 compacted file id");
+        Self(hex_128(hasher.update(path.as_bytes())))
+    }
+
+    /// The mark that an erasure leaves among a day's leaves: what was built before it is of other
+    /// leaves. `attempt` names the erasure's run.
+    #[must_use]
+    pub fn of_erasure(attempt: &str, day: Day) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 erasure mark");
+        hasher.update(&day.epoch_days().to_le_bytes());
+        Self(hex_128(hasher.update(attempt.as_bytes())))
+    }
+
     /// The id that a file name's stem is, if it looks like one of ours.
     #[must_use]
     pub fn parse(stem: &str) -> Option<Self> {

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     base::Grain,
     model::{BatchId, Dataset, Fingerprint},
-    store::LeafDay,
+    store::{LeafDay, LeafKind},
 };
 
 const HOUR: i64 = Grain::Hour.micros();
@@ -27,7 +27,7 @@ fn file(name: &str, size: u64) -> ObjectMeta {
 fn leaf(day: i32, part: u32) -> Leaf {
     let day = Day::from_epoch_days(day);
     let id = LeafId::of(&BatchId::try_new("test").unwrap(), day, part);
-    Leaf { file: file(id.as_str(), 100), id, day }
+    Leaf { file: file(id.as_str(), 100), id, day, kind: LeafKind::Appended }
 }
 
 /// `built[rollup][day]` says how many of the day's leaves its segment holds; none has no segment.
@@ -52,8 +52,8 @@ fn snapshot(dataset: &Dataset, leaves: &[u32], built: &[Vec<Option<u32>>]) -> Sn
                 fingerprint: Fingerprint::of(&held),
                 file: file("segment", 10),
             });
-            let whole = Fingerprint::of(live.iter().map(|leaf| &leaf.id));
-            let found = crate::catalog::freshness(&live, &whole, &[(segment, Some(held))]);
+            let live = LeafDay::new(Day::from_epoch_days(day), live);
+            let found = crate::catalog::freshness(&live, &[(segment, Some(held))]);
             freshness.insert(Day::from_epoch_days(day), found);
         }
         rollups.insert(rollup.name().to_owned(), freshness);

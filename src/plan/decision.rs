@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, fmt};
 
 use object_store::ObjectMeta;
 
-use super::{Cover, Source};
-use crate::base::{Grain, Zone};
+use super::{Cover, Piece, Source};
+use crate::base::{Day, Grain, Zone};
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +189,17 @@ impl Decision {
             days.map(|piece| piece.day).collect::<BTreeSet<_>>().len()
         };
         (count(true), count(false))
+    }
+
+    /// The days whose raw rows it would need, and which were purged: it can't run.
+    #[must_use]
+    pub fn purged_days(&self) -> BTreeSet<Day> {
+        let pieces = self.blocks.iter().flat_map(|block| &block.cover.pieces);
+        let needs_purged = |piece: &&Piece| match &piece.source {
+            Source::Leaves { leaves, .. } => leaves.iter().any(|leaf| leaf.is_purged()),
+            Source::Segment { .. } => false,
+        };
+        pieces.filter(needs_purged).map(|piece| piece.day).collect()
     }
 
     /// The size of the files that are read.

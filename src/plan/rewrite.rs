@@ -156,11 +156,14 @@ impl Rewriter<'_> {
         })
     }
 
-    /// Why rollups aren't wanted for that span, if so. A matter of cost, never of the answer.
+    /// Why rollups aren't wanted for that span, if so. A matter of cost, never of the answer; purged
+    /// rows have no other.
     fn preference(&self, span: Span) -> Option<Refusal> {
         match (self.route, span.length_days()) {
             (Route::Raw, _) => Some(Refusal::RouteRaw),
-            (Route::Auto, Some(days)) if (1..=self.min_span_days).contains(&days) => {
+            (Route::Auto, Some(days))
+                if (1..=self.min_span_days).contains(&days) && !self.snapshot.has_purged(span) =>
+            {
                 Some(Refusal::ShortSpan { days, min_span_days: self.min_span_days })
             }
             _ => None,
@@ -178,7 +181,8 @@ impl Rewriter<'_> {
     /// Whether the rollups' files are larger than the raw ones, whose rows they were to spare.
     fn no_gain(&self, cover: &Cover, spans: Spans) -> Option<Refusal> {
         let bytes = cover.bytes();
-        if self.route != Route::Auto || bytes < NOTICEABLE_BYTES {
+        let wanted = self.route == Route::Auto && bytes >= NOTICEABLE_BYTES;
+        if !wanted || self.snapshot.has_purged(spans.hull()) {
             return None;
         }
         let raw_bytes = Cover::raw(spans, self.snapshot, RawReason::Preferred).bytes();

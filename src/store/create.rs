@@ -15,7 +15,7 @@ use bytes::Bytes;
 use object_store::{ObjectStore as _, PutMode, PutOptions, PutPayload, path::Path};
 
 use super::{Root, Staging, store_error};
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::{Error, ErrorKind, Result, step};
 
 /// How often a create is sent whose object turns out not to be there.
 const ATTEMPTS: usize = 3;
@@ -86,8 +86,8 @@ pub(crate) async fn create_bytes(
         }
     };
     if root.local_dir().is_some() {
-        let name = path.filename().unwrap_or("file");
-        let (staged, mut file) = staging.create(name)?;
+        // Others are staged at once, of the same name in other folders.
+        let (staged, mut file) = staging.create(&path.as_ref().replace('/', "-"))?;
         io::Write::write_all(&mut file, &bytes).map_err(|error| {
             Error::unavailable(format!("can't write {}: {error}", staged.display()))
         })?;
@@ -126,6 +126,7 @@ where
 /// on the way to it, before this returns; also where an earlier attempt, cut off, had made them.
 fn link_durably(staged: &FilePath, target: &FilePath, root: &FilePath) -> io::Result<()> {
     File::open(staged)?.sync_all()?;
+    step("create: file synced");
     let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::create_dir_all(folder)?;
     let linked = fs::hard_link(staged, target);
@@ -134,9 +135,11 @@ fn link_durably(staged: &FilePath, target: &FilePath, root: &FilePath) -> io::Re
     {
         return linked;
     }
+    step("create: file named");
     for folder in folder.ancestors().take_while(|folder| folder.starts_with(root)) {
         File::open(folder)?.sync_all()?;
     }
+    step("create: folders synced");
     // A folder above that may not be read is not ours to make durable.
     if let Some(Ok(above)) = root.parent().map(File::open) {
         above.sync_all()?;

@@ -2,21 +2,36 @@
 
 use std::sync::Arc;
 
-use object_store::ObjectMeta;
+use object_store::{ObjectMeta, path::Path};
 
-use super::FileName;
+use super::layout::{day_and_name, segment_fingerprint};
 use crate::{
     base::Day,
-    model::{Fingerprint, LeafId},
+    model::{Fingerprint, LeafId, Manifest},
 };
 
-/// A listed file of a day: its name and what the store says of it.
-pub(super) type FileInfo = (FileName, ObjectMeta);
+/// The files of a day's folder, as they are listed.
+pub(super) trait DayFolder: Send + Sync + Sized + 'static {
+    /// What a file's name says.
+    type Name: Send;
 
-/// What the files in a day's folder are.
-pub(super) trait DayFolder: Send + Sync + 'static {
-    /// Those files of that day.
-    fn of(day: Day, files: Vec<FileInfo>) -> Self;
+    /// The folder inside, if any, whose files count too.
+    const INNER: Option<&'static str> = None;
+
+    /// Reads a name; `None` for a file that is no data.
+    fn parse(name: &str) -> Option<Self::Name>;
+
+    /// Whether files of that name never change.
+    fn is_ours(name: &Self::Name) -> bool;
+
+    /// The folder of those files, which come by path.
+    fn of(day: Day, files: Vec<(Self::Name, ObjectMeta)>) -> Self;
+
+    /// The day and the name of a file below `prefix/date=…/`.
+    fn parse_path(prefix: &Path, path: &Path) -> Option<(Day, Self::Name)> {
+        let (day, name) = day_and_name(prefix, path)?;
+        Some((day, Self::parse(&name)?))
+    }
 }
 
 /// A raw file.
@@ -26,8 +41,23 @@ pub struct Leaf {
     pub id: LeafId,
     /// The UTC date of all its rows.
     pub day: Day,
+    /// What it is.
+    pub kind: LeafKind,
     /// Path, size and version.
     pub file: ObjectMeta,
+}
+
+/// What a raw file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeafKind {
+    /// What `append` made of a batch.
+    Appended,
+    /// What another tool put there.
+    Foreign,
+    /// What compaction or erasure made of the day's leaves.
+    Compacted,
+    /// Stands for rows that were purged, and can't be read: its file is the manifest that says so.
+    Purged,
 }
 
 /// A rollup's file for one day.
@@ -41,44 +71,79 @@ pub struct SegmentFile {
     pub file: ObjectMeta,
 }
 
-/// A day's raw files.
+/// A day's raw rows: where they are, and the leaves that they came as.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LeafDay {
     /// The day.
     pub day: Day,
-    /// Its leaves, by id.
+    /// What to read, by id: the compacted files of the newest manifest, and the leaves that it
+    /// doesn't account for.
     pub leaves: Vec<Arc<Leaf>>,
-    /// Their fingerprint.
+    /// The fingerprint of all leaves that the rows came as.
     pub fingerprint: Fingerprint,
+    /// What the newest manifest says.
+    pub base: Option<Base>,
+}
+
+/// The part of a day that its newest manifest accounts for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Base {
+    /// The manifest's generation.
+    pub generation: u32,
+    /// The fingerprint of the leaves that it accounts for.
+    pub fingerprint: Fingerprint,
+    /// Whether their rows were purged.
+    pub purged: bool,
+    /// The manifest, where names left something open. With loose leaves beside it, it was read.
+    pub manifest: Option<Arc<Manifest>>,
 }
 
 impl LeafDay {
-    /// The day of those leaves.
+    /// The day of those leaves, and no manifest.
     #[must_use]
-    pub(crate) fn new(day: Day, mut leaves: Vec<Arc<Leaf>>) -> Self {
+    pub(crate) fn new(day: Day, leaves: Vec<Arc<Leaf>>) -> Self {
+        Self::with_base(day, leaves, None)
+    }
+
+    /// The day of those leaves, beside what a manifest accounts for.
+    #[must_use]
+    pub(super) fn with_base(day: Day, mut leaves: Vec<Arc<Leaf>>, base: Option<Base>) -> Self {
         leaves.sort_by(|a, b| a.id.cmp(&b.id));
-        let fingerprint = Fingerprint::of(leaves.iter().map(|leaf| &leaf.id));
-        Self { day, leaves, fingerprint }
+        let absorbed = base.as_ref().and_then(|base| base.manifest.as_ref());
+        let absorbed = absorbed.map_or(&[][..], |manifest| manifest.leaves.as_slice());
+        let mut loose =
+            leaves.iter().filter(|leaf| leaf.is_loose()).map(|leaf| &leaf.id).peekable();
+        let fingerprint = match &base {
+            Some(base) if loose.peek().is_none() => base.fingerprint.clone(),
+            _ => Fingerprint::of(loose.chain(absorbed)),
+        };
+        Self { day, leaves, fingerprint, base }
+    }
+
+    /// The leaves that no manifest accounts for.
+    pub(crate) fn loose(&self) -> impl Iterator<Item = &Arc<Leaf>> {
+        self.leaves.iter().filter(|leaf| leaf.is_loose())
+    }
+
+    /// Whether rows of the day were purged.
+    #[must_use]
+    pub(crate) fn is_purged(&self) -> bool {
+        self.base.as_ref().is_some_and(|base| base.purged)
     }
 }
 
-impl DayFolder for LeafDay {
-    fn of(day: Day, files: Vec<FileInfo>) -> Self {
-        let leaves = files.into_iter().map(|(name, file)| {
-            let id = LeafId::parse(&name.stem).unwrap_or_else(|| foreign_id(&file));
-            Arc::new(Leaf { id, day, file })
-        });
-        Self::new(day, leaves.collect())
+impl Leaf {
+    /// Whether it is a leaf by itself, which no manifest accounts for.
+    #[must_use]
+    pub(crate) const fn is_loose(&self) -> bool {
+        matches!(self.kind, LeafKind::Appended | LeafKind::Foreign)
     }
-}
 
-fn foreign_id(file: &ObjectMeta) -> LeafId {
-    let version = match (&file.e_tag, &file.version) {
-        (Some(tag), _) => tag.clone(),
-        (None, Some(version)) => version.clone(),
-        (None, None) => file.last_modified.to_rfc3339(),
-    };
-    LeafId::of_foreign(file.location.as_ref(), file.size, &version)
+    /// Whether its rows are gone.
+    #[must_use]
+    pub(crate) const fn is_purged(&self) -> bool {
+        matches!(self.kind, LeafKind::Purged)
+    }
 }
 
 /// A rollup's files of one day, by name.
@@ -91,11 +156,20 @@ pub(crate) struct SegmentDay {
 }
 
 impl DayFolder for SegmentDay {
-    fn of(day: Day, files: Vec<FileInfo>) -> Self {
-        let segments = files.into_iter().filter_map(|(name, file)| {
-            let fingerprint = Fingerprint::parse(&name.stem)?;
-            Some(Arc::new(SegmentFile { day, fingerprint, file }))
-        });
+    type Name = Fingerprint;
+
+    fn parse(name: &str) -> Option<Fingerprint> {
+        segment_fingerprint(name)
+    }
+
+    fn is_ours(_: &Fingerprint) -> bool {
+        true
+    }
+
+    fn of(day: Day, files: Vec<(Fingerprint, ObjectMeta)>) -> Self {
+        let segments = files.into_iter();
+        let segments =
+            segments.map(|(fingerprint, file)| Arc::new(SegmentFile { day, fingerprint, file }));
         Self { day, segments: segments.collect() }
     }
 }

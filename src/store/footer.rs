@@ -12,7 +12,7 @@ use parquet::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{FileDigest, Root, store_error};
+use super::{FileDigest, Root, kept::name_of, store_error};
 use crate::{
     base::{Day, Error, Result},
     model::{ContentHash, Fingerprint, LeafId, Rollup},
@@ -40,6 +40,21 @@ pub(crate) enum FileKind {
     Leaf(LeafFooter),
     /// A rollup's rows of one day.
     Segment(SegmentFooter),
+    /// Raw rows of several leaves.
+    Compacted(CompactedFooter),
+}
+
+/// A compacted file's account. Which leaves the rows came as, the day's manifest says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CompactedFooter {
+    /// Its UTC date, `YYYY-MM-DD`.
+    pub date: String,
+    /// The generation of the manifest that it was written for.
+    pub generation: u32,
+    /// The run that wrote it.
+    pub attempt: String,
+    /// Its rows, whatever their order.
+    pub content: ContentHash,
 }
 
 /// A leaf's account.
@@ -90,6 +105,21 @@ pub(crate) async fn read_metadata(root: &Root, meta: &ObjectMeta) -> Result<Arc<
     read.map(Arc::new).map_err(|error| parquet_error(&root.full_name(&meta.location), error))
 }
 
+/// What a listed file says of itself, read once.
+///
+/// # Errors
+/// As [`read_metadata`]; `Corrupt` when the file isn't one of ours.
+pub(crate) async fn read_account(root: &Root, file: &ObjectMeta) -> Result<FileFooter> {
+    let name = root.full_name(&file.location);
+    let kept_as = name_of(file);
+    let text = root.kept().find_or(&kept_as, async {
+        let metadata = read_metadata(root, file).await?;
+        let text = account_text(&metadata).map_err(|error| error.about(&name))?;
+        Ok(Bytes::from(text.to_owned()))
+    });
+    FileFooter::parse(&text.await?).map_err(|error| error.about(&name))
+}
+
 /// What the file at that path says of itself. `Ok(None)` when there is no such file.
 ///
 /// # Errors
@@ -119,14 +149,11 @@ impl FileFooter {
     /// # Errors
     /// `Corrupt` when there is none or it can't be read.
     pub(crate) fn of(metadata: &ParquetMetaData) -> Result<Self> {
-        let pairs = metadata.file_metadata().key_value_metadata();
-        let value = pairs
-            .into_iter()
-            .flatten()
-            .find(|pair| pair.key == FOOTER_KEY)
-            .and_then(|pair| pair.value.as_deref())
-            .ok_or_else(|| Error::corrupt("not a file that tallybook wrote"))?;
-        serde_json::from_str(value)
+        Self::parse(account_text(metadata)?.as_bytes())
+    }
+
+    fn parse(text: &[u8]) -> Result<Self> {
+        serde_json::from_slice(text)
             .map_err(|error| Error::corrupt(format!("its footer: {error}")).with_source(error))
     }
 
@@ -135,6 +162,16 @@ impl FileFooter {
     pub(crate) const fn leaf(&self) -> Option<&LeafFooter> {
         match &self.kind {
             FileKind::Leaf(leaf) => Some(leaf),
+            FileKind::Segment(_) | FileKind::Compacted(_) => None,
+        }
+    }
+
+    /// The raw rows of a file, whatever their order; none of a segment.
+    #[must_use]
+    pub(crate) const fn content(&self) -> Option<&ContentHash> {
+        match &self.kind {
+            FileKind::Leaf(leaf) => Some(&leaf.content),
+            FileKind::Compacted(compacted) => Some(&compacted.content),
             FileKind::Segment(_) => None,
         }
     }
@@ -144,7 +181,7 @@ impl FileFooter {
     pub(crate) const fn segment(&self) -> Option<&SegmentFooter> {
         match &self.kind {
             FileKind::Segment(segment) => Some(segment),
-            FileKind::Leaf(_) => None,
+            FileKind::Leaf(_) | FileKind::Compacted(_) => None,
         }
     }
 }
@@ -178,6 +215,16 @@ impl SegmentFooter {
     pub(crate) fn is_of(&self, rollup: &Rollup, fingerprint: &Fingerprint) -> bool {
         self.fingerprint == *fingerprint && self.definition == rollup.definition_hash()
     }
+}
+
+fn account_text(metadata: &ParquetMetaData) -> Result<&str> {
+    let pairs = metadata.file_metadata().key_value_metadata();
+    pairs
+        .into_iter()
+        .flatten()
+        .find(|pair| pair.key == FOOTER_KEY)
+        .and_then(|pair| pair.value.as_deref())
+        .ok_or_else(|| Error::corrupt("not a file that tallybook wrote"))
 }
 
 /// Fetches the ranges that a footer is in.

@@ -29,8 +29,8 @@ pub(crate) async fn check_file(
     Ok(Ok((rows, Some(footer))))
 }
 
-/// The same error, with the name of the damaged one of the files that were read: decoders don't
-/// know what they decode.
+/// The same error, with the name of the damaged or missing one of the files that were read: decoders
+/// don't know what they decode.
 pub(crate) async fn name_damage<'a>(
     root: &Root,
     error: Error,
@@ -40,11 +40,23 @@ pub(crate) async fn name_damage<'a>(
         return error;
     }
     let files: Vec<_> = files.into_iter().collect();
-    for file in files {
-        if let Ok(Err(what)) = check_file(root, file).await {
-            let name = root.full_name(&file.location);
-            return Error::corrupt(format!("{name}: {what}")).with_source(error);
+    let mut whole = 0;
+    for file in &files {
+        match check_file(root, file).await {
+            Ok(Err(what)) => {
+                let name = root.full_name(&file.location);
+                return Error::corrupt(format!("{name}: {what}")).with_source(error);
+            }
+            // Not damaged, but deleted, or out of reach.
+            Err(other) => return other,
+            Ok(Ok((_, Some(_)))) => whole += 1,
+            Ok(Ok((_, None))) => {}
         }
+    }
+    if whole == files.len() {
+        // All bytes are those that were written: it was the way here that damaged them.
+        return Error::unavailable(format!("reading failed, and not again: {error}"))
+            .with_source(error);
     }
     error
 }

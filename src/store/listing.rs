@@ -6,50 +6,66 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{ObjectMeta, path::Path};
 
 use super::{
-    FileName, LeafDay, Root, SegmentDay,
-    files::{DayFolder, FileInfo},
-    local_days::LocalDays,
-    raw_prefix, segments_prefix, store_error,
+    LeafDay, RawFolder, Root, SegmentDay, files::DayFolder, local_days::LocalDays, raw_prefix,
+    segments_prefix, store_error,
 };
 use crate::{
     base::{Day, Error, Result},
     model::Rollup,
 };
 
-/// Listings under way at once.
-const CONCURRENT_LISTINGS: usize = 32;
+/// Listings, and manifests read, at once.
+const CONCURRENT_REQUESTS: usize = 32;
 
-/// Up to so many days, each day's folder of a remote store is listed; beyond, the whole of `raw/`.
-const DAY_LISTINGS_MAX: i64 = 31;
-
-/// The days among `first..=last` that have raw files, in order.
+/// The days among `first..=last` that have raw rows, in order.
 ///
 /// # Errors
-/// `NotFound` for a bucket that isn't there, else what the store says.
+/// `NotFound` for a bucket that isn't there, else what the store says; `Corrupt` naming a manifest
+/// that can't be read.
 pub(crate) async fn list_leaves(root: &Root, days: (Day, Day)) -> Result<Vec<Arc<LeafDay>>> {
-    list_days(root, root.leaf_days(), raw_prefix(), days, DAY_LISTINGS_MAX).await
+    let folders = list_raw(root, days).await?;
+    live_days(root, &folders).await
+}
+
+/// The days among `first..=last` that have raw files, live or not, in order.
+///
+/// # Errors
+/// As [`list_leaves`], but for manifests.
+pub(crate) async fn list_raw(root: &Root, days: (Day, Day)) -> Result<Vec<Arc<RawFolder>>> {
+    list_days(root, root.raw_folders(), raw_prefix(), days).await
+}
+
+/// What counts of each of those folders, in their order.
+///
+/// # Errors
+/// As [`list_leaves`].
+pub(crate) async fn live_days(
+    root: &Root,
+    folders: &[Arc<RawFolder>],
+) -> Result<Vec<Arc<LeafDay>>> {
+    let folders: Vec<_> = folders.to_vec();
+    let live = stream::iter(folders).map(|folder| async move { folder.live(root).await });
+    live.buffered(CONCURRENT_REQUESTS).try_collect().await
 }
 
 /// The days among `first..=last` that have segments of that rollup, in order.
 ///
 /// # Errors
-/// As [`list_leaves`].
+/// As [`list_raw`].
 pub(crate) async fn list_segments(
     root: &Root,
     rollup: &Rollup,
     days: (Day, Day),
 ) -> Result<Vec<Arc<SegmentDay>>> {
-    list_days(root, root.segment_days(), segments_prefix(rollup), days, 0).await
+    list_days(root, root.segment_days(), segments_prefix(rollup), days).await
 }
 
-/// The folders of the days `first..=last` below `prefix/` that hold Parquet files, by day. On a
-/// remote store up to `by_day_max` days are listed one by one, and else the whole of the prefix.
+/// The folders of the days `first..=last` below `prefix/` that hold files, by day.
 async fn list_days<T: DayFolder>(
     root: &Root,
     known: &Arc<LocalDays<T>>,
     prefix: Path,
     (first, last): (Day, Day),
-    by_day_max: i64,
 ) -> Result<Vec<Arc<T>>> {
     if let Some(dir) = root.local_dir() {
         root.meter().count();
@@ -62,27 +78,34 @@ async fn list_days<T: DayFolder>(
         }
         let foreign = list_each(root, &prefix, listed.foreign).await?;
         let days: BTreeMap<Day, Arc<T>> =
-            listed.days.into_iter().chain(by_day(foreign, (first, last))).collect();
+            listed.days.into_iter().chain(by_day(&prefix, foreign, (first, last))).collect();
         return Ok(days.into_values().collect());
     }
-    let files = if first.days_until(last) < by_day_max {
-        let days = first.epoch_days()..=last.epoch_days();
-        list_each(root, &prefix, days.map(Day::from_epoch_days)).await?
-    } else {
-        list(root, &prefix, &prefix).await?
+    let name = format!("{prefix} {first} {last}");
+    let files = match (root.listed(&name), root.pages()) {
+        (Some(files), _) => files,
+        (None, None) => list(root, &prefix).await?,
+        (None, Some(pages)) => {
+            let listed = pages.list_days(&prefix, (first, last)).await;
+            listed.map_err(|error| store_error(&root.full_name(&prefix), error))?
+        }
     };
-    Ok(by_day(files, (first, last)).map(|(_, day)| day).collect())
+    root.keep_listing(&name, &files);
+    Ok(by_day(&prefix, files, (first, last)).map(|(_, day)| day).collect())
 }
 
 /// The files of those days, each day's by path: a store promises no order.
 fn by_day<T: DayFolder>(
-    files: Vec<FileInfo>,
+    prefix: &Path,
+    files: Vec<ObjectMeta>,
     (first, last): (Day, Day),
 ) -> impl Iterator<Item = (Day, Arc<T>)> {
-    let mut days: BTreeMap<Day, Vec<FileInfo>> = BTreeMap::new();
+    let mut days: BTreeMap<Day, Vec<(T::Name, ObjectMeta)>> = BTreeMap::new();
     for file in files {
-        if (first..=last).contains(&file.0.day) {
-            days.entry(file.0.day).or_default().push(file);
+        if let Some((day, name)) = T::parse_path(prefix, &file.location)
+            && (first..=last).contains(&day)
+        {
+            days.entry(day).or_default().push((name, file));
         }
     }
     days.into_iter().map(|(day, mut files)| {
@@ -95,25 +118,20 @@ async fn list_each(
     root: &Root,
     prefix: &Path,
     days: impl IntoIterator<Item = Day> + Send,
-) -> Result<Vec<FileInfo>> {
+) -> Result<Vec<ObjectMeta>> {
     let folders: Vec<_> =
         days.into_iter().map(|day| prefix.clone().join(format!("date={day}"))).collect();
-    let listed = stream::iter(
-        folders.into_iter().map(|folder| async move { list(root, prefix, &folder).await }),
-    );
-    let listed: Vec<_> = listed.buffered(CONCURRENT_LISTINGS).try_collect().await?;
+    let listed =
+        stream::iter(folders.into_iter().map(|folder| async move { list(root, &folder).await }));
+    let listed: Vec<_> = listed.buffered(CONCURRENT_REQUESTS).try_collect().await?;
     Ok(listed.into_iter().flatten().collect())
 }
 
-/// The Parquet files below `prefix/date=…/`. `within` is where to look: the prefix itself, or the
-/// folder of one day. A folder that isn't there is empty.
-async fn list(root: &Root, prefix: &Path, within: &Path) -> Result<Vec<FileInfo>> {
+/// All files below that folder. One that isn't there is empty.
+async fn list(root: &Root, within: &Path) -> Result<Vec<ObjectMeta>> {
     let listed: Result<Vec<ObjectMeta>, _> = root.store().list(Some(within)).try_collect().await;
-    let listed = match listed {
-        Err(object_store::Error::NotFound { .. }) if root.local_dir().is_some() => Vec::new(),
-        listed => listed.map_err(|error| store_error(&root.full_name(within), error))?,
-    };
-    let parsed = listed.into_iter();
-    let parsed = parsed.filter_map(|meta| Some((FileName::parse(prefix, &meta.location)?, meta)));
-    Ok(parsed.collect())
+    match listed {
+        Err(object_store::Error::NotFound { .. }) if root.local_dir().is_some() => Ok(Vec::new()),
+        listed => listed.map_err(|error| store_error(&root.full_name(within), error)),
+    }
 }

@@ -15,14 +15,8 @@ use std::{
 
 use object_store::{ObjectMeta, path::Path};
 
-use super::{
-    FileName,
-    files::{DayFolder, FileInfo},
-};
-use crate::{
-    base::{Day, Error, Result},
-    model::{Fingerprint, LeafId},
-};
+use super::files::DayFolder;
+use crate::base::{Day, Error, Result};
 
 /// Longer than any file system's clock stands still.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
@@ -41,10 +35,18 @@ pub(super) struct LocalDays<T> {
 
 type SeenDays<T> = HashMap<Day, SeenDay<T>>;
 
-/// A day folder, as it was at that modification time.
+/// When a day's folder changed, and the one inside it that counts, if it is there: it can only come
+/// with a change of the day's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Modified {
+    folder: SystemTime,
+    inner: Option<SystemTime>,
+}
+
+/// A day folder, as it was at those modification times.
 #[derive(Debug)]
 struct SeenDay<T> {
-    modified: SystemTime,
+    modified: Modified,
     first_seen: Instant,
     /// Its files, if no later change can have the same time.
     settled: Option<Arc<T>>,
@@ -122,16 +124,24 @@ fn look<T: DayFolder>(
     known: Option<&SeenDay<T>>,
     news: &mut Vec<(Day, SeenDay<T>)>,
 ) -> io::Result<Option<Arc<T>>> {
-    let modified = fs::metadata(folder)?.modified()?;
-    let known = known.filter(|seen| seen.modified == modified);
-    if let Some(files) = known.and_then(|known| known.settled.as_ref()) {
+    let inner = T::INNER.filter(|_| known.is_none_or(|known| known.modified.inner.is_some()));
+    let mut modified = modified_of(folder, inner)?;
+    let known = known.filter(|seen| seen.modified.folder == modified.folder);
+    let unchanged = known.filter(|seen| seen.modified == modified);
+    if let Some(files) = unchanged.and_then(|known| known.settled.as_ref()) {
         return Ok(Some(Arc::clone(files)));
     }
+    if known.is_none() && inner != T::INNER {
+        // The folder inside may be new.
+        modified = modified_of(folder, T::INNER)?;
+    }
+    let known = known.filter(|seen| seen.modified == modified);
     let now = Instant::now();
-    let files = read(folder, prefix, day)?.map(|files| Arc::new(T::of(day, files)));
+    let files = read::<T>(folder, prefix, day)?.map(Arc::new);
     let first_seen = known.map_or(now, |known| known.first_seen);
     #[expect(clippy::disallowed_methods, reason = "the file system's time is the machine's")]
-    let is_old = SystemTime::now().duration_since(modified).is_ok_and(|age| age > OLD_AFTER);
+    let age = SystemTime::now().duration_since(modified.latest());
+    let is_old = age.is_ok_and(|age| age > OLD_AFTER);
     let is_settled = is_old || now.duration_since(first_seen) > SETTLED_AFTER;
     let settled = files.clone().filter(|_| is_settled);
     news.push((day, SeenDay { modified, first_seen, settled }));
@@ -153,17 +163,53 @@ fn days_in(parent: &FilePath) -> io::Result<Vec<Day>> {
     Ok(days)
 }
 
-fn read(folder: &FilePath, prefix: &Path, day: Day) -> io::Result<Option<Vec<FileInfo>>> {
+impl Modified {
+    fn latest(self) -> SystemTime {
+        self.inner.map_or(self.folder, |inner| inner.max(self.folder))
+    }
+}
+
+fn modified_of(folder: &FilePath, inner: Option<&str>) -> io::Result<Modified> {
+    let inner = match inner.map(|inner| fs::metadata(folder.join(inner))) {
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => None,
+        found => found.transpose()?.map(|inner| inner.modified()).transpose()?,
+    };
+    Ok(Modified { folder: fs::metadata(folder)?.modified()?, inner })
+}
+
+/// A folder's files; `None` when some of them are another tool's.
+fn read<T: DayFolder>(folder: &FilePath, prefix: &Path, day: Day) -> io::Result<Option<T>> {
     let mut files = Vec::new();
+    let prefix = prefix.clone().join(format!("date={day}"));
+    if !read_names::<T>(folder, &prefix, "", &mut files)? {
+        return Ok(None);
+    }
+    if let Some(inner) = T::INNER {
+        match read_names::<T>(&folder.join(inner), &prefix.join(inner), inner, &mut files) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            read => {
+                read?;
+            }
+        }
+    }
+    files.sort_by(|(_, a), (_, b)| a.location.cmp(&b.location));
+    Ok(Some(T::of(day, files)))
+}
+
+/// Whether all files of that folder, `inner` of the day's, are ours, which `files` gets.
+fn read_names<T: DayFolder>(
+    folder: &FilePath,
+    prefix: &Path,
+    inner: &str,
+    files: &mut Vec<(T::Name, ObjectMeta)>,
+) -> io::Result<bool> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { return Ok(None) };
-        let location = prefix.clone().join(format!("date={day}")).join(name.as_str());
-        let Some(parsed) = FileName::parse(prefix, &location) else { continue };
-        let ours =
-            LeafId::parse(&parsed.stem).is_some() || Fingerprint::parse(&parsed.stem).is_some();
-        if !ours {
-            return Ok(None);
+        let Ok(name) = entry.file_name().into_string() else { return Ok(false) };
+        let full = if inner.is_empty() { name.clone() } else { format!("{inner}/{name}") };
+        let Some(parsed) = T::parse(&full) else { continue };
+        if !T::is_ours(&parsed) {
+            return Ok(false);
         }
         let metadata = match fs::metadata(entry.path()) {
             // It went while the folder was read.
@@ -172,11 +218,10 @@ fn read(folder: &FilePath, prefix: &Path, day: Day) -> io::Result<Option<Vec<Fil
         };
         if metadata.is_file() {
             let last_modified = metadata.modified()?.into();
-            let size = metadata.len();
+            let (location, size) = (prefix.clone().join(name.as_str()), metadata.len());
             let meta = ObjectMeta { location, last_modified, size, e_tag: None, version: None };
             files.push((parsed, meta));
         }
     }
-    files.sort_by(|(_, a), (_, b)| a.location.cmp(&b.location));
-    Ok(Some(files))
+    Ok(true)
 }

@@ -1,31 +1,44 @@
 //! Floor 2: a root's files. Paths, listing, Parquet files and how one becomes visible; no queries.
 
 mod create;
+mod disk;
 mod errors;
 mod files;
 mod footer;
 mod integrity;
+mod kept;
 mod layout;
 mod listing;
+mod listings;
 mod local_days;
+mod manifests;
 mod meter;
+mod pages;
 mod parquet_file;
+mod raw_folder;
 mod remote;
 mod root;
 mod staging;
 
 pub(crate) use create::{Creation, create_bytes, create_file};
 pub(crate) use errors::{store_error, store_error_kind};
-pub(crate) use files::{Leaf, LeafDay, SegmentDay, SegmentFile};
+pub(crate) use files::{Base, Leaf, LeafDay, LeafKind, SegmentDay, SegmentFile};
 pub(crate) use footer::{
-    FileFooter, FileKind, LeafFooter, SegmentFooter, read_body, read_footer, read_metadata,
+    CompactedFooter, FileFooter, FileKind, LeafFooter, SegmentFooter, read_account, read_body,
+    read_footer, read_metadata,
 };
 pub(crate) use integrity::{check_file, name_damage};
+pub(crate) use kept::Kept;
 pub(crate) use layout::{
-    DATASET_FILE, FileName, claim_path, leaf_path, raw_prefix, segment_path, segments_prefix,
+    DATASET_FILE, ManifestTag, claim_path, compacted_name, leaf_path, manifest_path, raw_path,
+    raw_prefix, segment_path, segments_prefix, tag_path,
 };
-pub(crate) use listing::{list_leaves, list_segments};
+pub(crate) use listing::{list_leaves, list_raw, list_segments, live_days};
+pub(crate) use manifests::{
+    create_manifest, create_tag, delete_file, is_absorbed, leaf_ids, read_manifest,
+};
 pub(crate) use meter::Meter;
-pub(crate) use parquet_file::{FileDigest, Packing, SealedWriter};
+pub(crate) use parquet_file::{FileDigest, Packing, SealedWriter, distinct_texts};
+pub(crate) use raw_folder::RawFolder;
 pub(crate) use root::Root;
 pub(crate) use staging::Staging;

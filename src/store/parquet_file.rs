@@ -1,13 +1,14 @@
 //! Writing a Parquet file that can vouch for itself.
 
 use std::{
+    collections::HashSet,
     fs::File,
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use arrow::{
-    array::RecordBatch,
+    array::{ArrayRef, AsArray, RecordBatch},
     datatypes::{DECIMAL64_MAX_PRECISION, DataType, Schema, SchemaRef},
 };
 use parquet::{
@@ -30,6 +31,9 @@ use crate::{
 
 /// Rows of a row group: enough to compress well, few enough to skip.
 const ROW_GROUP_ROWS: usize = 128 << 10;
+
+/// Neighbouring rows that tell how often a column's values repeat.
+const ROWS_LOOKED_AT: usize = 4096;
 
 /// A number of bytes and their BLAKE3.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +110,22 @@ fn stored_as_integer(kind: &DataType) -> bool {
         DataType::Decimal128(precision, _) => *precision <= DECIMAL64_MAX_PRECISION,
         _ => false,
     }
+}
+
+/// The text columns of raw rows nearly all of whose values are different, such as ids of requests.
+#[must_use]
+pub(crate) fn distinct_texts(rows: &RecordBatch) -> Vec<&str> {
+    let is_distinct = |column: &ArrayRef| {
+        let texts = column.as_string_opt::<i32>()?;
+        let texts: Vec<_> = texts.iter().take(ROWS_LOOKED_AT).flatten().collect();
+        let different: HashSet<_> = texts.iter().collect();
+        Some(different.len() > texts.len() / 10 * 9 && !texts.is_empty())
+    };
+    let columns = rows.schema_ref().fields().iter().zip(rows.columns());
+    columns
+        .filter(|(_, column)| is_distinct(column).unwrap_or_default())
+        .map(|(field, _)| field.name().as_str())
+        .collect()
 }
 
 /// Writes batches to a staged Parquet file: page statistics, and a footer with the digest of

@@ -1,21 +1,27 @@
 //! Object stores by URL: one builder a store, options by their usual names, unknown ones ignored.
 
-use object_store::{ObjectStore, path::Path};
+use std::sync::Arc;
+
+use object_store::{ObjectStore, list::PaginatedListStore, path::Path};
 use url::Url;
 
 use crate::base::{Error, Result, Settings};
 
-type Opened = object_store::Result<Box<dyn ObjectStore>>;
+type Opened = object_store::Result<(Arc<dyn ObjectStore>, Arc<dyn PaginatedListStore>)>;
+
+/// A store, and a path inside it.
+pub(super) struct Remote {
+    pub(super) store: Arc<dyn ObjectStore>,
+    /// The same store.
+    pub(super) pages: Arc<dyn PaginatedListStore>,
+    pub(super) prefix: Path,
+}
 
 /// The store of a URL, and the path inside it.
 ///
 /// # Errors
 /// `Invalid` for a URL or options that no store can be made of.
-pub(super) fn open(
-    location: &str,
-    url: &Url,
-    settings: &Settings,
-) -> Result<(Box<dyn ObjectStore>, Path)> {
+pub(super) fn open(location: &str, url: &Url, settings: &Settings) -> Result<Remote> {
     let prefix = Path::from_url_path(url.path())
         .map_err(|error| Error::invalid(format!("root `{location}`: {error}")))?;
     let opened = by_scheme(url, settings).ok_or_else(|| {
@@ -24,10 +30,10 @@ pub(super) fn open(
             url.scheme()
         ))
     })?;
-    let store = opened.map_err(|error| {
+    let (store, pages) = opened.map_err(|error| {
         Error::invalid(format!("root `{location}`: {error}")).with_source(error)
     })?;
-    Ok((store, prefix))
+    Ok(Remote { store, pages, prefix })
 }
 
 #[cfg_attr(
@@ -71,7 +77,8 @@ macro_rules! opener {
                 Ok(key) => builder.with_config(key, value),
                 Err(_) => builder,
             });
-            Ok(Box::new(builder.build()?))
+            let built = Arc::new(builder.build()?);
+            Ok((Arc::clone(&built) as Arc<dyn ObjectStore>, built))
         }
     };
 }

@@ -4,6 +4,7 @@ use std::{
     fmt,
     path::{Path as FilePath, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use object_store::{
@@ -13,7 +14,8 @@ use object_store::{
 use url::Url;
 
 use super::{
-    LeafDay, Meter, SegmentDay, local_days::LocalDays, meter::MeteredStore, remote, store_error,
+    Kept, Meter, RawFolder, SegmentDay, disk::Disk, listings::Listings, local_days::LocalDays,
+    meter::MeteredStore, pages::Pages, remote, store_error,
 };
 use crate::base::{Error, Result, Settings};
 
@@ -24,7 +26,11 @@ pub(crate) struct Root {
     store: Arc<dyn ObjectStore>,
     meter: Arc<Meter>,
     local: Option<PathBuf>,
-    leaf_days: Arc<LocalDays<LeafDay>>,
+    pages: Option<Pages>,
+    kept: Arc<Kept>,
+    listings: Arc<Listings>,
+    listing_age_max: Duration,
+    raw_folders: Arc<LocalDays<RawFolder>>,
     segment_days: Arc<LocalDays<SegmentDay>>,
 }
 
@@ -38,22 +44,32 @@ impl Root {
         let url = location.contains("://").then(|| Url::parse(location)).transpose();
         let url = url.map_err(|error| Error::invalid(format!("root `{location}`: {error}")))?;
         match url {
-            None => Self::open_local(location, FilePath::new(location)),
+            None => Self::open_local(location, FilePath::new(location), settings),
             Some(url) if url.scheme() == "file" => {
                 let path = url.to_file_path().map_err(|()| {
                     Error::invalid(format!("root `{location}`: not the path of a local folder"))
                 })?;
-                Self::open_local(location, &path)
+                Self::open_local(location, &path, settings)
             }
-            Some(url) if url.scheme() == "memory" => Ok(Self::new(location, InMemory::new(), None)),
+            Some(url) if url.scheme() == "memory" => {
+                Ok(Self::over(location, Arc::new(InMemory::new()), settings))
+            }
             Some(url) => {
-                let (store, prefix) = remote::open(location, &url, settings)?;
-                Ok(Self::new(location, PrefixStore::new(store, prefix), None))
+                let remote = remote::open(location, &url, settings)?;
+                let store = PrefixStore::new(remote.store, remote.prefix.clone());
+                let mut root = Self::over(location, Arc::new(store), settings);
+                let meter = Arc::clone(&root.meter);
+                root.pages = Some(Pages { store: remote.pages, root: remote.prefix, meter });
+                let folder = settings.cache_dir.as_deref();
+                let folder = folder.map(|folder| Disk::folder_of(folder, location));
+                root.kept = Arc::new(Kept::new(settings.kept_bytes, folder.clone()));
+                root.listings = Arc::new(Listings::new(folder));
+                Ok(root)
             }
         }
     }
 
-    fn open_local(location: &str, path: &FilePath) -> Result<Self> {
+    fn open_local(location: &str, path: &FilePath, settings: &Settings) -> Result<Self> {
         let path = std::path::absolute(path).map_err(|error| Error::io(location, error))?;
         if path.exists() && !path.is_dir() {
             return Err(Error::invalid(format!("root `{location}`: not a folder")));
@@ -61,16 +77,27 @@ impl Root {
         // object_store wants an existing folder; the prefix lets the root be made later.
         let prefix = Path::from_absolute_path(&path)
             .map_err(|error| Error::invalid(format!("root `{location}`: {error}")))?;
-        let store = PrefixStore::new(LocalFileSystem::new(), prefix);
-        Ok(Self::new(location, store, Some(path)))
+        let store = Arc::new(PrefixStore::new(LocalFileSystem::new(), prefix));
+        Ok(Self { local: Some(path), ..Self::over(location, store, settings) })
     }
 
-    fn new<S: ObjectStore>(name: &str, store: S, local: Option<PathBuf>) -> Self {
+    /// A root that is the whole of a store.
+    #[must_use]
+    pub(crate) fn over(name: &str, store: Arc<dyn ObjectStore>, settings: &Settings) -> Self {
         let meter = Arc::new(Meter::default());
         let store: Arc<dyn ObjectStore> = Arc::new(MeteredStore::new(store, Arc::clone(&meter)));
-        let name = name.trim_end_matches('/').to_owned();
-        let (leaf_days, segment_days) = (Arc::default(), Arc::default());
-        Self { name, store, meter, local, leaf_days, segment_days }
+        Self {
+            name: name.trim_end_matches('/').to_owned(),
+            store,
+            meter,
+            local: None,
+            pages: None,
+            kept: Arc::new(Kept::new(settings.kept_bytes, None)),
+            listings: Arc::new(Listings::new(None)),
+            listing_age_max: Duration::ZERO,
+            raw_folders: Arc::default(),
+            segment_days: Arc::default(),
+        }
     }
 
     /// The store, in which paths are relative to the root.
@@ -91,9 +118,42 @@ impl Root {
         self.local.as_deref()
     }
 
+    /// How it is listed page by page, if it is on a remote store.
+    pub(super) const fn pages(&self) -> Option<&Pages> {
+        self.pages.as_ref()
+    }
+
+    /// The same root, whose listings may be so old where it is on a remote store.
+    #[must_use]
+    pub(crate) fn with_listings_of(&self, age_max: Duration) -> Self {
+        Self { listing_age_max: age_max, ..self.clone() }
+    }
+
+    /// A listing of that name that is not too old.
+    pub(super) fn listed(&self, name: &str) -> Option<Vec<ObjectMeta>> {
+        self.listings.find(name, self.listing_age_max)
+    }
+
+    /// Keeps a listing for those who take older ones.
+    pub(super) fn keep_listing(&self, name: &str, files: &[ObjectMeta]) {
+        if !self.listing_age_max.is_zero() {
+            self.listings.keep(name, files);
+        }
+    }
+
+    /// Makes the next listings new ones.
+    pub(crate) fn forget_listings(&self) {
+        self.listings.forget();
+    }
+
+    /// What was read of its immutable files.
+    pub(super) fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
     /// What is known of its folders of raw files, if it is on a local disk.
-    pub(super) const fn leaf_days(&self) -> &Arc<LocalDays<LeafDay>> {
-        &self.leaf_days
+    pub(super) const fn raw_folders(&self) -> &Arc<LocalDays<RawFolder>> {
+        &self.raw_folders
     }
 
     /// What is known of its folders of segments, if it is on a local disk.

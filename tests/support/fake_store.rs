@@ -9,7 +9,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rand::{RngExt as _, SeedableRng as _};
@@ -33,14 +33,29 @@ pub(crate) enum Fault {
     Hang,
 }
 
+/// An object's bytes and its generation.
+type Object = (Vec<u8>, u64);
+
 #[derive(Default)]
 struct State {
-    objects: BTreeMap<String, (Vec<u8>, u64)>,
+    objects: BTreeMap<String, Object>,
     generation: u64,
     log: Vec<(String, String)>,
+    answered: Vec<Answered>,
+    delay: Duration,
     faults: Option<FaultPlan>,
     overwrites: bool,
+    /// Few unless said otherwise, so that every listing is paged.
+    page_keys: Option<usize>,
     gone_when_read: Option<String>,
+}
+
+/// A request, and when it was under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Answered {
+    pub(crate) path: String,
+    pub(crate) from: Instant,
+    pub(crate) to: Instant,
 }
 
 struct FaultPlan {
@@ -141,9 +156,24 @@ impl FakeStore {
         self.state.lock().unwrap().overwrites = true;
     }
 
+    /// From now on listings have as many keys a page as the real ones.
+    pub(crate) fn page_as_real_ones(&self) {
+        self.state.lock().unwrap().page_keys = Some(1000);
+    }
+
     /// The next object to be read whose key has that in it is deleted right before.
     pub(crate) fn remove_when_read(&self, part: &str) {
         self.state.lock().unwrap().gone_when_read = Some(part.to_owned());
+    }
+
+    /// From now on each request takes so long.
+    pub(crate) fn delay(&self, delay: Duration) {
+        self.state.lock().unwrap().delay = delay;
+    }
+
+    /// The requests that were answered since the last look.
+    pub(crate) fn take_answered(&self) -> Vec<Answered> {
+        std::mem::take(&mut self.state.lock().unwrap().answered)
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {
@@ -185,7 +215,12 @@ impl FakeStore {
                 }
                 _ => {}
             }
+            let from = Instant::now();
+            let delay = self.state.lock().unwrap().delay;
+            std::thread::sleep(delay);
             let response = self.answer(&request);
+            let (path, to) = (request.path.clone(), Instant::now());
+            self.state.lock().unwrap().answered.push(Answered { path, from, to });
             let cut = match fault {
                 Some(Fault::ResetAfter) => 0,
                 Some(Fault::Truncate) if response.body.len() > 1 => response.body.len() / 2,
@@ -212,6 +247,9 @@ impl FakeStore {
             return error(404, "NoSuchBucket");
         }
         let mut state = self.state.lock().unwrap();
+        if request.query.contains_key("delete") {
+            return delete_many(&mut state, &String::from_utf8_lossy(&request.body));
+        }
         if key.is_empty() {
             return list(&state, &request.query);
         }
@@ -248,6 +286,17 @@ fn put(state: &mut State, key: &str, request: &Request) -> Response {
     Response { status: 200, headers: object_headers(generation), body: vec![] }
 }
 
+fn delete_many(state: &mut State, asked: &str) -> Response {
+    let mut body = String::from("<?xml version=\"1.0\"?><DeleteResult>");
+    for key in asked.split("<Key>").skip(1) {
+        let key = key.split("</Key>").next().unwrap();
+        state.objects.remove(key);
+        body += &format!("<Deleted><Key>{key}</Key></Deleted>");
+    }
+    body += "</DeleteResult>";
+    Response { status: 200, headers: vec![], body: body.into_bytes() }
+}
+
 fn get(body: &[u8], generation: u64, request: &Request) -> Response {
     let mut headers = object_headers(generation);
     let Some(range) = request.headers.get("range") else {
@@ -278,22 +327,44 @@ fn object_headers(generation: u64) -> Vec<(String, String)> {
     .to_vec()
 }
 
-/// Pages of seven, so that every listing of any size is paged.
 fn list(state: &State, query: &BTreeMap<String, String>) -> Response {
     let prefix = query.get("prefix").map_or("", String::as_str);
     let after = query.get("continuation-token").or_else(|| query.get("start-after"));
-    let matching = state.objects.iter().filter(|(key, _)| {
-        key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after.as_str())
-    });
-    let page: Vec<_> = matching.clone().take(7).collect();
-    let more = matching.count() > page.len();
+    let after = after.map_or("", String::as_str);
+    // A key, or with a delimiter what keys have in common up to it, as the store names them.
+    let entry = |key: &str| match query.get("delimiter") {
+        Some(delimiter) => match key[prefix.len()..].split_once(delimiter.as_str()) {
+            Some((folder, _)) => format!("{prefix}{folder}{delimiter}"),
+            None => key.to_owned(),
+        },
+        None => key.to_owned(),
+    };
+    let keys = state.objects.range(prefix.to_owned()..);
+    let keys = keys.take_while(|(key, _)| key.starts_with(prefix));
+    let mut page: Vec<(String, Option<&Object>)> = Vec::new();
+    let mut more = false;
+    for (key, object) in keys {
+        let name = entry(key);
+        if name.as_str() <= after || page.last().is_some_and(|(last, _)| *last == name) {
+            continue;
+        }
+        if page.len() == state.page_keys.unwrap_or(7) {
+            more = true;
+            break;
+        }
+        let object = (name == *key).then_some(object);
+        page.push((name, object));
+    }
     let mut body = String::from("<?xml version=\"1.0\"?><ListBucketResult>");
-    for (key, (bytes, generation)) in &page {
-        body += &format!(
-            "<Contents><Key>{key}</Key><LastModified>2026-01-24T01:00:00.000Z</LastModified>\
-             <ETag>\"{generation}\"</ETag><Size>{}</Size></Contents>",
-            bytes.len()
-        );
+    for (name, object) in &page {
+        body += &match object {
+            None => format!("<CommonPrefixes><Prefix>{name}</Prefix></CommonPrefixes>"),
+            Some((bytes, generation)) => format!(
+                "<Contents><Key>{name}</Key><LastModified>2026-01-24T01:00:00.000Z</LastModified>\
+                 <ETag>\"{generation}\"</ETag><Size>{}</Size></Contents>",
+                bytes.len()
+            ),
+        };
     }
     if more {
         let (last, _) = page.last().unwrap();

@@ -3,6 +3,7 @@
 pub(crate) mod fake_store;
 pub(crate) mod grammar;
 pub(crate) mod rows;
+pub(crate) mod simulated_store;
 
 use std::{
     io::Write as _,

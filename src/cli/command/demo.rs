@@ -91,7 +91,8 @@ async fn rollup(book: &Tallybook) -> Result<()> {
             Outcome::Failed(error) => {
                 failed = Some(Error::new(error.kind(), error.to_string()));
             }
-            Outcome::Built { .. } | Outcome::Planned => built += 1,
+            Outcome::Built { .. } => built += 1,
+            Outcome::Planned | Outcome::NoSource => {}
         }
     })
     .await?;

@@ -1,9 +1,12 @@
 //! One file a command.
 
 mod append;
+mod compact;
 mod demo;
+mod erase;
 mod gc;
 mod init;
+mod purge;
 mod query;
 mod rollup;
 mod schedule;
@@ -28,6 +31,9 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         Command::Status(status) => status::run(root, status).await,
         Command::Verify(span) => verify::run(root, span).await,
         Command::Files(span) => verify::list_files(root, span).await,
+        Command::Compact(compact) => compact::run(root, compact).await,
+        Command::Purge(purge) => purge::run(root, purge).await,
+        Command::Erase(erase) => erase::run(root, erase).await,
         Command::Gc(args) => gc::run(root, args).await,
         Command::Schedule(schedule) => schedule::run(root, schedule),
         Command::Demo(demo) => demo::run(root, demo).await,

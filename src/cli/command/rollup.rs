@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::compact;
 use crate::{
     base::{Error, Result},
     build::{JobOptions, Outcome, Task},
@@ -11,6 +12,7 @@ use crate::{
         render::{count, size},
         resolve, say, tell,
     },
+    lifecycle::CompactOptions,
 };
 
 pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> {
@@ -21,30 +23,59 @@ pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> 
         names: args.name.clone(),
         dry_run: args.dry_run,
     };
-    let mut tasks = 0_u64;
+    let (mut tasks, mut no_source) = (0_u64, 0_u64);
     let mut failed: Vec<Error> = Vec::new();
     let mut printed = Ok(());
     book.rollup(&options, |task, outcome| {
-        tasks += 1;
-        if let Outcome::Failed(error) = outcome {
-            tell(format_args!("tallybook: {error}"));
-            failed.push(Error::new(error.kind(), error.to_string()));
-        } else if printed.is_ok() {
-            printed = say(line(task, outcome));
+        match outcome {
+            Outcome::NoSource => {
+                no_source += 1;
+                return;
+            }
+            Outcome::Failed(error) => {
+                tell(format_args!("tallybook: {error}"));
+                failed.push(Error::new(error.kind(), error.to_string()));
+            }
+            _ if printed.is_ok() => printed = say(line(task, outcome)),
+            _ => {}
         }
+        tasks += 1;
     })
     .await?;
     printed?;
-    let summary = match (tasks, args.dry_run) {
+    tell(match (tasks, args.dry_run) {
         (0, _) => "every day is current; nothing to build".to_owned(),
         (tasks, true) => format!("{} segments would be built", count(tasks)),
         (tasks, false) => {
             let built = tasks - failed.len() as u64;
             format!("{} segments built, {} failed", count(built), failed.len())
         }
-    };
-    tell(summary);
+    });
+    if no_source > 0 {
+        tell(format_args!(
+            "{} segments have nothing to be built of: the raw rows of their days were purged",
+            count(no_source)
+        ));
+    }
+    if let Some(options) = compaction(args) {
+        let (days, error) = compact::compact(&book, &options).await?;
+        failed.extend(error);
+        if days > 0 {
+            let done = if args.dry_run { "would be compacted" } else { "compacted" };
+            tell(format_args!("{} days {done}", count(days)));
+        }
+    }
     Ok(failed.first().map_or(ExitCode::SUCCESS, exit::code_of))
+}
+
+/// Which days to compact, if any: with only some rollups built there is nothing to say of the others.
+fn compaction(args: &RollupArgs) -> Option<CompactOptions> {
+    let files_max = match (args.compact, args.no_compact || !args.name.is_empty()) {
+        (true, _) => CompactOptions::default().files_max,
+        (false, true) => return None,
+        (false, false) => CompactOptions::NIGHTLY_FILES_MAX,
+    };
+    Some(CompactOptions { from: args.from, to: args.to, files_max, dry_run: args.dry_run })
 }
 
 fn line(task: &Task<'_>, outcome: &Outcome) -> String {
@@ -58,6 +89,8 @@ fn line(task: &Task<'_>, outcome: &Outcome) -> String {
             took.as_millis(),
             task.reason
         ),
-        Outcome::Planned | Outcome::Failed(_) => format!("{subject}: {}", task.reason),
+        Outcome::Planned | Outcome::NoSource | Outcome::Failed(_) => {
+            format!("{subject}: {}", task.reason)
+        }
     }
 }

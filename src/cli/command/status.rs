@@ -43,19 +43,30 @@ fn print(status: &Status, today: Day) -> Result<()> {
         count(total(|day| day.rows)),
         size(total(|day| day.bytes))
     ))?;
+    match status.days.iter().filter(|day| day.purged).count() {
+        0 => {}
+        days => say(format_args!("raw rows of {} days were purged", count(days as u64)))?,
+    }
     for (at, name) in status.rollups.iter().enumerate() {
         let finished =
             || status.days.iter().filter(|day| day.finished).filter_map(|day| day.states.get(at));
         let current = finished().filter(|state| **state == RollupState::Current).count();
         let missing = finished().filter(|state| **state == RollupState::Missing).count();
-        let behind = finished().count() - current - missing;
-        say(format_args!("{name}: {current} current, {behind} behind, {missing} missing"))?;
+        let purged = finished().filter(|state| **state == RollupState::Purged).count();
+        let behind = finished().count() - current - missing - purged;
+        let lost = match purged {
+            0 => String::new(),
+            purged => format!(", {purged} purged before it was there"),
+        };
+        say(format_args!("{name}: {current} current, {behind} behind, {missing} missing{lost}"))?;
     }
     if std::io::stdout().is_terminal() && !status.days.is_empty() {
         picture(status, today)?;
     }
     let unserved = status.days.iter().filter(|day| {
-        day.finished && day.states.iter().any(|state| *state != RollupState::Current)
+        let lacks =
+            |state: &RollupState| !matches!(state, RollupState::Current | RollupState::Purged);
+        day.finished && day.states.iter().any(lacks)
     });
     for day in unserved.clone().take(NAMED_DAYS_MAX) {
         say(day_line(status, day))?;
@@ -68,7 +79,7 @@ fn print(status: &Status, today: Day) -> Result<()> {
 
 fn day_line(status: &Status, day: &DayStatus) -> String {
     let lacking = status.rollups.iter().zip(&day.states).filter_map(|(name, state)| match state {
-        RollupState::Current => None,
+        RollupState::Current | RollupState::Purged => None,
         RollupState::Missing => Some(format!("{name} missing")),
         RollupState::Behind(1) => Some(format!("{name} behind by 1 leaf")),
         RollupState::Behind(leaves) => Some(format!("{name} behind by {leaves} leaves")),
@@ -82,7 +93,7 @@ fn picture(status: &Status, today: Day) -> Result<()> {
     let width = status.rollups.iter().map(String::len).max().unwrap_or_default();
     let first = today.plus(1 - PICTURE_DAYS);
     say(format_args!(
-        "{:width$}  {first} to {today}: █ current, ▒ behind, ░ missing, · no rows",
+        "{:width$}  {first} to {today}: █ current, ▒ behind, ░ missing, × purged, · no rows",
         ""
     ))?;
     for (at, name) in status.rollups.iter().enumerate() {
@@ -95,6 +106,7 @@ fn picture(status: &Status, today: Day) -> Result<()> {
                 Some(RollupState::Current) => '█',
                 Some(RollupState::Behind(_)) => '▒',
                 Some(RollupState::Missing) => '░',
+                Some(RollupState::Purged) => '×',
             };
             // Weeks start on Monday.
             let gap = if offset > 0 && day.weekday() == 0 { " " } else { "" };

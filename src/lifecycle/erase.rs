@@ -1,0 +1,223 @@
+//! Erasing rows: a day's raw rows without them, and of a purged day what rollups made of them.
+//!
+//! What was built of the day before gets another fingerprint than the day has now, so that no old
+//! segment answers again; a purged day's segments are written anew under the new one first.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::{
+    common::ScalarValue,
+    logical_expr::{Expr, cast, ident, lit},
+};
+use futures::StreamExt as _;
+
+use super::{
+    purge::purge_day,
+    rewrite::{Rewrite, Site},
+};
+use crate::{
+    base::{Day, Error, Result, Span, step},
+    catalog::{Freshness, Snapshot},
+    exec::{FileTable, engine_error},
+    model::{Dataset, LeafId, Rollup},
+    store::{
+        Creation, FileFooter, FileKind, LeafDay, Packing, SealedWriter, SegmentFile, SegmentFooter,
+        check_file, create_file, leaf_ids, read_footer, segment_path,
+    },
+};
+
+/// The rows to erase: those that have all of these texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Erasing {
+    columns: Vec<(String, String)>,
+}
+
+impl Erasing {
+    /// The rows whose columns have those values.
+    ///
+    /// # Errors
+    /// `Invalid` for no column, or one that the dataset doesn't have.
+    pub(crate) fn try_new(dataset: &Dataset, columns: &[(String, String)]) -> Result<Self> {
+        if columns.is_empty() {
+            return Err(Error::invalid("erase what? Name an organization, a user, or a column"));
+        }
+        for (name, _) in columns {
+            if dataset.column(name).is_none() {
+                return Err(Error::invalid(format!("there is no column `{name}`")));
+            }
+        }
+        Ok(Self { columns: columns.to_vec() })
+    }
+
+    /// The condition that they meet.
+    pub(crate) fn predicate(&self) -> Expr {
+        let terms = self.columns.iter().map(|(name, value)| {
+            let text = cast(ident(name), arrow::datatypes::DataType::Utf8View);
+            text.eq(lit(ScalarValue::Utf8View(Some(value.clone()))))
+        });
+        terms.reduce(Expr::and).unwrap_or_else(|| lit(false))
+    }
+
+    /// Whether a rollup's rows tell which of them are of these rows.
+    pub(crate) fn is_told_by(&self, rollup: &Rollup) -> bool {
+        self.columns.iter().all(|(name, _)| rollup.has_dimension(name))
+    }
+}
+
+/// Erases rows of a day; `None` when somebody else changed the day meanwhile, and nothing was done.
+///
+/// # Errors
+/// As for compaction; `Conflict` for a purged day with a rollup that isn't current.
+pub(crate) async fn erase_day(
+    site: Site<'_>,
+    snapshot: &Snapshot,
+    live: &LeafDay,
+    erasing: &Erasing,
+) -> Result<Option<()>> {
+    if !live.is_purged() {
+        let predicate = erasing.predicate();
+        let leaves = live.leaves.clone();
+        let rewrite = Rewrite { site, live, leaves, without: Some(&predicate) };
+        return Ok(rewrite.run().await?.map(drop));
+    }
+    let mut ids = leaf_ids(site.root, live).await?;
+    let mark = LeafId::of_erasure(&format!("{:032x}", rand::random::<u128>()), live.day);
+    ids.push(mark.clone());
+    ids.sort_unstable();
+    let mut segments = Vec::new();
+    for rollup in site.dataset.rollups().iter().filter(|rollup| erasing.is_told_by(rollup)) {
+        match snapshot.freshness(rollup.name(), live.day) {
+            Freshness::Missing => {}
+            Freshness::Current(segment) => {
+                segments.push(without(site, rollup, segment, &ids, erasing).await?);
+            }
+            Freshness::Behind { .. } => {
+                return Err(Error::conflict(format!(
+                    "day {}: rollup `{}` lacks late rows, and the others were purged; run `rollup` \
+                     first",
+                    live.day,
+                    rollup.name()
+                )));
+            }
+        }
+    }
+    step("erase: segments written");
+    let done = purge_day(site.root, site.staging, live, segments, Some(mark)).await?;
+    Ok(done.then_some(()))
+}
+
+/// The rows of a segment without the erased ones, as a segment of those leaves; its path.
+async fn without(
+    site: Site<'_>,
+    rollup: &Rollup,
+    segment: &Arc<SegmentFile>,
+    ids: &[LeafId],
+    erasing: &Erasing,
+) -> Result<String> {
+    let root = site.root;
+    let name = root.full_name(&segment.file.location);
+    let (_, account) = check_file(root, &segment.file)
+        .await?
+        .map_err(|what| Error::corrupt(format!("{name}: {what}")))?;
+    let account = account.as_ref().and_then(FileFooter::segment);
+    let account = account.ok_or_else(|| Error::corrupt(format!("{name}: is not a segment")))?;
+    let mut footer = SegmentFooter::new(rollup, segment.day, ids.to_vec());
+    // How many raw rows were erased isn't known; how many groups are left is.
+    footer.rows_in = account.rows_in;
+    let mut rows = segment_rows(site, rollup, segment, erasing.predicate().is_not_true()).await?;
+    let schema = rollup.segment_schema();
+    let staged = format!("erased-{}-{}.parquet", rollup.name(), footer.fingerprint);
+    let (path, file) = site.staging.create(&staged)?;
+    let mut writer = SealedWriter::try_new(path, file, Arc::clone(&schema), Packing::Quick)?;
+    while let Some(batch) = rows.next().await {
+        let batch = batch.map_err(engine_error)?;
+        let batch = RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec())
+            .map_err(|error| Error::internal("segment rows").with_source(error))?;
+        footer.rows_out += batch.num_rows() as u64;
+        writer.write(&batch)?;
+    }
+    let target = segment_path(rollup, segment.day, &footer.fingerprint);
+    let (path, _) = writer.finish(FileKind::Segment(footer.clone()))?;
+    let judge = || async {
+        let Some(found) = read_footer(root, &target).await? else { return Ok(None) };
+        if found.segment() == Some(&footer) {
+            return Ok(Some(Creation::Same));
+        }
+        Err(Error::corrupt(format!("{}: is another segment", root.full_name(&target))))
+    };
+    create_file(root, &target, &path, judge).await?;
+    step("erase: a segment created");
+    drop(std::fs::remove_file(path));
+    Ok(target.to_string())
+}
+
+async fn segment_rows(
+    site: Site<'_>,
+    rollup: &Rollup,
+    segment: &Arc<SegmentFile>,
+    which: Expr,
+) -> Result<datafusion::execution::SendableRecordBatchStream> {
+    let order = rollup.dimensions().iter().map(|column| ident(&column.name));
+    let order = order.chain([ident(rollup.bucket_column())]);
+    let order = order.map(|column| column.sort(true, false)).collect();
+    let table = FileTable::of_segments(site.root, rollup, std::slice::from_ref(segment));
+    let rows = site
+        .context
+        .read_table(Arc::new(table))
+        .and_then(|rows| rows.filter(which))
+        .and_then(|rows| rows.sort(order))
+        .map_err(engine_error)?;
+    rows.execute_stream().await.map_err(engine_error)
+}
+
+/// The days that have such rows: in raw files, or of purged days in a rollup that tells.
+///
+/// # Errors
+/// What reading meets.
+pub(crate) async fn days_with(
+    site: Site<'_>,
+    snapshot: &Snapshot,
+    erasing: &Erasing,
+) -> Result<Vec<Day>> {
+    let mut days = Vec::new();
+    for live in snapshot.live(Span::ALL) {
+        if has_raw(site, live, erasing).await? || has_segment(site, snapshot, live, erasing).await?
+        {
+            days.push(live.day);
+        }
+    }
+    Ok(days)
+}
+
+async fn has_raw(site: Site<'_>, live: &LeafDay, erasing: &Erasing) -> Result<bool> {
+    let leaves: Vec<_> = live.leaves.iter().filter(|leaf| !leaf.is_purged()).cloned().collect();
+    let table = FileTable::of_leaves(site.root, site.dataset, &leaves);
+    let rows = site.context.read_table(Arc::new(table)).map_err(engine_error)?;
+    let rows = rows.filter(erasing.predicate()).and_then(|rows| rows.limit(0, Some(1)));
+    Ok(rows.map_err(engine_error)?.count().await.map_err(engine_error)? > 0)
+}
+
+async fn has_segment(
+    site: Site<'_>,
+    snapshot: &Snapshot,
+    live: &LeafDay,
+    erasing: &Erasing,
+) -> Result<bool> {
+    if !live.is_purged() {
+        return Ok(false);
+    }
+    for rollup in site.dataset.rollups().iter().filter(|rollup| erasing.is_told_by(rollup)) {
+        if let Freshness::Current(segment) | Freshness::Behind { segment, .. } =
+            snapshot.freshness(rollup.name(), live.day)
+        {
+            let mut rows = segment_rows(site, rollup, segment, erasing.predicate()).await?;
+            while let Some(batch) = rows.next().await {
+                if batch.map_err(engine_error)?.num_rows() > 0 {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,106 @@
+//! A day's manifests: reading one, and creating the next.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::ObjectStoreExt as _;
+
+use super::{
+    Base, Creation, LeafDay, ManifestTag, Root, Staging, create_bytes, list_raw, manifest_path,
+    store_error, tag_path,
+};
+use crate::{
+    base::{Day, Error, ErrorKind, Result, step},
+    model::{LeafId, Manifest, sorted_ids},
+};
+
+/// That day's manifest of that generation.
+///
+/// # Errors
+/// `NotFound` when it is gone, as an old one may be; `Corrupt` when it isn't one.
+pub(crate) async fn read_manifest(root: &Root, day: Day, generation: u32) -> Result<Arc<Manifest>> {
+    let path = manifest_path(day, generation);
+    let bytes = root.kept().find_or(path.as_ref(), async {
+        let found = root.read(&path).await?;
+        found.ok_or_else(|| Error::not_found(format!("{}: not found", root.full_name(&path))))
+    });
+    let manifest = Manifest::parse(&bytes.await?, day, generation);
+    manifest.map(Arc::new).map_err(|error| error.about(root.full_name(&path)))
+}
+
+/// The ids of all leaves that a day's rows came as, sorted; with the marks of its erasures.
+///
+/// # Errors
+/// As [`read_manifest`].
+pub(crate) async fn leaf_ids(root: &Root, live: &LeafDay) -> Result<Vec<LeafId>> {
+    let loose = live.loose().map(|leaf| leaf.id.clone());
+    let absorbed = match &live.base {
+        None => Vec::new(),
+        Some(Base { manifest: Some(manifest), .. }) => manifest.leaves.clone(),
+        Some(base) => read_manifest(root, live.day, base.generation).await?.leaves.clone(),
+    };
+    Ok(sorted_ids(loose.chain(absorbed)))
+}
+
+/// Whether the day's newest manifest accounts for that leaf, whose file may be gone then.
+///
+/// # Errors
+/// What listing the day meets; as [`read_manifest`].
+pub(crate) async fn is_absorbed(root: &Root, day: Day, leaf: &LeafId) -> Result<bool> {
+    for folder in list_raw(root, (day, day)).await? {
+        if let Some(newest) = folder.newest() {
+            return Ok(read_manifest(root, day, newest).await?.absorbs(leaf));
+        }
+    }
+    Ok(false)
+}
+
+/// Makes the manifest the day's next generation. `false` when another one of that generation was
+/// faster: nothing changed then.
+///
+/// # Errors
+/// `Unavailable` when the store refuses, and whether it became visible is open.
+pub(crate) async fn create_manifest(
+    root: &Root,
+    staging: &Staging,
+    day: Day,
+    manifest: &Manifest,
+) -> Result<bool> {
+    let bytes = serde_json::to_vec(manifest)
+        .map_err(|error| Error::internal("manifest").with_source(error))?;
+    let path = manifest_path(day, manifest.generation);
+    step("manifest: before it is created");
+    match create_bytes(root, staging, &path, Bytes::from(bytes)).await {
+        Ok(Creation::New | Creation::Same) => {}
+        Err(error) if error.kind() == ErrorKind::Conflict => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    step("manifest: created");
+    create_tag(root, staging, day, &ManifestTag::of(manifest)).await?;
+    step("manifest: tagged");
+    Ok(true)
+}
+
+/// Keeps what that manifest says as a name.
+///
+/// # Errors
+/// `Unavailable` when the store refuses.
+pub(crate) async fn create_tag(
+    root: &Root,
+    staging: &Staging,
+    day: Day,
+    tag: &ManifestTag,
+) -> Result<()> {
+    create_bytes(root, staging, &tag_path(day, tag), Bytes::new()).await.map(drop)
+}
+
+/// Deletes a file that nothing refers to; one that is gone already is fine.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn delete_file(root: &Root, path: &object_store::path::Path) -> Result<()> {
+    match root.store().delete(path).await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        Err(error) => Err(store_error(&root.full_name(path), error)),
+    }
+}

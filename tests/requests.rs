@@ -1,0 +1,158 @@
+//! How many requests a question over a year sends to a store before it reads any data, and how many
+//! of them one after the other.
+
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+
+use tallybook::{
+    AppendOptions, BatchId, CompactOptions, FixedClock, GcOptions, Input, Question, Route,
+    Settings, Tallybook,
+};
+
+use crate::support::{
+    answer, book_with, csv, day,
+    fake_store::{Answered, FakeStore},
+    rollup,
+};
+
+const DEFINITION: &str = r#"
+name = "log"
+table = "log"
+time = "at"
+sort = ["who", "at"]
+columns = [
+  { name = "at", type = "timestamp", required = true },
+  { name = "who", type = "text", required = true },
+  { name = "what", type = "text" },
+  { name = "v", type = "integer" },
+]
+[[rollup]]
+name = "by_who"
+grain = "day"
+dimensions = ["who"]
+measures = ["sum(v) as v", "count(*) as n"]
+[[rollup]]
+name = "by_what"
+grain = "day"
+dimensions = ["what"]
+measures = ["sum(v) as v", "count(*) as n"]
+[[rollup]]
+name = "hourly"
+grain = "hour"
+dimensions = ["who", "what"]
+measures = ["sum(v) as v", "count(*) as n"]
+"#;
+
+const TODAY: &str = "2026-02-10";
+const YEAR: &str = "SELECT who, sum(v) AS v, count(*) AS n FROM log WHERE date >= '2025-02-10' \
+                    AND date < '2026-02-10' GROUP BY 1 ORDER BY 1";
+
+/// A year of two leaves a day, and some days before it; rolled up and compacted.
+async fn compacted_year(store: &FakeStore) -> Tallybook {
+    let book = book_with("s3://bucket/year", DEFINITION, TODAY, store.settings()).await;
+    for batch in ["a", "b"] {
+        let mut lines = String::new();
+        for offset in -20..365 {
+            let day = day("2025-02-10").plus(offset);
+            writeln!(
+                lines,
+                "{{\"at\":\"{day}T05:00:00Z\",\"who\":\"x\",\"what\":\"{batch}\",\"v\":1}}"
+            )
+            .unwrap();
+        }
+        let options = AppendOptions {
+            batch: Some(BatchId::try_new(batch).unwrap()),
+            ..AppendOptions::default()
+        };
+        book.append(vec![Input::bytes("x.ndjson", lines)], options).await.unwrap();
+    }
+    rollup(&book).await;
+    book.compact(&CompactOptions::default(), |_, done| {
+        assert!(matches!(done, tallybook::Compaction::Compacted { .. }), "{done:?}");
+    })
+    .await
+    .unwrap();
+    book
+}
+
+async fn opened(settings: Settings) -> Tallybook {
+    let clock = Arc::new(FixedClock::noon_of(day(TODAY)));
+    Tallybook::open_with("s3://bucket/year", settings, clock).await.unwrap()
+}
+
+/// The most requests of which each began after the one before it was answered.
+fn one_after_the_other(requests: &[Answered]) -> usize {
+    let mut ends: Vec<_> = requests.iter().collect();
+    ends.sort_by_key(|request| request.to);
+    let mut chain = 0;
+    let mut until = None;
+    for request in ends {
+        if until.is_none_or(|until| request.from >= until) {
+            chain += 1;
+            until = Some(request.to);
+        }
+    }
+    chain
+}
+
+fn is_data(request: &Answered) -> bool {
+    request.path.ends_with(".parquet")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_year_of_a_compacted_root_is_few_requests() {
+    let store = FakeStore::start();
+    store.page_as_real_ones();
+    let book = compacted_year(&store).await;
+    let expected = "who,v,n\nx,730,730\n";
+    assert_eq!(csv(&book, YEAR, Route::Raw).await.0, expected);
+    for collected in [false, true] {
+        store.delay(Duration::from_millis(150));
+        store.take_answered();
+        let cold = opened(store.settings()).await;
+        let (found, stats) = answer(&cold, &Question::sql(YEAR)).await;
+        store.delay(Duration::ZERO);
+        assert_eq!((found.as_str(), stats.route), (expected, "rollup"));
+        let requests = store.take_answered();
+        let before: Vec<_> = requests.iter().take_while(|one| !is_data(one)).cloned().collect();
+        let (count, trips) = (before.len(), one_after_the_other(&before));
+        eprintln!("{count} requests in {trips} round trips, then {}", requests.len() - count);
+        assert!(count <= 12 && trips <= 3, "{count} requests in {trips} round trips {before:?}");
+        // The definition was read before the question was asked.
+        assert_eq!(stats.requests + 1, requests.len() as u64);
+        let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
+        let later =
+            Tallybook::open_with("s3://bucket/year", store.settings(), clock).await.unwrap();
+        later.gc(&GcOptions::default(), |_| {}).await.unwrap();
+        assert!(collected || store.keys().len() < 2800, "{}", store.keys().len());
+    }
+    listings_are_used_again_where_that_is_allowed(&store).await;
+}
+
+async fn listings_are_used_again_where_that_is_allowed(store: &FakeStore) {
+    let lists = |requests: &[Answered]| requests.iter().filter(|one| one.path == "/bucket").count();
+    let folder = tempfile::tempdir().unwrap();
+    let patient = Settings {
+        max_staleness: Duration::from_hours(1),
+        cache_dir: Some(folder.path().to_owned()),
+        ..store.settings()
+    };
+    let first = opened(patient.clone()).await;
+    csv(&first, YEAR, Route::Auto).await;
+    let late = r#"{"at":"2026-01-05T06:00:00Z","who":"x","what":"c","v":1}"#;
+    let options =
+        AppendOptions { batch: Some(BatchId::try_new("late").unwrap()), ..Default::default() };
+    first.append(vec![Input::bytes("x.ndjson", late)], options).await.unwrap();
+    // By the process, and by the next one.
+    for book in [&first, &opened(patient).await] {
+        store.take_answered();
+        assert_eq!(csv(book, YEAR, Route::Auto).await.0, "who,v,n\nx,730,730\n");
+        assert_eq!(lists(&store.take_answered()), 0);
+    }
+    // Who didn't ask for that never gets it.
+    let strict = Settings { cache_dir: Some(folder.path().to_owned()), ..store.settings() };
+    let strict = opened(strict).await;
+    for _ in 0..2 {
+        assert_eq!(csv(&strict, YEAR, Route::Auto).await.0, "who,v,n\nx,731,731\n");
+        assert!(lists(&store.take_answered()) > 0);
+    }
+}

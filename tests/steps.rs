@@ -1,0 +1,123 @@
+//! Processes that die at each named step of durable work, and are run again: nothing is lost, nothing
+//! counted twice, and what doesn't change answers has changed none.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use tallybook::{Clock as _, Day, SampleLog, SystemClock};
+
+use crate::support::{Ran, Sandbox};
+
+const LOG: SampleLog = SampleLog { seed: 12, organizations: 3, rows_per_hour: 3 };
+const REPORT: &str = "SELECT CAST(date AS TEXT) AS d, organization_id, count(*) AS n, sum(cost) AS c \
+                      FROM ai_usage_log GROUP BY 1, 2";
+
+/// Every step there is, as the source names them.
+fn steps() -> Vec<String> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut steps = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = fs::read_to_string(path).unwrap();
+                let named = text.split("step(\"").skip(1);
+                steps.extend(named.map(|rest| rest.split('"').next().unwrap().to_owned()));
+            }
+        }
+    }
+    steps.sort();
+    steps.dedup();
+    steps
+}
+
+/// The life of a root: each command, its input, and whether answers are the same after it.
+fn script(sandbox: &Sandbox, today: Day) -> Vec<(Vec<String>, bool)> {
+    let days = |hours: &[u8], first: i32, last: i32| -> String {
+        let days = (first..=last).map(|back| today.plus(back));
+        days.flat_map(|day| hours.iter().map(move |hour| LOG.hour(day, *hour))).collect()
+    };
+    for (name, lines) in
+        [("one", days(&[3, 4], -6, -1)), ("two", days(&[9], -6, -1)), ("late", days(&[13], -5, -4))]
+    {
+        sandbox.write(name, lines);
+    }
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    vec![
+        (words("append one --batch one --format ndjson"), false),
+        (words("append two --batch two --format ndjson"), false),
+        (words("rollup --compact"), true),
+        (words("append late --batch late --format ndjson"), false),
+        (words("rollup --compact"), true),
+        (words("gc --grace 0s"), true),
+        (words("purge --older-than 5d"), true),
+        (words("erase --organization org-001"), false),
+        (words("gc --grace 0s"), true),
+    ]
+}
+
+fn report(sandbox: &Sandbox) -> String {
+    sandbox.run(&["query", REPORT, "--format", "csv"]).ok().out
+}
+
+fn run(sandbox: &Sandbox, args: &[String], fail_at: Option<&str>) -> Ran {
+    let mut command = sandbox.command(args);
+    if let Some(fail_at) = fail_at {
+        command.env("FAILPOINTS", fail_at);
+    }
+    crate::support::run(command, b"")
+}
+
+/// Runs the script, in which the process dies once; how often it did, and the answer at the end.
+fn live(today: Day, dies_at: Option<&str>) -> (usize, String) {
+    let sandbox = Sandbox::new();
+    let (mut deaths, mut fail_at) = (0, dies_at);
+    let script = script(&sandbox, today);
+    for (at, (args, changes_nothing)) in script.iter().enumerate() {
+        let before = (at > 0).then(|| report(&sandbox));
+        let ran = run(&sandbox, args, fail_at);
+        if ran.code != 0 {
+            assert_eq!(
+                ran.code, -1,
+                "{dies_at:?} {args:?}: died by a signal or not at all\n{ran:?}"
+            );
+            (deaths, fail_at) = (deaths + 1, None);
+            if *changes_nothing {
+                assert_eq!(Some(report(&sandbox)), before, "{dies_at:?} {args:?}");
+            }
+            let again = run(&sandbox, args, None);
+            assert_eq!(again.code, 0, "{dies_at:?} {args:?} again\n{again:?}");
+        }
+        if *changes_nothing {
+            assert_eq!(Some(report(&sandbox)), before, "{dies_at:?} {args:?}");
+        }
+    }
+    sandbox.run(&["rollup"]).ok();
+    sandbox.run(&["verify"]).ok();
+    (deaths, report(&sandbox))
+}
+
+#[test]
+fn a_process_that_dies_at_any_step_loses_nothing() {
+    let steps = steps();
+    assert!(steps.len() >= 25, "{}: {steps:?}", steps.len());
+    let today = SystemClock.today();
+    let (_, expected) = live(today, None);
+    let mut deaths: BTreeMap<&str, usize> = BTreeMap::new();
+    for step in &steps {
+        for hits_before in [0, 2] {
+            let fail_at = format!("{step}={hits_before}*off->return");
+            let fail_at = if hits_before == 0 { format!("{step}=return") } else { fail_at };
+            let (died, answer) = live(today, Some(&fail_at));
+            assert_eq!(answer, expected, "{fail_at}");
+            *deaths.entry(step).or_default() += died;
+        }
+    }
+    let total: usize = deaths.values().sum();
+    eprintln!("{total} deaths at {} steps: {deaths:?}", steps.len());
+    // One is only there for what a slow or dead compaction leaves behind.
+    let never: Vec<_> =
+        deaths.iter().filter(|(_, died)| **died == 0).map(|(step, _)| *step).collect();
+    assert_eq!(never, ["gc: generation closed"]);
+}
