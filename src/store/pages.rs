@@ -15,6 +15,9 @@ use crate::base::Day;
 /// Listings under way at once.
 const CONCURRENT_LISTINGS: usize = 32;
 
+/// More requests at once than this gain nothing.
+const STRETCHES_MAX: i64 = 96;
+
 /// Years that have four digits, so that the order of dates is that of their names.
 const NAMED_YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
@@ -37,9 +40,8 @@ impl Pages {
     /// The files below `folder/date=…/` of the days `first..=last`, and perhaps others of the folder;
     /// in no order.
     ///
-    /// One request asks for all from the first day on. If that isn't everything, the months that are
-    /// left are listed at once: a compacted year is two round trips of a few requests, and one of a
-    /// hundred thousand leaves nine.
+    /// One request asks for all from the first day on. If that isn't everything, it tells how many
+    /// there are a day, and the days that are left are listed at once in stretches of about a page.
     ///
     /// # Errors
     /// What the store says.
@@ -48,36 +50,74 @@ impl Pages {
         folder: &Path,
         (first, last): (Day, Day),
     ) -> Result<Vec<ObjectMeta>> {
-        let offset = is_named(first).then(|| format!("{folder}/date={first}"));
-        let page = self.page(format!("{folder}/"), offset, None, None).await?;
-        let (mut files, token) = (page.0.objects, page.1);
+        let start = is_named(first).then(|| day_name(folder, first));
+        let (page, token) = self.page(format!("{folder}/"), start.clone(), None, None).await?;
+        let mut files = page.objects;
         if token.is_none() {
             return Ok(files);
         }
+        let day_of = |file: &ObjectMeta| day_and_name(folder, &file.location).map(|(day, _)| day);
         let in_order = files.is_sorted_by_key(|file| file.location.as_ref());
-        let reached = files.last().filter(|_| in_order);
-        let reached = match reached.map(|file| day_and_name(folder, &file.location)) {
-            // Dates come before all other names of a folder that we know.
-            Some(None) => return Ok(files),
-            Some(Some((day, _))) if day > last => return Ok(files),
-            Some(Some((day, _))) => day.max(first),
-            None => first,
+        // Some stores, or emulators of them, know no start.
+        let started = files
+            .first()
+            .is_some_and(|file| start.is_none_or(|start| start.as_str() < file.location.as_ref()));
+        let (first, last) = match (is_named(first), is_named(last)) {
+            (true, true) => (first, last),
+            _ => match self.bounds(folder).await? {
+                Some((least, greatest)) => (first.max(least), last.min(greatest)),
+                None => return Ok(files),
+            },
         };
-        let month = reached.period("month").map_or(first, |(month, _)| month);
-        files.retain(|file| {
-            let day = day_and_name(folder, &file.location).map(|(day, _)| day);
-            in_order && day.is_none_or(|day| day < month)
-        });
-        let months = self.months(folder, (month, last)).await?;
-        let listed = stream::iter(months.into_iter().map(|month| async move {
-            // `2026-01` of `2026-01-01`.
-            let name = month.to_string();
-            let name = name.rsplit_once('-').map_or(name.as_str(), |(month, _)| month);
-            self.list_all(format!("{folder}/date={name}")).await
-        }));
-        let listed: Vec<_> = listed.buffer_unordered(CONCURRENT_LISTINGS).try_collect().await?;
-        files.extend(listed.into_iter().flatten());
+        if !(in_order && started) {
+            let months = months(first, last).into_iter().map(|month| async move {
+                // `2026-01` of `2026-01-01`.
+                let name = day_name(folder, month);
+                self.list_all(name.get(..name.len() - 3).unwrap_or(&name).to_owned()).await
+            });
+            let listed = stream::iter(months).buffer_unordered(CONCURRENT_LISTINGS);
+            return Ok(listed.try_collect::<Vec<_>>().await?.into_iter().flatten().collect());
+        }
+        // Dates come before all other names of a folder that we know.
+        let (Some(from), Some(reached)) =
+            (files.first().and_then(day_of), files.last().and_then(day_of))
+        else {
+            return Ok(files);
+        };
+        if reached > last {
+            return Ok(files);
+        }
+        let stretches = stretches((from, reached), last);
+        files.retain(|file| day_of(file).is_some_and(|day| day < reached));
+        let listed = stretches.into_iter().map(|days| self.list_stretch(folder, days));
+        let listed = stream::iter(listed).buffer_unordered(CONCURRENT_LISTINGS);
+        files.extend(listed.try_collect::<Vec<_>>().await?.into_iter().flatten());
         Ok(files)
+    }
+
+    /// The files of those days, of a store that lists in order from where it is told to start.
+    async fn list_stretch(
+        &self,
+        folder: &Path,
+        (first, last): (Day, Day),
+    ) -> Result<Vec<ObjectMeta>> {
+        let (mut files, mut token) = (Vec::new(), None);
+        loop {
+            let start = Some(day_name(folder, first));
+            let (page, next) = self.page(format!("{folder}/"), start, None, token).await?;
+            let listed = page.objects.len();
+            let of_days = page.objects.into_iter().filter(|file| {
+                let day = day_and_name(folder, &file.location).map(|(day, _)| day);
+                day.is_some_and(|day| (first..=last).contains(&day))
+            });
+            let before = files.len();
+            files.extend(of_days);
+            // A page with others has all of these.
+            if next.is_none() || files.len() - before < listed {
+                return Ok(files);
+            }
+            token = next;
+        }
     }
 
     /// All files whose path starts like that.
@@ -96,34 +136,22 @@ impl Pages {
         }
     }
 
-    /// The first days of the months from that one on that may have files.
-    async fn months(&self, folder: &Path, (first, last): (Day, Day)) -> Result<Vec<Day>> {
-        let mut months = Vec::new();
-        let month_of = |day: Day| day.period("month");
-        if is_named(first) && is_named(last) {
-            let mut next = month_of(first);
-            while let Some((month, after)) = next.filter(|(month, _)| *month <= last) {
-                months.push(month);
-                next = month_of(after);
-            }
-            return Ok(months);
-        }
-        let mut token = None;
+    /// The first and the last day that have files.
+    async fn bounds(&self, folder: &Path) -> Result<Option<(Day, Day)>> {
+        let (mut bounds, mut token): (Option<(Day, Day)>, _) = (None, None);
         loop {
             let start = format!("{folder}/date=");
             let (page, next) = self.page(start, None, Some("/"), token).await?;
-            let days = page.common_prefixes.iter();
-            let days = days.filter_map(|day| day_and_name(folder, day)).map(|(day, _)| day);
-            months.extend(days.filter_map(|day| Some(month_of(day)?.0)));
+            let days = page.common_prefixes.iter().filter_map(|day| day_and_name(folder, day));
+            for (day, _) in days {
+                let (first, last) = bounds.unwrap_or((day, day));
+                bounds = Some((first.min(day), last.max(day)));
+            }
             match next {
-                None => break,
+                None => return Ok(bounds),
                 next => token = next,
             }
         }
-        months.retain(|month| *month >= first && *month <= last);
-        months.sort_unstable();
-        months.dedup();
-        Ok(months)
     }
 
     /// A page of the files whose path below the root starts like that, and comes after `offset` if
@@ -169,6 +197,72 @@ impl Pages {
     }
 }
 
+/// The days from the one that a page reached, which began with that day, to the last: in stretches
+/// of a little less than a page, as days differ.
+fn stretches((from, reached): (Day, Day), last: Day) -> Vec<(Day, Day)> {
+    let by_page = (from.days_until(reached) + 1) * 7 / 10;
+    let days_left = reached.days_until(last) + 1;
+    let length = by_page.max(days_left / STRETCHES_MAX).max(1);
+    let length = i32::try_from(length).unwrap_or(i32::MAX);
+    let mut stretches = Vec::new();
+    let mut start = reached;
+    while start <= last {
+        stretches.push((start, last.min(start.plus(length - 1))));
+        start = start.plus(length);
+    }
+    stretches
+}
+
+/// The first days of the months that those days are in.
+fn months(first: Day, last: Day) -> Vec<Day> {
+    let mut months = Vec::new();
+    let mut next = first.period("month");
+    while let Some((month, after)) = next.filter(|(month, _)| *month <= last) {
+        months.push(month);
+        next = after.period("month");
+    }
+    months
+}
+
+fn day_name(folder: &Path, day: Day) -> String {
+    format!("{folder}/date={day}")
+}
+
 fn is_named(day: Day) -> bool {
     day.year().is_some_and(|year| NAMED_YEARS.contains(&year))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn stretches_are_all_days_from_where_the_page_ended() {
+        for (from, reached, last, count) in [
+            ("2026-01-01", "2026-10-27", "2026-12-31", 1),
+            ("2026-01-01", "2026-07-19", "2026-12-31", 2),
+            ("2026-01-01", "2026-01-04", "2026-12-31", 121),
+            ("2026-01-01", "2026-01-01", "2026-01-01", 1),
+        ] {
+            let found = stretches((day(from), day(reached)), day(last));
+            assert_eq!(found.len(), count, "{from} {reached}");
+            let mut next = day(reached);
+            for (first, end) in found {
+                assert!(first == next && end >= first);
+                next = end.plus(1);
+            }
+            assert_eq!(next, day(last).plus(1));
+        }
+    }
+
+    #[test]
+    fn months_are_all_that_the_days_are_in() {
+        let found: Vec<_> = months(day("2025-11-24"), day("2026-02-01"));
+        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["2025-11-01", "2025-12-01", "2026-01-01", "2026-02-01"]);
+    }
 }
