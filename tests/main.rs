@@ -32,6 +32,7 @@ mod model;
 mod object_stores;
 mod prepared;
 mod readme;
+mod redefined;
 mod requests;
 mod rollup;
 mod routes;

@@ -61,8 +61,8 @@ pub struct Settings {
     pub append_buffer_bytes: usize,
     /// A span of up to this many days is read raw: `rollup.min_span` on the command line.
     pub min_span_days: i64,
-    /// How old the listings of a remote store may be that a question goes by. None but new ones when
-    /// zero: then every answer has all rows that were acknowledged before it was asked for.
+    /// How old the listings of a remote store may be that a question goes by. Zero is none but new
+    /// ones: every answer has all rows that were acknowledged before it was asked for.
     pub max_staleness: Duration,
     /// The most questions that are answered at once; one more is an error.
     pub max_questions: Option<usize>,

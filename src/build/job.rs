@@ -74,7 +74,7 @@ pub(crate) async fn run(
     let last = options.to.unwrap_or_else(|| clock.today().plus(-1));
     let start = options.from.map_or(i64::MIN, Day::start_micros);
     let span = Span::new(start, last.span().end);
-    let snapshot = load(root, span, dataset.rollups()).await?;
+    let snapshot = load(root, span, dataset.all_rollups()).await?;
     let tasks = tasks(&snapshot, span, &rollups);
     if options.dry_run || tasks.is_empty() {
         for task in &tasks {
@@ -122,7 +122,7 @@ async fn build_day(site: Site<'_>, snapshot: &Snapshot, tasks: &[Task<'_>]) -> V
     let Some(day) = tasks.first().map(|task| task.day) else { return Vec::new() };
     let is_current =
         |rollup: &&Rollup| matches!(snapshot.freshness(rollup.name(), day), Freshness::Current(_));
-    let mut there: Vec<&Rollup> = site.dataset.rollups().iter().filter(is_current).collect();
+    let mut there: Vec<&Rollup> = site.dataset.all_rollups().filter(is_current).collect();
     let proofs = OnceCell::new();
     let mut outcomes = Vec::with_capacity(tasks.len());
     for (at, task) in order {

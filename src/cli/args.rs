@@ -60,6 +60,9 @@ pub(super) enum Command {
 pub(super) struct InitArgs {
     /// The definition, as TOML; without it the default dataset, `ai_usage`
     pub(super) dataset: Option<PathBuf>,
+    /// Put it in the place of the root's: rollups as you like, and more columns
+    #[arg(long, requires = "dataset")]
+    pub(super) replace: bool,
 }
 
 #[derive(ClapArgs, Debug)]

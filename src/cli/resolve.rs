@@ -74,6 +74,12 @@ pub(super) async fn create(args: &RootArgs, dataset: Option<&PathBuf>) -> Result
     Tallybook::create(location(args), definition, settings(), Arc::new(SystemClock)).await
 }
 
+/// Opens the root that was named, and puts the definition in that file in the place of its own.
+pub(super) async fn redefine(args: &RootArgs, definition: &PathBuf) -> Result<Tallybook> {
+    let (text, file) = (read(definition)?, definition.display().to_string());
+    Tallybook::redefine(location(args), (&text, &file), settings(), Arc::new(SystemClock)).await
+}
+
 /// A file's text.
 pub(super) fn read(path: &PathBuf) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| Error::io(path.display(), error))

@@ -34,6 +34,7 @@ use crate::{
     base::{Error, ErrorKind, Result, Route, Span, Zone},
     catalog::{Snapshot, load, load_more},
     exec::engine_error,
+    model::Rollup,
     plan::{Decision, Rewriter, RouteTaken, is_repeatable, span_needed},
     store::name_damage,
 };
@@ -153,8 +154,8 @@ async fn plan(book: &Tallybook, question: &Question) -> Result<Planned> {
 /// A new snapshot of what a plan depends on. The time that it took is added to `waited`.
 async fn list_again(book: &Tallybook, known: &Prepared, waited: &mut Duration) -> Result<Snapshot> {
     let listing = Instant::now();
-    let rollups = known.rollups.iter().map(|name| book.dataset().rollup(name));
-    let rollups: Vec<_> = rollups.collect::<Result<_>>()?;
+    let depends = |rollup: &&Rollup| known.rollups.iter().any(|name| name == rollup.name());
+    let rollups: Vec<_> = book.dataset().all_rollups().filter(depends).collect();
     let snapshot = load(&book.root_to_ask(), known.span, rollups).await?;
     *waited += listing.elapsed();
     Ok(snapshot)
@@ -204,9 +205,9 @@ pub(super) async fn decide(
     let listing = Instant::now();
     let snapshot = match listed {
         Some((listed_span, begun)) if listed_span == span => {
-            load_more(&book.root_to_ask(), span, begun, book.dataset().rollups()).await?
+            load_more(&book.root_to_ask(), span, begun, book.dataset().all_rollups()).await?
         }
-        _ => load(&book.root_to_ask(), span, book.dataset().rollups()).await?,
+        _ => load(&book.root_to_ask(), span, book.dataset().all_rollups()).await?,
     };
     let waited = listing.elapsed();
     let (plan, decision) = rewrite(book, route, &snapshot, plan)?;

@@ -56,6 +56,8 @@ pub enum RollupState {
     Current,
     /// All but that many leaves.
     Behind(usize),
+    /// Nothing yet; a segment of an earlier definition serves what it can.
+    Earlier,
     /// Nothing.
     Missing,
     /// Nothing, nor is there anything to build it of: raw rows of the day were purged.
@@ -83,7 +85,7 @@ pub(super) async fn status(book: &Tallybook, snapshot: &Snapshot) -> Result<Stat
                 leaves: files().count(),
                 rows: rows(book, snapshot, &live).await?,
                 bytes: files().map(|leaf| leaf.file.size).sum(),
-                states: rollups.iter().map(|rollup| state(snapshot, rollup, &live)).collect(),
+                states: rollups.iter().map(|rollup| state(book, snapshot, rollup, &live)).collect(),
                 finished: live.day < today,
                 purged: live.is_purged(),
             })
@@ -130,11 +132,18 @@ async fn rows(book: &Tallybook, snapshot: &Snapshot, live: &LeafDay) -> Result<u
     Ok(rows)
 }
 
-fn state(snapshot: &Snapshot, rollup: &Rollup, live: &LeafDay) -> RollupState {
+fn state(book: &Tallybook, snapshot: &Snapshot, rollup: &Rollup, live: &LeafDay) -> RollupState {
+    let mut earlier = book
+        .dataset()
+        .all_rollups()
+        .filter(|other| other.is_earlier() && other.folder() == rollup.folder());
+    let serves =
+        |other: &Rollup| !matches!(snapshot.freshness(other.name(), live.day), Freshness::Missing);
     match snapshot.freshness(rollup.name(), live.day) {
         Freshness::Current(_) => RollupState::Current,
         Freshness::Behind { late, .. } => RollupState::Behind(late.len()),
         Freshness::Missing if live.is_purged() => RollupState::Purged,
+        Freshness::Missing if earlier.any(serves) => RollupState::Earlier,
         Freshness::Missing => RollupState::Missing,
     }
 }

@@ -1,9 +1,16 @@
 //! An opened root.
 
-use std::{path::Path as FilePath, sync::Arc};
+use std::{
+    path::Path as FilePath,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use datafusion::prelude::SessionContext;
+use futures::{future::try_join_all, try_join};
 use object_store::{ObjectStore, PutMode, PutOptions, PutPayload, path::Path};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -19,13 +26,19 @@ use crate::{
     ingest::{self, AppendOptions, AppendReport, Input},
     lifecycle::{self, CompactOptions, CompactTask, Compaction, GcOptions, Superseded},
     model::Dataset,
-    store::{DATASET_FILE, Leaf, Root, Staging, create_bytes, store_error},
+    store::{
+        DATASET_FILE, Leaf, Root, Staging, create_bytes, definition_path, keep_definition,
+        list_definitions, read_definition, read_kept_definition, replace_definition, store_error,
+    },
 };
 
 /// A dataset in a root, opened: append to it, roll it up, ask it.
 pub struct Tallybook {
     root: Root,
     dataset: Arc<Dataset>,
+    /// The text of its definition, and whether it is known to be kept for those who come after it.
+    definition: String,
+    definition_is_kept: AtomicBool,
     settings: Settings,
     clock: Arc<dyn Clock>,
     context: SessionContext,
@@ -54,13 +67,14 @@ impl Tallybook {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let root = Root::open(location, &settings)?;
-        let text = read_definition(&root).await?.ok_or_else(|| {
+        let (text, kept) = try_join!(read_definition(&root), list_definitions(&root))?;
+        let text = text.ok_or_else(|| {
             Error::not_found(format!(
                 "there is no dataset at {}; `append` or `init` makes one",
                 root.name()
             ))
         })?;
-        Self::over(root, &text, settings, clock)
+        Self::over(root, text, kept, settings, clock).await
     }
 
     /// Opens a root, or makes it with that definition (the text, and what messages call it; the
@@ -99,7 +113,8 @@ impl Tallybook {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let given = definition.map(|(text, file)| Dataset::parse(text, file)).transpose()?;
-        let stored = if let Some(stored) = read_definition(&root).await? {
+        let (stored, kept) = try_join!(read_definition(&root), list_definitions(&root))?;
+        let stored = if let Some(stored) = stored {
             stored
         } else {
             let text = definition.map_or(crate::model::DEFAULT_DEFINITION, |(text, _)| text);
@@ -108,23 +123,62 @@ impl Tallybook {
             // Whoever made it first decides.
             read_definition(&root).await?.unwrap_or(text)
         };
-        let opened = Self::over(root, &stored, settings, clock)?;
-        if given.is_some_and(|given| given != *opened.dataset) {
+        if let Some(given) = given
+            && given != Dataset::parse(&stored, &root.full_name(&Path::from(DATASET_FILE)))?
+        {
             return Err(Error::conflict(format!(
-                "{}: the root has another definition, in {DATASET_FILE}",
-                opened.root.name()
+                "{}: the root has another definition, in {DATASET_FILE}; `init --replace` changes it",
+                root.name()
             )));
         }
-        Ok(opened)
+        Self::over(root, stored, kept, settings, clock).await
     }
 
-    fn over(
-        root: Root,
-        definition: &str,
+    /// Opens a root and replaces its definition: rollups as you like, and columns beside those that
+    /// there are. What was built by the old one goes on serving what it can. The text, and what
+    /// messages call it.
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong definition; `Conflict` for one that can't hold the rows that there are;
+    /// `NotFound` when there is no dataset; `Unavailable` when the store can't be written to.
+    pub async fn redefine(
+        location: &str,
+        (text, file): (&str, &str),
         settings: Settings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let dataset = Dataset::parse(definition, &root.full_name(&Path::from(DATASET_FILE)))?;
+        let given = Dataset::parse(text, file)?;
+        let before = Self::open_with(location, settings.clone(), Arc::clone(&clock)).await?;
+        if let Some(lost) = given.loses_of(&before.dataset) {
+            return Err(Error::conflict(format!(
+                "{file}: the root has {lost}, which the new definition can't hold; columns can be \
+                 added, not changed"
+            )));
+        }
+        let staging = Staging::open(&before.root, &settings, clock.as_ref())?;
+        keep_definition(&before.root, &staging, &before.definition).await?;
+        step("init: old definition kept");
+        let text = Dataset::stored_text(text);
+        replace_definition(&before.root, &staging, &text).await?;
+        Self::open_with(location, settings, clock).await
+    }
+
+    async fn over(
+        root: Root,
+        definition: String,
+        mut kept: Vec<Path>,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let dataset = Dataset::parse(&definition, &root.full_name(&Path::from(DATASET_FILE)))?;
+        let (of_all, own) = (kept.len(), definition_path(&definition));
+        kept.retain(|path| *path != own);
+        let is_kept = kept.len() < of_all;
+        let earlier = kept.iter().map(|path| async {
+            let text = read_kept_definition(&root, path).await?;
+            Dataset::parse(&text, &root.full_name(path))
+        });
+        let dataset = dataset.with_earlier(&try_join_all(earlier).await?);
         let context = new_session(&root, &settings)?;
         context
             .register_table(dataset.table(), Arc::new(DatasetTable::new(&dataset)))
@@ -132,7 +186,19 @@ impl Tallybook {
         let segments = Arc::new(SegmentCache::new(settings.segment_cache_bytes));
         let (dataset, prepared) = (Arc::new(dataset), PreparedQuestions::default());
         let places = settings.max_questions.map(|places| Arc::new(Semaphore::new(places)));
-        Ok(Self { root, dataset, settings, clock, context, segments, prepared, places })
+        let definition_is_kept = AtomicBool::new(is_kept);
+        Ok(Self {
+            root,
+            dataset,
+            definition,
+            definition_is_kept,
+            settings,
+            clock,
+            context,
+            segments,
+            prepared,
+            places,
+        })
     }
 
     /// The dataset's definition.
@@ -174,6 +240,11 @@ impl Tallybook {
         report: impl FnMut(&Task<'_>, &Outcome) + Send,
     ) -> Result<()> {
         let (root, settings) = (&self.root, &self.settings);
+        if !options.dry_run && !self.definition_is_kept.load(Ordering::Relaxed) {
+            let staging = Staging::open(root, settings, self.clock())?;
+            keep_definition(root, &staging, &self.definition).await?;
+            self.definition_is_kept.store(true, Ordering::Relaxed);
+        }
         build::run(root, &self.dataset, settings, self.clock(), options, report).await
     }
 
@@ -314,7 +385,7 @@ impl Tallybook {
     }
 
     pub(super) async fn snapshot(&self, span: Span) -> Result<Snapshot> {
-        load(&self.root, span, self.dataset.rollups()).await
+        load(&self.root, span, self.dataset.all_rollups()).await
     }
 
     pub(super) const fn root(&self) -> &Root {
@@ -362,14 +433,6 @@ impl std::fmt::Debug for Tallybook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tallybook").field("root", &self.root).finish_non_exhaustive()
     }
-}
-
-async fn read_definition(root: &Root) -> Result<Option<String>> {
-    let path = Path::from(DATASET_FILE);
-    let Some(bytes) = root.read(&path).await? else { return Ok(None) };
-    String::from_utf8(bytes.to_vec())
-        .map(Some)
-        .map_err(|_| Error::corrupt(format!("{}: is not UTF-8", root.full_name(&path))))
 }
 
 /// Writes the definition, unless another writer did, and makes sure that the store keeps the one

@@ -86,7 +86,7 @@ pub(crate) async fn erase_day(
     ids.push(mark.clone());
     ids.sort_unstable();
     let mut segments = Vec::new();
-    for rollup in site.dataset.rollups().iter().filter(|rollup| erasing.is_told_by(rollup)) {
+    for rollup in site.dataset.all_rollups().filter(|rollup| erasing.is_told_by(rollup)) {
         match snapshot.freshness(rollup.name(), live.day) {
             Freshness::Missing => {}
             Freshness::Current(segment) => {
@@ -207,7 +207,7 @@ async fn has_segment(
     if !live.is_purged() {
         return Ok(false);
     }
-    for rollup in site.dataset.rollups().iter().filter(|rollup| erasing.is_told_by(rollup)) {
+    for rollup in site.dataset.all_rollups().filter(|rollup| erasing.is_told_by(rollup)) {
         if let Freshness::Current(segment) | Freshness::Behind { segment, .. } =
             snapshot.freshness(rollup.name(), live.day)
         {

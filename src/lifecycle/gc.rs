@@ -6,17 +6,23 @@
 //!    the same as the last: from then on nobody can refer to that file, however slow he is.
 //! 3. A segment in whose place its rollup has one of exactly the day's leaves; one that lacks leaves
 //!    which can't be read alone any more.
+//! 4. A segment of an earlier definition in whose place the present one has a current one, unless raw
+//!    rows of the day were purged.
 //!
 //! The grace period counts from when the newer file appeared: every snapshot taken since then
 //! prefers it. A segment that could still serve a day without a current one stays, however old.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use object_store::ObjectMeta;
 
 use crate::{
-    base::{Clock, Error, Result, Settings, Span, step},
+    base::{Clock, Day, Error, Result, Settings, Span, step},
     model::{ContentHasher, Dataset, MANIFEST_FORMAT, Manifest, ManifestState},
     store::{
         LeafDay, ManifestTag, RawFolder, Root, SegmentDay, SegmentFile, Staging, check_file,
@@ -91,12 +97,25 @@ pub(crate) async fn gc(
             collector.delete(&file, &mut report).await?;
         }
     }
-    for rollup in dataset.rollups() {
+    // Days that a rollup's present definition serves, by its folder.
+    let mut served: HashMap<&str, BTreeSet<Day>> = HashMap::new();
+    for rollup in dataset.all_rollups() {
         let mut segments = list_segments(root, rollup, days).await?.into_iter().peekable();
         for live in &live {
             while segments.next_if(|segments| segments.day < live.day).is_some() {}
             let Some(segments) = segments.next_if(|found| found.day == live.day) else { continue };
-            for segment in collector.useless(live, &segments).await? {
+            if !rollup.is_earlier() && collector.serves(live, &segments) {
+                served.entry(rollup.folder()).or_default().insert(live.day);
+            }
+            // What an earlier definition has beside it can be the only trace of purged rows.
+            let is_served =
+                served.get(rollup.folder()).is_some_and(|days| days.contains(&live.day));
+            let useless = if rollup.is_earlier() && is_served && !live.is_purged() {
+                collector.all_old(&segments)
+            } else {
+                collector.useless(live, &segments).await?
+            };
+            for segment in useless {
                 collector.delete(&segment.file, &mut report).await?;
             }
         }
@@ -202,6 +221,18 @@ impl Collector<'_> {
         manifest.is_some_and(|(_, file)| self.is_old(file))
     }
 
+    /// Whether one of them has been the day's current one for the grace period.
+    fn serves(&self, live: &LeafDay, found: &SegmentDay) -> bool {
+        let mut all = found.segments.iter();
+        let current = all.find(|segment| segment.fingerprint == live.fingerprint);
+        current.is_some_and(|current| self.is_old(&current.file))
+    }
+
+    fn all_old(&self, found: &SegmentDay) -> Vec<Arc<SegmentFile>> {
+        let old = found.segments.iter().filter(|segment| self.is_old(&segment.file));
+        old.cloned().collect()
+    }
+
     /// The segments that no question will read again.
     async fn useless(&self, live: &LeafDay, found: &SegmentDay) -> Result<Vec<Arc<SegmentFile>>> {
         let others = found.segments.iter();
@@ -212,7 +243,7 @@ impl Collector<'_> {
         }
         let mut all = found.segments.iter();
         let current = all.find(|segment| segment.fingerprint == live.fingerprint);
-        let replaced = current.is_some_and(|current| self.is_old(&current.file));
+        let replaced = self.serves(live, found);
         // Nothing is loose: what isn't of exactly the manifest's leaves can't serve.
         let can_t_serve = live.base.is_some() && live.loose().next().is_none();
         if live.is_purged() && replaced {

@@ -20,6 +20,7 @@ pub struct Dataset {
     pub(super) sort: Vec<String>,
     pub(super) odd: Vec<OddRule>,
     pub(super) rollups: Vec<Rollup>,
+    pub(super) earlier: Vec<Rollup>,
 }
 
 impl Dataset {
@@ -75,6 +76,43 @@ impl Dataset {
     #[must_use]
     pub fn rollups(&self) -> &[Rollup] {
         &self.rollups
+    }
+
+    /// The rollups, and then those of earlier definitions, whose segments may still serve.
+    pub fn all_rollups(&self) -> impl Iterator<Item = &Rollup> {
+        self.rollups.iter().chain(&self.earlier)
+    }
+
+    /// The same dataset, which had those definitions before.
+    #[must_use]
+    pub(crate) fn with_earlier(mut self, definitions: &[Self]) -> Self {
+        for rollup in definitions.iter().flat_map(|definition| &definition.rollups) {
+            let same = |other: &Rollup| other.folder == rollup.folder && other.hash == rollup.hash;
+            if !self.all_rollups().any(same) {
+                self.earlier.push(rollup.as_earlier());
+            }
+        }
+        self
+    }
+
+    /// What of that dataset's rows this one can't hold, if anything: its table, its time, a column
+    /// that this one lacks or has otherwise.
+    #[must_use]
+    pub(crate) fn loses_of(&self, before: &Self) -> Option<String> {
+        if (&self.table, &self.time) != (&before.table, &before.time) {
+            return Some(format!("table `{}` with time `{}`", before.table, before.time));
+        }
+        let lacking = before
+            .columns
+            .iter()
+            .find(|column| self.column(&column.name).is_none_or(|now| now.kind != column.kind));
+        let new = self.columns.iter().find(|column| {
+            let is_new = before.column(&column.name).is_none_or(|was| !was.required);
+            column.required && is_new
+        });
+        lacking
+            .map(|column| format!("column `{}`, a {}", column.name, column.kind))
+            .or_else(|| new.map(|column| format!("rows without `{}`", column.name)))
     }
 
     /// The rollup of that name.

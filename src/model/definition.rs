@@ -126,6 +126,7 @@ impl Checker<'_> {
             sort: Vec::new(),
             odd: Vec::new(),
             rollups: Vec::new(),
+            earlier: Vec::new(),
         };
         self.time(&dataset, &definition.time)?;
         self.ratios(&dataset, &definition.columns)?;
@@ -277,7 +278,19 @@ impl Checker<'_> {
         let grain = entry.grain;
         let hash = Rollup::hash_of(&dataset.time, grain, &dimensions, filter.as_ref(), &states);
         let table = entry.table.as_ref().map(|table| self.word("table", table)).transpose()?;
-        Ok(Rollup { name, grain, dimensions, measures, expressions, filter, table, states, hash })
+        let folder = name.clone();
+        Ok(Rollup {
+            name,
+            folder,
+            grain,
+            dimensions,
+            measures,
+            expressions,
+            filter,
+            table,
+            states,
+            hash,
+        })
     }
 
     fn filter(&self, dataset: &Dataset, text: &Spanned<String>) -> Result<Expression> {

@@ -21,6 +21,8 @@ const STATE_VERSION: &str = "tallybook rollup 1";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rollup {
     pub(super) name: String,
+    /// The name that its definition gives it.
+    pub(super) folder: String,
     pub(super) grain: Grain,
     pub(super) dimensions: Vec<Column>,
     pub(super) measures: Vec<Measure>,
@@ -33,10 +35,29 @@ pub struct Rollup {
 }
 
 impl Rollup {
-    /// Its name, and its folder's.
+    /// Its name. Of an earlier definition's it ends in `@` and the start of that one's hash.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The name of the folder that its segments are in.
+    #[must_use]
+    pub fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    /// Whether it is of an earlier definition: it serves where it still can, and isn't built.
+    #[must_use]
+    pub fn is_earlier(&self) -> bool {
+        self.name != self.folder
+    }
+
+    /// The same, as one of an earlier definition.
+    #[must_use]
+    pub(super) fn as_earlier(&self) -> Self {
+        let name = format!("{}@{}", self.folder, self.hash.get(..8).unwrap_or(&self.hash));
+        Self { name, table: None, ..self.clone() }
     }
 
     /// The width of its buckets.

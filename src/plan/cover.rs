@@ -211,8 +211,8 @@ struct Candidate<'a> {
     days: Option<&'a BTreeMap<Day, Freshness>>,
 }
 
-/// The rollups, with those first whose segments in `spans` hold the fewest bytes a day; equals by
-/// name. One order for all days keeps a query to as few rollups as serve it.
+/// The rollups, with those first whose segments in `spans` hold the fewest bytes a day, and those of
+/// earlier definitions last; equals by name. One order for all days keeps a query to as few rollups as serve it.
 fn ranked<'a>(spans: &Spans, snapshot: &'a Snapshot, rollups: &[&'a Rollup]) -> Vec<Candidate<'a>> {
     let bounds = spans.hull().day_bounds();
     let ranked = rollups.iter().map(|rollup| {
@@ -227,10 +227,11 @@ fn ranked<'a>(spans: &Spans, snapshot: &'a Snapshot, rollups: &[&'a Rollup]) -> 
         });
         let (count, total) = sizes.fold((0, 0), |(count, sum), size| (count + 1, sum + size));
         // By the day: a rollup isn't cheap for lacking days.
-        (total / u64::max(count, 1), Candidate { rollup, days })
+        let bytes = total / u64::max(count, 1);
+        ((rollup.is_earlier(), bytes), Candidate { rollup, days })
     });
     let mut ranked: Vec<_> = ranked.collect();
-    ranked.sort_by_key(|(bytes, candidate)| (*bytes, candidate.rollup.name()));
+    ranked.sort_by_key(|(rank, candidate)| (*rank, candidate.rollup.name()));
     ranked.into_iter().map(|(_, candidate)| candidate).collect()
 }
 

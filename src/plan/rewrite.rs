@@ -124,7 +124,7 @@ impl Rewriter<'_> {
         let days = self.days_read(&spans);
         let mut derivations: Vec<(&Rollup, Derivation)> = Vec::new();
         let mut refusals = Vec::new();
-        for rollup in self.dataset.rollups() {
+        for rollup in self.dataset.all_rollups() {
             match derive::derive(block, rollup, self.dataset, days)? {
                 Ok(derivation) => derivations.push((rollup, derivation)),
                 Err(refusal) => refusals.push((rollup.name().to_owned(), refusal)),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! dataset.toml
+//! definitions/<hash>.toml                                      what segments were ever built by
 //! batches/<hash of the batch id>.json                          what a caller's batch id stands for
 //! raw/date=2026-01-24/<leaf id>.parquet
 //! raw/date=2026-01-24/c-<generation>-<attempt>-<part>.parquet  compacted rows, live by a manifest alone
@@ -22,6 +23,9 @@ pub(crate) const DATASET_FILE: &str = "dataset.toml";
 
 /// Where a day's manifests are, in its folder.
 pub(super) const MANIFEST_FOLDER: &str = "_m";
+
+/// Where the definitions are that segments were ever built by.
+pub(super) const DEFINITIONS_FOLDER: &str = "definitions";
 
 const PARQUET: &str = ".parquet";
 
@@ -46,13 +50,20 @@ pub(crate) fn leaf_path(day: Day, leaf: &LeafId) -> Path {
 /// Where a rollup's segments are, those of its present definition.
 #[must_use]
 pub(crate) fn segments_prefix(rollup: &Rollup) -> Path {
-    Path::from_iter(["rollups", rollup.name(), rollup.definition_hash()])
+    Path::from_iter(["rollups", rollup.folder(), rollup.definition_hash()])
 }
 
 /// Where that segment is.
 #[must_use]
 pub(crate) fn segment_path(rollup: &Rollup, day: Day, fingerprint: &Fingerprint) -> Path {
     segments_prefix(rollup).join(format!("date={day}")).join(format!("{fingerprint}{PARQUET}"))
+}
+
+/// Where the definition of that text is kept, once segments were built by it.
+#[must_use]
+pub(crate) fn definition_path(text: &str) -> Path {
+    let name = format!("{}.toml", blake3::hash(text.as_bytes()).to_hex());
+    Path::from_iter([DEFINITIONS_FOLDER, &name])
 }
 
 /// Where the claim on a caller's batch id is.

@@ -1,6 +1,7 @@
 //! Floor 2: a root's files. Paths, listing, Parquet files and how one becomes visible; no queries.
 
 mod create;
+mod definitions;
 mod disk;
 mod errors;
 mod files;
@@ -21,6 +22,9 @@ mod root;
 mod staging;
 
 pub(crate) use create::{Creation, create_bytes, create_file};
+pub(crate) use definitions::{
+    keep_definition, list_definitions, read_definition, read_kept_definition, replace_definition,
+};
 pub(crate) use errors::{store_error, store_error_kind};
 pub(crate) use files::{Base, Leaf, LeafDay, LeafKind, SegmentDay, SegmentFile};
 pub(crate) use footer::{
@@ -30,8 +34,8 @@ pub(crate) use footer::{
 pub(crate) use integrity::{check_file, name_damage};
 pub(crate) use kept::Kept;
 pub(crate) use layout::{
-    DATASET_FILE, ManifestTag, claim_path, compacted_name, leaf_path, manifest_path, raw_path,
-    raw_prefix, segment_path, segments_prefix, tag_path,
+    DATASET_FILE, ManifestTag, claim_path, compacted_name, definition_path, leaf_path,
+    manifest_path, raw_path, raw_prefix, segment_path, segments_prefix, tag_path,
 };
 pub(crate) use listing::{list_leaves, list_raw, list_segments, live_days};
 pub(crate) use manifests::{

@@ -12,7 +12,10 @@ use crate::{
 };
 
 pub(super) async fn run(root: &RootArgs, args: &InitArgs) -> Result<ExitCode> {
-    let book = resolve::create(root, args.dataset.as_ref()).await?;
+    let book = match &args.dataset {
+        Some(definition) if args.replace => resolve::redefine(root, definition).await?,
+        definition => resolve::create(root, definition.as_ref()).await?,
+    };
     let rollups: Vec<_> = book.dataset().rollups().iter().map(Rollup::name).collect();
     tell(format_args!(
         "{}: dataset {}, table {}, rollups {}",

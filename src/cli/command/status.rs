@@ -53,12 +53,19 @@ fn print(status: &Status, today: Day) -> Result<()> {
         let current = finished().filter(|state| **state == RollupState::Current).count();
         let missing = finished().filter(|state| **state == RollupState::Missing).count();
         let purged = finished().filter(|state| **state == RollupState::Purged).count();
-        let behind = finished().count() - current - missing - purged;
+        let earlier = finished().filter(|state| **state == RollupState::Earlier).count();
+        let behind = finished().count() - current - missing - purged - earlier;
         let lost = match purged {
             0 => String::new(),
             purged => format!(", {purged} purged before it was there"),
         };
-        say(format_args!("{name}: {current} current, {behind} behind, {missing} missing{lost}"))?;
+        let to_build = match earlier {
+            0 => String::new(),
+            earlier => format!(", {earlier} served by an earlier definition until they are built"),
+        };
+        say(format_args!(
+            "{name}: {current} current, {behind} behind, {missing} missing{to_build}{lost}"
+        ))?;
     }
     if std::io::stdout().is_terminal() && !status.days.is_empty() {
         picture(status, today)?;
@@ -81,6 +88,7 @@ fn day_line(status: &Status, day: &DayStatus) -> String {
     let lacking = status.rollups.iter().zip(&day.states).filter_map(|(name, state)| match state {
         RollupState::Current | RollupState::Purged => None,
         RollupState::Missing => Some(format!("{name} missing")),
+        RollupState::Earlier => Some(format!("{name} of an earlier definition")),
         RollupState::Behind(1) => Some(format!("{name} behind by 1 leaf")),
         RollupState::Behind(leaves) => Some(format!("{name} behind by {leaves} leaves")),
     });
@@ -104,7 +112,7 @@ fn picture(status: &Status, today: Day) -> Result<()> {
             let sign = match found.and_then(|day| day.states.get(at)) {
                 None => '·',
                 Some(RollupState::Current) => '█',
-                Some(RollupState::Behind(_)) => '▒',
+                Some(RollupState::Behind(_) | RollupState::Earlier) => '▒',
                 Some(RollupState::Missing) => '░',
                 Some(RollupState::Purged) => '×',
             };

@@ -1,0 +1,119 @@
+//! A definition that changes: what was built by the old one serves what it can, until the new one's is
+//! built; and where raw rows were purged, for good.
+
+use std::fs;
+
+use tallybook::{DEFAULT_DEFINITION, Question, Route, SampleLog};
+
+use crate::support::{Sandbox, append_days, both, csv, rollup, try_answer};
+
+const LOG: SampleLog = SampleLog { seed: 7, organizations: 4, rows_per_hour: 6 };
+const BY_ORGANIZATION: &str =
+    "SELECT organization_id, sum(cost) AS c, count(*) AS n FROM ai_usage_log GROUP BY 1";
+const LATENCY: &str = "SELECT organization_id, max(latency_ms) AS m FROM ai_usage_log GROUP BY 1";
+
+/// The default definition whose rollups by organization have one more measure, and one that is new.
+fn changed() -> String {
+    let with_measure = DEFAULT_DEFINITION.replace(
+        "dimensions = [\"organization_id\"]\ntable = \"ai_usage_daily_aggregates\"\nmeasures = [",
+        "dimensions = [\"organization_id\"]\ntable = \"ai_usage_daily_aggregates\"\nmeasures = [\n  \
+         \"max(latency_ms) as max_latency_ms\",",
+    );
+    assert_ne!(with_measure, DEFAULT_DEFINITION);
+    with_measure
+        + "\n[[rollup]]\nname = \"models\"\ngrain = \"day\"\ndimensions = [\"model\"]\n\
+           measures = [\"count(*) as calls\", \"sum(cost) as cost\"]\n"
+}
+
+/// Ten days, rolled up; raw rows of the first four purged. Then the definition changes.
+async fn redefined(sandbox: &Sandbox) -> (String, String) {
+    let book = sandbox.book("2026-01-11").await;
+    append_days(&book, &LOG, "2026-01-01", 10, &[5, 14]).await;
+    rollup(&book).await;
+    let expected = csv(&book, BY_ORGANIZATION, Route::Raw).await.0;
+    let models = "SELECT model, count(*) AS n FROM ai_usage_log GROUP BY 1".to_owned();
+    let by_model = csv(&book, &models, Route::Raw).await.0;
+    let options = tallybook::PurgeOptions { older_than_days: 6, dry_run: false };
+    book.purge(&options, |_, _| {}).await.unwrap();
+    let file = sandbox.write("new.toml", changed());
+    sandbox.run(&["init", file.to_str().unwrap()]).failed(6, "init --replace");
+    let ran = sandbox.run(&["init", file.to_str().unwrap(), "--replace"]).ok();
+    assert!(ran.err.contains("models"), "{ran:?}");
+    (expected, by_model)
+}
+
+#[tokio::test]
+async fn earlier_segments_serve_until_there_are_new_ones_and_of_purged_days_for_good() {
+    let sandbox = Sandbox::new();
+    let (expected, by_model) = redefined(&sandbox).await;
+    let book = tallybook::Tallybook::open(sandbox.root().to_str().unwrap()).await.unwrap();
+    let (found, stats) = csv(&book, BY_ORGANIZATION, Route::Auto).await;
+    assert_eq!((found, stats.route), (expected.clone(), "rollup"));
+    let error = try_answer(&book, &Question::sql(LATENCY)).await.unwrap_err();
+    assert!(error.to_string().contains("2026-01-01 to 2026-01-04 were purged"), "{error}");
+    let status = sandbox.run(&["status"]);
+    let progress = "org_daily: 0 current, 0 behind, 0 missing, 6 served by an earlier definition \
+                    until they are built, 4 purged before it was there";
+    assert!(status.code == 1 && status.out.contains(progress), "{}", status.out);
+
+    // Of the purged days the new rollup by model is built of a finer one; another measure of them is
+    // nowhere.
+    let ran = sandbox.run(&["rollup"]).ok();
+    assert!(ran.err.contains("16 segments built, 0 failed"), "{}", ran.err);
+    assert!(ran.err.contains("4 segments have nothing to be built of"), "{}", ran.err);
+    sandbox.run(&["status"]).ok();
+    let models = "SELECT model, count(*) AS n FROM ai_usage_log GROUP BY 1";
+    let (found, stats) = csv(&book, models, Route::Rollup).await;
+    assert_eq!((found, stats.route), (by_model, "rollup"));
+    let (found, stats) = csv(&book, BY_ORGANIZATION, Route::Auto).await;
+    assert_eq!((found, stats.route), (expected.clone(), "rollup"));
+    let later = LATENCY.replace("GROUP", "WHERE date > '2026-01-04' GROUP");
+    let set = ["query", &later, "--set", "rollup.min_span=0", "--stats", "--format", "csv"];
+    assert!(sandbox.run(&set).ok().err.contains("\"route\":\"rollup\""));
+    both(&book, &later).await;
+    sandbox.run(&["verify"]).ok();
+
+    // What the old definition built goes, but for the purged days.
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let gone = sandbox.run(&["gc", "--grace", "1ms"]).ok().out;
+    let segments = gone.lines().filter(|line| line.contains("rollups/org_daily/")).count();
+    assert_eq!(segments, 6, "{gone}");
+    assert_eq!(csv(&book, BY_ORGANIZATION, Route::Auto).await.0, expected);
+}
+
+#[tokio::test]
+async fn a_definition_that_can_not_hold_the_rows_is_refused() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-01-11").await;
+    append_days(&book, &LOG, "2026-01-01", 3, &[5]).await;
+    let stored = fs::read_to_string(sandbox.root().join("dataset.toml")).unwrap();
+    for (from, to, words) in [
+        ("\"input_tokens\", type = \"integer\"", "\"input_tokens\", type = \"text\"", "an integer"),
+        ("{ name = \"project\", type = \"text\" },", "", "column `project`"),
+        ("table = \"ai_usage_log\"", "table = \"calls\"", "table `ai_usage_log`"),
+        (
+            "{ name = \"project\", type = \"text\" }",
+            "{ name = \"project\", type = \"text\", required = true }",
+            "`project`",
+        ),
+    ] {
+        let text = DEFAULT_DEFINITION.replacen(from, to, 1);
+        assert_ne!(text, DEFAULT_DEFINITION);
+        let file = sandbox.write("wrong.toml", text);
+        let ran = sandbox.run(&["init", file.to_str().unwrap(), "--replace"]);
+        assert!(ran.code == 6 || ran.code == 3, "{words} {ran:?}");
+        assert_eq!(fs::read_to_string(sandbox.root().join("dataset.toml")).unwrap(), stored);
+    }
+    // One more column, which the rows that there are don't have.
+    let text = DEFAULT_DEFINITION.replace(
+        "{ name = \"project\", type = \"text\" },",
+        "{ name = \"project\", type = \"text\" },\n  { name = \"region\", type = \"text\" },",
+    );
+    let file = sandbox.write("more.toml", text);
+    sandbox.run(&["init", file.to_str().unwrap(), "--replace"]).ok();
+    let regions = "SELECT region, count(*) AS n FROM ai_usage_log GROUP BY 1";
+    let ran = sandbox.run(&["query", regions, "--format", "csv"]).ok();
+    assert!(ran.out.starts_with("region,n\n,"), "{}", ran.out);
+    sandbox.run(&["rollup", "--compact"]).ok();
+    sandbox.run(&["verify"]).ok();
+}
