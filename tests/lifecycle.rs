@@ -341,6 +341,8 @@ async fn an_erased_user_leaves_purged_days_alone_that_never_named_it() {
     let sandbox = Sandbox::new();
     let book = sandbox.book("2026-01-11").await;
     ten_days(&book).await;
+    let nobody = r#"{"timestamp":"2026-01-05T10:00:00Z","organization_id":"org-000"}"#;
+    append(&book, "nobody's", nobody).await;
     rollup(&book).await;
     let users = "SELECT user_id, count(*) AS n FROM ai_usage_log WHERE user_id IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1";
     let (users, _) = csv(&book, users, Route::Raw).await;
@@ -350,8 +352,13 @@ async fn an_erased_user_leaves_purged_days_alone_that_never_named_it() {
         .to_owned()
         + &format!("'{user}'");
     assert_ne!(csv(&book, &rest, Route::Auto).await.0, "n\n0\n");
+    let others = format!("{BY_USER} HAVING user_id IS DISTINCT FROM '{user}'")
+        .replace("GROUP", "WHERE date > '2026-01-02' GROUP");
+    let (others_before, _) = csv(&book, &others, Route::Auto).await;
+    assert!(others_before.contains("\n,1\n"), "one row is nobody's: {others_before}");
     let (days, dropped) = erase(&book, "user_id", &user).await;
     assert!(days > 0 && dropped.is_empty(), "{days} {dropped:?}");
+    assert_eq!(csv(&book, &others, Route::Auto).await.0, others_before);
     assert_eq!(csv(&book, &rest, Route::Auto).await.0, "n\n0\n");
     csv(&book, BY_MODEL, Route::Auto).await;
     verified(&book).await;

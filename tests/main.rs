@@ -29,6 +29,7 @@ mod lifecycle;
 mod limits;
 mod local_time;
 mod model;
+mod months;
 mod object_stores;
 mod prepared;
 mod readme;

@@ -1,6 +1,9 @@
 //! The whole way on object stores, over HTTP, in both dialects; and on moto where it runs.
 
-use tallybook::{ErrorKind, Question, Route, SampleLog, Settings, SystemClock, Tallybook};
+use tallybook::{
+    CompactOptions, Compaction, ErrorKind, FixedClock, GcOptions, Purge, PurgeOptions, Question,
+    Route, SampleLog, Settings, SystemClock, Tallybook,
+};
 
 use crate::support::{
     append, append_days, book_at, both, csv, day, fake_store::FakeStore, program, rollup, run,
@@ -34,6 +37,42 @@ async fn conforms(location: &str, settings: &Settings) {
     let other_rows = tallybook::Input::bytes("x.ndjson", LOG.hour(day("2026-01-04"), 13));
     let conflict = book.append(vec![other_rows], options).await.unwrap_err();
     assert_eq!(conflict.kind(), ErrorKind::Conflict);
+    lives(&book, location, settings).await;
+}
+
+/// Its files are merged, let go, erased and deleted, and the answers stay.
+async fn lives(book: &Tallybook, location: &str, settings: &Settings) {
+    let sql = "SELECT organization_id, count(*) AS n, sum(cost) AS c FROM ai_usage_log GROUP BY 1";
+    assert_eq!(rollup(book).await, 3);
+    let (expected, _) = both(book, sql).await;
+    let mut compacted = 0;
+    book.compact(&CompactOptions::default(), |_, done| {
+        compacted += usize::from(matches!(done, Compaction::Compacted { .. }));
+    })
+    .await
+    .unwrap();
+    assert_eq!(compacted, 1, "one day has two leaves");
+    assert_eq!(both(book, sql).await.0, expected);
+    let mut purged = 0;
+    let old = PurgeOptions { older_than_days: 8, dry_run: false };
+    book.purge(&old, |_, done| purged += usize::from(matches!(done, Purge::Purged { .. })))
+        .await
+        .unwrap();
+    assert_eq!(purged, 3);
+    let clock = std::sync::Arc::new(FixedClock::noon_of(day("2100-01-01")));
+    let later = Tallybook::open_with(location, settings.clone(), clock).await.unwrap();
+    let mut gone = 0;
+    later.gc(&GcOptions::default(), |_| gone += 1).await.unwrap();
+    // Of the purged days four leaves; of the compacted one, which was purged too, its file, the
+    // manifest before and its tag; and the segments that lacked its late leaf.
+    assert_eq!(gone, 10);
+    let (found, stats) = csv(book, sql, Route::Auto).await;
+    assert_eq!((found, stats.route), (expected.clone(), "rollup"));
+    let columns = [("organization_id".to_owned(), "org-000".to_owned())];
+    Box::pin(book.erase(&columns, false, |_, _| {})).await.unwrap();
+    let others: Vec<_> = expected.lines().filter(|line| !line.starts_with("org-000")).collect();
+    assert_eq!(csv(book, sql, Route::Auto).await.0, others.join("\n") + "\n");
+    assert_eq!(book.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -76,6 +115,19 @@ async fn s3_by_moto() {
     let settings = Settings { store_options: options, ..Settings::default() };
     let root = format!("s3://bucket/{}", std::process::id());
     conforms(&root, &settings).await;
+}
+
+#[tokio::test]
+async fn azure_by_azurite() {
+    let Ok(container) = std::env::var("TALLYBOOK_TEST_AZURITE") else {
+        eprintln!(
+            "SKIPPED: azure_by_azurite: TALLYBOOK_TEST_AZURITE names no container of azurite"
+        );
+        return;
+    };
+    let options = vec![("azure_storage_use_emulator".to_owned(), "true".to_owned())];
+    let settings = Settings { store_options: options, ..Settings::default() };
+    conforms(&format!("az://{container}/{}", std::process::id()), &settings).await;
 }
 
 #[tokio::test]

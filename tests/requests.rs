@@ -11,7 +11,7 @@ use tallybook::{
 use crate::support::{
     answer, book_with, csv, day,
     fake_store::{Answered, FakeStore},
-    rollup,
+    program, rollup, run,
 };
 
 const DEFINITION: &str = r#"
@@ -155,4 +155,64 @@ async fn listings_are_used_again_where_that_is_allowed(store: &FakeStore) {
         assert_eq!(csv(&strict, YEAR, Route::Auto).await.0, "who,v,n\nx,731,731\n");
         assert!(lists(&store.take_answered()) > 0);
     }
+}
+
+/// `TALLYBOOK_LEAVES` leaves of a year, 2,000 unless it says otherwise: what a new process takes that
+/// knows nothing of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_year_of_many_leaves() {
+    let leaves = std::env::var("TALLYBOOK_LEAVES").ok().and_then(|leaves| leaves.parse().ok());
+    let batches = leaves.unwrap_or(2_000_usize).div_ceil(365);
+    let store = FakeStore::start();
+    store.page_as_real_ones();
+    let of_one = DEFINITION.split("[[rollup]]").take(2).collect::<Vec<_>>().join("[[rollup]]");
+    let book = book_with("s3://bucket/many", &of_one, TODAY, store.settings()).await;
+    for batch in 0..batches {
+        let days = (0..365).map(|offset| day("2025-02-10").plus(offset));
+        let lines = days.map(|day| {
+            format!("{{\"at\":\"{day}T05:00:00Z\",\"who\":\"x\",\"what\":\"{batch}\",\"v\":1}}\n")
+        });
+        let lines: String = lines.collect();
+        let options = AppendOptions {
+            batch: Some(BatchId::try_new(format!("{batch}")).unwrap()),
+            ..AppendOptions::default()
+        };
+        book.append(vec![Input::bytes("x.ndjson", lines)], options).await.unwrap();
+    }
+    assert_eq!(rollup(&book).await, 365);
+    let rows = batches * 365;
+    for when in ["as they were appended", "compacted"] {
+        for (args, expected) in [
+            (
+                vec!["query", YEAR, "--format", "csv", "--stats"],
+                format!("who,v,n\nx,{rows},{rows}\n"),
+            ),
+            (vec!["status"], format!("{} rows", grouped(rows))),
+        ] {
+            let mut command = program();
+            command.envs(store.environment()).env("TALLYBOOK_CACHE", "");
+            command.args(["--root", "s3://bucket/many"]).args(&args);
+            store.take_answered();
+            let started = std::time::Instant::now();
+            let ran = run(command, b"").ok();
+            let (took, requests) = (started.elapsed(), store.take_answered().len());
+            assert!(ran.out.contains(&expected), "{ran:?}");
+            eprintln!("{rows} leaves {when}: {} in {took:.2?}, {requests} requests", args[0]);
+        }
+        book.compact(&CompactOptions::default(), |_, _| {}).await.unwrap();
+        let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
+        let later =
+            Tallybook::open_with("s3://bucket/many", store.settings(), clock).await.unwrap();
+        later.gc(&GcOptions::default(), |_| {}).await.unwrap();
+    }
+}
+
+/// With commas, as the program prints numbers.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let ends = (0..digits.len()).map(|at| (digits.len() - at) % 3 == 0 && at > 0);
+    let pairs = digits.chars().zip(ends);
+    pairs.fold(String::new(), |text, (digit, comma)| {
+        text + if comma { "," } else { "" } + &digit.to_string()
+    })
 }

@@ -106,8 +106,8 @@ pub(super) async fn merge_rows(
     sorted(grouped(rows, rollup, bucket, merges(rollup), &[])?, rollup).await
 }
 
-/// The rollup's rows of a segment and of leaves that it lacks, all of whose rows are proven to be of
-/// its day.
+/// The rollup's rows of a segment and of leaves that it lacks, all of whose rows are proven to be
+/// of its day.
 ///
 /// # Errors
 /// DataFusion's, when the plan can't be made.

@@ -8,12 +8,13 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::{
     Built, Proofs, Task,
     finer::is_finer,
+    months::{build_month, month_tasks},
     segment_builder::{FinerSegment, LateLeaves, Site, Source},
     tasks,
 };
 use crate::{
     base::{Clock, Day, Error, Result, Settings, Span},
-    catalog::{Freshness, Snapshot, load},
+    catalog::{Freshness, Serving, Snapshot, load},
     exec::new_session,
     model::{Dataset, Rollup},
     store::{Root, Staging},
@@ -67,14 +68,8 @@ pub(crate) async fn run(
     options: &JobOptions,
     mut report: impl FnMut(&Task<'_>, &Outcome) + Send,
 ) -> Result<()> {
-    let rollups: Vec<&Rollup> = match options.names.as_slice() {
-        [] => dataset.rollups().iter().collect(),
-        names => names.iter().map(|name| dataset.rollup(name)).collect::<Result<_>>()?,
-    };
-    let last = options.to.unwrap_or_else(|| clock.today().plus(-1));
-    let start = options.from.map_or(i64::MIN, Day::start_micros);
-    let span = Span::new(start, last.span().end);
-    let snapshot = load(root, span, dataset.all_rollups()).await?;
+    let (rollups, span) = (rollups_of(dataset, options)?, span_of(options, clock));
+    let snapshot = load(root, span, dataset.all_rollups(), Serving::Days).await?;
     let tasks = tasks(&snapshot, span, &rollups);
     if options.dry_run || tasks.is_empty() {
         for task in &tasks {
@@ -104,6 +99,51 @@ pub(crate) async fn run(
         }
     }
     Ok(())
+}
+
+/// Builds the segments of quiet months that are missing, telling `report` of each: the month's
+/// first day, the rollup, and what became of it.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn run_months(
+    root: &Root,
+    dataset: &Dataset,
+    settings: &Settings,
+    clock: &dyn Clock,
+    options: &JobOptions,
+    mut report: impl FnMut(Day, &Rollup, &Outcome) + Send,
+) -> Result<()> {
+    let (rollups, span) = (rollups_of(dataset, options)?, span_of(options, clock));
+    // What days have now, those just built included.
+    let snapshot = load(root, span, rollups.iter().copied(), Serving::Days).await?;
+    let tasks = month_tasks(root, &snapshot, span, &rollups, clock.now()).await?;
+    if options.dry_run || tasks.is_empty() {
+        for task in &tasks {
+            report(task.month, task.rollup, &Outcome::Planned);
+        }
+        return Ok(());
+    }
+    let staging = Staging::open(root, settings, clock)?;
+    let context = new_session(root, settings)?;
+    let site = Site { root, dataset, context: &context, staging: &staging };
+    for task in tasks {
+        let outcome = build_month(site, &task).await;
+        report(task.month, task.rollup, &outcome);
+    }
+    Ok(())
+}
+
+fn rollups_of<'d>(dataset: &'d Dataset, options: &JobOptions) -> Result<Vec<&'d Rollup>> {
+    match options.names.as_slice() {
+        [] => Ok(dataset.rollups().iter().collect()),
+        names => names.iter().map(|name| dataset.rollup(name)).collect(),
+    }
+}
+
+fn span_of(options: &JobOptions, clock: &dyn Clock) -> Span {
+    let last = options.to.unwrap_or_else(|| clock.today().plus(-1));
+    Span::new(options.from.map_or(i64::MIN, Day::start_micros), last.span().end)
 }
 
 fn bytes_of(day: &[Task<'_>]) -> u64 {

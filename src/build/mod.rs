@@ -5,13 +5,14 @@
 mod finer;
 mod grouping;
 mod job;
+mod months;
 mod proofs;
 mod segment_builder;
 mod tasks;
 
 pub(crate) use grouping::group_rows;
-pub(crate) use job::run;
 pub use job::{JobOptions, Outcome};
+pub(crate) use job::{run, run_months};
 pub(crate) use proofs::Proofs;
 pub use segment_builder::Built;
 pub(crate) use tasks::tasks;

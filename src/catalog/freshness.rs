@@ -27,9 +27,9 @@ pub(crate) enum Freshness {
 ///
 /// A name that says the day's own fingerprint is current, and needs no look inside. Of the others,
 /// with the leaves that each was built from where its footer was read, those serve whose leaves are
-/// all live, and which have all leaves that the day's manifest accounts for: these can't be read one
-/// by one any more. The one that lacks the fewest wins, then the first by name. A segment with a
-/// leaf that is no longer live would count rows that aren't there, and is never used.
+/// all live, and which have all leaves that the day's manifest accounts for: these can't be read
+/// one by one any more. The one that lacks the fewest wins, then the first by name. A segment with
+/// a leaf that is no longer live would count rows that aren't there, and is never used.
 #[must_use]
 pub(crate) fn freshness(
     live: &LeafDay,

@@ -11,11 +11,23 @@ use super::{Freshness, Snapshot, freshness};
 use crate::{
     base::{Day, Error, Result, Span},
     model::{Fingerprint, LeafId, Rollup},
-    store::{LeafDay, Root, SegmentDay, SegmentFile, list_leaves, list_segments, read_account},
+    store::{
+        LeafDay, Period, Root, SegmentDay, SegmentFile, Segments, list_leaves, list_segments,
+        read_account,
+    },
 };
 
 /// Requests under way at once.
 const CONCURRENT_REQUESTS: usize = 32;
+
+/// Which segments serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serving {
+    /// Those of days alone: what others are built of, and purged days are left with.
+    Days,
+    /// A month's in place of its days', where it has all of them as they are now.
+    Months,
+}
 
 /// Lists what touches `span`: raw files, and segments of those rollups.
 ///
@@ -28,12 +40,14 @@ pub(crate) async fn load<'r>(
     root: &Root,
     span: Span,
     rollups: impl IntoIterator<Item = &'r Rollup>,
+    serving: Serving,
 ) -> Result<Snapshot> {
     let Some(bounds) = span.day_bounds() else { return Ok(Snapshot::default()) };
     let rollups: Vec<_> = rollups.into_iter().collect();
     let segments = rollups.iter().map(|rollup| list_segments(root, rollup, bounds));
     let (days, segments) = try_join!(list_leaves(root, bounds), try_join_all(segments))?;
-    let of_rollups = all_serving(root, &rollups, &days, segments).await?;
+    let listed = Listed { bounds, days: &days, serving };
+    let of_rollups = all_serving(root, &rollups, listed, segments).await?;
     Ok(Snapshot::new(days, of_rollups))
 }
 
@@ -46,6 +60,7 @@ pub(crate) async fn load_more<'r>(
     span: Span,
     snapshot: Snapshot,
     rollups: impl IntoIterator<Item = &'r Rollup>,
+    serving: Serving,
 ) -> Result<Snapshot> {
     let Some(bounds) = span.day_bounds() else { return Ok(snapshot) };
     let rollups = rollups.into_iter().filter(|rollup| snapshot.rollup(rollup.name()).is_none());
@@ -53,19 +68,28 @@ pub(crate) async fn load_more<'r>(
     let segments = rollups.iter().map(|rollup| list_segments(root, rollup, bounds));
     let segments = try_join_all(segments).await?;
     let days: Vec<_> = snapshot.live_days().cloned().collect();
-    let of_rollups = all_serving(root, &rollups, &days, segments).await?;
+    let listed = Listed { bounds, days: &days, serving };
+    let of_rollups = all_serving(root, &rollups, listed, segments).await?;
     Ok(snapshot.with(of_rollups))
+}
+
+/// What was listed of raw files, and how segments may serve it.
+#[derive(Clone, Copy)]
+struct Listed<'a> {
+    bounds: (Day, Day),
+    days: &'a [Arc<LeafDay>],
+    serving: Serving,
 }
 
 /// How far each rollup serves each day, by its listed segments.
 async fn all_serving(
     root: &Root,
     rollups: &[&Rollup],
-    days: &[Arc<LeafDay>],
-    segments: Vec<Vec<Arc<SegmentDay>>>,
+    listed: Listed<'_>,
+    segments: Vec<Segments>,
 ) -> Result<BTreeMap<String, BTreeMap<Day, Freshness>>> {
     let serving = rollups.iter().zip(segments);
-    let serving = serving.map(|(rollup, segments)| serving_of(root, rollup, days, segments));
+    let serving = serving.map(|(rollup, segments)| serving_of(root, rollup, listed, segments));
     let names = rollups.iter().map(|rollup| rollup.name().to_owned());
     Ok(names.zip(try_join_all(serving).await?).collect())
 }
@@ -74,15 +98,26 @@ async fn all_serving(
 async fn serving_of(
     root: &Root,
     rollup: &Rollup,
-    days: &[Arc<LeafDay>],
-    listed: Vec<Arc<SegmentDay>>,
+    listed: Listed<'_>,
+    segments: Segments,
 ) -> Result<BTreeMap<Day, Freshness>> {
-    let mut listed = listed.into_iter().peekable();
-    let mut known = Vec::with_capacity(days.len());
+    let mut by_month = BTreeMap::new();
+    if listed.serving == Serving::Months {
+        for month in &segments.months {
+            by_month.extend(days_served(listed, month));
+        }
+    }
+    let mut of_days = segments.days.into_iter().peekable();
+    let mut known = Vec::with_capacity(listed.days.len());
     let mut unsure = Vec::new();
-    for live in days {
-        while listed.next_if(|segments| segments.day < live.day).is_some() {}
-        let Some(segments) = listed.next_if(|segments| segments.day == live.day) else { continue };
+    for live in listed.days {
+        while of_days.next_if(|segments| segments.day < live.day).is_some() {}
+        let found = of_days.next_if(|segments| segments.day == live.day);
+        if let Some(month) = by_month.remove(&live.day) {
+            known.push((live.day, Freshness::Current(month)));
+            continue;
+        }
+        let Some(segments) = found else { continue };
         let unread = segments.segments.iter().map(|segment| (Arc::clone(segment), None));
         match freshness(live, &unread.collect::<Vec<_>>()) {
             Freshness::Missing if live.loose().next().is_none() => {}
@@ -102,6 +137,21 @@ async fn serving_of(
         .buffered(CONCURRENT_REQUESTS);
     known.extend(read.try_collect::<Vec<_>>().await?);
     Ok(known.into_iter().collect())
+}
+
+/// The days that a month's segment serves: all of the month that have rows, or none.
+fn days_served(listed: Listed<'_>, month: &SegmentDay) -> Vec<(Day, Arc<SegmentFile>)> {
+    let Some((first, next)) = Period::Month.around(month.day) else { return Vec::new() };
+    if listed.bounds.0 > first || listed.bounds.1 < next.plus(-1) {
+        return Vec::new();
+    }
+    let in_it = |live: &&Arc<LeafDay>| live.day >= first && live.day < next;
+    let days = || listed.days.iter().filter(in_it).filter(|live| !live.leaves.is_empty());
+    let fingerprint = Fingerprint::of_days(days().map(|live| (live.day, &live.fingerprint)));
+    let segment = month.segments.iter().find(|segment| segment.fingerprint == fingerprint);
+    let serve =
+        |segment: &Arc<SegmentFile>| days().map(|live| (live.day, Arc::clone(segment))).collect();
+    segment.map(serve).unwrap_or_default()
 }
 
 /// The leaves that a segment says it was built from; what it says is checked against its name.

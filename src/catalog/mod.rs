@@ -5,5 +5,5 @@ mod load;
 mod snapshot;
 
 pub(crate) use freshness::{Freshness, freshness};
-pub(crate) use load::{load, load_more};
+pub(crate) use load::{Serving, load, load_more};
 pub(crate) use snapshot::Snapshot;

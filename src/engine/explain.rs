@@ -61,6 +61,9 @@ pub struct SpanExplanation {
     pub rows: Option<i64>,
     /// Their bytes.
     pub bytes: u64,
+    /// The segment that the last of the days is answered from: a month's is one file of many.
+    #[serde(skip)]
+    last: Option<Path>,
 }
 
 /// Whether a rollup could serve.
@@ -147,7 +150,11 @@ fn spans_of(
             let alike = |at: &&usize| spans.get(**at).is_some_and(|span| span.goes_on_as(&found));
             let at = before.iter().chain(&today).find(alike).copied();
             match at.and_then(|at| spans.get_mut(at)) {
+                Some(span) if found.last.is_some() && span.last == found.last => {
+                    span.to = found.to;
+                }
                 Some(span) => {
+                    span.last = found.last;
                     span.to = found.to;
                     span.files += found.files;
                     span.rows = span.rows.zip(found.rows).map(|(a, b)| a + b);
@@ -170,6 +177,10 @@ fn span_of(piece: &Piece, rows_of: impl Fn(&ObjectMeta) -> Option<i64>) -> SpanE
             ("raw".to_owned(), Some(*reason), files)
         }
     };
+    let last = match &piece.source {
+        Source::Segment { segment, .. } => Some(segment.file.location.clone()),
+        Source::Leaves { .. } => None,
+    };
     let reason = reason.map(|reason| match reason {
         RawReason::Late => "late leaves".to_owned(),
         other => other.to_string(),
@@ -182,6 +193,7 @@ fn span_of(piece: &Piece, rows_of: impl Fn(&ObjectMeta) -> Option<i64>) -> SpanE
         files: files.len(),
         rows: files.iter().map(|file| rows_of(file)).sum(),
         bytes: files.iter().map(|file| file.size).sum(),
+        last,
     }
 }
 

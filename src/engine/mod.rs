@@ -5,6 +5,7 @@ mod erase;
 mod explain;
 mod limits;
 mod named_query;
+mod open;
 mod prepared;
 mod purge;
 mod query;

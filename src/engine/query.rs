@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     base::{Error, ErrorKind, Result, Route, Span, Zone},
-    catalog::{Snapshot, load, load_more},
+    catalog::{Serving, Snapshot, load, load_more},
     exec::engine_error,
     model::Rollup,
     plan::{Decision, Rewriter, RouteTaken, is_repeatable, span_needed},
@@ -156,7 +156,7 @@ async fn list_again(book: &Tallybook, known: &Prepared, waited: &mut Duration) -
     let listing = Instant::now();
     let depends = |rollup: &&Rollup| known.rollups.iter().any(|name| name == rollup.name());
     let rollups: Vec<_> = book.dataset().all_rollups().filter(depends).collect();
-    let snapshot = load(&book.root_to_ask(), known.span, rollups).await?;
+    let snapshot = load(&book.root_to_ask(), known.span, rollups, Serving::Months).await?;
     *waited += listing.elapsed();
     Ok(snapshot)
 }
@@ -205,9 +205,16 @@ pub(super) async fn decide(
     let listing = Instant::now();
     let snapshot = match listed {
         Some((listed_span, begun)) if listed_span == span => {
-            load_more(&book.root_to_ask(), span, begun, book.dataset().all_rollups()).await?
+            load_more(
+                &book.root_to_ask(),
+                span,
+                begun,
+                book.dataset().all_rollups(),
+                Serving::Months,
+            )
+            .await?
         }
-        _ => load(&book.root_to_ask(), span, book.dataset().all_rollups()).await?,
+        _ => load(&book.root_to_ask(), span, book.dataset().all_rollups(), Serving::Months).await?,
     };
     let waited = listing.elapsed();
     let (plan, decision) = rewrite(book, route, &snapshot, plan)?;

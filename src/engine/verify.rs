@@ -1,6 +1,6 @@
 //! Recomputing what is derived, and checking what is stored.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use arrow::{
     array::RecordBatch,
@@ -9,13 +9,13 @@ use arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 use datafusion::logical_expr::ident;
-use object_store::ObjectMeta;
+use object_store::{ObjectMeta, path::Path};
 
 use super::Tallybook;
 use crate::{
     base::{Day, Result, Span},
     build::{Proofs, group_rows},
-    catalog::Freshness,
+    catalog::{Freshness, Serving, Snapshot, load},
     exec::{FileTable, engine_error},
     model::{ContentHasher, Rollup},
     store::{
@@ -76,7 +76,7 @@ pub(super) async fn verify(
             }
         }
     }
-    Ok(None)
+    check_months(book, span, &snapshot, report).await
 }
 
 /// The compacted files of a day together against its manifest.
@@ -113,7 +113,7 @@ async fn check_leaf(book: &Tallybook, leaf: &Leaf) -> Result<Verdict> {
                 FileKind::Compacted(account) => {
                     leaf.kind == LeafKind::Compacted && account.date == leaf.day.to_string()
                 }
-                FileKind::Segment(_) => false,
+                FileKind::Segment(_) | FileKind::Month(_) => false,
             };
             if !is_it || footer.content().is_none_or(|content| content.rows != rows) {
                 return Ok(Err(difference(book, &leaf.file, "is not the leaf that its name says")));
@@ -168,12 +168,10 @@ pub(super) async fn check_segment(
     }
     let in_it = |leaf: &&Arc<Leaf>| !late.iter().any(|late| late.id == leaf.id);
     let leaves: Vec<_> = live.leaves.iter().filter(in_it).cloned().collect();
-    let schema = rollup.segment_schema();
-    let (root, context) = (book.root(), book.context());
     let groups = group_rows(
-        root,
+        book.root(),
         book.dataset(),
-        context,
+        book.context(),
         rollup,
         (live.day, &leaves),
         // Nothing is taken from the leaves' own statistics.
@@ -182,20 +180,70 @@ pub(super) async fn check_segment(
     .await?;
     let expected =
         datafusion::physical_plan::common::collect(groups).await.map_err(engine_error)?;
-    let expected = joined(&schema, &expected)?;
-    let keys = rollup.dimensions().iter().map(|column| ident(&column.name));
-    let keys = keys.chain([ident(rollup.bucket_column())]);
-    let stored = FileTable::of_segments(root, rollup, std::slice::from_ref(segment));
-    let stored = context
-        .read_table(Arc::new(stored))
-        .and_then(|rows| rows.sort(keys.map(|key| key.sort(true, false)).collect()))
-        .map_err(engine_error)?;
-    let stored = joined(&schema, &stored.collect().await.map_err(engine_error)?)?;
-    let file = root.full_name(&segment.file.location);
+    let expected = joined(&rollup.segment_schema(), &expected)?;
+    let stored = stored_rows(book, rollup, std::slice::from_ref(segment)).await?;
+    let file = book.root().full_name(&segment.file.location);
     Ok(match first_difference(&expected, &stored) {
         None => Ok(Checked { file, rows }),
         Some(what) => Err(Difference { file, what }),
     })
+}
+
+/// The segments of months against their days'.
+async fn check_months(
+    book: &Tallybook,
+    span: Span,
+    days: &Snapshot,
+    mut report: impl FnMut(&Checked) + Send,
+) -> Result<Option<Difference>> {
+    let rollups = || book.dataset().rollups();
+    let months = load(book.root(), span, rollups(), Serving::Months).await?;
+    for rollup in rollups() {
+        let mut of_month: BTreeMap<&Path, (&Arc<SegmentFile>, Vec<_>)> = BTreeMap::new();
+        for live in days.live(span) {
+            let found = (
+                months.freshness(rollup.name(), live.day),
+                days.freshness(rollup.name(), live.day),
+            );
+            if let (Freshness::Current(month), Freshness::Current(segment)) = found
+                && month != segment
+            {
+                let entry = of_month.entry(&month.file.location);
+                entry.or_insert_with(|| (month, Vec::new())).1.push(Arc::clone(segment));
+            }
+        }
+        for (month, segments) in of_month.into_values() {
+            let rows = match check_file(book.root(), &month.file).await? {
+                Ok((rows, _)) => rows,
+                Err(what) => return Ok(Some(difference(book, &month.file, what))),
+            };
+            let expected = stored_rows(book, rollup, &segments).await?;
+            let stored = stored_rows(book, rollup, std::slice::from_ref(month)).await?;
+            let file = book.root().full_name(&month.file.location);
+            if let Some(what) = first_difference(&expected, &stored) {
+                return Ok(Some(Difference { file, what }));
+            }
+            report(&Checked { file, rows });
+        }
+    }
+    Ok(None)
+}
+
+/// The rows of segments, in their order.
+async fn stored_rows(
+    book: &Tallybook,
+    rollup: &Rollup,
+    segments: &[Arc<SegmentFile>],
+) -> Result<RecordBatch> {
+    let keys = rollup.dimensions().iter().map(|column| ident(&column.name));
+    let keys = keys.chain([ident(rollup.bucket_column())]);
+    let stored = FileTable::of_segments(book.root(), rollup, segments);
+    let stored = book
+        .context()
+        .read_table(Arc::new(stored))
+        .and_then(|rows| rows.sort(keys.map(|key| key.sort(true, false)).collect()))
+        .map_err(engine_error)?;
+    joined(&rollup.segment_schema(), &stored.collect().await.map_err(engine_error)?)
 }
 
 fn difference(book: &Tallybook, file: &ObjectMeta, what: &str) -> Difference {

@@ -11,7 +11,7 @@ use futures::{StreamExt as _, stream};
 use super::rewrite::{Rewrite, Rewritten, Site};
 use crate::{
     base::{Clock, Day, Error, Result, Settings, Span},
-    catalog::{Freshness, Snapshot, load},
+    catalog::{Freshness, Serving, Snapshot, load},
     exec::new_session,
     model::{Dataset, Rollup},
     store::{LeafDay, LeafKind, Root, Staging},
@@ -94,7 +94,7 @@ pub(crate) async fn compact(
     let last = options.to.unwrap_or(yesterday).min(yesterday);
     let start = options.from.map_or(i64::MIN, Day::start_micros);
     let span = Span::new(start, last.span().end);
-    let snapshot = load(root, span, dataset.rollups()).await?;
+    let snapshot = load(root, span, dataset.rollups(), Serving::Days).await?;
     let days: Vec<_> = snapshot.live(span).filter_map(|live| task(live, options)).collect();
     if options.dry_run || days.is_empty() {
         for (task, live) in &days {

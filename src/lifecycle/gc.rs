@@ -1,13 +1,15 @@
 //! Deleting what nothing refers to any more, once that has been so for a grace period.
 //!
-//! 1. A leaf that the newest manifest accounts for; a compacted file or a manifest that it replaced.
+//! 1. A leaf that the newest manifest accounts for; a compacted file or a manifest that it
+//!    replaced.
 //! 2. A compacted file of a later generation than the newest manifest's was left behind by a
-//!    compaction that died, or one that still runs. The next generation is created first, which says
-//!    the same as the last: from then on nobody can refer to that file, however slow he is.
-//! 3. A segment in whose place its rollup has one of exactly the day's leaves; one that lacks leaves
-//!    which can't be read alone any more.
-//! 4. A segment of an earlier definition in whose place the present one has a current one, unless raw
-//!    rows of the day were purged.
+//!    compaction that died, or one that still runs. The next generation is created first, which
+//!    says the same as the last: from then on nobody can refer to that file, however slow he is.
+//! 3. A segment in whose place its rollup has one of exactly the day's leaves; one that lacks
+//!    leaves which can't be read alone any more.
+//! 4. A month's segment whose days have changed.
+//! 5. A segment of an earlier definition in whose place the present one has a current one, unless
+//!    raw rows of the day were purged.
 //!
 //! The grace period counts from when the newer file appeared: every snapshot taken since then
 //! prefers it. A segment that could still serve a day without a current one stays, however old.
@@ -23,10 +25,10 @@ use object_store::ObjectMeta;
 
 use crate::{
     base::{Clock, Day, Error, Result, Settings, Span, step},
-    model::{ContentHasher, Dataset, MANIFEST_FORMAT, Manifest, ManifestState},
+    model::{ContentHasher, Dataset, Fingerprint, MANIFEST_FORMAT, Manifest, ManifestState},
     store::{
-        LeafDay, ManifestTag, RawFolder, Root, SegmentDay, SegmentFile, Staging, check_file,
-        create_manifest, create_tag, delete_file, list_raw, list_segments, live_days,
+        LeafDay, ManifestTag, Period, RawFolder, Root, SegmentDay, SegmentFile, Staging,
+        check_file, create_manifest, create_tag, delete_file, list_raw, list_segments, live_days,
         read_manifest,
     },
 };
@@ -100,7 +102,13 @@ pub(crate) async fn gc(
     // Days that a rollup's present definition serves, by its folder.
     let mut served: HashMap<&str, BTreeSet<Day>> = HashMap::new();
     for rollup in dataset.all_rollups() {
-        let mut segments = list_segments(root, rollup, days).await?.into_iter().peekable();
+        let listed = list_segments(root, rollup, days).await?;
+        for month in &listed.months {
+            for segment in collector.changed_months(month, &live) {
+                collector.delete(&segment.file, &mut report).await?;
+            }
+        }
+        let mut segments = listed.days.into_iter().peekable();
         for live in &live {
             while segments.next_if(|segments| segments.day < live.day).is_some() {}
             let Some(segments) = segments.next_if(|found| found.day == live.day) else { continue };
@@ -219,6 +227,16 @@ impl Collector<'_> {
         let mut manifests = folder.manifests.iter();
         let manifest = manifests.find(|(generation, _)| Some(*generation) == newest);
         manifest.is_some_and(|(_, file)| self.is_old(file))
+    }
+
+    /// The old segments of a month that are of other days than it has now.
+    fn changed_months(&self, month: &SegmentDay, live: &[Arc<LeafDay>]) -> Vec<Arc<SegmentFile>> {
+        let Some((first, next)) = Period::Month.around(month.day) else { return Vec::new() };
+        let days = live.iter().filter(|live| live.day >= first && live.day < next);
+        let days = days.filter(|live| !live.leaves.is_empty());
+        let now = Fingerprint::of_days(days.map(|live| (live.day, &live.fingerprint)));
+        let old = month.segments.iter().filter(|segment| self.is_old(&segment.file));
+        old.filter(|segment| segment.fingerprint != now).cloned().collect()
     }
 
     /// Whether one of them has been the day's current one for the grace period.

@@ -6,8 +6,8 @@
 //!            └ hash, against what the leaves say of themselves     └ hash
 //! ```
 //!
-//! The manifest is the only step that changes what counts, and whoever creates that generation first
-//! wins. Leaves, and what a loser or a crash leaves behind, are deleted much later.
+//! The manifest is the only step that changes what counts, and whoever creates that generation
+//! first wins. Leaves, and what a loser or a crash leaves behind, are deleted much later.
 
 use std::sync::Arc;
 
@@ -61,7 +61,8 @@ pub(super) struct Rewrite<'a> {
     pub(super) live: &'a LeafDay,
     /// The leaves whose rows it takes in.
     pub(super) leaves: Vec<Arc<Leaf>>,
-    /// The rows that it leaves out, if any. What was built of the day before is then of other leaves.
+    /// The rows that it leaves out, if any. What was built of the day before is then of other
+    /// leaves.
     pub(super) without: Option<&'a Expr>,
 }
 

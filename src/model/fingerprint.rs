@@ -5,6 +5,7 @@ use std::{fmt, sync::LazyLock};
 use serde::{Deserialize, Serialize};
 
 use super::{LeafId, leaf::hex_128};
+use crate::base::Day;
 
 /// BLAKE3 over a day's sorted leaf ids: 128 bits in hex. Equal fingerprints mean equal leaves.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,6 +27,18 @@ impl Fingerprint {
         for id in ids {
             hasher.update(id.as_bytes());
             hasher.update(b"\n");
+        }
+        Self(hex_128(&hasher))
+    }
+
+    /// The fingerprint of a month: of its days that have rows, each with its own. Days come in
+    /// order.
+    #[must_use]
+    pub(crate) fn of_days<'a>(days: impl IntoIterator<Item = (Day, &'a Self)>) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 month fingerprint");
+        for (day, fingerprint) in days {
+            hasher.update(&day.epoch_days().to_le_bytes());
+            hasher.update(fingerprint.0.as_bytes());
         }
         Self(hex_128(&hasher))
     }
@@ -52,7 +65,7 @@ impl fmt::Display for Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{base::Day, model::BatchId};
+    use crate::model::BatchId;
 
     #[test]
     fn order_does_not_matter_and_content_does() {

@@ -211,21 +211,27 @@ struct Candidate<'a> {
     days: Option<&'a BTreeMap<Day, Freshness>>,
 }
 
-/// The rollups, with those first whose segments in `spans` hold the fewest bytes a day, and those of
-/// earlier definitions last; equals by name. One order for all days keeps a query to as few rollups as serve it.
+/// The rollups, with those first whose segments in `spans` hold the fewest bytes a day, and those
+/// of earlier definitions last; equals by name. One order for all days keeps a query to as few
+/// rollups as serve it.
 fn ranked<'a>(spans: &Spans, snapshot: &'a Snapshot, rollups: &[&'a Rollup]) -> Vec<Candidate<'a>> {
     let bounds = spans.hull().day_bounds();
     let ranked = rollups.iter().map(|rollup| {
         let days = snapshot.rollup(rollup.name());
         let inside = days.zip(bounds).map(|(days, (first, last))| days.range(first..=last));
         let inside = inside.into_iter().flatten();
-        let sizes = inside.filter_map(|(_, freshness)| match freshness {
-            Freshness::Current(segment) | Freshness::Behind { segment, .. } => {
-                Some(segment.file.size)
-            }
+        let segments = inside.filter_map(|(_, freshness)| match freshness {
+            Freshness::Current(segment) | Freshness::Behind { segment, .. } => Some(segment),
             Freshness::Missing => None,
         });
-        let (count, total) = sizes.fold((0, 0), |(count, sum), size| (count + 1, sum + size));
+        let (mut count, mut total, mut last) = (0, 0, None);
+        for segment in segments {
+            count += 1;
+            // A month's serves days in a row.
+            if last.replace(segment).is_none_or(|last| !Arc::ptr_eq(last, segment)) {
+                total += segment.file.size;
+            }
+        }
         // By the day: a rollup isn't cheap for lacking days.
         let bytes = total / u64::max(count, 1);
         ((rollup.is_earlier(), bytes), Candidate { rollup, days })

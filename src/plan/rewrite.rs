@@ -156,8 +156,8 @@ impl Rewriter<'_> {
         })
     }
 
-    /// Why rollups aren't wanted for that span, if so. A matter of cost, never of the answer; purged
-    /// rows have no other.
+    /// Why rollups aren't wanted for that span, if so. A matter of cost, never of the answer;
+    /// purged rows have no other.
     fn preference(&self, span: Span) -> Option<Refusal> {
         match (self.route, span.length_days()) {
             (Route::Raw, _) => Some(Refusal::RouteRaw),

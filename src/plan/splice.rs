@@ -16,7 +16,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::{
     common::{Column, DFSchema, internal_err},
     error::Result,
@@ -34,10 +34,10 @@ use super::{
     grouping_sets::mapped,
 };
 use crate::{
-    base::{Span, Spans},
+    base::{Grain, Span, Spans},
     exec::into_datafusion,
     model::{Dataset, Rollup},
-    store::{Leaf, SegmentFile},
+    store::{Leaf, Period, SegmentFile},
 };
 
 /// Tables over given files, handed in by whoever can read them.
@@ -80,20 +80,40 @@ impl Splice<'_> {
         Ok(self.same_schema(&plan).map_or(Ok(plan), Err))
     }
 
-    /// A segment that answers its whole day is read in full.
+    /// A segment that answers all of its day, or month, is read in full.
     fn segment_branches(&self, rollup: &Rollup) -> Vec<Branch<Arc<SegmentFile>>> {
         let mut parts = BTreeMap::new();
         for piece in &self.cover.pieces {
             if let Source::Segment { rollup: name, segment, .. } = &piece.source
                 && name == rollup.name()
             {
-                let part = parts.entry(piece.day).or_insert_with(|| (segment, Vec::new()));
-                part.1.push(piece.span);
+                let part = parts.entry(&segment.file.location);
+                let (_, days, spans) = part.or_insert_with(|| (segment, Vec::new(), Vec::new()));
+                days.push(piece.day.span());
+                spans.push(piece.span);
             }
         }
-        let parts = parts.into_iter();
-        let parts = parts.map(|(day, (segment, spans))| (day.span().into(), spans, segment));
-        branches(parts.map(|(wanted, spans, file)| (wanted, spans, Arc::clone(file))))
+        branches(parts.into_values().map(|(segment, days, spans)| {
+            // Its days without pieces have no rows, unless they weren't asked for, or of it.
+            let wanted = match segment.period() {
+                Period::Day => Spans::union_of(days),
+                Period::Month if self.is_all_of_its_month(segment) => Spans::union_of(days),
+                Period::Month => Spans::all(),
+            };
+            (wanted, spans, Arc::clone(segment))
+        }))
+    }
+
+    /// Whether all of the month is asked for, and nothing else answers for a day of it.
+    fn is_all_of_its_month(&self, segment: &SegmentFile) -> bool {
+        let Some((first, next)) = Period::Month.around(segment.day) else { return false };
+        let month = Span::of_days(first, next.plus(-1));
+        let mut pieces = self.cover.pieces.iter();
+        self.cover.spans.within(month).eq([month])
+            && pieces.all(|piece| match &piece.source {
+                Source::Segment { segment: other, .. } if other.file == segment.file => true,
+                _ => !month.contains(piece.day.span()),
+            })
     }
 
     /// A leaf that answers all of its day that is asked for is read in full: the block's own
@@ -123,7 +143,13 @@ impl Splice<'_> {
         let source = self.sources.segments(rollup, &branch.files);
         let mut conjuncts = derivation.conjuncts.clone();
         let bucket = Expr::Column(Column::from_name(rollup.bucket_column()));
-        conjuncts.extend(branch.within.as_ref().map(|spans| within(&bucket, spans)));
+        let first_instant = match rollup.grain() {
+            Grain::Day => {
+                cast(bucket, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
+            }
+            Grain::Hour | Grain::QuarterHour => bucket,
+        };
+        conjuncts.extend(branch.within.as_ref().map(|spans| within(&first_instant, spans)));
         let states = derivation.groups.iter().chain(&derivation.states).cloned();
         joined(rollup.name(), source, conjuncts, &derivation.joins)?
             .project(self.named(states)?)?

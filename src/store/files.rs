@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use object_store::{ObjectMeta, path::Path};
 
-use super::layout::{day_and_name, segment_fingerprint};
+use super::layout::{Period, first_day_and_name, segment_fingerprint};
 use crate::{
     base::Day,
     model::{Fingerprint, LeafId, Manifest},
@@ -27,9 +27,9 @@ pub(super) trait DayFolder: Send + Sync + Sized + 'static {
     /// The folder of those files, which come by path.
     fn of(day: Day, files: Vec<(Self::Name, ObjectMeta)>) -> Self;
 
-    /// The day and the name of a file below `prefix/date=…/`.
-    fn parse_path(prefix: &Path, path: &Path) -> Option<(Day, Self::Name)> {
-        let (day, name) = day_and_name(prefix, path)?;
+    /// The first day and the name of a file below `prefix`, in a folder of such a period.
+    fn parse_path(period: Period, prefix: &Path, path: &Path) -> Option<(Day, Self::Name)> {
+        let (day, name) = first_day_and_name(period, prefix, path)?;
         Some((day, Self::parse(&name)?))
     }
 }
@@ -60,15 +60,24 @@ pub enum LeafKind {
     Purged,
 }
 
-/// A rollup's file for one day.
+/// A rollup's file for one day, or for one month.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentFile {
-    /// Its day.
+    /// Its day, or the month's first.
     pub day: Day,
-    /// The fingerprint of the leaves it was built from.
+    /// The fingerprint of the leaves it was built from; of a month, of its days' fingerprints.
     pub fingerprint: Fingerprint,
     /// Path, size and version.
     pub file: ObjectMeta,
+}
+
+impl SegmentFile {
+    /// Whether it is of a day or of a month, as its path says.
+    pub(crate) fn period(&self) -> Period {
+        let mut folders = self.file.location.parts();
+        let of_month = folders.any(|folder| Period::Month.parse(folder.as_ref()).is_some());
+        if of_month { Period::Month } else { Period::Day }
+    }
 }
 
 /// A day's raw rows: where they are, and the leaves that they came as.
@@ -146,10 +155,10 @@ impl Leaf {
     }
 }
 
-/// A rollup's files of one day, by name.
+/// A rollup's files of one day or month, by name.
 #[derive(Debug)]
 pub(crate) struct SegmentDay {
-    /// The day.
+    /// The day, or the month's first.
     pub day: Day,
     /// The segments.
     pub segments: Vec<Arc<SegmentFile>>,

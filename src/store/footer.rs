@@ -42,6 +42,25 @@ pub(crate) enum FileKind {
     Segment(SegmentFooter),
     /// Raw rows of several leaves.
     Compacted(CompactedFooter),
+    /// A rollup's rows of one month.
+    Month(MonthFooter),
+}
+
+/// A month's segment's account: it has the rows of its days' segments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MonthFooter {
+    /// The rollup's name.
+    pub rollup: String,
+    /// The hash of the rollup's definition.
+    pub definition: String,
+    /// The month, `YYYY-MM-01`.
+    pub month: String,
+    /// The fingerprint of its days' fingerprints.
+    pub fingerprint: Fingerprint,
+    /// How many days with rows it has.
+    pub days: usize,
+    /// Rows of the segment.
+    pub rows_out: u64,
 }
 
 /// A compacted file's account. Which leaves the rows came as, the day's manifest says.
@@ -162,7 +181,7 @@ impl FileFooter {
     pub(crate) const fn leaf(&self) -> Option<&LeafFooter> {
         match &self.kind {
             FileKind::Leaf(leaf) => Some(leaf),
-            FileKind::Segment(_) | FileKind::Compacted(_) => None,
+            FileKind::Segment(_) | FileKind::Compacted(_) | FileKind::Month(_) => None,
         }
     }
 
@@ -172,7 +191,7 @@ impl FileFooter {
         match &self.kind {
             FileKind::Leaf(leaf) => Some(&leaf.content),
             FileKind::Compacted(compacted) => Some(&compacted.content),
-            FileKind::Segment(_) => None,
+            FileKind::Segment(_) | FileKind::Month(_) => None,
         }
     }
 
@@ -181,7 +200,7 @@ impl FileFooter {
     pub(crate) const fn segment(&self) -> Option<&SegmentFooter> {
         match &self.kind {
             FileKind::Segment(segment) => Some(segment),
-            FileKind::Leaf(_) | FileKind::Compacted(_) => None,
+            FileKind::Leaf(_) | FileKind::Compacted(_) | FileKind::Month(_) => None,
         }
     }
 }

@@ -29,8 +29,8 @@ pub(crate) async fn check_file(
     Ok(Ok((rows, Some(footer))))
 }
 
-/// The same error, with the name of the damaged or missing one of the files that were read: decoders
-/// don't know what they decode.
+/// The same error, with the name of the damaged or missing one of the files that were read:
+/// decoders don't know what they decode.
 pub(crate) async fn name_damage<'a>(
     root: &Root,
     error: Error,

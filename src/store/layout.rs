@@ -5,10 +5,11 @@
 //! definitions/<hash>.toml                                      what segments were ever built by
 //! batches/<hash of the batch id>.json                          what a caller's batch id stands for
 //! raw/date=2026-01-24/<leaf id>.parquet
-//! raw/date=2026-01-24/c-<generation>-<attempt>-<part>.parquet  compacted rows, live by a manifest alone
+//! raw/date=2026-01-24/c-<generation>-<attempt>-<part>.parquet  merged rows, live by a manifest
 //! raw/date=2026-01-24/_m/<generation>.json                     the manifest
-//! raw/date=2026-01-24/_m/<generation>-<fingerprint>-<attempt>-<files>.tag   what it says, in a name
+//! raw/date=2026-01-24/_m/<generation>-<fingerprint>-<attempt>-<files>.tag   the same in a name
 //! rollups/<name>/<definition hash>/date=2026-01-24/<fingerprint>.parquet
+//! rollups/<name>/<definition hash>/month=2026-01/<fingerprint>.parquet
 //! ```
 
 use object_store::path::Path;
@@ -57,6 +58,75 @@ pub(crate) fn segments_prefix(rollup: &Rollup) -> Path {
 #[must_use]
 pub(crate) fn segment_path(rollup: &Rollup, day: Day, fingerprint: &Fingerprint) -> Path {
     segments_prefix(rollup).join(format!("date={day}")).join(format!("{fingerprint}{PARQUET}"))
+}
+
+/// Where the segment of the month that begins with that day is.
+#[must_use]
+pub(crate) fn month_path(rollup: &Rollup, month: Day, fingerprint: &Fingerprint) -> Path {
+    segments_prefix(rollup)
+        .join(Period::Month.folder(month))
+        .join(format!("{fingerprint}{PARQUET}"))
+}
+
+/// What a folder of files is of, in its name: `date=2026-01-24` or `month=2026-01`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Period {
+    /// A UTC date.
+    Day,
+    /// A month of UTC dates, which its first day stands for.
+    Month,
+}
+
+impl Period {
+    /// The folder of the period that begins with that day.
+    #[must_use]
+    pub(super) fn folder(self, first: Day) -> String {
+        format!("{}{}", self.label(), self.name(first))
+    }
+
+    /// The period that begins with that day, as people say it: `2026-01-24` or `2026-01`.
+    #[must_use]
+    pub(crate) fn name(self, first: Day) -> String {
+        let date = first.to_string();
+        match self {
+            Self::Day => date,
+            Self::Month => date.get(..date.len() - 3).unwrap_or(&date).to_owned(),
+        }
+    }
+
+    /// What the names of its folders start with.
+    #[must_use]
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Day => "date=",
+            Self::Month => "month=",
+        }
+    }
+
+    /// Whether a file below the prefix is in a folder of such a period.
+    #[must_use]
+    pub(super) fn is_of(self, prefix: &Path, file: &Path) -> bool {
+        first_day_and_name(self, prefix, file).is_some()
+    }
+
+    /// The first day of the period that a folder is of.
+    #[must_use]
+    pub(super) fn parse(self, folder: &str) -> Option<Day> {
+        let date = folder.strip_prefix(self.label())?;
+        match self {
+            Self::Day => date.parse().ok(),
+            Self::Month => format!("{date}-01").parse().ok(),
+        }
+    }
+
+    /// The first day of the period that a day is in, and of the next.
+    #[must_use]
+    pub(crate) fn around(self, day: Day) -> Option<(Day, Day)> {
+        day.period(match self {
+            Self::Day => "day",
+            Self::Month => "month",
+        })
+    }
 }
 
 /// Where the definition of that text is kept, once segments were built by it.
@@ -205,8 +275,18 @@ pub(crate) fn segment_fingerprint(name: &str) -> Option<Fingerprint> {
 /// The day of `<prefix>/date=YYYY-MM-DD/<name>`, and the name, folders and all.
 #[must_use]
 pub(crate) fn day_and_name(prefix: &Path, path: &Path) -> Option<(Day, String)> {
+    first_day_and_name(Period::Day, prefix, path)
+}
+
+/// The first day of the period whose folder below the prefix a file is in, and the file's name.
+#[must_use]
+pub(super) fn first_day_and_name(
+    period: Period,
+    prefix: &Path,
+    path: &Path,
+) -> Option<(Day, String)> {
     let mut parts = path.prefix_match(prefix)?;
-    let day = parts.next()?.as_ref().strip_prefix("date=")?.parse().ok()?;
+    let day = period.parse(parts.next()?.as_ref())?;
     let name: Vec<_> = parts.map(|part| part.as_ref().to_owned()).collect();
     Some((day, name.join("/")))
 }

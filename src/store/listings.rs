@@ -17,9 +17,12 @@ use super::disk::Disk;
 /// The last listings, in memory, and on disk where there is a folder.
 #[derive(Debug)]
 pub(super) struct Listings {
-    memory: Mutex<HashMap<String, (Instant, Arc<Vec<ObjectMeta>>)>>,
+    memory: Mutex<HashMap<String, Made>>,
     disk: Option<Disk>,
 }
+
+/// A listing, and when it was made.
+type Made = (Instant, Arc<Vec<ObjectMeta>>);
 
 /// A file as it was listed.
 #[derive(Serialize, Deserialize)]

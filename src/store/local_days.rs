@@ -15,7 +15,7 @@ use std::{
 
 use object_store::{ObjectMeta, path::Path};
 
-use super::files::DayFolder;
+use super::{files::DayFolder, layout::Period};
 use crate::base::{Day, Error, Result};
 
 /// Longer than any file system's clock stands still.
@@ -27,9 +27,10 @@ const OLD_AFTER: Duration = Duration::from_secs(10);
 /// More days than this are looked up in the folder that they are in, not one by one.
 const LOOKUPS_MAX: i64 = 4_000;
 
-/// What is known of day folders, by the folder that they are in.
+/// What is known of the folders of days, or months, by the folder that they are in.
 #[derive(Debug)]
 pub(super) struct LocalDays<T> {
+    period: Period,
     seen: Mutex<HashMap<PathBuf, Arc<SeenDays<T>>>>,
 }
 
@@ -60,12 +61,6 @@ pub(super) struct Listed<T> {
     pub(super) foreign: Vec<Day>,
 }
 
-impl<T> Default for LocalDays<T> {
-    fn default() -> Self {
-        Self { seen: Mutex::default() }
-    }
-}
-
 impl<T> Clone for SeenDay<T> {
     fn clone(&self) -> Self {
         Self { settled: self.settled.clone(), ..*self }
@@ -73,6 +68,11 @@ impl<T> Clone for SeenDay<T> {
 }
 
 impl<T: DayFolder> LocalDays<T> {
+    /// Nothing is known yet of folders of such periods.
+    pub(super) fn new(period: Period) -> Self {
+        Self { period, seen: Mutex::default() }
+    }
+
     /// The files of the days `first..=last` below `root/prefix/`, by day and name.
     ///
     /// # Errors
@@ -85,17 +85,18 @@ impl<T: DayFolder> LocalDays<T> {
     ) -> Result<Listed<T>> {
         let parent = root.join(prefix.as_ref());
         let days = if first.days_until(last) < LOOKUPS_MAX {
-            (first.epoch_days()..=last.epoch_days()).map(Day::from_epoch_days).collect()
+            periods(self.period, first, last)
         } else {
-            days_in(&parent).map_err(|error| Error::io(parent.display(), error))?
+            days_in(self.period, &parent).map_err(|error| Error::io(parent.display(), error))?
         };
         let seen = self.lock().get(&parent).cloned().unwrap_or_default();
         let mut news = Vec::new();
         let mut listed = Listed { days: Vec::with_capacity(days.len()), foreign: Vec::new() };
         let mut folder = parent.clone();
         for day in days.into_iter().filter(|day| (first..=last).contains(day)) {
-            folder.push(format!("date={day}"));
-            match look(&folder, prefix, day, seen.get(&day), &mut news) {
+            let name = self.period.folder(day);
+            folder.push(&name);
+            match look(&folder, &prefix.clone().join(name), day, seen.get(&day), &mut news) {
                 Ok(Some(files)) => listed.days.push((day, files)),
                 Ok(None) => listed.foreign.push(day),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -148,7 +149,19 @@ fn look<T: DayFolder>(
     Ok(files)
 }
 
-fn days_in(parent: &FilePath) -> io::Result<Vec<Day>> {
+/// The periods that begin among those days.
+fn periods(period: Period, first: Day, last: Day) -> Vec<Day> {
+    let mut found = Vec::new();
+    let mut next = first;
+    while next <= last {
+        let Some((start, after)) = period.around(next) else { break };
+        found.extend((start >= first).then_some(start));
+        next = after;
+    }
+    found
+}
+
+fn days_in(period: Period, parent: &FilePath) -> io::Result<Vec<Day>> {
     let entries = match fs::read_dir(parent) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -156,8 +169,7 @@ fn days_in(parent: &FilePath) -> io::Result<Vec<Day>> {
     let mut days = Vec::new();
     for entry in entries {
         let name = entry?.file_name();
-        let day = name.to_str().and_then(|name| name.strip_prefix("date="));
-        days.extend(day.and_then(|day| day.parse::<Day>().ok()));
+        days.extend(name.to_str().and_then(|name| period.parse(name)));
     }
     days.sort_unstable();
     Ok(days)
@@ -180,12 +192,11 @@ fn modified_of(folder: &FilePath, inner: Option<&str>) -> io::Result<Modified> {
 /// A folder's files; `None` when some of them are another tool's.
 fn read<T: DayFolder>(folder: &FilePath, prefix: &Path, day: Day) -> io::Result<Option<T>> {
     let mut files = Vec::new();
-    let prefix = prefix.clone().join(format!("date={day}"));
-    if !read_names::<T>(folder, &prefix, "", &mut files)? {
+    if !read_names::<T>(folder, prefix, "", &mut files)? {
         return Ok(None);
     }
     if let Some(inner) = T::INNER {
-        match read_names::<T>(&folder.join(inner), &prefix.join(inner), inner, &mut files) {
+        match read_names::<T>(&folder.join(inner), &prefix.clone().join(inner), inner, &mut files) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             read => {
                 read?;

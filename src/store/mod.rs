@@ -28,16 +28,16 @@ pub(crate) use definitions::{
 pub(crate) use errors::{store_error, store_error_kind};
 pub(crate) use files::{Base, Leaf, LeafDay, LeafKind, SegmentDay, SegmentFile};
 pub(crate) use footer::{
-    CompactedFooter, FileFooter, FileKind, LeafFooter, SegmentFooter, read_account, read_body,
-    read_footer, read_metadata,
+    CompactedFooter, FileFooter, FileKind, LeafFooter, MonthFooter, SegmentFooter, read_account,
+    read_body, read_footer, read_metadata,
 };
 pub(crate) use integrity::{check_file, name_damage};
 pub(crate) use kept::Kept;
 pub(crate) use layout::{
-    DATASET_FILE, ManifestTag, claim_path, compacted_name, definition_path, leaf_path,
-    manifest_path, raw_path, raw_prefix, segment_path, segments_prefix, tag_path,
+    DATASET_FILE, ManifestTag, Period, claim_path, compacted_name, definition_path, leaf_path,
+    manifest_path, month_path, raw_path, raw_prefix, segment_path, segments_prefix, tag_path,
 };
-pub(crate) use listing::{list_leaves, list_raw, list_segments, live_days};
+pub(crate) use listing::{Segments, list_leaves, list_raw, list_segments, live_days};
 pub(crate) use manifests::{
     create_manifest, create_tag, delete_file, is_absorbed, leaf_ids, read_manifest,
 };

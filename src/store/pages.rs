@@ -1,4 +1,5 @@
-//! Listing a remote store page by page, with as few requests one after the other as its order allows.
+//! Listing a remote store page by page, with as few requests one after the other as its order
+//! allows.
 
 use std::{fmt, sync::Arc};
 
@@ -30,6 +31,13 @@ pub(super) struct Pages {
     pub(super) meter: Arc<Meter>,
 }
 
+/// What was listed of a folder.
+pub(super) struct Listed {
+    pub(super) files: Vec<ObjectMeta>,
+    /// Whether that is all that comes after the first day's name in the folder: months, too.
+    pub(super) whole: bool,
+}
+
 impl fmt::Debug for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pages").field("root", &self.root).finish_non_exhaustive()
@@ -37,8 +45,8 @@ impl fmt::Debug for Pages {
 }
 
 impl Pages {
-    /// The files below `folder/date=…/` of the days `first..=last`, and perhaps others of the folder;
-    /// in no order.
+    /// The files below `folder/date=…/` of the days `first..=last`, and perhaps others of the
+    /// folder; in no order.
     ///
     /// One request asks for all from the first day on. If that isn't everything, it tells how many
     /// there are a day, and the days that are left are listed at once in stretches of about a page.
@@ -49,12 +57,12 @@ impl Pages {
         &self,
         folder: &Path,
         (first, last): (Day, Day),
-    ) -> Result<Vec<ObjectMeta>> {
+    ) -> Result<Listed> {
         let start = is_named(first).then(|| day_name(folder, first));
         let (page, token) = self.page(format!("{folder}/"), start.clone(), None, None).await?;
         let mut files = page.objects;
         if token.is_none() {
-            return Ok(files);
+            return Ok(Listed { files, whole: true });
         }
         let day_of = |file: &ObjectMeta| day_and_name(folder, &file.location).map(|(day, _)| day);
         let in_order = files.is_sorted_by_key(|file| file.location.as_ref());
@@ -65,8 +73,8 @@ impl Pages {
         let (first, last) = match (is_named(first), is_named(last)) {
             (true, true) => (first, last),
             _ => match self.bounds(folder).await? {
-                Some((least, greatest)) => (first.max(least), last.min(greatest)),
-                None => return Ok(files),
+                Some((from, to)) => (first.max(from), last.min(to)),
+                None => return Ok(Listed { files, whole: false }),
             },
         };
         if !(in_order && started) {
@@ -76,23 +84,24 @@ impl Pages {
                 self.list_all(name.get(..name.len() - 3).unwrap_or(&name).to_owned()).await
             });
             let listed = stream::iter(months).buffer_unordered(CONCURRENT_LISTINGS);
-            return Ok(listed.try_collect::<Vec<_>>().await?.into_iter().flatten().collect());
+            let listed = listed.try_collect::<Vec<_>>().await?;
+            return Ok(Listed { files: listed.into_iter().flatten().collect(), whole: false });
         }
         // Dates come before all other names of a folder that we know.
         let (Some(from), Some(reached)) =
             (files.first().and_then(day_of), files.last().and_then(day_of))
         else {
-            return Ok(files);
+            return Ok(Listed { files, whole: false });
         };
         if reached > last {
-            return Ok(files);
+            return Ok(Listed { files, whole: false });
         }
         let stretches = stretches((from, reached), last);
         files.retain(|file| day_of(file).is_some_and(|day| day < reached));
         let listed = stretches.into_iter().map(|days| self.list_stretch(folder, days));
         let listed = stream::iter(listed).buffer_unordered(CONCURRENT_LISTINGS);
         files.extend(listed.try_collect::<Vec<_>>().await?.into_iter().flatten());
-        Ok(files)
+        Ok(Listed { files, whole: false })
     }
 
     /// The files of those days, of a store that lists in order from where it is told to start.

@@ -14,8 +14,8 @@ use object_store::{
 use url::Url;
 
 use super::{
-    Kept, Meter, RawFolder, SegmentDay, disk::Disk, listings::Listings, local_days::LocalDays,
-    meter::MeteredStore, pages::Pages, remote, store_error,
+    Kept, Meter, Period, RawFolder, SegmentDay, disk::Disk, listings::Listings,
+    local_days::LocalDays, meter::MeteredStore, pages::Pages, remote, store_error,
 };
 use crate::base::{Error, Result, Settings};
 
@@ -32,6 +32,7 @@ pub(crate) struct Root {
     listing_age_max: Duration,
     raw_folders: Arc<LocalDays<RawFolder>>,
     segment_days: Arc<LocalDays<SegmentDay>>,
+    segment_months: Arc<LocalDays<SegmentDay>>,
 }
 
 impl Root {
@@ -95,8 +96,9 @@ impl Root {
             kept: Arc::new(Kept::new(settings.kept_bytes, None)),
             listings: Arc::new(Listings::new(None)),
             listing_age_max: Duration::ZERO,
-            raw_folders: Arc::default(),
-            segment_days: Arc::default(),
+            raw_folders: Arc::new(LocalDays::new(Period::Day)),
+            segment_days: Arc::new(LocalDays::new(Period::Day)),
+            segment_months: Arc::new(LocalDays::new(Period::Month)),
         }
     }
 
@@ -159,6 +161,11 @@ impl Root {
     /// What is known of its folders of segments, if it is on a local disk.
     pub(super) const fn segment_days(&self) -> &Arc<LocalDays<SegmentDay>> {
         &self.segment_days
+    }
+
+    /// What is known of its folders of months' segments, if it is on a local disk.
+    pub(super) const fn segment_months(&self) -> &Arc<LocalDays<SegmentDay>> {
+        &self.segment_months
     }
 
     /// The root as the caller named it.

@@ -117,7 +117,7 @@ impl SimulatedStore {
         }
         match known {
             // What is kept is as old as a store may lag: from one listing to the next.
-            Some(known) => before[known].1 = listed.clone(),
+            Some(known) => before[known].1.clone_from(&listed),
             None => before.push((name, listed.clone())),
         }
         Ok(listed)

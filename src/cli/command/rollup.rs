@@ -12,7 +12,9 @@ use crate::{
         render::{count, size},
         resolve, say, tell,
     },
+    engine::Tallybook,
     lifecycle::CompactOptions,
+    store::Period,
 };
 
 pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> {
@@ -57,6 +59,11 @@ pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> 
             count(no_source)
         ));
     }
+    let months = months(&book, &options, &mut failed).await?;
+    if months > 0 {
+        let done = if args.dry_run { "would be built" } else { "built" };
+        tell(format_args!("{} segments of whole months {done}", count(months)));
+    }
     if let Some(options) = compaction(args) {
         let (days, error) = compact::compact(&book, &options).await?;
         failed.extend(error);
@@ -68,7 +75,36 @@ pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> 
     Ok(failed.first().map_or(ExitCode::SUCCESS, exit::code_of))
 }
 
-/// Which days to compact, if any: with only some rollups built there is nothing to say of the others.
+/// Builds what quiet months lack, and says each; how many were built.
+async fn months(book: &Tallybook, options: &JobOptions, failed: &mut Vec<Error>) -> Result<u64> {
+    let (mut months, mut printed) = (0, Ok(()));
+    book.rollup_months(options, |month, rollup, outcome| {
+        if let Outcome::Failed(error) = outcome {
+            tell(format_args!("tallybook: {error}"));
+            failed.push(Error::new(error.kind(), error.to_string()));
+            return;
+        }
+        months += 1;
+        let subject = format!("{} {}", Period::Month.name(month), rollup.name());
+        if printed.is_ok() {
+            printed = match outcome {
+                Outcome::Built { built, took } => say(format_args!(
+                    "{subject}: {} rows, {}, {} ms",
+                    count(built.rows_out),
+                    size(built.bytes),
+                    took.as_millis()
+                )),
+                _ => say(format_args!("{subject}: missing")),
+            };
+        }
+    })
+    .await?;
+    printed?;
+    Ok(months)
+}
+
+/// Which days to compact, if any: with only some rollups built there is nothing to say of the
+/// others.
 fn compaction(args: &RollupArgs) -> Option<CompactOptions> {
     let files_max = match (args.compact, args.no_compact || !args.name.is_empty()) {
         (true, _) => CompactOptions::default().files_max,

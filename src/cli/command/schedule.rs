@@ -31,17 +31,19 @@ pub(super) fn run(root: &RootArgs, args: &ScheduleArgs) -> Result<ExitCode> {
 }
 
 fn systemd(program: &str, root: &str) -> String {
+    let (program, root) = (systemd_word(program), systemd_word(root));
     format!(
         "\
 # /etc/systemd/system/tallybook-rollup.service
 [Unit]
-Description=Tallybook: build the segments of finished days
+Description=Tallybook: build the segments of finished days, delete what they replaced
 After=network-online.target
 Wants=network-online.target
 
 [Service]
 Type=oneshot
-ExecStart={} --root {} rollup
+ExecStart={program} --root {root} rollup
+ExecStart={program} --root {root} gc
 # Store credentials, if the root needs any.
 EnvironmentFile=-/etc/tallybook.env
 
@@ -57,40 +59,39 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 
-# Then: systemctl enable --now tallybook-rollup.timer",
-        systemd_word(program),
-        systemd_word(root)
+# Then: systemctl enable --now tallybook-rollup.timer"
     )
 }
 
 fn cron(program: &str, root: &str) -> String {
+    let tallybook = format!("{} --root {}", cron_word(program), cron_word(root));
     format!(
-        "# crontab -e; the job finds by itself what earlier nights missed.\nCRON_TZ=UTC\n0 1 * * * {} --root {} rollup",
-        cron_word(program),
-        cron_word(root)
+        "# crontab -e; the job finds by itself what earlier nights missed.\nCRON_TZ=UTC\n0 1 * * * {tallybook} rollup && {tallybook} gc"
     )
 }
 
 fn kubernetes(root: &str, local: bool) -> String {
     let root = json_word(root);
-    let volumes = if local {
-        format!(
+    let (mounts, volumes) = if local {
+        let mounts = format!(
             "
               volumeMounts:
                 - name: root
-                  mountPath: {root}
+                  mountPath: {root}"
+        );
+        let volumes = "
           volumes:
             - name: root
               persistentVolumeClaim:
-                claimName: tallybook"
-        )
+                claimName: tallybook";
+        (mounts, volumes)
     } else {
-        "
+        let secrets = "
               envFrom:
                 - secretRef:
                     name: tallybook-store
-                    optional: true"
-            .to_owned()
+                    optional: true";
+        (secrets.to_owned(), "")
     };
     format!(
         "\
@@ -108,11 +109,15 @@ spec:
       template:
         spec:
           restartPolicy: OnFailure
-          containers:
+          # Your image with the program in it, twice.
+          initContainers:
             - name: rollup
-              # Your image with the program in it.
               image: tallybook
-              args: [\"--root\", {root}, \"rollup\"]{volumes}"
+              args: [\"--root\", {root}, \"rollup\"]{mounts}
+          containers:
+            - name: gc
+              image: tallybook
+              args: [\"--root\", {root}, \"gc\"]{mounts}{volumes}"
     )
 }
 

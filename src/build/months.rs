@@ -1,0 +1,167 @@
+//! Months: when all days of one are current and nothing of it has changed for a while, the rows of
+//! its days' segments in one file, so that a year is a few requests. A day that changes afterwards
+//! makes the month's useless, and its days' serve again: so a month is not built while rows still
+//! come.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arrow::array::RecordBatch;
+use chrono::{DateTime, Utc};
+use datafusion::logical_expr::ident;
+use futures::StreamExt as _;
+
+use super::{Built, Outcome, segment_builder::Site};
+use crate::{
+    base::{Day, Error, Result, Span, step},
+    catalog::{Freshness, Snapshot},
+    exec::{FileTable, engine_error},
+    model::{Fingerprint, Rollup},
+    store::{
+        Creation, FileKind, LeafDay, MonthFooter, Packing, Period, Root, SealedWriter, SegmentFile,
+        create_file, list_segments, month_path, name_damage, read_footer,
+    },
+};
+
+/// How long nothing of a month must have changed.
+const QUIET: Duration = Duration::from_hours(48);
+
+/// A month of a rollup that lacks its segment.
+#[derive(Debug)]
+pub(super) struct MonthTask<'a> {
+    pub(super) rollup: &'a Rollup,
+    /// Its first day.
+    pub(super) month: Day,
+    segments: Vec<Arc<SegmentFile>>,
+    fingerprint: Fingerprint,
+}
+
+/// The quiet months inside `span` that these rollups lack.
+///
+/// # Errors
+/// What listing meets.
+pub(super) async fn month_tasks<'a>(
+    root: &Root,
+    snapshot: &Snapshot,
+    span: Span,
+    rollups: &[&'a Rollup],
+    now: DateTime<Utc>,
+) -> Result<Vec<MonthTask<'a>>> {
+    let live: Vec<_> = snapshot.live(span).collect();
+    let quiet_before = now - QUIET;
+    let mut tasks = Vec::new();
+    for rollup in rollups {
+        let months = live.chunk_by(|a, b| month_of(a.day) == month_of(b.day));
+        let wanted = months.filter_map(|days| task(snapshot, span, rollup, days, quiet_before));
+        let mut wanted: Vec<_> = wanted.collect();
+        let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { continue };
+        let found = list_segments(root, rollup, (first.month, last.month)).await?.months;
+        wanted.retain(|task| {
+            let of_month = found.iter().filter(|month| month.day == task.month);
+            let mut segments = of_month.flat_map(|month| &month.segments);
+            !segments.any(|segment| segment.fingerprint == task.fingerprint)
+        });
+        tasks.extend(wanted);
+    }
+    Ok(tasks)
+}
+
+fn month_of(day: Day) -> Option<(Day, Day)> {
+    Period::Month.around(day)
+}
+
+/// The month of those days, if it is whole, quiet, and worth a file.
+fn task<'a>(
+    snapshot: &Snapshot,
+    span: Span,
+    rollup: &'a Rollup,
+    days: &[&Arc<LeafDay>],
+    quiet_before: DateTime<Utc>,
+) -> Option<MonthTask<'a>> {
+    let (month, next) = month_of(days.first()?.day)?;
+    let whole = Span::of_days(month, next.plus(-1));
+    if days.len() < 2 || !span.contains(whole) || whole.end > quiet_before.timestamp_micros() {
+        return None;
+    }
+    let mut segments = Vec::with_capacity(days.len());
+    for live in days {
+        let Freshness::Current(segment) = snapshot.freshness(rollup.name(), live.day) else {
+            return None;
+        };
+        segments.push(Arc::clone(segment));
+    }
+    let leaves = days.iter().flat_map(|live| live.leaves.iter().map(|leaf| &leaf.file));
+    let mut files = leaves.chain(segments.iter().map(|segment| &segment.file));
+    if files.any(|file| file.last_modified >= quiet_before) {
+        return None;
+    }
+    let fingerprint = Fingerprint::of_days(days.iter().map(|live| (live.day, &live.fingerprint)));
+    Some(MonthTask { rollup, month, segments, fingerprint })
+}
+
+/// Builds the month's segment and makes it visible.
+pub(super) async fn build_month(site: Site<'_>, task: &MonthTask<'_>) -> Outcome {
+    let start = Instant::now();
+    match build(site, task).await {
+        Ok(built) => Outcome::Built { built, took: start.elapsed() },
+        Err(error) => {
+            let month = Period::Month.name(task.month);
+            Outcome::Failed(error.about(format!("rollup `{}`, {month}", task.rollup.name())))
+        }
+    }
+}
+
+async fn build(site: Site<'_>, task: &MonthTask<'_>) -> Result<Built> {
+    let (root, rollup) = (site.root, task.rollup);
+    let order = rollup.dimensions().iter().map(|column| ident(&column.name));
+    let order = order.chain([ident(rollup.bucket_column())]);
+    let order = order.map(|column| column.sort(true, false)).collect();
+    let table = FileTable::of_segments(root, rollup, &task.segments);
+    let rows = site.context.read_table(Arc::new(table)).and_then(|rows| rows.sort(order));
+    let rows = rows.map_err(engine_error)?.execute_stream().await;
+    let mut rows = rows.map_err(engine_error)?;
+    let schema = rollup.segment_schema();
+    let name = format!("{}-{}.parquet", rollup.name(), task.fingerprint);
+    let (path, file) = site.staging.create(&name)?;
+    let mut writer = SealedWriter::try_new(path, file, Arc::clone(&schema), Packing::Quick)?;
+    let mut rows_out = 0;
+    while let Some(batch) = rows.next().await {
+        let batch = match batch.map_err(engine_error) {
+            Ok(batch) => batch,
+            Err(error) => {
+                let files = task.segments.iter().map(|segment| &segment.file);
+                return Err(name_damage(root, error, files).await);
+            }
+        };
+        rows_out += batch.num_rows() as u64;
+        let batch = RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec())
+            .map_err(|error| Error::internal("segment rows").with_source(error))?;
+        writer.write(&batch)?;
+    }
+    let kind = FileKind::Month(MonthFooter {
+        rollup: rollup.name().to_owned(),
+        definition: rollup.definition_hash().to_owned(),
+        month: task.month.to_string(),
+        fingerprint: task.fingerprint.clone(),
+        days: task.segments.len(),
+        rows_out,
+    });
+    let (path, bytes) = writer.finish(kind.clone())?;
+    let target = month_path(rollup, task.month, &task.fingerprint);
+    let judge = || async {
+        match read_footer(root, &target).await? {
+            None => Ok(None),
+            Some(found) if found.kind == kind => Ok(Some(Creation::Same)),
+            Some(_) => {
+                let name = root.full_name(&target);
+                Err(Error::corrupt(format!("{name}: is not the segment that its name says")))
+            }
+        }
+    };
+    step("rollup: month written");
+    let creation = create_file(root, &target, &path, judge).await?;
+    drop(std::fs::remove_file(path));
+    Ok(Built { rows_in: rows_out, rows_out, bytes, creation })
+}
