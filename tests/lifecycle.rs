@@ -441,3 +441,26 @@ async fn append_days_again(book: &Tallybook) {
         append(book, &format!("{day} again"), &LOG.hour(day, 16)).await;
     }
 }
+
+#[tokio::test]
+async fn a_merged_file_that_is_gone_is_an_error_and_never_a_smaller_number() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-01-11").await;
+    ten_days(&book).await;
+    rollup(&book).await;
+    compact(&book).await;
+    gc(sandbox.root().to_str().unwrap(), &Settings::default()).await;
+    let files = sandbox.files("raw/date=2026-01-05");
+    let merged = files.iter().find(|file| file.to_str().unwrap().contains("/c-")).unwrap();
+    fs::remove_file(merged).unwrap();
+    let name = merged.file_name().unwrap().to_str().unwrap();
+    for fresh in [false, true] {
+        let other = sandbox.book("2026-01-11").await;
+        let book = if fresh { &other } else { &book };
+        let error = try_answer(book, &Question::sql(COUNT).by_route(Route::Raw)).await.unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
+        assert_eq!(csv(book, COUNT, Route::Auto).await.1.route, "rollup", "what it doesn't need");
+    }
+    let ran = sandbox.run(&["verify"]);
+    assert_eq!((ran.code, ran.err.contains(name)), (4, true), "{ran:?}");
+}

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use tallybook::{DEFAULT_DEFINITION, Question, Route, SampleLog};
+use tallybook::{CompactOptions, Compaction, DEFAULT_DEFINITION, Question, Route, SampleLog};
 
 use crate::support::{Sandbox, append_days, both, csv, rollup, try_answer};
 
@@ -105,6 +105,7 @@ async fn a_definition_that_can_not_hold_the_rows_is_refused() {
         assert_eq!(fs::read_to_string(sandbox.root().join("dataset.toml")).unwrap(), stored);
     }
     // One more column, which the rows that there are don't have.
+    let of_before = sandbox.book("2026-01-11").await;
     let text = DEFAULT_DEFINITION.replace(
         "{ name = \"project\", type = \"text\" },",
         "{ name = \"project\", type = \"text\" },\n  { name = \"region\", type = \"text\" },",
@@ -114,6 +115,26 @@ async fn a_definition_that_can_not_hold_the_rows_is_refused() {
     let regions = "SELECT region, count(*) AS n FROM ai_usage_log GROUP BY 1";
     let ran = sandbox.run(&["query", regions, "--format", "csv"]).ok();
     assert!(ran.out.starts_with("region,n\n,"), "{}", ran.out);
+    // A process that was started before knows nothing of it, and must not leave it out.
+    for hour in ["07", "08"] {
+        let row = format!(
+            "{{\"timestamp\":\"2026-01-02T{hour}:00:00Z\",\"organization_id\":\"a\",\"region\":\"eu\"}}\n"
+        );
+        sandbox.run_with(&["append"], row.as_bytes()).ok();
+    }
+    rollup(&of_before).await;
+    let mut refused = Vec::new();
+    of_before
+        .compact(&CompactOptions::default(), |task, done| match done {
+            Compaction::Failed(error) => refused.push((task.day.to_string(), error.to_string())),
+            other => panic!("{task:?} {other:?}"),
+        })
+        .await
+        .unwrap();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(refused[0].1.contains("nothing was changed"), "{refused:?}");
     sandbox.run(&["rollup", "--compact"]).ok();
+    let ran = sandbox.run(&["query", regions, "--format", "csv"]).ok();
+    assert!(ran.out.contains("\neu,2\n"), "{}", ran.out);
     sandbox.run(&["verify"]).ok();
 }
