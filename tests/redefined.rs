@@ -53,7 +53,7 @@ async fn earlier_segments_serve_until_there_are_new_ones_and_of_purged_days_for_
     assert!(error.to_string().contains("2026-01-01 to 2026-01-04 were purged"), "{error}");
     let status = sandbox.run(&["status"]);
     let progress = "org_daily: 0 current, 0 behind, 0 missing, 6 served by an earlier definition \
-                    until they are built, 4 purged before it was there";
+                    until they are built, 4 with nothing to be built of: purged";
     assert!(status.code == 1 && status.out.contains(progress), "{}", status.out);
 
     // Of the purged days the new rollup by model is built of a finer one; another measure of them is

@@ -210,7 +210,7 @@ async fn a_year_of_many_leaves() {
 /// With commas, as the program prints numbers.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
-    let ends = (0..digits.len()).map(|at| (digits.len() - at) % 3 == 0 && at > 0);
+    let ends = (0..digits.len()).map(|at| (digits.len() - at).is_multiple_of(3) && at > 0);
     let pairs = digits.chars().zip(ends);
     pairs.fold(String::new(), |text, (digit, comma)| {
         text + if comma { "," } else { "" } + &digit.to_string()

@@ -57,7 +57,7 @@ fn print(status: &Status, today: Day) -> Result<()> {
         let behind = finished().count() - current - missing - purged - earlier;
         let lost = match purged {
             0 => String::new(),
-            purged => format!(", {purged} purged before it was there"),
+            purged => format!(", {purged} with nothing to be built of: purged"),
         };
         let to_build = match earlier {
             0 => String::new(),
