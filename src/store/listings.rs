@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use object_store::{ObjectMeta, path::Path};
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ type Made = (Instant, Arc<Vec<ObjectMeta>>);
 struct Listed {
     path: String,
     bytes: u64,
-    modified: DateTime<Utc>,
+    modified_micros: i64,
     tag: Option<String>,
     version: Option<String>,
 }
@@ -55,7 +55,8 @@ impl Listings {
         let listed: Vec<Listed> = serde_json::from_slice(&stored).ok()?;
         let files = listed.into_iter().map(|file| ObjectMeta {
             location: Path::from(file.path),
-            last_modified: file.modified,
+            last_modified: DateTime::from_timestamp_micros(file.modified_micros)
+                .unwrap_or_default(),
             size: file.bytes,
             e_tag: file.tag,
             version: file.version,
@@ -71,7 +72,7 @@ impl Listings {
         let listed = files.iter().map(|file| Listed {
             path: file.location.to_string(),
             bytes: file.size,
-            modified: file.last_modified,
+            modified_micros: file.last_modified.timestamp_micros(),
             tag: file.e_tag.clone(),
             version: file.version.clone(),
         });
