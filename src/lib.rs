@@ -70,9 +70,9 @@
 //!
 //! 1. A rollup is a hint: an answer never depends on whether one exists.
 //! 2. One snapshot per question.
-//! 3. Only `store::create` makes a file visible, and nothing visible changes; but for the definition,
-//!    which is replaced as a whole. What a day's raw rows are in changes by its next manifest, and
-//!    only `gc` deletes.
+//! 3. Only `store::create` makes a file visible, and nothing visible changes; but for the
+//!    definition, which is replaced as a whole. What a day's raw rows are in changes by its next
+//!    manifest, and only `gc` deletes.
 //! 4. A cover tiles its span: no gap, no overlap. That is checked before a question runs.
 //! 5. Every question that was not rewritten carries its refusals.
 //! 6. Nothing below floor 6 reads the environment or prints, nor the clock but through [`Clock`].
