@@ -171,10 +171,7 @@ fn grouped(
 
 /// The groups in the segments' order.
 async fn sorted(rows: DataFrame, rollup: &Rollup) -> Result<SendableRecordBatchStream> {
-    let order = rollup.dimensions().iter().map(|column| ident(&column.name));
-    let order = order.chain([ident(rollup.bucket_column())]);
-    let order = order.map(|column| column.sort(true, false)).collect();
-    let rows = rows.sort(order).map_err(engine_error)?;
+    let rows = rows.sort(rollup.segment_order()).map_err(engine_error)?;
     rows.execute_stream().await.map_err(engine_error)
 }
 

@@ -10,7 +10,6 @@ use std::{
 
 use arrow::array::RecordBatch;
 use chrono::{DateTime, Utc};
-use datafusion::logical_expr::ident;
 use futures::StreamExt as _;
 
 use super::{Built, Outcome, segment_builder::Site};
@@ -115,11 +114,9 @@ pub(super) async fn build_month(site: Site<'_>, task: &MonthTask<'_>) -> Outcome
 
 async fn build(site: Site<'_>, task: &MonthTask<'_>) -> Result<Built> {
     let (root, rollup) = (site.root, task.rollup);
-    let order = rollup.dimensions().iter().map(|column| ident(&column.name));
-    let order = order.chain([ident(rollup.bucket_column())]);
-    let order = order.map(|column| column.sort(true, false)).collect();
     let table = FileTable::of_segments(root, rollup, &task.segments);
-    let rows = site.context.read_table(Arc::new(table)).and_then(|rows| rows.sort(order));
+    let rows = site.context.read_table(Arc::new(table));
+    let rows = rows.and_then(|rows| rows.sort(rollup.segment_order()));
     let rows = rows.map_err(engine_error)?.execute_stream().await;
     let mut rows = rows.map_err(engine_error)?;
     let schema = rollup.segment_schema();

@@ -235,13 +235,11 @@ async fn stored_rows(
     rollup: &Rollup,
     segments: &[Arc<SegmentFile>],
 ) -> Result<RecordBatch> {
-    let keys = rollup.dimensions().iter().map(|column| ident(&column.name));
-    let keys = keys.chain([ident(rollup.bucket_column())]);
     let stored = FileTable::of_segments(book.root(), rollup, segments);
     let stored = book
         .context()
         .read_table(Arc::new(stored))
-        .and_then(|rows| rows.sort(keys.map(|key| key.sort(true, false)).collect()))
+        .and_then(|rows| rows.sort(rollup.segment_order()))
         .map_err(engine_error)?;
     joined(&rollup.segment_schema(), &stored.collect().await.map_err(engine_error)?)
 }

@@ -158,15 +158,12 @@ async fn segment_rows(
     segment: &Arc<SegmentFile>,
     which: Expr,
 ) -> Result<datafusion::execution::SendableRecordBatchStream> {
-    let order = rollup.dimensions().iter().map(|column| ident(&column.name));
-    let order = order.chain([ident(rollup.bucket_column())]);
-    let order = order.map(|column| column.sort(true, false)).collect();
     let table = FileTable::of_segments(site.root, rollup, std::slice::from_ref(segment));
     let rows = site
         .context
         .read_table(Arc::new(table))
         .and_then(|rows| rows.filter(which))
-        .and_then(|rows| rows.sort(order))
+        .and_then(|rows| rows.sort(rollup.segment_order()))
         .map_err(engine_error)?;
     rows.execute_stream().await.map_err(engine_error)
 }

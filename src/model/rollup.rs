@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use datafusion::logical_expr::{Expr, ident};
+use datafusion::logical_expr::{Expr, SortExpr, ident};
 
 use super::{Column, ColumnType, DATE_COLUMN, Dataset, Expression, Measure, StoredState};
 use crate::base::Grain;
@@ -169,6 +169,14 @@ impl Rollup {
         Arc::new(Schema::new(
             std::iter::once(bucket).chain(dimensions).chain(states).collect::<Vec<_>>(),
         ))
+    }
+
+    /// The order of its segments' rows: by dimensions, then bucket, NULLs last.
+    #[must_use]
+    pub(crate) fn segment_order(&self) -> Vec<SortExpr> {
+        let keys = self.dimensions.iter().map(|column| ident(&column.name));
+        let keys = keys.chain([ident(self.bucket_column())]);
+        keys.map(|key| key.sort(true, false)).collect()
     }
 
     /// The states that the measures need, each once, in a fixed order.
