@@ -30,7 +30,7 @@ pub(super) trait DayFolder: Send + Sync + Sized + 'static {
     /// The first day and the name of a file below `prefix`, in a folder of such a period.
     fn parse_path(period: Period, prefix: &Path, path: &Path) -> Option<(Day, Self::Name)> {
         let (day, name) = first_day_and_name(period, prefix, path)?;
-        Some((day, Self::parse(&name)?))
+        Some((day, Self::parse(name)?))
     }
 }
 

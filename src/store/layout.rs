@@ -274,21 +274,21 @@ pub(crate) fn segment_fingerprint(name: &str) -> Option<Fingerprint> {
 
 /// The day of `<prefix>/date=YYYY-MM-DD/<name>`, and the name, folders and all.
 #[must_use]
-pub(crate) fn day_and_name(prefix: &Path, path: &Path) -> Option<(Day, String)> {
+pub(crate) fn day_and_name<'p>(prefix: &Path, path: &'p Path) -> Option<(Day, &'p str)> {
     first_day_and_name(Period::Day, prefix, path)
 }
 
-/// The first day of the period whose folder below the prefix a file is in, and the file's name.
+/// The first day of the period whose folder below the prefix a file is in, and the file's name;
+/// empty for the folder itself.
 #[must_use]
-pub(super) fn first_day_and_name(
+pub(super) fn first_day_and_name<'p>(
     period: Period,
     prefix: &Path,
-    path: &Path,
-) -> Option<(Day, String)> {
-    let mut parts = path.prefix_match(prefix)?;
-    let day = period.parse(parts.next()?.as_ref())?;
-    let name: Vec<_> = parts.map(|part| part.as_ref().to_owned()).collect();
-    Some((day, name.join("/")))
+    path: &'p Path,
+) -> Option<(Day, &'p str)> {
+    let below = path.as_ref().strip_prefix(prefix.as_ref())?.strip_prefix('/')?;
+    let (folder, name) = below.split_once('/').unwrap_or((below, ""));
+    Some((period.parse(folder)?, name))
 }
 
 #[cfg(test)]
@@ -296,8 +296,9 @@ mod tests {
     use super::*;
 
     fn raw_name(path: &str) -> Option<RawName> {
-        let (_, name) = day_and_name(&raw_prefix(), &Path::from(path))?;
-        RawName::parse(&name)
+        let path = Path::from(path);
+        let (_, name) = day_and_name(&raw_prefix(), &path)?;
+        RawName::parse(name)
     }
 
     #[test]
@@ -308,7 +309,7 @@ mod tests {
         assert_eq!(path.as_ref(), format!("raw/date=2026-01-24/{leaf}.parquet"));
         assert_eq!(raw_name(path.as_ref()), Some(RawName::Leaf(leaf.to_string())));
         let (found, name) = day_and_name(&raw_prefix(), &path).unwrap();
-        assert_eq!((found, name), (day, format!("{leaf}.parquet")));
+        assert_eq!((found, name), (day, format!("{leaf}.parquet").as_str()));
 
         let attempt = "0123456789abcdef".to_owned();
         let path = raw_path(day, &compacted_name(7, &attempt, 12));

@@ -202,7 +202,11 @@ impl Pages {
     }
 
     fn relative(&self, path: &Path) -> Option<Path> {
-        Some(path.prefix_match(&self.root)?.collect())
+        if self.root.as_ref().is_empty() {
+            return Some(path.clone());
+        }
+        let below = path.as_ref().strip_prefix(self.root.as_ref())?.strip_prefix('/')?;
+        Path::parse(below).ok()
     }
 }
 
