@@ -6,7 +6,10 @@ use tallybook::{
 };
 
 use crate::support::{
-    append, append_days, book_at, both, csv, day, fake_store::FakeStore, program, rollup, run,
+    append, append_days, book_at, both, csv, day,
+    fake_store::FakeStore,
+    life::{answers, compact, erase, gc, purge, verified},
+    program, rollup, run,
 };
 
 const LOG: SampleLog = SampleLog { seed: 11, organizations: 5, rows_per_hour: 4 };
@@ -205,4 +208,38 @@ async fn one_question_lists_once() {
     let opened =
         store.log()[before..].iter().filter(|(_, path)| path.ends_with(".parquet")).count();
     assert!(opened > 0 && sent <= 8, "{sent} requests, {opened} of files");
+}
+
+/// The whole life of a root on a store over HTTP, and without its conveniences.
+#[tokio::test]
+async fn a_root_on_a_store_lives_the_same() {
+    let store = FakeStore::start();
+    for (location, settings) in
+        [("s3://bucket/a", store.settings()), ("gs://bucket/b", store.settings())]
+    {
+        let book = book_at(location, "2026-01-11", settings.clone()).await;
+        append_days(&book, &LOG, "2026-01-01", 10, &[3]).await;
+        append_days_again(&book).await;
+        rollup(&book).await;
+        let expected = answers(&book, Route::Raw).await;
+        assert_eq!(compact(&book).await, 10);
+        assert_eq!(answers(&book, Route::Raw).await, expected);
+        purge(&book, 8).await;
+        assert_eq!(answers(&book, Route::Auto).await, expected);
+        gc(location, &settings).await;
+        let fresh = book_at(location, "2026-01-11", settings.clone()).await;
+        assert_eq!(answers(&fresh, Route::Auto).await, expected);
+        erase(&fresh, "organization_id", "org-002").await;
+        gc(location, &settings).await;
+        let of = "SELECT count(*) AS n FROM ai_usage_log WHERE organization_id = 'org-002'";
+        assert_eq!(csv(&book, of, Route::Auto).await.0, "n\n0\n");
+        verified(&book).await;
+    }
+}
+
+async fn append_days_again(book: &Tallybook) {
+    for offset in 0..10 {
+        let day = day("2026-01-01").plus(offset);
+        append(book, &format!("{day} again"), &LOG.hour(day, 16)).await;
+    }
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use tallybook::{CompactOptions, Compaction, DEFAULT_DEFINITION, Question, Route, SampleLog};
 
-use crate::support::{Sandbox, append_days, both, csv, rollup, try_answer};
+use crate::support::{Sandbox, append, append_days, both, csv, day, rollup, try_answer};
 
 const LOG: SampleLog = SampleLog { seed: 7, organizations: 4, rows_per_hour: 6 };
 const BY_ORGANIZATION: &str =
@@ -79,6 +79,32 @@ async fn earlier_segments_serve_until_there_are_new_ones_and_of_purged_days_for_
     let segments = gone.lines().filter(|line| line.contains("rollups/org_daily/")).count();
     assert_eq!(segments, 6, "{gone}");
     assert_eq!(csv(&book, BY_ORGANIZATION, Route::Auto).await.0, expected);
+}
+
+/// What is left of purged rows under the old definition takes late rows in, too.
+#[tokio::test]
+async fn late_rows_of_purged_days_are_added_to_what_an_earlier_definition_left() {
+    let sandbox = Sandbox::new();
+    redefined(&sandbox).await;
+    let book = tallybook::Tallybook::open(sandbox.root().to_str().unwrap()).await.unwrap();
+    append(&book, "late", &LOG.hour(day("2026-01-02"), 20)).await;
+    let (expected, _) = csv(&book, BY_ORGANIZATION, Route::Auto).await;
+    let waits = sandbox.run(&["purge", "--older-than", "0d"]).ok();
+    assert!(
+        waits.err.contains("2026-01-02: stays until") && waits.err.contains("org_daily@"),
+        "{waits:?}"
+    );
+    sandbox.run(&["rollup"]).ok();
+    assert_eq!(csv(&book, BY_ORGANIZATION, Route::Rollup).await.0, expected);
+    sandbox.run(&["purge", "--older-than", "0d"]).ok();
+    // It is the only one left that tells organizations.
+    for file in sandbox.files("rollups/org_hourly") {
+        if file.parent().unwrap().ends_with("date=2026-01-02") {
+            fs::remove_file(file).unwrap();
+        }
+    }
+    assert_eq!(csv(&book, BY_ORGANIZATION, Route::Auto).await.0, expected);
+    sandbox.run(&["verify"]).ok();
 }
 
 #[tokio::test]

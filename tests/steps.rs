@@ -133,12 +133,8 @@ fn a_process_that_dies_at_any_step_loses_nothing() {
     let deaths = deaths.into_inner().unwrap();
     let total: usize = deaths.values().sum();
     eprintln!("{total} deaths at {} steps: {deaths:?}", steps.len());
-    // Only for what a slow or dead compaction leaves behind, for a definition that is replaced, and
-    // for months of which nothing changed in two days.
+    // Only for what a slow or dead compaction leaves behind, and for a definition that is replaced.
     let never: Vec<_> =
         deaths.iter().filter(|(_, died)| **died == 0).map(|(step, _)| *step).collect();
-    assert_eq!(
-        never,
-        ["gc: generation closed", "init: old definition kept", "rollup: month written"]
-    );
+    assert_eq!(never, ["gc: generation closed", "init: old definition kept"]);
 }

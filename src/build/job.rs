@@ -9,13 +9,13 @@ use super::{
     Built, Proofs, Task,
     finer::is_finer,
     months::{build_month, month_tasks},
-    segment_builder::{FinerSegment, LateLeaves, Site, Source},
+    segment_builder::{FinerSegment, LateLeaves, Source, build},
     tasks,
 };
 use crate::{
     base::{Clock, Day, Error, Result, Settings, Span},
     catalog::{Freshness, Serving, Snapshot, load},
-    exec::new_session,
+    exec::{Site, new_session},
     model::{Dataset, Rollup},
     store::{Root, Staging},
 };
@@ -70,7 +70,9 @@ pub(crate) async fn run(
 ) -> Result<()> {
     let (rollups, span) = (rollups_of(dataset, options)?, span_of(options, clock));
     let snapshot = load(root, span, dataset.all_rollups(), Serving::Days).await?;
-    let tasks = tasks(&snapshot, span, &rollups);
+    let earlier = dataset.all_rollups().filter(|rollup| rollup.is_earlier());
+    let earlier = earlier.filter(|_| options.names.is_empty());
+    let tasks = tasks(&snapshot, span, &rollups.into_iter().chain(earlier).collect::<Vec<_>>());
     if options.dry_run || tasks.is_empty() {
         for task in &tasks {
             report(task, &Outcome::Planned);
@@ -195,14 +197,14 @@ async fn build_task(
     let purged = task.live.is_purged();
     for finer in there.iter().rev().filter(|other| is_finer(other, task.rollup, purged)) {
         if let Some(finer) = FinerSegment::find(site.root, finer, task).await {
-            return site.build(task, Source::Finer(finer)).await.map(Some);
+            return build(site, task, Source::Finer(finer)).await.map(Some);
         }
     }
     if purged {
         let Freshness::Behind { segment, late } = &task.freshness else { return Ok(None) };
         let late = LateLeaves::read(site, segment, late).await?;
-        return site.build(task, Source::Late(late)).await.map(Some);
+        return build(site, task, Source::Late(late)).await.map(Some);
     }
     let read = || Proofs::of(site.root, site.dataset, site.context, &task.live.leaves);
-    site.build(task, Source::Leaves(proofs.get_or_try_init(read).await?)).await.map(Some)
+    build(site, task, Source::Leaves(proofs.get_or_try_init(read).await?)).await.map(Some)
 }

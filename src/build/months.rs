@@ -8,19 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arrow::array::RecordBatch;
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 
-use super::{Built, Outcome, segment_builder::Site};
+use super::{Built, Outcome};
 use crate::{
-    base::{Day, Error, Result, Span, step},
+    base::{Day, Result, Span},
     catalog::{Freshness, Snapshot},
-    exec::{FileTable, engine_error},
+    exec::{FileTable, Site, engine_error},
     model::{Fingerprint, Rollup},
     store::{
-        Creation, FileKind, LeafDay, MonthFooter, Packing, Period, Root, SealedWriter, SegmentFile,
-        create_file, list_segments, month_path, name_damage, read_footer,
+        FileKind, LeafDay, MonthFooter, Period, Root, SegmentFile, SegmentWriter, list_segments,
+        month_path, name_damage,
     },
 };
 
@@ -119,11 +118,7 @@ async fn build(site: Site<'_>, task: &MonthTask<'_>) -> Result<Built> {
     let rows = rows.and_then(|rows| rows.sort(rollup.segment_order()));
     let rows = rows.map_err(engine_error)?.execute_stream().await;
     let mut rows = rows.map_err(engine_error)?;
-    let schema = rollup.segment_schema();
-    let name = format!("{}-{}.parquet", rollup.name(), task.fingerprint);
-    let (path, file) = site.staging.create(&name)?;
-    let mut writer = SealedWriter::try_new(path, file, Arc::clone(&schema), Packing::Quick)?;
-    let mut rows_out = 0;
+    let mut writer = SegmentWriter::try_new(site.staging, rollup, task.fingerprint.as_str())?;
     while let Some(batch) = rows.next().await {
         let batch = match batch.map_err(engine_error) {
             Ok(batch) => batch,
@@ -132,11 +127,9 @@ async fn build(site: Site<'_>, task: &MonthTask<'_>) -> Result<Built> {
                 return Err(name_damage(root, error, files).await);
             }
         };
-        rows_out += batch.num_rows() as u64;
-        let batch = RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec())
-            .map_err(|error| Error::internal("segment rows").with_source(error))?;
-        writer.write(&batch)?;
+        writer = writer.write(&batch).await?;
     }
+    let rows_out = writer.rows();
     let kind = FileKind::Month(MonthFooter {
         rollup: rollup.name().to_owned(),
         definition: rollup.definition_hash().to_owned(),
@@ -145,20 +138,7 @@ async fn build(site: Site<'_>, task: &MonthTask<'_>) -> Result<Built> {
         days: task.segments.len(),
         rows_out,
     });
-    let (path, bytes) = writer.finish(kind.clone())?;
     let target = month_path(rollup, task.month, &task.fingerprint);
-    let judge = || async {
-        match read_footer(root, &target).await? {
-            None => Ok(None),
-            Some(found) if found.kind == kind => Ok(Some(Creation::Same)),
-            Some(_) => {
-                let name = root.full_name(&target);
-                Err(Error::corrupt(format!("{name}: is not the segment that its name says")))
-            }
-        }
-    };
-    step("rollup: month written");
-    let creation = create_file(root, &target, &path, judge).await?;
-    drop(std::fs::remove_file(path));
+    let (creation, bytes) = writer.publish(root, &target, kind).await?;
     Ok(Built { rows_in: rows_out, rows_out, bytes, creation })
 }

@@ -6,7 +6,7 @@ use arrow::{
     array::{AsArray, RecordBatch},
     datatypes::{Int64Type, TimestampMicrosecondType},
 };
-use datafusion::{execution::SendableRecordBatchStream, prelude::SessionContext};
+use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt as _;
 use object_store::ObjectMeta;
 
@@ -15,13 +15,12 @@ use super::{
     grouping::{GROUP_FIRST, GROUP_LAST, GROUP_ROWS, add_rows, group_rows, merge_rows},
 };
 use crate::{
-    base::{Day, Error, Result, step},
-    exec::engine_error,
+    base::{Day, Error, Result},
+    exec::{Site, engine_error},
     model::{Dataset, Rollup},
     store::{
-        Creation, FileFooter, FileKind, Leaf, Packing, Root, SealedWriter, SegmentFile,
-        SegmentFooter, Staging, check_file, create_file, leaf_ids, name_damage, read_footer,
-        read_metadata, segment_path,
+        Creation, FileFooter, FileKind, Leaf, Root, SegmentFile, SegmentFooter, SegmentWriter,
+        check_file, leaf_ids, name_damage, read_metadata, segment_path,
     },
 };
 
@@ -113,97 +112,59 @@ impl<'s> FinerSegment<'s> {
     }
 }
 
-/// Where segments are built.
-#[derive(Clone, Copy)]
-pub(super) struct Site<'a> {
-    pub(super) root: &'a Root,
-    pub(super) dataset: &'a Dataset,
-    pub(super) context: &'a SessionContext,
-    pub(super) staging: &'a Staging,
-}
-
-impl Site<'_> {
-    /// Builds the task's segment and makes it visible.
-    ///
-    /// # Errors
-    /// `Corrupt` naming an unreadable leaf, `Invalid` when a sum overflows, `Limit` without memory,
-    /// `Unavailable` when disk or store refuse.
-    pub(super) async fn build(self, task: &Task<'_>, source: Source<'_>) -> Result<Built> {
-        let root = self.root;
-        let ids = leaf_ids(root, &task.live).await?;
-        let mut footer = SegmentFooter::new(task.rollup, task.day, ids);
-        let mut groups = self.groups(task, &source).await?;
-        let schema = task.rollup.segment_schema();
-        let name = format!("{}-{}.parquet", task.rollup.name(), footer.fingerprint);
-        let (path, file) = self.staging.create(&name)?;
-        let mut writer = SealedWriter::try_new(path, file, Arc::clone(&schema), Packing::Quick)?;
-        while let Some(batch) = groups.next().await {
-            let batch = match batch.map_err(engine_error) {
-                Ok(batch) => batch,
-                Err(error) => return Err(name_damage(root, error, files(task, &source)).await),
-            };
-            if let Source::Leaves(_) = source {
-                footer.rows_in += check_rows(self.dataset, task.day, &batch)?;
-            }
-            footer.rows_out += batch.num_rows() as u64;
-            let columns = batch.columns().iter().take(schema.fields().len()).cloned().collect();
-            let rows = RecordBatch::try_new(Arc::clone(&schema), columns)
-                .map_err(|error| Error::internal("segment rows").with_source(error))?;
-            writer = encode(move || writer.write(&rows).map(|()| writer)).await?;
-        }
-        match source {
-            Source::Leaves(_) => {}
-            Source::Finer(finer) => footer.rows_in = finer.rows_in,
-            Source::Late(late) => footer.rows_in = late.rows_in,
-        }
-        let (rows_in, rows_out) = (footer.rows_in, footer.rows_out);
-        let target = segment_path(task.rollup, task.day, &footer.fingerprint);
-        let kind = FileKind::Segment(footer.clone());
-        let (path, bytes) = encode(move || writer.finish(kind)).await?;
-        let judge = || async {
-            let Some(found) = read_footer(root, &target).await? else { return Ok(None) };
-            // Another builder's segment of the same leaves holds the same rows.
-            match found.segment() {
-                Some(segment) if *segment == footer => Ok(Some(Creation::Same)),
-                _ => Err(Error::corrupt(format!(
-                    "{}: is not the segment that its name says",
-                    root.full_name(&target)
-                ))),
-            }
+/// Builds the task's segment and makes it visible.
+///
+/// # Errors
+/// `Corrupt` naming an unreadable leaf, `Invalid` when a sum overflows, `Limit` without memory,
+/// `Unavailable` when disk or store refuse.
+pub(super) async fn build(site: Site<'_>, task: &Task<'_>, source: Source<'_>) -> Result<Built> {
+    let root = site.root;
+    let ids = leaf_ids(root, &task.live).await?;
+    let mut footer = SegmentFooter::new(task.rollup, task.day, ids);
+    let mut groups = groups(site, task, &source).await?;
+    let mut writer =
+        SegmentWriter::try_new(site.staging, task.rollup, footer.fingerprint.as_str())?;
+    while let Some(batch) = groups.next().await {
+        let batch = match batch.map_err(engine_error) {
+            Ok(batch) => batch,
+            Err(error) => return Err(name_damage(root, error, files(task, &source)).await),
         };
-        step("rollup: segment written");
-        let creation = create_file(root, &target, &path, judge).await?;
-        step("rollup: segment created");
-        drop(std::fs::remove_file(path));
-        Ok(Built { rows_in, rows_out, bytes, creation })
-    }
-
-    async fn groups(
-        self,
-        task: &Task<'_>,
-        source: &Source<'_>,
-    ) -> Result<SendableRecordBatchStream> {
-        match source {
-            Source::Leaves(proofs) => {
-                let rows = (task.day, task.live.leaves.as_slice());
-                group_rows(self.root, self.dataset, self.context, task.rollup, rows, proofs).await
-            }
-            Source::Finer(finer) => {
-                merge_rows(self.root, self.context, task.rollup, finer.rollup, &finer.segment).await
-            }
-            Source::Late(late) => {
-                let added = (late.leaves, &late.proofs);
-                let (dataset, context) = (self.dataset, self.context);
-                add_rows(self.root, dataset, context, task.rollup, late.segment, added).await
-            }
+        if let Source::Leaves(_) = source {
+            footer.rows_in += check_rows(site.dataset, task.day, &batch)?;
         }
+        writer = writer.write(&batch).await?;
     }
+    match source {
+        Source::Leaves(_) => {}
+        Source::Finer(finer) => footer.rows_in = finer.rows_in,
+        Source::Late(late) => footer.rows_in = late.rows_in,
+    }
+    footer.rows_out = writer.rows();
+    let (rows_in, rows_out) = (footer.rows_in, footer.rows_out);
+    let target = segment_path(task.rollup, task.day, &footer.fingerprint);
+    let (creation, bytes) = writer.publish(root, &target, FileKind::Segment(footer)).await?;
+    Ok(Built { rows_in, rows_out, bytes, creation })
 }
 
-/// Encoding keeps a core busy: on a thread of its own, so that other days are built beside it.
-async fn encode<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Error::internal("encoding").with_source(error))?
+async fn groups(
+    site: Site<'_>,
+    task: &Task<'_>,
+    source: &Source<'_>,
+) -> Result<SendableRecordBatchStream> {
+    let Site { root, dataset, context, .. } = site;
+    match source {
+        Source::Leaves(proofs) => {
+            let rows = (task.day, task.live.leaves.as_slice());
+            group_rows(root, dataset, context, task.rollup, rows, proofs).await
+        }
+        Source::Finer(finer) => {
+            merge_rows(root, context, task.rollup, finer.rollup, &finer.segment).await
+        }
+        Source::Late(late) => {
+            let added = (late.leaves, &late.proofs);
+            add_rows(root, dataset, context, task.rollup, late.segment, added).await
+        }
+    }
 }
 
 /// The files that a segment is made of.

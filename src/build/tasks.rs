@@ -46,7 +46,8 @@ pub struct Task<'a> {
     pub(crate) freshness: Freshness,
 }
 
-/// The segments that the days of `span` lack, by day and then in the order of `rollups`.
+/// The segments that the days of `span` lack, by day and then in the order of `rollups`. Of an
+/// earlier definition only those are built anew that hold what is left of purged rows.
 #[must_use]
 pub(crate) fn tasks<'a>(snapshot: &Snapshot, span: Span, rollups: &[&'a Rollup]) -> Vec<Task<'a>> {
     let mut tasks = Vec::new();
@@ -55,6 +56,8 @@ pub(crate) fn tasks<'a>(snapshot: &Snapshot, span: Span, rollups: &[&'a Rollup])
             let freshness = snapshot.freshness(rollup.name(), live.day);
             let reason = match freshness {
                 Freshness::Current(_) => continue,
+                Freshness::Missing if rollup.is_earlier() => continue,
+                Freshness::Behind { .. } if rollup.is_earlier() && !live.is_purged() => continue,
                 Freshness::Missing => Reason::Missing,
                 Freshness::Behind { late, .. } => Reason::Behind { leaves: late.len() },
             };

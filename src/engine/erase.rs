@@ -1,12 +1,13 @@
 //! Erasing: day by day, then the rollups of those days anew, then a look whether anything is left.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::Tallybook;
 use crate::{
     base::{Day, Error, Result, Span, step},
     build::{JobOptions, Outcome},
-    lifecycle::{Erasing, Site, days_with, erase_day},
+    exec::Site,
+    lifecycle::{Erasing, days_with, erase_day},
     store::Staging,
 };
 
@@ -45,7 +46,7 @@ pub(super) async fn erase(
         context: book.context(),
         staging: &staging,
     };
-    let mut erased = BTreeSet::new();
+    let mut erased = BTreeMap::new();
     let mut clean = false;
     for _ in 0..ROUNDS {
         let snapshot = book.snapshot(Span::ALL).await?;
@@ -69,9 +70,13 @@ pub(super) async fn erase(
             step("erase: before a day");
             let now = book.snapshot(day.span()).await?;
             for live in now.live(day.span()) {
-                if erase_day(site, &now, live, &erasing).await?.is_some() && erased.insert(day) {
+                if erase_day(site, &now, live, &erasing).await?.is_none() {
+                    continue;
+                }
+                if !erased.contains_key(&day) {
                     report(day, &Erasure::Erased);
                 }
+                erased.entry(day).or_insert_with(|| now.rollups_of(day));
             }
         }
         if dry_run {
@@ -79,8 +84,13 @@ pub(super) async fn erase(
         }
     }
     step("erase: erased");
-    for day in &erased {
-        rebuild(book, *day, |day, erasure| report(day, erasure)).await?;
+    for (day, had) in &erased {
+        rebuild(book, *day, |day, erasure| match erasure {
+            // That one wasn't there before, either.
+            Erasure::Dropped { rollup } if !had.contains(rollup) => {}
+            erasure => report(day, erasure),
+        })
+        .await?;
     }
     if clean {
         return Ok(());

@@ -95,14 +95,16 @@ async fn purge_one(
 }
 
 /// The segment of each rollup, or the rollups that aren't current. One that could not be built when
-/// rows were purged before is none of them.
+/// rows were purged before is none of them; and one of an earlier definition only counts from then
+/// on.
 fn segments<'b>(
     book: &'b Tallybook,
     snapshot: &Snapshot,
     live: &LeafDay,
 ) -> Result<Vec<(&'b Rollup, Arc<SegmentFile>)>, Vec<String>> {
     let (mut current, mut behind) = (Vec::new(), Vec::new());
-    for rollup in book.dataset().rollups() {
+    let counts = |rollup: &&Rollup| live.is_purged() || !rollup.is_earlier();
+    for rollup in book.dataset().all_rollups().filter(counts) {
         match snapshot.freshness(rollup.name(), live.day) {
             Freshness::Current(segment) => current.push((rollup, Arc::clone(segment))),
             Freshness::Missing if live.is_purged() => {}

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
 
-use super::rewrite::{Rewrite, Rewritten, Site};
+use super::rewrite::{Rewrite, Rewritten};
 use crate::{
     base::{Clock, Day, Error, Result, Settings, Span},
     catalog::{Freshness, Serving, Snapshot, load},
-    exec::new_session,
+    exec::{Site, new_session},
     model::{Dataset, Rollup},
     store::{LeafDay, LeafKind, Root, Staging},
 };

@@ -5,25 +5,25 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::{
+    array::{AsArray as _, RecordBatch},
+    datatypes::Int64Type,
+};
 use datafusion::{
     common::ScalarValue,
     logical_expr::{Expr, cast, ident, lit},
 };
 use futures::StreamExt as _;
 
-use super::{
-    purge::purge_day,
-    rewrite::{Rewrite, Site},
-};
+use super::{purge::purge_day, rewrite::Rewrite};
 use crate::{
     base::{Day, Error, Result, Span, step},
     catalog::{Freshness, Snapshot},
-    exec::{FileTable, engine_error},
-    model::{Dataset, LeafId, Rollup},
+    exec::{FileTable, Site, engine_error},
+    model::{Dataset, Fold, LeafId, Rollup, StoredState},
     store::{
-        Creation, FileFooter, FileKind, LeafDay, Packing, SealedWriter, SegmentFile, SegmentFooter,
-        check_file, create_file, leaf_ids, read_footer, segment_path,
+        FileFooter, FileKind, LeafDay, SegmentFile, SegmentFooter, SegmentWriter, check_file,
+        leaf_ids, segment_path,
     },
 };
 
@@ -81,30 +81,70 @@ pub(crate) async fn erase_day(
         let rewrite = Rewrite { site, live, leaves, without: Some(&predicate) };
         return Ok(rewrite.run().await?.map(drop));
     }
+    let there: Vec<_> = segments_of(site.dataset, snapshot, live.day).collect();
+    if !there.iter().any(|(rollup, _)| erasing.is_told_by(rollup)) {
+        return let_late_rows_go(site, live, &there).await;
+    }
     let mut ids = leaf_ids(site.root, live).await?;
     let mark = LeafId::of_erasure(&format!("{:032x}", rand::random::<u128>()), live.day);
     ids.push(mark.clone());
     ids.sort_unstable();
     let mut segments = Vec::new();
-    for rollup in site.dataset.all_rollups().filter(|rollup| erasing.is_told_by(rollup)) {
-        match snapshot.freshness(rollup.name(), live.day) {
-            Freshness::Missing => {}
-            Freshness::Current(segment) => {
-                segments.push(without(site, rollup, segment, &ids, erasing).await?);
-            }
-            Freshness::Behind { .. } => {
-                return Err(Error::conflict(format!(
-                    "day {}: rollup `{}` lacks late rows, and the others were purged; run `rollup` \
-                     first",
-                    live.day,
-                    rollup.name()
-                )));
-            }
-        }
+    for (rollup, freshness) in there.iter().filter(|(rollup, _)| erasing.is_told_by(rollup)) {
+        let segment = current(rollup, live.day, freshness)?;
+        segments.push(without(site, rollup, segment, &ids, erasing).await?);
     }
     step("erase: segments written");
     let done = purge_day(site.root, site.staging, live, segments, Some(mark)).await?;
     Ok(done.then_some(()))
+}
+
+/// Lets the raw rows go that came after the day was purged. Nothing tells which of the rows before
+/// them were the erased ones', and what rollups made of all of them doesn't either.
+async fn let_late_rows_go(
+    site: Site<'_>,
+    live: &LeafDay,
+    there: &[(&Rollup, &Freshness)],
+) -> Result<Option<()>> {
+    if there.is_empty() {
+        return Err(Error::conflict(format!(
+            "day {}: its rows were purged and no rollup of it is left, so the rows that came later \
+             are in no rollup either, and would be lost",
+            live.day
+        )));
+    }
+    let segment = |(rollup, freshness): &(&Rollup, &Freshness)| {
+        current(rollup, live.day, freshness).map(|segment| segment.file.location.to_string())
+    };
+    let segments = there.iter().map(segment).collect::<Result<_>>()?;
+    let done = purge_day(site.root, site.staging, live, segments, None).await?;
+    Ok(done.then_some(()))
+}
+
+/// The rollups that have a segment of the day, and how far it serves.
+fn segments_of<'a>(
+    dataset: &'a Dataset,
+    snapshot: &'a Snapshot,
+    day: Day,
+) -> impl Iterator<Item = (&'a Rollup, &'a Freshness)> {
+    let all = dataset.all_rollups();
+    let all = all.map(move |rollup| (rollup, snapshot.freshness(rollup.name(), day)));
+    all.filter(|(_, freshness)| !matches!(freshness, Freshness::Missing))
+}
+
+/// The segment of all of the day's rows.
+fn current<'f>(
+    rollup: &Rollup,
+    day: Day,
+    freshness: &'f Freshness,
+) -> Result<&'f Arc<SegmentFile>> {
+    match freshness {
+        Freshness::Current(segment) => Ok(segment),
+        _ => Err(Error::conflict(format!(
+            "day {day}: rollup `{}` lacks late rows, and the others were purged; run `rollup` first",
+            rollup.name()
+        ))),
+    }
 }
 
 /// The rows of a segment without the erased ones, as a segment of those leaves; its path.
@@ -123,33 +163,28 @@ async fn without(
     let account = account.as_ref().and_then(FileFooter::segment);
     let account = account.ok_or_else(|| Error::corrupt(format!("{name}: is not a segment")))?;
     let mut footer = SegmentFooter::new(rollup, segment.day, ids.to_vec());
-    // How many raw rows were erased isn't known; how many groups are left is.
-    footer.rows_in = account.rows_in;
     let mut rows = segment_rows(site, rollup, segment, erasing.predicate().is_not_true()).await?;
-    let schema = rollup.segment_schema();
-    let staged = format!("erased-{}-{}.parquet", rollup.name(), footer.fingerprint);
-    let (path, file) = site.staging.create(&staged)?;
-    let mut writer = SealedWriter::try_new(path, file, Arc::clone(&schema), Packing::Quick)?;
+    let mut writer = SegmentWriter::try_new(site.staging, rollup, footer.fingerprint.as_str())?;
+    let mut calls = Some(0).filter(|_| rollup.filter().is_none());
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(engine_error)?;
-        let batch = RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec())
-            .map_err(|error| Error::internal("segment rows").with_source(error))?;
-        footer.rows_out += batch.num_rows() as u64;
-        writer.write(&batch)?;
+        calls = calls.and_then(|calls| Some(calls + rows_behind(&batch)?));
+        writer = writer.write(&batch).await?;
     }
+    // Without a count how many rows were erased isn't known; how many groups are left is.
+    footer.rows_in = calls.unwrap_or(account.rows_in);
+    footer.rows_out = writer.rows();
     let target = segment_path(rollup, segment.day, &footer.fingerprint);
-    let (path, _) = writer.finish(FileKind::Segment(footer.clone()))?;
-    let judge = || async {
-        let Some(found) = read_footer(root, &target).await? else { return Ok(None) };
-        if found.segment() == Some(&footer) {
-            return Ok(Some(Creation::Same));
-        }
-        Err(Error::corrupt(format!("{}: is another segment", root.full_name(&target))))
-    };
-    create_file(root, &target, &path, judge).await?;
+    writer.publish(root, &target, FileKind::Segment(footer)).await?;
     step("erase: a segment created");
-    drop(std::fs::remove_file(path));
     Ok(target.to_string())
+}
+
+/// The raw rows that those groups are of, if they say.
+fn rows_behind(groups: &RecordBatch) -> Option<u64> {
+    let rows = StoredState { fold: Fold::Rows, argument: None }.name();
+    let rows = groups.column_by_name(&rows)?.as_primitive_opt::<Int64Type>()?;
+    rows.values().iter().sum::<i64>().try_into().ok()
 }
 
 async fn segment_rows(
@@ -204,15 +239,15 @@ async fn has_segment(
     if !live.is_purged() {
         return Ok(false);
     }
-    for rollup in site.dataset.all_rollups().filter(|rollup| erasing.is_told_by(rollup)) {
-        if let Freshness::Current(segment) | Freshness::Behind { segment, .. } =
-            snapshot.freshness(rollup.name(), live.day)
-        {
-            let mut rows = segment_rows(site, rollup, segment, erasing.predicate()).await?;
-            while let Some(batch) = rows.next().await {
-                if batch.map_err(engine_error)?.num_rows() > 0 {
-                    return Ok(true);
-                }
+    let there = segments_of(site.dataset, snapshot, live.day);
+    for (rollup, freshness) in there.filter(|(rollup, _)| erasing.is_told_by(rollup)) {
+        let (Freshness::Current(segment) | Freshness::Behind { segment, .. }) = freshness else {
+            continue;
+        };
+        let mut rows = segment_rows(site, rollup, segment, erasing.predicate()).await?;
+        while let Some(batch) = rows.next().await {
+            if batch.map_err(engine_error)?.num_rows() > 0 {
+                return Ok(true);
             }
         }
     }

@@ -13,4 +13,3 @@ pub(crate) use erase::{Erasing, days_with, erase_day};
 pub(crate) use gc::gc;
 pub use gc::{GcOptions, Superseded};
 pub(crate) use purge::purge_day;
-pub(crate) use rewrite::Site;

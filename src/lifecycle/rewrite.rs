@@ -15,34 +15,21 @@ use arrow::{
     array::{AsArray as _, BooleanArray, RecordBatch},
     compute::{cast, filter_record_batch},
 };
-use datafusion::{
-    logical_expr::{Expr, ident, lit},
-    prelude::SessionContext,
-};
+use datafusion::logical_expr::{Expr, ident, lit};
 use futures::StreamExt as _;
 
 use super::parts::{Part, Parts};
 use crate::{
     base::{Error, Result, step},
-    exec::{FileTable, engine_error},
+    exec::{FileTable, Site, engine_error},
     model::{
         ContentHash, ContentHasher, Dataset, LeafId, MANIFEST_FORMAT, Manifest, ManifestFile,
         ManifestState, sorted_ids,
     },
     store::{
-        Leaf, LeafDay, LeafKind, Root, Staging, create_manifest, delete_file, leaf_ids,
-        name_damage, read_account,
+        Leaf, LeafDay, LeafKind, create_manifest, delete_file, leaf_ids, name_damage, read_account,
     },
 };
-
-/// Where days are rewritten.
-#[derive(Clone, Copy)]
-pub(crate) struct Site<'a> {
-    pub(crate) root: &'a Root,
-    pub(crate) dataset: &'a Dataset,
-    pub(crate) context: &'a SessionContext,
-    pub(crate) staging: &'a Staging,
-}
 
 /// A day that was rewritten.
 #[derive(Debug)]

@@ -47,7 +47,8 @@ impl Rollup {
         &self.folder
     }
 
-    /// Whether it is of an earlier definition: it serves where it still can, and isn't built.
+    /// Whether it is of an earlier definition: it serves where it still can, and isn't built but
+    /// for purged days, where late rows are added to what is left.
     #[must_use]
     pub fn is_earlier(&self) -> bool {
         self.name != self.folder

@@ -19,6 +19,7 @@ mod parquet_file;
 mod raw_folder;
 mod remote;
 mod root;
+mod segment_writer;
 mod staging;
 
 pub(crate) use create::{Creation, create_bytes, create_file};
@@ -45,4 +46,5 @@ pub(crate) use meter::Meter;
 pub(crate) use parquet_file::{FileDigest, Packing, SealedWriter, distinct_texts};
 pub(crate) use raw_folder::RawFolder;
 pub(crate) use root::Root;
+pub(crate) use segment_writer::SegmentWriter;
 pub(crate) use staging::Staging;

@@ -2,6 +2,7 @@
 
 pub(crate) mod fake_store;
 pub(crate) mod grammar;
+pub(crate) mod life;
 pub(crate) mod rows;
 pub(crate) mod simulated_store;
 

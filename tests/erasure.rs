@@ -1,0 +1,153 @@
+//! Erasure: the rows are in no answer and no file, and the others in all.
+
+use std::fs;
+
+use tallybook::{ErrorKind, Question, RollupState, Route, Settings};
+
+use crate::support::{
+    Sandbox, append, csv, day,
+    life::{
+        BY_MODEL, BY_ORGANIZATION, BY_USER, COUNT, LOG, answers, erase, gc, purge, ten_days,
+        verified,
+    },
+    rollup, try_answer,
+};
+
+#[tokio::test]
+async fn an_erased_organization_is_in_no_answer_and_no_file() {
+    let sandbox = Sandbox::new();
+    let location = sandbox.root().to_str().unwrap().to_owned();
+    let book = sandbox.book("2026-01-11").await;
+    ten_days(&book).await;
+    rollup(&book).await;
+    assert_eq!(purge(&book, 8).await, 2);
+    append(&book, "today", &LOG.hour(day("2026-01-11"), 9)).await;
+    let of = |sql: &str, which: &str| {
+        sql.replace(
+            "ai_usage_log",
+            &format!("ai_usage_log WHERE organization_id {which} 'org-001'"),
+        )
+    };
+    let (others, _) = csv(&book, &of(BY_ORGANIZATION, "<>"), Route::Auto).await;
+    let days = format!(
+        "{} GROUP BY 1",
+        of("SELECT DISTINCT date FROM ai_usage_log", "=").replace(" GROUP BY 1", "")
+    );
+    let (days, _) = csv(&book, &days, Route::Auto).await;
+    let dry = sandbox.run(&["erase", "--organization", "org-001", "--dry-run"]).ok();
+    let (erased, dropped) = erase(&book, "organization_id", "org-001").await;
+    assert_eq!(erased, days.lines().count() - 1);
+    assert_eq!(dry.out.lines().count(), erased);
+    assert_eq!(dropped, ["platform_daily", "platform_daily"]);
+    for collected in [false, true] {
+        assert_eq!(csv(&book, BY_ORGANIZATION, Route::Auto).await.0, others, "{collected}");
+        assert_eq!(csv(&book, &of(COUNT, "="), Route::Auto).await.0, "n,c\n0,\n");
+        // Of purged days nothing is left that could count it, or could not tell whether it does.
+        let error = try_answer(&book, &Question::sql(BY_MODEL.replace("model", "provider"))).await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
+        verified(&book).await;
+        let status = book.status().await.unwrap();
+        let purged = |state: &RollupState| *state == RollupState::Purged;
+        assert_eq!(status.days.iter().filter(|day| day.states.iter().any(purged)).count(), 2);
+        gc(&location, &Settings::default()).await;
+    }
+    for file in sandbox.files("") {
+        let content = fs::read(&file).unwrap();
+        let named = content.windows(7).any(|bytes| bytes == b"org-001");
+        assert!(!named, "{} names it", file.display());
+    }
+    // A retry of a batch that held it doesn't bring it back.
+    append(&book, "2026-01-05 9", &LOG.hour(day("2026-01-05"), 9)).await;
+    assert_eq!(csv(&book, BY_ORGANIZATION, Route::Auto).await.0, others);
+    let ran = sandbox.run(&["erase", "--organization", "org-001"]).ok();
+    assert!(ran.err.contains("there are no such rows"), "{ran:?}");
+    sandbox.run(&["erase"]).failed(2, "--organization");
+    sandbox.run(&["erase", "--where", "nope=1"]).failed(3, "no column `nope`");
+    sandbox.run(&["erase", "--where", "nope"]).failed(3, "COLUMN=VALUE");
+}
+
+#[tokio::test]
+async fn an_erased_user_leaves_purged_days_alone_that_never_named_it() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-01-11").await;
+    ten_days(&book).await;
+    let nobody = r#"{"timestamp":"2026-01-05T10:00:00Z","organization_id":"org-000"}"#;
+    append(&book, "nobody's", nobody).await;
+    rollup(&book).await;
+    let users = "SELECT user_id, count(*) AS n FROM ai_usage_log WHERE user_id IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1";
+    let (users, _) = csv(&book, users, Route::Raw).await;
+    let user = users.lines().nth(1).unwrap().split(',').next().unwrap().to_owned();
+    purge(&book, 8).await;
+    let rest = "SELECT count(*) AS n FROM ai_usage_log WHERE date > '2026-01-02' AND user_id = "
+        .to_owned()
+        + &format!("'{user}'");
+    assert_ne!(csv(&book, &rest, Route::Auto).await.0, "n\n0\n");
+    let others = format!("{BY_USER} HAVING user_id IS DISTINCT FROM '{user}'")
+        .replace("GROUP", "WHERE date > '2026-01-02' GROUP");
+    let (others_before, _) = csv(&book, &others, Route::Auto).await;
+    assert!(others_before.contains("\n,1\n"), "one row is nobody's: {others_before}");
+    let (days, dropped) = erase(&book, "user_id", &user).await;
+    assert!(days > 0 && dropped.is_empty(), "{days} {dropped:?}");
+    assert_eq!(csv(&book, &others, Route::Auto).await.0, others_before);
+    assert_eq!(csv(&book, &rest, Route::Auto).await.0, "n\n0\n");
+    csv(&book, BY_MODEL, Route::Auto).await;
+    verified(&book).await;
+}
+
+/// Late rows of a purged day go with the user, and nothing else of it: no rollup says whose its
+/// numbers are.
+#[tokio::test]
+async fn an_erased_user_of_late_rows_leaves_what_rollups_know() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-01-11").await;
+    ten_days(&book).await;
+    rollup(&book).await;
+    purge(&book, 8).await;
+    let late = |user: &str, minute: u8| {
+        format!(
+            "{{\"timestamp\":\"2026-01-02T20:{minute:02}:00Z\",\"organization_id\":\"org-001\",\
+             \"user_id\":\"{user}\",\"cost\":\"0.25\"}}\n"
+        )
+    };
+    append(&book, "late", &(late("gone", 1) + &late("stays", 2) + &late("gone", 3))).await;
+    let expected = answers(&book, Route::Auto).await;
+    let (days, dropped) = erase(&book, "user_id", "gone").await;
+    assert_eq!((days, dropped), (1, Vec::new()));
+    assert_eq!(answers(&book, Route::Auto).await, expected);
+    assert_eq!(rollup(&book).await, 0, "all of it is in the rollups");
+    verified(&book).await;
+    gc(sandbox.root().to_str().unwrap(), &Settings::default()).await;
+    assert_eq!(answers(&book, Route::Auto).await, expected);
+    for file in sandbox.files("") {
+        let content = fs::read(&file).unwrap();
+        let named = content.windows(4).any(|bytes| bytes == b"gone");
+        assert!(!named, "{} names the user", file.display());
+    }
+    append(&book, "late", &(late("gone", 1) + &late("stays", 2) + &late("gone", 3))).await;
+    assert_eq!(answers(&book, Route::Auto).await, expected);
+}
+
+/// When no rollup holds a purged day's late rows, erasing some of them would lose the others.
+#[tokio::test]
+async fn late_rows_that_no_rollup_could_take_in_are_not_lost_to_an_erasure() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-01-11").await;
+    ten_days(&book).await;
+    rollup(&book).await;
+    purge(&book, 8).await;
+    let before = sandbox.files("raw/date=2026-01-02");
+    append(&book, "late", &LOG.hour(day("2026-01-02"), 20)).await;
+    let late = sandbox.files("raw/date=2026-01-02");
+    let late = late.iter().find(|file| !before.contains(file)).unwrap();
+    for file in sandbox
+        .files("rollups")
+        .iter()
+        .filter(|file| file.parent().unwrap().ends_with("date=2026-01-02"))
+    {
+        fs::remove_file(file).unwrap();
+    }
+    let ran = sandbox.run(&["erase", "--organization", "org-001"]).failed(6, "2026-01-02");
+    assert!(ran.err.contains("would be lost"), "{ran:?}");
+    gc(sandbox.root().to_str().unwrap(), &Settings::default()).await;
+    assert!(late.exists());
+}

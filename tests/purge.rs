@@ -1,0 +1,91 @@
+//! Purge: rollups answer for raw rows that are gone, and never more than they know.
+
+use std::fs;
+
+use tallybook::{ErrorKind, Purge, PurgeOptions, Question, Route, Settings};
+
+use crate::support::{
+    Sandbox, append, csv, day,
+    life::{BY_USER, COUNT, LOG, answers, gc, purge, ten_days, verified},
+    rollup, try_answer,
+};
+
+#[tokio::test]
+async fn purged_days_are_answered_by_rollups_or_not_at_all() {
+    let sandbox = Sandbox::new();
+    let location = sandbox.root().to_str().unwrap().to_owned();
+    let book = sandbox.book("2026-01-11").await;
+    ten_days(&book).await;
+    rollup(&book).await;
+    let expected = answers(&book, Route::Raw).await;
+    assert_eq!(purge(&book, 6).await, 4);
+    assert_eq!(purge(&book, 6).await, 0);
+    for collected in [false, true] {
+        assert_eq!(answers(&book, Route::Auto).await, expected, "{collected}");
+        let short = format!("{COUNT} WHERE date = '2026-01-02'");
+        assert_eq!(csv(&book, &short, Route::Auto).await.1.route, "rollup", "{collected}");
+        for (sql, route) in [
+            (BY_USER, Route::Auto),
+            (COUNT, Route::Raw),
+            ("SELECT * FROM ai_usage_log", Route::Auto),
+        ] {
+            let error = try_answer(&book, &Question::sql(sql).by_route(route)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{sql}");
+            let words = error.to_string();
+            assert!(words.contains("4 days from 2026-01-01 to 2026-01-04 were purged"), "{words}");
+        }
+        let later = format!("{BY_USER} HAVING count(*) > 0")
+            .replace("GROUP", "WHERE date > '2026-01-04' GROUP");
+        csv(&book, &later, Route::Auto).await;
+        verified(&book).await;
+        let status = book.status().await.unwrap();
+        assert!(status.is_current());
+        assert_eq!(status.days.iter().filter(|day| day.purged).count(), 4);
+        let rows: u64 = status.days.iter().map(|day| day.rows).sum();
+        assert!(expected[0].contains(&format!("\n{rows},")), "{rows} {expected:?}");
+        gc(&location, &Settings::default()).await;
+    }
+    assert_eq!(sandbox.files("raw/date=2026-01-02").len(), 2, "a manifest and its tag");
+    let ran = sandbox.run(&["query", BY_USER]).failed(4, "were purged");
+    assert!(ran.err.contains("user_id is not a dimension"), "{ran:?}");
+
+    // A late batch counts at once; then it is in the rollups, of which it is the only trace at last.
+    let late = append(&book, "late", &LOG.hour(day("2026-01-02"), 20)).await;
+    assert!(late.rows > 0);
+    let with_late = answers(&book, Route::Auto).await;
+    assert_ne!(with_late, expected);
+    assert_eq!(rollup(&book).await, 3);
+    assert_eq!(answers(&book, Route::Auto).await, with_late);
+    assert_eq!(csv(&book, COUNT, Route::Auto).await.1.route, "rollup");
+    assert_eq!(purge(&book, 6).await, 1);
+    gc(&location, &Settings::default()).await;
+    assert_eq!(sandbox.files("raw/date=2026-01-02").len(), 2);
+    assert_eq!(answers(&book, Route::Auto).await, with_late);
+    let retry = append(&book, "late", &LOG.hour(day("2026-01-02"), 20)).await;
+    assert_eq!(retry.leaves_new, 0);
+    assert_eq!(answers(&book, Route::Auto).await, with_late);
+    verified(&book).await;
+}
+
+#[tokio::test]
+async fn raw_rows_stay_when_a_segment_is_not_what_they_make() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-01-11").await;
+    ten_days(&book).await;
+    rollup(&book).await;
+    let segments = sandbox.files("rollups/org_hourly");
+    fs::copy(&segments[0], &segments[1]).unwrap();
+    let mut kept = Vec::new();
+    let options = PurgeOptions { older_than_days: 0, dry_run: false };
+    book.purge(&options, |day, done| {
+        if !matches!(done, Purge::Purged { .. }) {
+            kept.push((day.to_string(), format!("{done:?}")));
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(kept[0].0 == "2026-01-02" && kept[0].1.contains("Differs"), "{kept:?}");
+    sandbox.run(&["purge", "--older-than", "0d"]).failed(5, "where the raw rows make");
+    sandbox.run(&["purge", "--older-than", "soon"]).failed(2, "a number of days");
+}

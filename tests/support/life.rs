@@ -1,0 +1,93 @@
+//! A root of ten days, and what becomes of it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use tallybook::{
+    CompactOptions, Compaction, Erasure, FixedClock, GcOptions, Purge, PurgeOptions, Route,
+    SampleLog, Settings, Span, Tallybook,
+};
+
+use super::{append, csv, day};
+
+pub(crate) const LOG: SampleLog = SampleLog { seed: 6, organizations: 5, rows_per_hour: 4 };
+pub(crate) const COUNT: &str = "SELECT count(*) AS n, sum(cost) AS c FROM ai_usage_log";
+pub(crate) const BY_ORGANIZATION: &str = "SELECT organization_id, count(*) AS n, sum(cost) AS c, avg(input_tokens) AS a \
+                               FROM ai_usage_log GROUP BY 1";
+pub(crate) const BY_MODEL: &str =
+    "SELECT model, count(*) AS n, max(latency_ms) AS m FROM ai_usage_log GROUP BY 1";
+pub(crate) const BY_USER: &str = "SELECT user_id, count(*) AS n FROM ai_usage_log GROUP BY 1";
+pub(crate) const HOURS: [u8; 3] = [1, 9, 15];
+
+/// Ten days, each of three leaves.
+pub(crate) async fn ten_days(book: &Tallybook) {
+    for hour in HOURS {
+        for offset in 0..10 {
+            let day = day("2026-01-01").plus(offset);
+            append(book, &format!("{day} {hour}"), &LOG.hour(day, hour)).await;
+        }
+    }
+}
+
+pub(crate) async fn compact(book: &Tallybook) -> usize {
+    let mut days = 0;
+    book.compact(&CompactOptions::default(), |task, done| match done {
+        Compaction::Compacted { files, .. } => {
+            assert_eq!(*files, 1, "{task:?}");
+            days += 1;
+        }
+        other => panic!("{task:?} {other:?}"),
+    })
+    .await
+    .unwrap();
+    days
+}
+
+pub(crate) async fn purge(book: &Tallybook, older_than_days: u32) -> usize {
+    let mut days = 0;
+    let options = PurgeOptions { older_than_days, dry_run: false };
+    book.purge(&options, |day, done| match done {
+        Purge::Purged { .. } => days += 1,
+        other => panic!("{day} {other:?}"),
+    })
+    .await
+    .unwrap();
+    days
+}
+
+pub(crate) async fn erase(book: &Tallybook, column: &str, value: &str) -> (usize, Vec<String>) {
+    let (mut days, mut dropped) = (0, Vec::new());
+    let columns = [(column.to_owned(), value.to_owned())];
+    book.erase(&columns, false, |day, done| match done {
+        Erasure::Erased => days += 1,
+        Erasure::Dropped { rollup } => dropped.push(rollup.clone()),
+        other => panic!("{day} {other:?}"),
+    })
+    .await
+    .unwrap();
+    (days, dropped)
+}
+
+/// Deletes all that may be, as if long after.
+pub(crate) async fn gc(location: &str, settings: &Settings) -> BTreeSet<String> {
+    let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
+    let later = Tallybook::open_with(location, settings.clone(), clock).await.unwrap();
+    let mut gone = BTreeSet::new();
+    let grace = GcOptions::default();
+    later
+        .gc(&grace, |file| assert!(gone.insert(file.file.clone()), "twice: {file:?}"))
+        .await
+        .unwrap();
+    gone
+}
+
+pub(crate) async fn verified(book: &Tallybook) {
+    assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None);
+}
+
+pub(crate) async fn answers(book: &Tallybook, route: Route) -> Vec<String> {
+    let mut answers = Vec::new();
+    for sql in [COUNT, BY_ORGANIZATION, BY_MODEL] {
+        answers.push(csv(book, sql, route).await.0);
+    }
+    answers
+}
