@@ -32,6 +32,7 @@ mod local_time;
 mod model;
 mod months;
 mod object_stores;
+mod power_loss;
 mod prepared;
 mod purge;
 mod readme;

@@ -121,6 +121,27 @@ pub(crate) fn run(mut command: Command, input: &[u8]) -> Ran {
     }
 }
 
+/// What to say if a panic comes before it is silenced: how to repeat it.
+pub(crate) struct OnPanic(Option<String>);
+
+impl OnPanic {
+    pub(crate) fn say(words: String) -> Self {
+        Self(Some(words))
+    }
+
+    pub(crate) fn silence(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for OnPanic {
+    fn drop(&mut self) {
+        if let Some(words) = &self.0 {
+            eprintln!("{words}");
+        }
+    }
+}
+
 pub(crate) fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
