@@ -46,4 +46,5 @@ mod sketches;
 mod slt;
 mod sql_rewrite;
 mod steps;
+mod storm;
 mod traces;

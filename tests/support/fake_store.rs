@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use tallybook::Settings;
 
 /// What goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
     /// 503, and nothing was done.
     UnavailableBefore,
@@ -31,7 +31,50 @@ pub(crate) enum Fault {
     Truncate,
     /// No answer ever.
     Hang,
+    /// An answer that is a while in coming.
+    Slow,
+    /// 503 to this request and to the next ones, whatever they are.
+    Throttle,
+    /// 409 to a write, of which nothing was done: another one is under way.
+    Conflict,
+    /// 404 to a read of an object that is there.
+    Missing,
+    /// The object with the tag of another version.
+    WrongTag,
 }
+
+impl Fault {
+    /// All that a request can meet and go on.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::UnavailableBefore,
+        Self::UnavailableAfter,
+        Self::ResetBefore,
+        Self::ResetAfter,
+        Self::Truncate,
+        Self::Slow,
+        Self::Throttle,
+        Self::Conflict,
+        Self::Missing,
+        Self::WrongTag,
+    ];
+
+    /// Whether a request can meet it.
+    fn fits(self, request: &Request) -> bool {
+        let of_object = request.path.trim_matches('/').contains('/');
+        match self {
+            Self::Truncate => request.method == "GET",
+            Self::Missing | Self::WrongTag => request.method == "GET" && of_object,
+            Self::Conflict => request.method == "PUT",
+            _ => true,
+        }
+    }
+}
+
+/// How long a slow one takes.
+const SLOW: Duration = Duration::from_millis(40);
+
+/// Requests that are throttled once one is.
+const THROTTLED: usize = 4;
 
 /// An object's bytes and its generation.
 type Object = (Vec<u8>, u64);
@@ -44,6 +87,9 @@ struct State {
     answered: Vec<Answered>,
     delay: Duration,
     faults: Option<FaultPlan>,
+    /// How often each was met.
+    met: BTreeMap<Fault, u64>,
+    throttled: usize,
     overwrites: bool,
     /// Few unless said otherwise, so that every listing is paged.
     page_keys: Option<usize>,
@@ -59,8 +105,29 @@ pub(crate) struct Answered {
 }
 
 struct FaultPlan {
-    method: &'static str,
+    /// The method that meets it, or any.
+    method: Option<&'static str>,
     choose: Box<dyn FnMut() -> Option<Fault> + Send>,
+}
+
+impl State {
+    /// What the request meets.
+    fn fault_of(&mut self, request: &Request) -> Option<Fault> {
+        let plan = self.faults.as_mut()?;
+        let fault = if self.throttled > 0 {
+            self.throttled -= 1;
+            Fault::Throttle
+        } else {
+            let of_it = plan.method.is_none_or(|method| request.method == method);
+            let fault = of_it.then(|| (plan.choose)())??;
+            if fault == Fault::Throttle {
+                self.throttled = THROTTLED;
+            }
+            if fault.fits(request) { fault } else { Fault::UnavailableBefore }
+        };
+        *self.met.entry(fault).or_default() += 1;
+        Some(fault)
+    }
 }
 
 /// A running store with one bucket, `bucket`.
@@ -126,29 +193,40 @@ impl FakeStore {
 
     /// Every request of `method` meets one of `kinds` with that probability.
     pub(crate) fn break_some(&self, method: &'static str, kinds: &[Fault], share: f64, seed: u64) {
-        let kinds = kinds.to_vec();
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        self.plan(method, move || {
-            random.random_bool(share).then(|| kinds[random.random_range(0..kinds.len())])
-        });
+        self.plan(Some(method), some_of(kinds, share, seed));
+    }
+
+    /// Every request meets one of all kinds with that probability.
+    pub(crate) fn break_any(&self, share: f64, seed: u64) {
+        self.plan(None, some_of(&Fault::ALL, share, seed));
+    }
+
+    /// How often each was met.
+    pub(crate) fn faults_met(&self) -> BTreeMap<Fault, u64> {
+        self.state.lock().unwrap().met.clone()
     }
 
     /// The `nth` request of `method` from now, counted from 0, meets `fault`, and all after it.
     pub(crate) fn break_from(&self, method: &'static str, nth: usize, fault: Fault) {
         let mut seen = 0;
-        self.plan(method, move || {
+        self.plan(Some(method), move || {
             seen += 1;
             (seen > nth).then_some(fault)
         });
     }
 
-    fn plan(&self, method: &'static str, choose: impl FnMut() -> Option<Fault> + Send + 'static) {
+    fn plan(
+        &self,
+        method: Option<&'static str>,
+        choose: impl FnMut() -> Option<Fault> + Send + 'static,
+    ) {
         let choose = Box::new(choose);
         self.state.lock().unwrap().faults = Some(FaultPlan { method, choose });
     }
 
     pub(crate) fn mend(&self) {
-        self.state.lock().unwrap().faults = None;
+        let mut state = self.state.lock().unwrap();
+        (state.faults, state.throttled) = (None, 0);
     }
 
     /// From now on it ignores conditions on writes, as some stores do.
@@ -196,10 +274,7 @@ impl FakeStore {
             let fault = {
                 let mut state = self.state.lock().unwrap();
                 state.log.push((request.method.clone(), request.path.clone()));
-                match &mut state.faults {
-                    Some(plan) if request.method == plan.method => (plan.choose)(),
-                    _ => None,
-                }
+                state.fault_of(&request)
             };
             match fault {
                 Some(Fault::Hang) => loop {
@@ -209,16 +284,30 @@ impl FakeStore {
                     drop(stream.shutdown(Shutdown::Both));
                     return;
                 }
-                Some(Fault::UnavailableBefore) => {
+                Some(Fault::UnavailableBefore | Fault::Throttle) => {
                     write_response(stream, &request, &unavailable(), usize::MAX);
                     continue;
                 }
+                Some(Fault::Conflict) => {
+                    let answer = error(409, "ConditionalRequestConflict");
+                    write_response(stream, &request, &answer, usize::MAX);
+                    continue;
+                }
+                Some(Fault::Missing) => {
+                    write_response(stream, &request, &error(404, "NoSuchKey"), usize::MAX);
+                    continue;
+                }
+                Some(Fault::Slow) => std::thread::sleep(SLOW),
                 _ => {}
             }
             let from = Instant::now();
             let delay = self.state.lock().unwrap().delay;
             std::thread::sleep(delay);
-            let response = self.answer(&request);
+            let mut response = self.answer(&request);
+            if fault == Some(Fault::WrongTag) {
+                response.headers.retain(|(name, _)| name != "ETag" && name != "x-goog-generation");
+                response.headers.extend(object_headers(u64::MAX));
+            }
             let (path, to) = (request.path.clone(), Instant::now());
             self.state.lock().unwrap().answered.push(Answered { path, from, to });
             let cut = match fault {
@@ -271,6 +360,13 @@ impl FakeStore {
             _ => error(405, "MethodNotAllowed"),
         }
     }
+}
+
+/// Some of those kinds, with that probability.
+fn some_of(kinds: &[Fault], share: f64, seed: u64) -> impl FnMut() -> Option<Fault> + use<> {
+    let kinds = kinds.to_vec();
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    move || random.random_bool(share).then(|| kinds[random.random_range(0..kinds.len())])
 }
 
 fn put(state: &mut State, key: &str, request: &Request) -> Response {

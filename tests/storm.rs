@@ -1,0 +1,282 @@
+//! A store on which everything goes wrong that can: each answer is right or an error, each request for
+//! work is done at last, and no row is lost or counted twice.
+//!
+//! `TALLYBOOK_FAULTS` is how many faults are injected at least, `TALLYBOOK_TEST_SEED` the first life's
+//! seed.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tallybook::{
+    AppendOptions, BatchId, CompactOptions, Compaction, ErrorKind, FixedClock, GcOptions, Input,
+    JobOptions, Outcome, Purge, PurgeOptions, Question, Route, Settings, Tallybook,
+};
+
+use crate::support::{
+    OnPanic, day,
+    fake_store::{FakeStore, Fault},
+    try_answer,
+};
+
+const DEFINITION: &str = r#"
+name = "log"
+table = "log"
+time = "at"
+sort = ["who", "at"]
+columns = [
+  { name = "at", type = "timestamp", required = true },
+  { name = "who", type = "text", required = true },
+  { name = "v", type = "integer" },
+]
+[[rollup]]
+name = "by_who"
+grain = "day"
+dimensions = ["who"]
+measures = ["sum(v) as v", "count(*) as n"]
+"#;
+
+const DAYS: [&str; 3] = ["2026-01-03", "2026-01-04", "2026-01-05"];
+const REPORT: &str = "SELECT who, sum(v) AS v, count(*) AS n FROM log GROUP BY 1 ORDER BY 1";
+
+/// No life takes so long.
+const STUCK: Duration = Duration::from_mins(10);
+
+/// A life that is never given up.
+struct Life {
+    store: FakeStore,
+    book: Tallybook,
+    expected: BTreeMap<char, (u64, u64)>,
+    errors: u64,
+    right: u64,
+}
+
+/// Whether an error is one that a failing store can cause.
+fn is_of_store(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Unavailable | ErrorKind::NotFound)
+}
+
+/// Does it until it is done; how often it wasn't.
+macro_rules! until_done {
+    ($life:ident, $what:expr) => {
+        loop {
+            match $what.await {
+                Ok(done) => break done,
+                Err(error) => {
+                    let error: tallybook::Error = error;
+                    assert!(is_of_store(error.kind()), "{:?}: {error}", error.kind());
+                    $life.errors += 1;
+                }
+            }
+        }
+    };
+}
+
+impl Life {
+    async fn begin(dialect: &str, share: f64, seed: u64) -> Self {
+        let store = FakeStore::start();
+        // So that a lost cause is found out soon, and done again from the start.
+        let settings = Settings { retry_timeout_s: 1, ..store.settings() };
+        store.break_any(share, seed);
+        let location = format!("{dialect}://bucket/r");
+        let mut errors = 0;
+        let book = loop {
+            let clock = std::sync::Arc::new(FixedClock::noon_of(day("2026-01-12")));
+            let definition = Some((DEFINITION, "storm.toml"));
+            match Tallybook::create(&location, definition, settings.clone(), clock).await {
+                Ok(book) => break book,
+                Err(error) => {
+                    assert!(is_of_store(error.kind()), "{error}");
+                    errors += 1;
+                }
+            }
+        };
+        Self { store, book, expected: BTreeMap::new(), errors, right: 0 }
+    }
+
+    async fn append(&mut self, batch: char, who: char) {
+        let line = |day| format!("{{\"at\":\"{day}T05:00:00Z\",\"who\":\"{who}\",\"v\":3}}\n");
+        let lines: String = DAYS.into_iter().map(line).collect();
+        let options = || AppendOptions {
+            batch: Some(BatchId::try_new(batch).unwrap()),
+            ..AppendOptions::default()
+        };
+        until_done!(
+            self,
+            self.book.append(vec![Input::bytes("x.ndjson", lines.clone())], options())
+        );
+        let (sum, count) = self.expected.entry(who).or_default();
+        (*sum, *count) = (*sum + 9, *count + 3);
+        self.ask().await;
+    }
+
+    /// By all routes, as often as it takes.
+    async fn ask(&mut self) {
+        let rows = self.expected.iter().map(|(who, (sum, count))| format!("{who},{sum},{count}\n"));
+        let expected = "who,v,n\n".to_owned() + &rows.collect::<String>();
+        for route in [Route::Auto, Route::Raw] {
+            let question = Question::sql(REPORT).by_route(route);
+            match try_answer(&self.book, &question).await {
+                Ok((found, _)) => {
+                    assert_eq!(found, expected, "{route}");
+                    self.right += 1;
+                }
+                Err(error) => {
+                    assert!(is_of_store(error.kind()), "{:?}: {error}", error.kind());
+                    self.errors += 1;
+                }
+            }
+        }
+    }
+
+    async fn rollup(&mut self) {
+        loop {
+            let (mut failed, options) = (0, JobOptions::default());
+            until_done!(
+                self,
+                self.book.rollup(&options, |_, outcome| if let Outcome::Failed(error) = outcome {
+                    assert!(is_of_store(error.kind()), "{:?}: {error}", error.kind());
+                    failed += 1;
+                })
+            );
+            self.ask().await;
+            self.errors += failed;
+            if failed == 0 {
+                return;
+            }
+        }
+    }
+
+    async fn compact(&mut self) {
+        loop {
+            let (mut failed, options) = (0, CompactOptions::default());
+            until_done!(
+                self,
+                self.book.compact(&options, |_, done| match done {
+                    Compaction::Compacted { .. } => {}
+                    // It lost the race against its own first attempt, whose answer was lost.
+                    Compaction::Overtaken => failed += 1,
+                    Compaction::Failed(error) => {
+                        assert!(is_of_store(error.kind()), "{:?}: {error}", error.kind());
+                        failed += 1;
+                    }
+                    other => panic!("{other:?}"),
+                })
+            );
+            self.ask().await;
+            self.errors += failed;
+            if failed == 0 {
+                return;
+            }
+        }
+    }
+
+    /// The first day's raw rows go; from then on only rollups tell of it.
+    async fn purge(&mut self) {
+        loop {
+            let mut failed = 0;
+            let options = PurgeOptions { older_than_days: 8, dry_run: false };
+            until_done!(
+                self,
+                self.book.purge(&options, |_, done| match done {
+                    Purge::Purged { .. } => {}
+                    Purge::Overtaken => failed += 1,
+                    Purge::Failed(error) => {
+                        assert!(is_of_store(error.kind()), "{:?}: {error}", error.kind());
+                        failed += 1;
+                    }
+                    other => panic!("{other:?}"),
+                })
+            );
+            self.errors += failed;
+            if failed == 0 {
+                return;
+            }
+        }
+    }
+
+    async fn gc(&mut self) {
+        let clock = std::sync::Arc::new(FixedClock::noon_of(day("2100-01-01")));
+        let settings = Settings { retry_timeout_s: 1, ..self.store.settings() };
+        let location = self.book.location().to_owned();
+        let later = until_done!(
+            self,
+            Tallybook::open_with(&location, settings.clone(), {
+                let clock: std::sync::Arc<dyn tallybook::Clock> = clock.clone();
+                clock
+            })
+        );
+        until_done!(self, later.gc(&GcOptions::default(), |_| {}));
+    }
+
+    async fn end(mut self) -> (FakeStore, u64, u64) {
+        self.store.mend();
+        let before = self.right;
+        self.ask().await;
+        // Raw rows of the first day are purged.
+        assert_eq!(self.right, before + 1);
+        assert_eq!(self.book.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
+        (self.store, self.right, self.errors)
+    }
+}
+
+async fn live(seed: u64) -> (FakeStore, u64, u64) {
+    let share = [0.05, 0.1, 0.2, 0.3][(seed % 4) as usize];
+    let dialect = if seed.is_multiple_of(3) { "gs" } else { "s3" };
+    let mut life = Life::begin(dialect, share, seed).await;
+    life.append('a', 'x').await;
+    life.append('b', 'y').await;
+    life.rollup().await;
+    life.append('c', 'x').await;
+    life.rollup().await;
+    life.compact().await;
+    life.append('d', 'z').await;
+    life.rollup().await;
+    life.gc().await;
+    life.ask().await;
+    life.compact().await;
+    life.purge().await;
+    life.gc().await;
+    life.end().await
+}
+
+#[test]
+fn every_fault_of_a_store_is_an_error_or_is_got_over() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let wanted: u64 = number("TALLYBOOK_FAULTS").unwrap_or(1000);
+    let next = AtomicU64::new(number("TALLYBOOK_TEST_SEED").unwrap_or(1));
+    let total: Mutex<(u64, u64, u64, BTreeMap<Fault, u64>)> = Mutex::default();
+    // Most of the time is spent waiting before another attempt.
+    let at_once = std::thread::available_parallelism().map_or(2, usize::from) * 8;
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let runtime = runtime.unwrap();
+                while total.lock().unwrap().3.values().sum::<u64>() < wanted {
+                    let seed = next.fetch_add(1, Relaxed);
+                    let repeat = OnPanic::say(format!(
+                        "TALLYBOOK_TEST_SEED={seed} TALLYBOOK_FAULTS=1 repeats it"
+                    ));
+                    let life = async { tokio::time::timeout(STUCK, Box::pin(live(seed))).await };
+                    let (store, right, errors) = runtime.block_on(life).unwrap();
+                    repeat.silence();
+                    let mut total = total.lock().unwrap();
+                    (total.0, total.1, total.2) = (total.0 + 1, total.1 + right, total.2 + errors);
+                    for (fault, times) in store.faults_met() {
+                        *total.3.entry(fault).or_default() += times;
+                    }
+                }
+            });
+        }
+    });
+    let (lives, right, errors, met) = total.into_inner().unwrap();
+    let sum: u64 = met.values().sum();
+    eprintln!("{sum} faults in {lives} lives: {right} answers right, {errors} errors; {met:?}");
+    assert!(Fault::ALL.iter().all(|fault| met.contains_key(fault)), "{met:?}");
+}
