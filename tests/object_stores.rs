@@ -243,3 +243,27 @@ async fn append_days_again(book: &Tallybook) {
         append(book, &format!("{day} again"), &LOG.hour(day, 16)).await;
     }
 }
+
+/// What is kept on disk of a root is not taken for another's that came in its place.
+#[tokio::test]
+async fn a_root_that_is_made_anew_has_nothing_of_the_one_before() {
+    let (store, folder) = (FakeStore::start(), tempfile::tempdir().unwrap());
+    let settings = Settings { cache_dir: Some(folder.path().to_owned()), ..store.settings() };
+    for leaves in [2, 3] {
+        let book = book_at("s3://bucket/again", "2026-01-12", settings.clone()).await;
+        let third = day("2026-01-03");
+        let mut rows = 0;
+        for hour in 0..leaves {
+            rows += append(&book, &format!("{hour}"), &LOG.hour(third, hour)).await.rows;
+        }
+        rollup(&book).await;
+        compact(&book).await;
+        // With a leaf beside it the manifest is read.
+        rows += append(&book, "late", &LOG.hour(third, 20)).await.rows;
+        let (found, _) = both(&book, "SELECT count(*) AS n FROM ai_usage_log").await;
+        assert_eq!(found, format!("n\n{rows}\n"));
+        for key in store.keys() {
+            store.remove(&key);
+        }
+    }
+}

@@ -107,6 +107,26 @@ async fn late_rows_of_purged_days_are_added_to_what_an_earlier_definition_left()
     sandbox.run(&["verify"]).ok();
 }
 
+/// Once nothing that it built is left, an old definition is looked at no longer.
+#[tokio::test]
+async fn an_old_definition_goes_after_all_that_was_built_by_it() {
+    let sandbox = Sandbox::new();
+    let book = sandbox.book("2026-01-11").await;
+    append_days(&book, &LOG, "2026-01-01", 10, &[5]).await;
+    rollup(&book).await;
+    let expected = csv(&book, BY_ORGANIZATION, Route::Raw).await.0;
+    let file = sandbox.write("new.toml", changed());
+    sandbox.run(&["init", file.to_str().unwrap(), "--replace"]).ok();
+    sandbox.run(&["rollup"]).ok();
+    for definitions in [2, 1, 1] {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        sandbox.run(&["gc", "--grace", "1ms"]).ok();
+        assert_eq!(sandbox.files("definitions").len(), definitions);
+        let query = ["query", BY_ORGANIZATION, "--format", "csv", "--route", "rollup"];
+        assert_eq!(sandbox.run(&query).ok().out, expected);
+    }
+}
+
 #[tokio::test]
 async fn a_definition_that_can_not_hold_the_rows_is_refused() {
     let sandbox = Sandbox::new();

@@ -47,6 +47,9 @@ const REPORT: &str = "SELECT who, sum(v) AS v, count(*) AS n FROM log GROUP BY 1
 /// No life takes so long.
 const STUCK: Duration = Duration::from_mins(10);
 
+/// No life meets so many errors, if what failed can be done again.
+const ERRORS_MAX: u64 = 1000;
+
 /// A life that is never given up.
 struct Life {
     store: FakeStore,
@@ -71,6 +74,7 @@ macro_rules! until_done {
                     let error: tallybook::Error = error;
                     assert!(is_of_store(error.kind()), "{:?}: {error}", error.kind());
                     $life.errors += 1;
+                    assert!($life.errors < ERRORS_MAX, "it is never done: {error}");
                 }
             }
         }
@@ -115,7 +119,12 @@ impl Life {
         self.ask().await;
     }
 
-    /// By all routes, as often as it takes.
+    fn fail(&mut self, errors: u64) {
+        self.errors += errors;
+        assert!(self.errors < ERRORS_MAX, "it is never done");
+    }
+
+    /// By all routes.
     async fn ask(&mut self) {
         let rows = self.expected.iter().map(|(who, (sum, count))| format!("{who},{sum},{count}\n"));
         let expected = "who,v,n\n".to_owned() + &rows.collect::<String>();
@@ -145,10 +154,10 @@ impl Life {
                 })
             );
             self.ask().await;
-            self.errors += failed;
             if failed == 0 {
                 return;
             }
+            self.fail(failed);
         }
     }
 
@@ -169,10 +178,10 @@ impl Life {
                 })
             );
             self.ask().await;
-            self.errors += failed;
             if failed == 0 {
                 return;
             }
+            self.fail(failed);
         }
     }
 
@@ -193,10 +202,10 @@ impl Life {
                     other => panic!("{other:?}"),
                 })
             );
-            self.errors += failed;
             if failed == 0 {
                 return;
             }
+            self.fail(failed);
         }
     }
 

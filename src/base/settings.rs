@@ -57,6 +57,8 @@ pub struct Settings {
     /// Where these are kept on disk for the next process, of roots on remote stores; nowhere when
     /// `None`.
     pub cache_dir: Option<PathBuf>,
+    /// What a root may take there, in bytes; beyond it what was kept first goes.
+    pub cache_dir_bytes: u64,
     /// Memory for the rows of one append, in bytes; beyond it they wait on disk.
     pub append_buffer_bytes: usize,
     /// A span of up to this many days is read raw: `rollup.min_span` on the command line.
@@ -87,6 +89,7 @@ impl Default for Settings {
             segment_cache_bytes: 256 << 20,
             kept_bytes: 32 << 20,
             cache_dir: None,
+            cache_dir_bytes: 256 << 20,
             append_buffer_bytes: 208 << 20,
             min_span_days: 7,
             max_staleness: Duration::ZERO,
@@ -111,6 +114,7 @@ impl fmt::Debug for Settings {
             .field("segment_cache_bytes", &self.segment_cache_bytes)
             .field("kept_bytes", &self.kept_bytes)
             .field("cache_dir", &self.cache_dir)
+            .field("cache_dir_bytes", &self.cache_dir_bytes)
             .field("append_buffer_bytes", &self.append_buffer_bytes)
             .field("min_span_days", &self.min_span_days)
             .field("max_staleness", &self.max_staleness)

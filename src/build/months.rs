@@ -19,7 +19,7 @@ use crate::{
     model::{Fingerprint, Rollup},
     store::{
         FileKind, LeafDay, MonthFooter, Period, Root, SegmentFile, SegmentWriter, list_segments,
-        month_path, name_damage,
+        month_fingerprint, month_path, name_damage,
     },
 };
 
@@ -95,7 +95,7 @@ fn task<'a>(
     if files.any(|file| file.last_modified >= quiet_before) {
         return None;
     }
-    let fingerprint = Fingerprint::of_days(days.iter().map(|live| (live.day, &live.fingerprint)));
+    let fingerprint = month_fingerprint(days.iter().map(|live| live.as_ref()));
     Some(MonthTask { rollup, month, segments, fingerprint })
 }
 

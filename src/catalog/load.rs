@@ -13,7 +13,7 @@ use crate::{
     model::{Fingerprint, LeafId, Rollup},
     store::{
         LeafDay, Period, Root, SegmentDay, SegmentFile, Segments, list_leaves, list_segments,
-        read_account,
+        month_fingerprint, read_account,
     },
 };
 
@@ -147,7 +147,7 @@ fn days_served(listed: Listed<'_>, month: &SegmentDay) -> Vec<(Day, Arc<SegmentF
     }
     let in_it = |live: &&Arc<LeafDay>| live.day >= first && live.day < next;
     let days = || listed.days.iter().filter(in_it).filter(|live| !live.leaves.is_empty());
-    let fingerprint = Fingerprint::of_days(days().map(|live| (live.day, &live.fingerprint)));
+    let fingerprint = month_fingerprint(days().map(Arc::as_ref));
     let segment = month.segments.iter().find(|segment| segment.fingerprint == fingerprint);
     let serve =
         |segment: &Arc<SegmentFile>| days().map(|live| (live.day, Arc::clone(segment))).collect();

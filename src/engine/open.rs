@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use bytes::Bytes;
 use futures::{future::try_join_all, join};
-use object_store::{ObjectStore, PutMode, PutOptions, PutPayload, path::Path};
+use object_store::{ObjectMeta, ObjectStore, PutMode, PutOptions, PutPayload, path::Path};
 use tokio::sync::Semaphore;
 
 use super::{Tallybook, prepared::PreparedQuestions};
@@ -137,17 +137,17 @@ impl Tallybook {
     async fn over(
         root: Root,
         definition: String,
-        mut kept: Vec<Path>,
+        kept: Vec<ObjectMeta>,
         settings: Settings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let dataset = Dataset::parse(&definition, &root.full_name(&Path::from(DATASET_FILE)))?;
-        let (of_all, own) = (kept.len(), definition_path(&definition));
-        kept.retain(|path| *path != own);
-        let is_kept = kept.len() < of_all;
-        let earlier = kept.iter().map(|path| async {
-            let text = read_kept_definition(&root, path).await?;
-            Dataset::parse(&text, &root.full_name(path))
+        let own = definition_path(&definition);
+        let is_kept = kept.iter().any(|file| file.location == own);
+        let earlier = kept.iter().filter(|file| file.location != own);
+        let earlier = earlier.map(|file| async {
+            let text = read_kept_definition(&root, &file.location).await?;
+            Dataset::parse(&text, &root.full_name(&file.location))
         });
         let dataset = dataset.with_earlier(&try_join_all(earlier).await?);
         let context = new_session(&root, &settings)?;

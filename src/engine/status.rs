@@ -8,7 +8,7 @@ use crate::{
     base::{Error, Result, Span},
     catalog::{Freshness, Snapshot},
     model::Rollup,
-    store::{LeafDay, read_account, read_manifest, read_metadata},
+    store::{LeafDay, read_account, read_base, read_metadata},
 };
 
 /// Footers read at once.
@@ -119,7 +119,7 @@ async fn rows(book: &Tallybook, snapshot: &Snapshot, live: &LeafDay) -> Result<u
         }
         None => match &live.base {
             Some(base) if base.purged => {
-                let manifest = read_manifest(root, live.day, base.generation).await?;
+                let manifest = read_base(root, live.day, base).await?;
                 (manifest.content.rows, live.leaves.as_slice())
             }
             _ => (0, live.leaves.as_slice()),

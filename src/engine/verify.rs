@@ -20,7 +20,7 @@ use crate::{
     model::{ContentHasher, Rollup},
     store::{
         FileKind, Leaf, LeafDay, LeafKind, SegmentFile, check_file, manifest_path, read_account,
-        read_manifest,
+        read_base,
     },
 };
 
@@ -82,7 +82,7 @@ pub(super) async fn verify(
 /// The compacted files of a day together against its manifest.
 async fn check_day(book: &Tallybook, live: &LeafDay) -> Result<Option<Difference>> {
     let Some(base) = live.base.as_ref().filter(|base| !base.purged) else { return Ok(None) };
-    let manifest = read_manifest(book.root(), live.day, base.generation).await?;
+    let manifest = read_base(book.root(), live.day, base).await?;
     let mut sum = ContentHasher::new();
     for leaf in live.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Compacted) {
         let account = read_account(book.root(), &leaf.file).await?;

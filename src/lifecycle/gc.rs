@@ -9,7 +9,7 @@
 //!    leaves which can't be read alone any more.
 //! 4. A month's segment whose days have changed.
 //! 5. A segment of an earlier definition in whose place the present one has a current one, unless
-//!    raw rows of the day were purged.
+//!    raw rows of the day were purged; and an earlier definition of which no segment is left.
 //!
 //! The grace period counts from when the newer file appeared: every snapshot taken since then
 //! prefers it. A segment that could still serve a day without a current one stays, however old.
@@ -25,11 +25,11 @@ use object_store::ObjectMeta;
 
 use crate::{
     base::{Clock, Day, Error, Result, Settings, Span, step},
-    model::{ContentHasher, Dataset, Fingerprint, MANIFEST_FORMAT, Manifest, ManifestState},
+    model::{ContentHasher, Dataset, MANIFEST_FORMAT, Manifest, ManifestState, Rollup},
     store::{
         LeafDay, ManifestTag, Period, RawFolder, Root, SegmentDay, SegmentFile, Staging,
-        check_file, create_manifest, create_tag, delete_file, list_raw, list_segments, live_days,
-        read_manifest,
+        check_file, create_manifest, create_tag, delete_file, list_definitions, list_raw,
+        list_segments, live_days, month_fingerprint, read_kept_definition, read_manifest,
     },
 };
 
@@ -79,15 +79,14 @@ pub(crate) async fn gc(
     let live = live_days(root, &folders).await?;
     let mut staging = None;
     for (folder, live) in folders.iter().zip(&live) {
-        let untagged = folder.newest().filter(|_| folder.newest_tag().is_none());
+        let untagged = folder.newest().is_some() && folder.newest_tag().is_none();
         let orphans = collector.orphans(folder);
-        if !options.dry_run && (untagged.is_some() || !orphans.is_empty()) {
+        if !options.dry_run && (untagged || !orphans.is_empty()) {
             let staging = match &staging {
                 Some(staging) => staging,
                 None => staging.insert(Staging::open(root, settings, clock)?),
             };
-            if let Some(generation) = untagged {
-                let manifest = read_manifest(root, folder.day, generation).await?;
+            if untagged && let Some(manifest) = folder.read_newest(root).await? {
                 create_tag(root, staging, folder.day, &ManifestTag::of(&manifest)).await?;
             }
             if !orphans.is_empty() && !close_generation(root, staging, folder, &orphans).await? {
@@ -101,8 +100,13 @@ pub(crate) async fn gc(
     }
     // Days that a rollup's present definition serves, by its folder.
     let mut served: HashMap<&str, BTreeSet<Day>> = HashMap::new();
+    let mut empty = BTreeSet::new();
     for rollup in dataset.all_rollups() {
         let listed = list_segments(root, rollup, days).await?;
+        let mut all = listed.days.iter().chain(&listed.months);
+        if rollup.is_earlier() && all.all(|listed| listed.segments.is_empty()) {
+            empty.insert(identity(rollup));
+        }
         for month in &listed.months {
             for segment in collector.changed_months(month, &live) {
                 collector.delete(&segment.file, &mut report).await?;
@@ -112,23 +116,37 @@ pub(crate) async fn gc(
         for live in &live {
             while segments.next_if(|segments| segments.day < live.day).is_some() {}
             let Some(segments) = segments.next_if(|found| found.day == live.day) else { continue };
-            if !rollup.is_earlier() && collector.serves(live, &segments) {
+            let of_day = &segments.segments;
+            let current = of_day.iter().find(|segment| segment.fingerprint == live.fingerprint);
+            // For the grace period, too: every snapshot since then has it.
+            let current = current.filter(|segment| collector.is_old(&segment.file));
+            if !rollup.is_earlier() && current.is_some() {
                 served.entry(rollup.folder()).or_default().insert(live.day);
             }
             // What an earlier definition has beside it can be the only trace of purged rows.
             let is_served =
                 served.get(rollup.folder()).is_some_and(|days| days.contains(&live.day));
             let useless = if rollup.is_earlier() && is_served && !live.is_purged() {
-                collector.all_old(&segments)
+                of_day.iter().filter(|segment| collector.is_old(&segment.file)).cloned().collect()
             } else {
-                collector.useless(live, &segments).await?
+                collector.useless(live, of_day, current).await?
             };
             for segment in useless {
                 collector.delete(&segment.file, &mut report).await?;
             }
         }
     }
+    if !empty.is_empty() {
+        for file in collector.empty_definitions(dataset, &empty).await? {
+            collector.delete(&file, &mut report).await?;
+        }
+    }
     Ok(())
+}
+
+/// What tells a rollup of one definition from those of others.
+fn identity(rollup: &Rollup) -> (String, String) {
+    (rollup.folder().to_owned(), rollup.definition_hash().to_owned())
 }
 
 /// Makes the generation of those files one that says what the last one did.
@@ -157,7 +175,7 @@ async fn close_generation(
                 segments: Vec::new(),
             },
             newest => {
-                let manifest = read_manifest(root, folder.day, newest).await?;
+                let manifest = read_manifest(root, folder.day, newest, None).await?;
                 Manifest { generation: newest + 1, ..Manifest::clone(&manifest) }
             }
         };
@@ -223,63 +241,65 @@ impl Collector<'_> {
 
     /// Whether the newest manifest has been there for the grace period.
     fn manifest_is_old(&self, folder: &RawFolder) -> bool {
-        let newest = folder.newest();
-        let mut manifests = folder.manifests.iter();
-        let manifest = manifests.find(|(generation, _)| Some(*generation) == newest);
-        manifest.is_some_and(|(_, file)| self.is_old(file))
+        folder.newest_file().is_some_and(|file| self.is_old(file))
     }
 
     /// The old segments of a month that are of other days than it has now.
     fn changed_months(&self, month: &SegmentDay, live: &[Arc<LeafDay>]) -> Vec<Arc<SegmentFile>> {
         let Some((first, next)) = Period::Month.around(month.day) else { return Vec::new() };
         let days = live.iter().filter(|live| live.day >= first && live.day < next);
-        let days = days.filter(|live| !live.leaves.is_empty());
-        let now = Fingerprint::of_days(days.map(|live| (live.day, &live.fingerprint)));
+        let now = month_fingerprint(days.map(Arc::as_ref));
         let old = month.segments.iter().filter(|segment| self.is_old(&segment.file));
         old.filter(|segment| segment.fingerprint != now).cloned().collect()
     }
 
-    /// Whether one of them has been the day's current one for the grace period.
-    fn serves(&self, live: &LeafDay, found: &SegmentDay) -> bool {
-        let mut all = found.segments.iter();
-        let current = all.find(|segment| segment.fingerprint == live.fingerprint);
-        current.is_some_and(|current| self.is_old(&current.file))
-    }
-
-    fn all_old(&self, found: &SegmentDay) -> Vec<Arc<SegmentFile>> {
-        let old = found.segments.iter().filter(|segment| self.is_old(&segment.file));
-        old.cloned().collect()
-    }
-
-    /// The segments that no question will read again.
-    async fn useless(&self, live: &LeafDay, found: &SegmentDay) -> Result<Vec<Arc<SegmentFile>>> {
-        let others = found.segments.iter();
-        let others = others.filter(|segment| segment.fingerprint != live.fingerprint);
+    /// The segments that no question will read again, where that one is the day's current one.
+    async fn useless(
+        &self,
+        live: &LeafDay,
+        found: &[Arc<SegmentFile>],
+        current: Option<&Arc<SegmentFile>>,
+    ) -> Result<Vec<Arc<SegmentFile>>> {
+        let others = found.iter().filter(|segment| segment.fingerprint != live.fingerprint);
         let others: Vec<_> = others.filter(|segment| self.is_old(&segment.file)).cloned().collect();
         if others.is_empty() {
             return Ok(others);
         }
-        let mut all = found.segments.iter();
-        let current = all.find(|segment| segment.fingerprint == live.fingerprint);
-        let replaced = self.serves(live, found);
-        // Nothing is loose: what isn't of exactly the manifest's leaves can't serve.
-        let can_t_serve = live.base.is_some() && live.loose().next().is_none();
-        if live.is_purged() && replaced {
+        let may_go = match current {
             // The last copy of these numbers must be whole before another one goes.
-            let current = current.map(|current| &current.file);
-            let whole = match current {
-                Some(current) => check_file(self.root, current).await?.is_ok(),
-                None => false,
-            };
-            return Ok(if whole { others } else { Vec::new() });
-        }
-        let manifest_is_old = can_t_serve && self.base_is_old(live).await?;
-        Ok(if replaced || manifest_is_old { others } else { Vec::new() })
+            Some(current) if live.is_purged() => {
+                check_file(self.root, &current.file).await?.is_ok()
+            }
+            Some(_) => true,
+            None => {
+                // Nothing is loose: what isn't of exactly the manifest's leaves can't serve.
+                let base = live.base.as_ref().filter(|_| live.loose().next().is_none());
+                let manifest = base.and_then(|base| base.listed.as_ref());
+                manifest.is_some_and(|file| self.is_old(file))
+            }
+        };
+        Ok(if may_go { others } else { Vec::new() })
     }
 
-    async fn base_is_old(&self, live: &LeafDay) -> Result<bool> {
-        let Some(base) = &live.base else { return Ok(false) };
-        let path = crate::store::manifest_path(live.day, base.generation);
-        Ok(self.root.look(&path).await?.is_some_and(|manifest| self.is_old(&manifest)))
+    /// The old files of definitions whose rollups are the present one's, but for these.
+    async fn empty_definitions(
+        &self,
+        dataset: &Dataset,
+        empty: &BTreeSet<(String, String)>,
+    ) -> Result<Vec<ObjectMeta>> {
+        let present: BTreeSet<_> = dataset.rollups().iter().map(identity).collect();
+        let mut useless = Vec::new();
+        for file in list_definitions(self.root).await? {
+            let text = read_kept_definition(self.root, &file.location).await?;
+            let found = Dataset::parse(&text, &self.root.full_name(&file.location))?;
+            let rollups: Vec<_> = found.rollups().iter().map(identity).collect();
+            let known = |rollup| present.contains(rollup) || empty.contains(rollup);
+            let is_useless =
+                rollups.iter().all(known) && !rollups.iter().all(|it| present.contains(it));
+            if is_useless && self.is_old(&file) {
+                useless.push(file);
+            }
+        }
+        Ok(useless)
     }
 }

@@ -5,9 +5,7 @@ use crate::{
     model::{
         ContentHash, ContentHasher, LeafId, MANIFEST_FORMAT, Manifest, ManifestState, sorted_ids,
     },
-    store::{
-        LeafDay, LeafKind, Root, Staging, create_manifest, leaf_ids, read_account, read_manifest,
-    },
+    store::{LeafDay, LeafKind, Root, Staging, create_manifest, leaf_ids, read_account, read_base},
 };
 
 /// Says in the day's next manifest that its rows are purged, and which segments answer in their
@@ -48,7 +46,7 @@ async fn content(root: &Root, live: &LeafDay) -> Result<ContentHash> {
         match (leaf.kind, &live.base) {
             (LeafKind::Foreign, _) => {}
             (LeafKind::Purged, Some(base)) => {
-                let before = read_manifest(root, live.day, base.generation).await?;
+                let before = read_base(root, live.day, base).await?;
                 sum.add_hashed(&before.content)?;
             }
             _ => {

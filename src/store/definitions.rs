@@ -19,17 +19,17 @@ pub(crate) async fn read_definition(root: &Root) -> Result<Option<String>> {
     root.read(&path).await?.map(|bytes| text_of(root, &path, &bytes)).transpose()
 }
 
-/// Where the definitions are that segments were ever built by.
+/// The files of the definitions that segments were ever built by.
 ///
 /// # Errors
 /// What the store says.
-pub(crate) async fn list_definitions(root: &Root) -> Result<Vec<Path>> {
+pub(crate) async fn list_definitions(root: &Root) -> Result<Vec<ObjectMeta>> {
     let folder = Path::from(DEFINITIONS_FOLDER);
     let listed: Result<Vec<ObjectMeta>, _> = root.store().list(Some(&folder)).try_collect().await;
     match listed {
         Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
         Err(error) => Err(store_error(&root.full_name(&folder), error)),
-        Ok(listed) => Ok(listed.into_iter().map(|file| file.location).collect()),
+        Ok(listed) => Ok(listed),
     }
 }
 

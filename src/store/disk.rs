@@ -3,22 +3,44 @@
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
 use tempfile::NamedTempFile;
 
+use crate::base::Settings;
+
 /// The folder.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Disk {
     folder: PathBuf,
+    /// What it may grow to.
+    bytes_max: u64,
+    /// What was written since its size was last looked at; nothing was looked at yet at first.
+    written: Arc<AtomicU64>,
 }
 
 impl Disk {
-    pub(super) const fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    /// A folder of that root alone, in a folder of several, which may grow to that size. Two roots
+    /// of one name on different stores have one each.
+    pub(super) fn of_root(settings: &Settings, root: &str) -> Option<Self> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(root.as_bytes());
+        let mut stores: Vec<_> =
+            settings.store_options.iter().filter(|(name, _)| says_which_store(name)).collect();
+        stores.sort_unstable();
+        for (name, value) in stores {
+            hasher.update(format!("\n{name}={value}").as_bytes());
+        }
+        let folder = settings.cache_dir.as_ref()?.join(hasher.finalize().to_hex().as_str());
+        let (bytes_max, written) = (settings.cache_dir_bytes, Arc::new(u64::MAX.into()));
+        Some(Self { folder, bytes_max, written })
     }
 
     /// What is kept by that name, if it isn't older than that. A file is its content's hash, then
@@ -46,6 +68,36 @@ impl Disk {
             staged.persist(self.file(name)).map(drop).map_err(|error| error.error)
         };
         drop(write());
+        let unseen = self.written.load(Relaxed).saturating_add(content.len() as u64);
+        if unseen <= self.bytes_max / 8 {
+            self.written.store(unseen, Relaxed);
+            return;
+        }
+        self.written.store(0, Relaxed);
+        drop(self.shrink());
+    }
+
+    /// Deletes what was kept first, down to half of what there may be, if there is more.
+    fn shrink(&self) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            files.push((metadata.modified()?, metadata.len(), entry.path()));
+        }
+        let mut bytes: u64 = files.iter().map(|(_, size, _)| size).sum();
+        if bytes <= self.bytes_max {
+            return Ok(());
+        }
+        files.sort_unstable();
+        for (_, size, path) in files {
+            if bytes <= self.bytes_max / 2 {
+                break;
+            }
+            fs::remove_file(path)?;
+            bytes -= size;
+        }
+        Ok(())
     }
 
     /// Keeps it no longer.
@@ -53,12 +105,52 @@ impl Disk {
         drop(fs::remove_file(self.file(name)));
     }
 
-    /// A root's own folder in a folder of several.
-    pub(super) fn folder_of(folder: &Path, root: &str) -> PathBuf {
-        folder.join(blake3::hash(root.as_bytes()).to_hex().as_str())
-    }
-
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.join(blake3::hash(name.as_bytes()).to_hex().as_str())
+    }
+}
+
+/// Whether a store's option says which one it is, of several that have buckets of one name.
+fn says_which_store(option: &str) -> bool {
+    let of_store = ["aws_", "google_", "azure_"].iter().any(|store| option.starts_with(store));
+    of_store && ["endpoint", "url", "account", "emulator"].iter().any(|word| option.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(folder: &std::path::Path, endpoint: &str) -> Settings {
+        Settings {
+            store_options: vec![("aws_endpoint".to_owned(), endpoint.to_owned())],
+            cache_dir: Some(folder.to_owned()),
+            cache_dir_bytes: 4000,
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn roots_of_one_name_on_two_stores_have_nothing_in_common() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |endpoint, root| Disk::of_root(&settings(folder.path(), endpoint), root).unwrap();
+        of("http://a", "s3://bucket/r").write("x", b"one");
+        assert_eq!(of("http://a", "s3://bucket/r").read("x", None).unwrap(), "one");
+        assert_eq!(of("http://b", "s3://bucket/r").read("x", None), None);
+        assert_eq!(of("http://a", "s3://bucket/s").read("x", None), None);
+    }
+
+    #[test]
+    fn it_grows_to_its_limit_and_loses_what_was_kept_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::of_root(&settings(folder.path(), "http://a"), "s3://b").unwrap();
+        for nth in 0..200 {
+            disk.write(&nth.to_string(), &[7; 100]);
+        }
+        let size = |path: PathBuf| fs::metadata(path).unwrap().len();
+        let entries = fs::read_dir(&disk.folder).unwrap();
+        let bytes: u64 = entries.map(|entry| size(entry.unwrap().path())).sum();
+        assert!((1000..5000).contains(&bytes), "{bytes}");
+        assert_eq!(disk.read("199", None).unwrap().len(), 100);
+        assert_eq!(disk.read("0", None), None);
     }
 }

@@ -103,6 +103,8 @@ pub(crate) struct Base {
     pub fingerprint: Fingerprint,
     /// Whether their rows were purged.
     pub purged: bool,
+    /// The manifest's file, if it was listed beside its tag.
+    pub listed: Option<ObjectMeta>,
     /// The manifest, where names left something open. With loose leaves beside it, it was read.
     pub manifest: Option<Arc<Manifest>>,
 }
@@ -139,6 +141,13 @@ impl LeafDay {
     pub(crate) fn is_purged(&self) -> bool {
         self.base.as_ref().is_some_and(|base| base.purged)
     }
+}
+
+/// The fingerprint of a month of which these are the days, in order: of those that have rows.
+#[must_use]
+pub(crate) fn month_fingerprint<'d>(days: impl IntoIterator<Item = &'d LeafDay>) -> Fingerprint {
+    let days = days.into_iter().filter(|live| !live.leaves.is_empty());
+    Fingerprint::of_days(days.map(|live| (live.day, &live.fingerprint)))
 }
 
 impl Leaf {

@@ -4,7 +4,6 @@
 use std::{
     collections::HashMap,
     future::Future,
-    path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -31,10 +30,10 @@ struct Memory {
 }
 
 impl Kept {
-    /// Keeps up to so many bytes in memory, and what it reads in that folder.
+    /// Keeps up to so many bytes in memory, and what it reads on that disk.
     #[must_use]
-    pub(super) fn new(budget: usize, folder: Option<PathBuf>) -> Self {
-        Self { budget, disk: folder.map(Disk::new), memory: Mutex::default() }
+    pub(super) fn new(budget: usize, disk: Option<Disk>) -> Self {
+        Self { budget, disk, memory: Mutex::default() }
     }
 
     /// The bytes of that name, which `read` gives when they aren't kept.
@@ -110,6 +109,7 @@ pub(super) fn name_of(file: &ObjectMeta) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Settings;
 
     async fn find(kept: &Kept, name: &str, content: Option<&'static str>) -> Option<Bytes> {
         let read = async {
@@ -121,7 +121,9 @@ mod tests {
     #[tokio::test]
     async fn what_was_read_is_not_read_again() {
         let folder = tempfile::tempdir().unwrap();
-        let of = |root| Kept::new(100, Some(Disk::folder_of(folder.path(), root)));
+        let settings =
+            Settings { cache_dir: Some(folder.path().to_owned()), ..Settings::default() };
+        let of = |root| Kept::new(100, Disk::of_root(&settings, root));
         let here = of("s3://a");
         assert_eq!(find(&here, "a", Some("one")).await.unwrap(), "one");
         assert_eq!(find(&here, "a", None).await.unwrap(), "one");

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -35,8 +34,8 @@ struct Listed {
 }
 
 impl Listings {
-    pub(super) fn new(folder: Option<PathBuf>) -> Self {
-        Self { memory: Mutex::default(), disk: folder.map(Disk::new) }
+    pub(super) fn new(disk: Option<Disk>) -> Self {
+        Self { memory: Mutex::default(), disk }
     }
 
     /// The listing of that name, if it was made no longer ago than that.

@@ -3,29 +3,50 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use object_store::ObjectStoreExt as _;
+use object_store::{ObjectMeta, ObjectStoreExt as _};
 
 use super::{
-    Base, Creation, LeafDay, ManifestTag, Root, Staging, create_bytes, list_raw, manifest_path,
-    store_error, tag_path,
+    Base, Creation, LeafDay, ManifestTag, Root, Staging, create_bytes, kept::name_of, list_raw,
+    manifest_path, store_error, tag_path,
 };
 use crate::{
     base::{Day, Error, ErrorKind, Result, step},
     model::{LeafId, Manifest, sorted_ids},
 };
 
-/// That day's manifest of that generation.
+/// That day's manifest of that generation. As it was listed it is found again if it was read
+/// before: by its path alone it could be that of a root that was deleted and made anew.
 ///
 /// # Errors
 /// `NotFound` when it is gone, as an old one may be; `Corrupt` when it isn't one.
-pub(crate) async fn read_manifest(root: &Root, day: Day, generation: u32) -> Result<Arc<Manifest>> {
+pub(crate) async fn read_manifest(
+    root: &Root,
+    day: Day,
+    generation: u32,
+    listed: Option<&ObjectMeta>,
+) -> Result<Arc<Manifest>> {
     let path = manifest_path(day, generation);
-    let bytes = root.kept().find_or(path.as_ref(), async {
+    let read = async {
         let found = root.read(&path).await?;
         found.ok_or_else(|| Error::not_found(format!("{}: not found", root.full_name(&path))))
-    });
-    let manifest = Manifest::parse(&bytes.await?, day, generation);
+    };
+    let bytes = match listed {
+        None => read.await?,
+        Some(listed) => root.kept().find_or(&name_of(listed), read).await?,
+    };
+    let manifest = Manifest::parse(&bytes, day, generation);
     manifest.map(Arc::new).map_err(|error| error.about(root.full_name(&path)))
+}
+
+/// The manifest that a day's base is of.
+///
+/// # Errors
+/// As [`read_manifest`].
+pub(crate) async fn read_base(root: &Root, day: Day, base: &Base) -> Result<Arc<Manifest>> {
+    match &base.manifest {
+        Some(manifest) => Ok(Arc::clone(manifest)),
+        None => read_manifest(root, day, base.generation, base.listed.as_ref()).await,
+    }
 }
 
 /// The ids of all leaves that a day's rows came as, sorted; with the marks of its erasures.
@@ -36,8 +57,7 @@ pub(crate) async fn leaf_ids(root: &Root, live: &LeafDay) -> Result<Vec<LeafId>>
     let loose = live.loose().map(|leaf| leaf.id.clone());
     let absorbed = match &live.base {
         None => Vec::new(),
-        Some(Base { manifest: Some(manifest), .. }) => manifest.leaves.clone(),
-        Some(base) => read_manifest(root, live.day, base.generation).await?.leaves.clone(),
+        Some(base) => read_base(root, live.day, base).await?.leaves.clone(),
     };
     Ok(sorted_ids(loose.chain(absorbed)))
 }
@@ -48,8 +68,8 @@ pub(crate) async fn leaf_ids(root: &Root, live: &LeafDay) -> Result<Vec<LeafId>>
 /// What listing the day meets; as [`read_manifest`].
 pub(crate) async fn is_absorbed(root: &Root, day: Day, leaf: &LeafId) -> Result<bool> {
     for folder in list_raw(root, (day, day)).await? {
-        if let Some(newest) = folder.newest() {
-            return Ok(read_manifest(root, day, newest).await?.absorbs(leaf));
+        if let Some(manifest) = folder.read_newest(root).await? {
+            return Ok(manifest.absorbs(leaf));
         }
     }
     Ok(false)

@@ -27,7 +27,7 @@ pub(crate) use definitions::{
     keep_definition, list_definitions, read_definition, read_kept_definition, replace_definition,
 };
 pub(crate) use errors::{store_error, store_error_kind};
-pub(crate) use files::{Base, Leaf, LeafDay, LeafKind, SegmentDay, SegmentFile};
+pub(crate) use files::{Base, Leaf, LeafDay, LeafKind, SegmentDay, SegmentFile, month_fingerprint};
 pub(crate) use footer::{
     CompactedFooter, FileFooter, FileKind, LeafFooter, MonthFooter, SegmentFooter, read_account,
     read_body, read_footer, read_metadata,
@@ -40,7 +40,7 @@ pub(crate) use layout::{
 };
 pub(crate) use listing::{Segments, list_leaves, list_raw, list_segments, live_days};
 pub(crate) use manifests::{
-    create_manifest, create_tag, delete_file, is_absorbed, leaf_ids, read_manifest,
+    create_manifest, create_tag, delete_file, is_absorbed, leaf_ids, read_base, read_manifest,
 };
 pub(crate) use meter::Meter;
 pub(crate) use parquet_file::{FileDigest, Packing, SealedWriter, distinct_texts};

@@ -68,20 +68,36 @@ impl RawFolder {
         self.tags.iter().map(|(tag, _)| tag).find(|tag| tag.generation == newest)
     }
 
+    /// The newest manifest's file, if not only its tag was listed.
+    #[must_use]
+    pub(crate) fn newest_file(&self) -> Option<&ObjectMeta> {
+        let newest = self.newest()?;
+        let mut manifests = self.manifests.iter();
+        manifests.find(|(generation, _)| *generation == newest).map(|(_, file)| file)
+    }
+
+    /// The newest manifest; `None` when there is none at all.
+    ///
+    /// # Errors
+    /// As [`read_manifest`].
+    pub(crate) async fn read_newest(&self, root: &Root) -> Result<Option<Arc<Manifest>>> {
+        let Some(newest) = self.newest() else { return Ok(None) };
+        read_manifest(root, self.day, newest, self.newest_file()).await.map(Some)
+    }
+
     /// What counts. The manifest is read once, if at all.
     ///
     /// # Errors
     /// What reading the manifest meets.
     pub(super) async fn live(&self, root: &Root) -> Result<Arc<LeafDay>> {
         let found = self.live.get_or_try_init(|| async {
-            let Some(generation) = self.newest() else {
-                return Ok(Arc::new(LeafDay::new(self.day, self.leaves.clone())));
-            };
             if let Some(live) = self.newest_tag().and_then(|tag| self.by_name(tag)) {
                 return Ok(Arc::new(live));
             }
-            let manifest = read_manifest(root, self.day, generation).await?;
-            Ok(Arc::new(self.by_manifest(manifest)))
+            Ok(Arc::new(match self.read_newest(root).await? {
+                None => LeafDay::new(self.day, self.leaves.clone()),
+                Some(manifest) => self.by_manifest(manifest),
+            }))
         });
         found.await.cloned()
     }
@@ -97,6 +113,7 @@ impl RawFolder {
             generation: tag.generation,
             fingerprint: tag.fingerprint.clone(),
             purged: tag.files.is_none(),
+            listed: self.newest_file().cloned(),
             manifest: None,
         };
         let leaves = match tag.files {
@@ -133,6 +150,7 @@ impl RawFolder {
             generation: manifest.generation,
             fingerprint: manifest.fingerprint(),
             purged,
+            listed: self.newest_file().cloned(),
             manifest: Some(manifest),
         };
         LeafDay::with_base(self.day, leaves, Some(base))

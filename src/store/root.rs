@@ -61,10 +61,9 @@ impl Root {
                 let mut root = Self::over(location, Arc::new(store), settings);
                 let meter = Arc::clone(&root.meter);
                 root.pages = Some(Pages { store: remote.pages, root: remote.prefix, meter });
-                let folder = settings.cache_dir.as_deref();
-                let folder = folder.map(|folder| Disk::folder_of(folder, location));
-                root.kept = Arc::new(Kept::new(settings.kept_bytes, folder.clone()));
-                root.listings = Arc::new(Listings::new(folder));
+                let disk = Disk::of_root(settings, location);
+                root.kept = Arc::new(Kept::new(settings.kept_bytes, disk.clone()));
+                root.listings = Arc::new(Listings::new(disk));
                 Ok(root)
             }
         }
