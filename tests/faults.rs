@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use tallybook::{AppendOptions, BatchId, Input, JobOptions, Question, Route, SampleLog, Settings};
+use tallybook::{
+    AppendOptions, BatchId, CompactOptions, Compaction, ErrorKind, Input, JobOptions, Question,
+    Route, SampleLog, Settings,
+};
 
 use crate::support::{
     Sandbox, append, append_days, book_at, csv, day,
@@ -45,6 +48,32 @@ async fn lost_acknowledgements_are_settled() {
             assert_eq!(csv(&book, COUNT, route).await.0, format!("n\n{rows}\n"));
         }
     }
+}
+
+/// A manifest that was created, without anybody hearing of it or seeing it, is no other one's: what it
+/// refers to stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_that_nobody_can_see_keeps_its_files() {
+    let store = FakeStore::start();
+    let settings = Settings { retry_timeout_s: 1, ..store.settings() };
+    let book = book_at("s3://bucket/r", "2026-01-12", settings).await;
+    let third = day("2026-01-03");
+    append(&book, "one", &LOG.hour(third, 3)).await;
+    append(&book, "two", &LOG.hour(third, 4)).await;
+    rollup(&book).await;
+    let (expected, _) = csv(&book, COUNT, Route::Raw).await;
+    store.lose_sight_of("/_m/");
+    let mut failed = Vec::new();
+    book.compact(&CompactOptions::default(), |_, done| match done {
+        Compaction::Failed(error) => failed.push(error.kind()),
+        other => panic!("{other:?}"),
+    })
+    .await
+    .unwrap();
+    assert_eq!(failed, [ErrorKind::Unavailable]);
+    store.mend();
+    assert_eq!(csv(&book, COUNT, Route::Raw).await.0, expected);
+    assert_eq!(book.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
 }
 
 /// Nothing comes back from a store that is down but an error; the retry completes what was begun.

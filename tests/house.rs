@@ -31,7 +31,7 @@ const KEPT_CRATES: [(&str, &[&str]); 12] = [
     ("tempfile", &["store"]),
     ("twox_hash", &["model"]),
     ("csv", &["ingest"]),
-    ("memchr", &["ingest"]),
+    ("memchr", &["ingest", "store"]),
     ("rand_chacha", &["sample"]),
     ("chrono_tz", &["base"]),
     ("datasketches", &["model"]),

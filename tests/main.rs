@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stderr,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -19,6 +20,7 @@ mod support;
 mod append;
 mod command_line;
 mod compaction;
+mod corruption;
 mod definition;
 mod erasure;
 mod faults;

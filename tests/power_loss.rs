@@ -124,7 +124,7 @@ fn life(today: Day) -> Vec<Deed> {
 /// What a line of the trace says.
 #[derive(Debug)]
 enum Change {
-    Mkdir(PathBuf),
+    Mkdir(PathBuf, u64),
     /// A new file by that name.
     Create(PathBuf, u64),
     /// Another name of a file.
@@ -136,6 +136,20 @@ enum Change {
     Synced(PathBuf, u64, u64, usize),
 }
 
+impl Change {
+    /// The name that changes, if it is that.
+    const fn name(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Mkdir(path, _)
+            | Self::Create(path, _)
+            | Self::Link(path, _)
+            | Self::Rename(path, _)
+            | Self::Unlink(path) => Some(path),
+            Self::Synced(..) => None,
+        }
+    }
+}
+
 fn parse(trace: &str) -> Vec<Change> {
     let mut syncing = HashMap::new();
     let mut changes = Vec::new();
@@ -145,7 +159,7 @@ fn parse(trace: &str) -> Vec<Change> {
         let (path, inode, size) =
             (PathBuf::from(path), inode.parse().unwrap(), size.parse().unwrap());
         changes.push(match operation {
-            "mkdir" => Change::Mkdir(path),
+            "mkdir" => Change::Mkdir(path, inode),
             "create" => Change::Create(path, inode),
             "link" => Change::Link(path, inode),
             "rename" => Change::Rename(path, before.into()),
@@ -226,14 +240,17 @@ enum Entry {
     File(usize),
 }
 
-impl Record {
-    /// Makes the root in `target` what it can be after so many changes.
-    fn crash(&self, target: &Path, at: usize, loss: Loss, random: &mut ChaCha8Rng) {
-        let changes = &self.changes[..at];
-        let root = self.sandbox.root();
-        let mut synced_folders: HashMap<&Path, usize> = HashMap::new();
-        // Files by the change that made them: the inode, and how many bytes were synced.
-        let mut files: HashMap<usize, (u64, u64)> = HashMap::new();
+/// What no loss of power takes away.
+struct Durable<'c> {
+    /// Of each folder that was synced, the change from which on its names aren't.
+    folders: HashMap<&'c Path, usize>,
+    /// Of each file, by the change that made it, the inode, and how many bytes were synced.
+    files: HashMap<usize, (u64, u64)>,
+}
+
+impl<'c> Durable<'c> {
+    fn of(changes: &'c [Change]) -> Self {
+        let (mut folders, mut files) = (HashMap::new(), HashMap::new());
         let mut by_inode: HashMap<u64, usize> = HashMap::new();
         for (index, change) in changes.iter().enumerate() {
             match change {
@@ -241,65 +258,38 @@ impl Record {
                     by_inode.insert(*inode, index);
                     files.insert(index, (*inode, 0));
                 }
+                // A folder can have the inode of a file that is gone.
+                Change::Mkdir(_, inode) => _ = by_inode.remove(inode),
                 Change::Synced(path, inode, size, began) => {
-                    let file = by_inode.get(inode).and_then(|file| files.get_mut(file));
-                    match file {
+                    match by_inode.get(inode).and_then(|file| files.get_mut(file)) {
                         Some((_, synced)) => *synced = *size,
-                        None => drop(synced_folders.insert(path, *began)),
+                        None => _ = folders.insert(path.as_path(), *began),
                     }
                 }
                 _ => {}
             }
         }
-        let mut names: BTreeMap<PathBuf, Entry> = BTreeMap::new();
-        let mut by_inode: HashMap<u64, usize> = HashMap::new();
-        for (index, change) in changes.iter().enumerate() {
-            if let Change::Create(_, inode) = change {
-                by_inode.insert(*inode, index);
-            }
-            let (Change::Mkdir(path)
-            | Change::Create(path, _)
-            | Change::Link(path, _)
-            | Change::Rename(path, _)
-            | Change::Unlink(path)) = change
-            else {
-                continue;
-            };
-            let folder = path.parent().unwrap();
-            let durable = synced_folders.get(folder).is_some_and(|began| index < *began);
-            let happened = durable
-                || match loss {
-                    Loss::All => false,
-                    Loss::Bytes | Loss::None => true,
-                    Loss::Some => random.random_bool(0.5),
-                };
-            let there = path == &root || matches!(names.get(folder), Some(Entry::Folder));
-            if !(happened && there && path.starts_with(&root)) {
-                continue;
-            }
-            match change {
-                Change::Mkdir(_) => _ = names.insert(path.clone(), Entry::Folder),
-                Change::Create(_, _) => _ = names.insert(path.clone(), Entry::File(index)),
-                Change::Link(_, inode) => {
-                    names.insert(path.clone(), Entry::File(by_inode[inode]));
-                }
-                Change::Rename(_, before) => {
-                    if let Some(entry) = names.remove(before) {
-                        names.insert(path.clone(), entry);
-                    }
-                }
-                // A folder goes with what is in it.
-                Change::Unlink(_) => names.retain(|name, _| !name.starts_with(path)),
-                Change::Synced(..) => {}
-            }
-        }
-        for (path, entry) in names {
-            let copy = target.join(path.strip_prefix(&root).unwrap());
+        Self { folders, files }
+    }
+
+    /// Whether that change of a name in the folder is on the disk.
+    fn has_name(&self, folder: &Path, change: usize) -> bool {
+        self.folders.get(folder).is_some_and(|began| change < *began)
+    }
+}
+
+impl Record {
+    /// Makes the root in `target` what it can be after so many changes.
+    fn crash(&self, target: &Path, at: usize, loss: Loss, random: &mut ChaCha8Rng) {
+        let changes = &self.changes[..at];
+        let durable = Durable::of(changes);
+        for (path, entry) in self.names(changes, &durable, loss, random) {
+            let copy = target.join(path.strip_prefix(self.sandbox.root()).unwrap());
             let Entry::File(file) = entry else {
                 fs::create_dir_all(&copy).unwrap();
                 continue;
             };
-            let (inode, synced) = files[&file];
+            let (inode, synced) = durable.files[&file];
             let kept = self.vault.join(inode.to_string());
             match fs::metadata(&kept) {
                 Ok(metadata) if metadata.len() == synced => fs::hard_link(&kept, &copy).unwrap(),
@@ -316,6 +306,52 @@ impl Record {
                 }
             }
         }
+    }
+
+    /// The names that are there, of those that could be.
+    fn names(
+        &self,
+        changes: &[Change],
+        durable: &Durable<'_>,
+        loss: Loss,
+        random: &mut ChaCha8Rng,
+    ) -> BTreeMap<PathBuf, Entry> {
+        let root = self.sandbox.root();
+        let mut names: BTreeMap<PathBuf, Entry> = BTreeMap::new();
+        let mut by_inode: HashMap<u64, usize> = HashMap::new();
+        for (index, change) in changes.iter().enumerate() {
+            if let Change::Create(_, inode) = change {
+                by_inode.insert(*inode, index);
+            }
+            let Some(path) = change.name() else { continue };
+            let folder = path.parent().unwrap();
+            let happened = durable.has_name(folder, index)
+                || match loss {
+                    Loss::All => false,
+                    Loss::Bytes | Loss::None => true,
+                    Loss::Some => random.random_bool(0.5),
+                };
+            let there = *path == root || matches!(names.get(folder), Some(Entry::Folder));
+            if !(happened && there && path.starts_with(&root)) {
+                continue;
+            }
+            match change {
+                Change::Mkdir(..) => _ = names.insert(path.clone(), Entry::Folder),
+                Change::Create(..) => _ = names.insert(path.clone(), Entry::File(index)),
+                Change::Link(_, inode) => {
+                    names.insert(path.clone(), Entry::File(by_inode[inode]));
+                }
+                Change::Rename(_, before) => {
+                    if let Some(entry) = names.remove(before) {
+                        names.insert(path.clone(), entry);
+                    }
+                }
+                // A folder goes with what is in it.
+                Change::Unlink(_) => names.retain(|name, _| !name.starts_with(path)),
+                Change::Synced(..) => {}
+            }
+        }
+        names
     }
 
     /// What a crash after so many changes leaves is what was acknowledged, and can be gone on with.

@@ -6,7 +6,7 @@ use tallybook::{ErrorKind, Purge, PurgeOptions, Question, Route, Settings};
 
 use crate::support::{
     Sandbox, append, csv, day,
-    life::{BY_USER, COUNT, LOG, answers, gc, purge, ten_days, verified},
+    life::{BY_USER, COUNT, HOURS, LOG, answers, gc, purge, ten_days, verified},
     rollup, try_answer,
 };
 
@@ -73,8 +73,15 @@ async fn raw_rows_stay_when_a_segment_is_not_what_they_make() {
     let book = sandbox.book("2026-01-11").await;
     ten_days(&book).await;
     rollup(&book).await;
-    let segments = sandbox.files("rollups/org_hourly");
-    fs::copy(&segments[0], &segments[1]).unwrap();
+    // Of batches of the same names with other rows.
+    let (other, second) = (Sandbox::new(), day("2026-01-02"));
+    let others = other.book("2026-01-11").await;
+    for hour in HOURS {
+        append(&others, &format!("{second} {hour}"), &LOG.hour(second, hour + 1)).await;
+    }
+    rollup(&others).await;
+    let wrong = &other.files("rollups/org_hourly")[0];
+    fs::copy(wrong, sandbox.root().join(wrong.strip_prefix(other.root()).unwrap())).unwrap();
     let mut kept = Vec::new();
     let options = PurgeOptions { older_than_days: 0, dry_run: false };
     book.purge(&options, |day, done| {

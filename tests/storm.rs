@@ -210,16 +210,10 @@ impl Life {
     }
 
     async fn gc(&mut self) {
-        let clock = std::sync::Arc::new(FixedClock::noon_of(day("2100-01-01")));
         let settings = Settings { retry_timeout_s: 1, ..self.store.settings() };
         let location = self.book.location().to_owned();
-        let later = until_done!(
-            self,
-            Tallybook::open_with(&location, settings.clone(), {
-                let clock: std::sync::Arc<dyn tallybook::Clock> = clock.clone();
-                clock
-            })
-        );
+        let clock = || std::sync::Arc::new(FixedClock::noon_of(day("2100-01-01")));
+        let later = until_done!(self, Tallybook::open_with(&location, settings.clone(), clock()));
         until_done!(self, later.gc(&GcOptions::default(), |_| {}));
     }
 

@@ -95,7 +95,7 @@ fn task<'a>(
     if files.any(|file| file.last_modified >= quiet_before) {
         return None;
     }
-    let fingerprint = month_fingerprint(days.iter().map(|live| live.as_ref()));
+    let fingerprint = month_fingerprint(days.iter().copied().map(Arc::as_ref));
     Some(MonthTask { rollup, month, segments, fingerprint })
 }
 

@@ -5,9 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use datafusion::{
-    datasource::physical_plan::parquet::metadata::DFParquetMetadata, prelude::SessionContext,
-};
+use datafusion::prelude::SessionContext;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use parquet::{
     basic::{ConvertedType, LogicalType, TimeUnit},
@@ -19,9 +17,9 @@ use parquet::{
 
 use crate::{
     base::{Day, Result},
-    exec::engine_error,
+    exec::cached_metadata,
     model::{ColumnType, Dataset},
-    store::{FileFooter, Leaf, Root, name_damage},
+    store::{FileFooter, Leaf, Root},
 };
 
 /// Footers read at once.
@@ -52,19 +50,9 @@ impl Proofs {
         leaves: &[Arc<Leaf>],
     ) -> Result<Self> {
         let cache = context.runtime_env().cache_manager.get_file_metadata_cache();
-        let store = root.store();
         let footers = leaves.iter().map(|leaf| {
-            let (store, cache) = (&store, Arc::clone(&cache));
-            async move {
-                let footer = DFParquetMetadata::new(store.as_ref(), &leaf.file)
-                    .with_file_metadata_cache(Some(cache))
-                    .fetch_metadata()
-                    .await;
-                match footer {
-                    Ok(footer) => Ok(footer),
-                    Err(error) => Err(name_damage(root, engine_error(error), [&leaf.file]).await),
-                }
-            }
+            let cache = Arc::clone(&cache);
+            async move { cached_metadata(cache.as_ref(), root, &leaf.file).await }
         });
         let footers: Vec<_> =
             stream::iter(footers).buffer_unordered(CONCURRENT_READS).try_collect().await?;

@@ -1,6 +1,10 @@
 //! Recomputing what is derived, and checking what is stored.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use arrow::{
     array::RecordBatch,
@@ -17,10 +21,10 @@ use crate::{
     build::{Proofs, group_rows},
     catalog::{Freshness, Serving, Snapshot, load},
     exec::{FileTable, engine_error},
-    model::{ContentHasher, Rollup},
+    model::{ContentHasher, LeafId, ManifestState, Rollup},
     store::{
-        FileKind, Leaf, LeafDay, LeafKind, SegmentFile, check_file, manifest_path, read_account,
-        read_base,
+        FileKind, Leaf, LeafDay, LeafKind, SegmentFile, check_file, leaf_ids, list_segments,
+        manifest_path, read_account, read_manifest,
     },
 };
 
@@ -76,13 +80,61 @@ pub(super) async fn verify(
             }
         }
     }
+    if let Some(lost) = check_lost(book, span, &snapshot).await? {
+        return Ok(Some(lost));
+    }
     check_months(book, span, &snapshot, report).await
 }
 
-/// The compacted files of a day together against its manifest.
+/// A segment that was built from a leaf which isn't there any more, though leaves stay, or are
+/// accounted for by their day's manifests. Of days with files of other tools, which may replace
+/// them, nothing is known.
+async fn check_lost(
+    book: &Tallybook,
+    span: Span,
+    snapshot: &Snapshot,
+) -> Result<Option<Difference>> {
+    let Some(days) = span.day_bounds() else { return Ok(None) };
+    let root = book.root();
+    for rollup in book.dataset().all_rollups() {
+        for found in list_segments(root, rollup, days).await?.days {
+            let live = snapshot.live(found.day.span()).next();
+            let unknown = |live: &Arc<LeafDay>| {
+                live.is_purged() || live.leaves.iter().any(|leaf| leaf.kind == LeafKind::Foreign)
+            };
+            if live.is_some_and(unknown) {
+                continue;
+            }
+            let current = live.map(|live| &live.fingerprint);
+            let others = found.segments.iter();
+            for segment in others.filter(|segment| Some(&segment.fingerprint) != current) {
+                let known: BTreeSet<LeafId> = match live {
+                    None => BTreeSet::new(),
+                    Some(live) => leaf_ids(root, live).await?.into_iter().collect(),
+                };
+                let account = read_account(root, &segment.file).await?;
+                let leaves = account.segment().into_iter().flat_map(|account| &account.leaves);
+                if let Some(lost) = leaves.into_iter().find(|leaf| !known.contains(leaf)) {
+                    let what = format!(
+                        "was built from the leaf {lost} of {}, which is gone; if another tool took \
+                         it away, `rollup` and `gc` go by what is there",
+                        found.day
+                    );
+                    let file = root.full_name(&segment.file.location);
+                    return Ok(Some(Difference { file, what }));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A day's manifest against the name that says the same, and its compacted files together against
+/// it.
 async fn check_day(book: &Tallybook, live: &LeafDay) -> Result<Option<Difference>> {
-    let Some(base) = live.base.as_ref().filter(|base| !base.purged) else { return Ok(None) };
-    let manifest = read_base(book.root(), live.day, base).await?;
+    let Some(base) = &live.base else { return Ok(None) };
+    // Not what is kept of it.
+    let manifest = read_manifest(book.root(), live.day, base.generation, None).await?;
     let mut sum = ContentHasher::new();
     for leaf in live.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Compacted) {
         let account = read_account(book.root(), &leaf.file).await?;
@@ -90,10 +142,11 @@ async fn check_day(book: &Tallybook, live: &LeafDay) -> Result<Option<Difference
             sum.add_hashed(content)?;
         }
     }
-    let (found, fingerprint) = (sum.finish(), manifest.fingerprint());
-    let what = if fingerprint != base.fingerprint {
+    let found = sum.finish();
+    let purged = manifest.state == ManifestState::Purged;
+    let what = if manifest.fingerprint() != base.fingerprint || purged != base.purged {
         "accounts for other leaves than its name says".to_owned()
-    } else if found != manifest.content {
+    } else if !purged && found != manifest.content {
         format!("its files hold {found}, and it says {}", manifest.content)
     } else {
         return Ok(None);
@@ -120,7 +173,11 @@ async fn check_leaf(book: &Tallybook, leaf: &Leaf) -> Result<Verdict> {
             }
             rows
         }
-        Ok((rows, None)) => rows,
+        Ok((rows, None)) if leaf.kind == LeafKind::Foreign => rows,
+        Ok((_, None)) => {
+            let what = "has the name of a file of ours, and says nothing of itself";
+            return Ok(Err(difference(book, &leaf.file, what)));
+        }
         Err(what) => return Ok(Err(difference(book, &leaf.file, what))),
     };
     let file = book.root().full_name(&leaf.file.location);

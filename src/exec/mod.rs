@@ -17,6 +17,7 @@ mod zoned;
 pub(crate) use errors::{engine_error, into_datafusion};
 pub(crate) use leaf_table::LeafTable;
 pub(crate) use opaque::opaque;
+pub(crate) use reader::cached_metadata;
 pub(crate) use segment_cache::SegmentCache;
 pub(crate) use segment_table::SegmentTable;
 pub(crate) use session::{ROOT_URL, new_session, register_functions};

@@ -1,4 +1,5 @@
-//! Reading Parquet for DataFusion, such that an error names its file.
+//! Reading Parquet for DataFusion, such that an error names its file, and that what files say of
+//! their rows is what they were written with.
 
 use std::{ops::Range, sync::Arc};
 
@@ -6,9 +7,13 @@ use bytes::Bytes;
 use datafusion::{
     datasource::{
         listing::PartitionedFile,
-        physical_plan::{ParquetFileReaderFactory, parquet::CachedParquetFileReaderFactory},
+        physical_plan::{
+            ParquetFileReaderFactory,
+            parquet::{CachedParquetMetaData, DefaultParquetFileReaderFactory},
+        },
     },
     error::Result as DataFusionResult,
+    execution::cache::cache_manager::{CachedFileMetadataEntry, FileMetadataCache},
     physical_plan::metrics::ExecutionPlanMetricsSet,
 };
 use futures::{FutureExt as _, future::BoxFuture};
@@ -21,14 +26,15 @@ use parquet::{
 
 use crate::{
     base::Error,
-    store::{Root, check_file, store_error},
+    store::{Root, read_metadata_and_index, store_error},
 };
 
-/// DataFusion's caching readers, with the file's name on their errors.
+/// DataFusion's readers, with the file's name on their errors, and a cache of metadata.
 #[derive(Debug)]
 pub(super) struct NamingReaderFactory {
     pub(super) root: Root,
-    pub(super) inner: CachedParquetFileReaderFactory,
+    pub(super) cache: Arc<FileMetadataCache>,
+    pub(super) inner: DefaultParquetFileReaderFactory,
 }
 
 impl ParquetFileReaderFactory for NamingReaderFactory {
@@ -42,7 +48,8 @@ impl ParquetFileReaderFactory for NamingReaderFactory {
         let (root, meta) = (self.root.clone(), file.object_meta.clone());
         let name: Arc<str> = root.full_name(file.path()).into();
         let inner = self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?;
-        Ok(Box::new(NamingReader { name, root, file: meta, inner }))
+        let cache = Arc::clone(&self.cache);
+        Ok(Box::new(NamingReader { name, root, file: meta, cache, inner }))
     }
 }
 
@@ -50,6 +57,7 @@ struct NamingReader {
     name: Arc<str>,
     root: Root,
     file: ObjectMeta,
+    cache: Arc<FileMetadataCache>,
     inner: Box<dyn AsyncFileReader + Send>,
 }
 
@@ -70,26 +78,35 @@ impl AsyncFileReader for NamingReader {
 
     fn get_metadata<'a>(
         &'a mut self,
-        options: Option<&'a ArrowReaderOptions>,
+        _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
-        let (name, root, file) = (Arc::clone(&self.name), self.root.clone(), self.file.clone());
-        let read = self.inner.get_metadata(options);
         async move {
-            let error = match read.await {
-                Err(error) => named(&name, error),
-                read => return read,
-            };
-            // The inner reader keeps only the words of what the store said, and a store that can't
-            // be reached is no damage: a look of our own tells which it is.
-            let ours = match check_file(&root, &file).await {
-                Err(ours) => ours,
-                Ok(Err(what)) => Error::corrupt(format!("{name}: {what}")).with_source(error),
-                Ok(Ok(_)) => Error::unavailable(error.to_string()).with_source(error),
-            };
-            Err(ParquetError::External(Box::new(ours)))
+            let read = cached_metadata(self.cache.as_ref(), &self.root, &self.file).await;
+            read.map_err(|error| ParquetError::External(Box::new(error)))
         }
         .boxed()
     }
+}
+
+/// A file's metadata and page index, as they were written; read once.
+///
+/// # Errors
+/// `Corrupt`, naming the file, when they aren't; or what the store says.
+pub(crate) async fn cached_metadata(
+    cache: &FileMetadataCache,
+    root: &Root,
+    file: &ObjectMeta,
+) -> crate::base::Result<Arc<ParquetMetaData>> {
+    if let Some(cached) = cache.get(&file.location)
+        && cached.is_valid_for(file)
+        && let Some(cached) = cached.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()
+    {
+        return Ok(Arc::clone(cached.parquet_metadata()));
+    }
+    let read = read_metadata_and_index(root, file).await?;
+    let entry = Arc::new(CachedParquetMetaData::new(Arc::clone(&read)));
+    cache.put(&file.location, CachedFileMetadataEntry::new(file.clone(), entry));
+    Ok(read)
 }
 
 fn named(name: &str, error: ParquetError) -> ParquetError {

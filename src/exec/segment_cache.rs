@@ -27,7 +27,7 @@ use parquet::arrow::{
 
 use crate::{
     base::{Error, Result},
-    store::{Root, SegmentFile, read_body},
+    store::{Root, SegmentFile, check_bytes, read_body},
 };
 
 /// Files under way at once.
@@ -120,7 +120,7 @@ impl SegmentCache {
             // A task of its own, so that decoding uses every core.
             let read = tokio::spawn(async move {
                 let bytes = read_body(&root, &segment.file.location, segment.file.size).await?;
-                let rows = decode(bytes, &schema, &wanted).map_err(|error| {
+                let rows = decode(&segment, &bytes, &schema, &wanted).map_err(|error| {
                     let name = root.full_name(&segment.file.location);
                     Error::corrupt(format!("{name}: {error}")).with_source(error)
                 })?;
@@ -213,14 +213,17 @@ impl Kept {
     }
 }
 
-/// The wanted columns of a whole file.
+/// The wanted columns of a whole file, if its bytes are those that it was written with.
 fn decode(
-    file: Bytes,
+    segment: &SegmentFile,
+    file: &Bytes,
     schema: &SchemaRef,
     wanted: &[usize],
 ) -> std::result::Result<SegmentRows, ArrowError> {
     let options = ArrowReaderOptions::new().with_schema(Arc::clone(schema));
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), options)?;
+    check_bytes(&segment.file.location, file, builder.metadata())
+        .map_err(|what| ArrowError::ParquetError(what.to_owned()))?;
     let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
     let reader = builder.with_projection(mask).with_batch_size(rows.max(1)).build()?;

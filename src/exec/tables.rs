@@ -13,7 +13,7 @@ use datafusion::{
         object_store::ObjectStoreUrl,
         physical_plan::{
             FileGroup, FileScanConfigBuilder, ParquetSource,
-            parquet::CachedParquetFileReaderFactory,
+            parquet::DefaultParquetFileReaderFactory,
         },
         source::DataSourceExec,
         table_schema::TableSchema,
@@ -133,7 +133,8 @@ impl TableProvider for FileTable {
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
         let readers = NamingReaderFactory {
             root: self.root.clone(),
-            inner: CachedParquetFileReaderFactory::new(self.root.store(), cache),
+            cache,
+            inner: DefaultParquetFileReaderFactory::new(self.root.store()),
         };
         let source = ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(state.table_options().parquet.clone())

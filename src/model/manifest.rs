@@ -58,12 +58,32 @@ pub(crate) struct ManifestFile {
 }
 
 impl Manifest {
+    /// The manifest as a file: a line of JSON, and one with its BLAKE3.
+    ///
+    /// # Errors
+    /// `Internal` when it can't be JSON.
+    pub(crate) fn to_file(&self) -> Result<Vec<u8>> {
+        let mut line = serde_json::to_vec(self)
+            .map_err(|error| Error::internal("manifest").with_source(error))?;
+        let seal = seal_of(&line);
+        line.push(b'\n');
+        line.extend(seal.as_bytes());
+        Ok(line)
+    }
+
     /// Reads a manifest of that day and generation.
     ///
     /// # Errors
-    /// `Corrupt` when it isn't one; `Invalid` when it is in a newer format.
+    /// `Corrupt` when it isn't one, or not as it was written; `Invalid` when it is in a newer
+    /// format.
     pub(crate) fn parse(bytes: &[u8], day: Day, generation: u32) -> Result<Self> {
-        let found: Self = serde_json::from_slice(bytes)
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let lines = end.and_then(|end| Some((bytes.get(..end)?, bytes.get(end + 1..)?)));
+        let (line, seal) = lines.ok_or_else(|| Error::corrupt("not a whole manifest"))?;
+        if seal != seal_of(line).as_bytes() {
+            return Err(Error::corrupt("its bytes are not those it was written with"));
+        }
+        let found: Self = serde_json::from_slice(line)
             .map_err(|error| Error::corrupt(format!("not a manifest: {error}")))?;
         if found.format > MANIFEST_FORMAT {
             return Err(Error::invalid(format!(
@@ -89,6 +109,10 @@ impl Manifest {
     pub(crate) fn absorbs(&self, leaf: &LeafId) -> bool {
         self.leaves.binary_search(leaf).is_ok()
     }
+}
+
+fn seal_of(line: &[u8]) -> String {
+    format!("{{\"blake3\":\"{}\"}}\n", blake3::hash(line).to_hex())
 }
 
 /// Those ids, each once, in order.
@@ -124,7 +148,7 @@ mod tests {
     #[test]
     fn manifests_read_back_and_know_their_leaves() {
         let (written, day) = (manifest(), "2026-01-24".parse().unwrap());
-        let bytes = serde_json::to_vec(&written).unwrap();
+        let bytes = written.to_file().unwrap();
         let read = Manifest::parse(&bytes, day, 3).unwrap();
         assert_eq!(read, written);
         let batch = BatchId::try_new("b").unwrap();
@@ -135,12 +159,26 @@ mod tests {
     #[test]
     fn another_manifest_than_the_name_says_is_refused() {
         let day: Day = "2026-01-24".parse().unwrap();
-        let bytes = serde_json::to_vec(&manifest()).unwrap();
+        let bytes = manifest().to_file().unwrap();
         assert!(Manifest::parse(&bytes, day, 2).is_err());
         assert!(Manifest::parse(&bytes, day.plus(1), 3).is_err());
         assert!(Manifest::parse(&bytes[1..], day, 3).is_err());
-        let newer = serde_json::to_vec(&Manifest { format: 2, ..manifest() }).unwrap();
+        let newer = Manifest { format: 2, ..manifest() }.to_file().unwrap();
         let error = Manifest::parse(&newer, day, 3).unwrap_err().to_string();
         assert!(error.contains("newer"), "{error}");
+    }
+
+    #[test]
+    fn a_bit_that_flips_anywhere_is_found() {
+        let day: Day = "2026-01-24".parse().unwrap();
+        let bytes = manifest().to_file().unwrap();
+        for at in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            assert!(Manifest::parse(&flipped, day, 3).is_err(), "bit {at}");
+        }
+        for length in 0..bytes.len() {
+            assert!(Manifest::parse(&bytes[..length], day, 3).is_err(), "{length} bytes");
+        }
     }
 }

@@ -115,11 +115,23 @@ where
             Ok(Some(creation)) => return Ok(creation),
             Ok(None) => last = Some(put),
             // Not even readable: the first error is the one that says why.
-            Err(error) if error.kind() == ErrorKind::Unavailable => return Err(put),
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Err(open(put)),
             Err(error) => return Err(error),
         }
     }
-    Err(last.unwrap_or_else(|| Error::internal("no attempt was made")))
+    Err(last.map_or_else(|| Error::internal("no attempt was made"), open))
+}
+
+/// The error of a create of which nobody knows what became of it. That the name was taken, as the
+/// store may have said, can have been by this very create: only who reads it back knows a conflict.
+fn open(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Conflict => {
+            let words = format!("whether it was created could not be found out: {error}");
+            Error::unavailable(words).with_source(error)
+        }
+        _ => error,
+    }
 }
 
 /// The file's bytes reach the disk before its name does, and its name, with those of the folders

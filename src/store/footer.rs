@@ -1,4 +1,4 @@
-//! What every Parquet file of ours says of itself, in its footer under the key `tallybook`.
+//! Reading footers: a file's metadata, and what it says of itself.
 
 use std::{ops::Range, sync::Arc};
 
@@ -8,120 +8,98 @@ use object_store::{ObjectMeta, ObjectStoreExt as _, path::Path};
 use parquet::{
     arrow::async_reader::MetadataFetch,
     errors::{ParquetError, Result as ParquetResult},
-    file::metadata::{ParquetMetaData, ParquetMetaDataReader},
-};
-use serde::{Deserialize, Serialize};
-
-use super::{FileDigest, Root, kept::name_of, store_error};
-use crate::{
-    base::{Day, Error, Result},
-    model::{ContentHash, Fingerprint, LeafId, Rollup},
+    file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader},
 };
 
-/// The footer key.
-pub(super) const FOOTER_KEY: &str = "tallybook";
+use super::{
+    FileFooter, Root,
+    account::{FIRST_SEALED, account_text},
+    kept::name_of,
+    seal, store_error,
+};
+use crate::base::{Error, Result};
 
-/// A file's own account of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct FileFooter {
-    /// The format of this account.
-    pub format: u32,
-    /// The bytes before the footer, and their hash.
-    pub body: FileDigest,
-    /// What it holds.
-    pub kind: FileKind,
-}
-
-/// What a file holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum FileKind {
-    /// Raw rows.
-    Leaf(LeafFooter),
-    /// A rollup's rows of one day.
-    Segment(SegmentFooter),
-    /// Raw rows of several leaves.
-    Compacted(CompactedFooter),
-    /// A rollup's rows of one month.
-    Month(MonthFooter),
-}
-
-/// A month's segment's account: it has the rows of its days' segments.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct MonthFooter {
-    /// The rollup's name.
-    pub rollup: String,
-    /// The hash of the rollup's definition.
-    pub definition: String,
-    /// The month, `YYYY-MM-01`.
-    pub month: String,
-    /// The fingerprint of its days' fingerprints.
-    pub fingerprint: Fingerprint,
-    /// How many days with rows it has.
-    pub days: usize,
-    /// Rows of the segment.
-    pub rows_out: u64,
-}
-
-/// A compacted file's account. Which leaves the rows came as, the day's manifest says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct CompactedFooter {
-    /// Its UTC date, `YYYY-MM-DD`.
-    pub date: String,
-    /// The generation of the manifest that it was written for.
-    pub generation: u32,
-    /// The run that wrote it.
-    pub attempt: String,
-    /// Its rows, whatever their order.
-    pub content: ContentHash,
-}
-
-/// A leaf's account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct LeafFooter {
-    /// Its id.
-    pub id: LeafId,
-    /// The batch it is of.
-    pub batch: String,
-    /// Its UTC date, `YYYY-MM-DD`.
-    pub date: String,
-    /// Which part of the batch's rows of that day, from 0.
-    pub part: u32,
-    /// Its rows, whatever their order.
-    pub content: ContentHash,
-    /// The run of `append` that wrote it; a retry has another.
-    pub attempt: String,
-}
-
-/// A segment's account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SegmentFooter {
-    /// The rollup's name.
-    pub rollup: String,
-    /// The hash of the rollup's definition.
-    pub definition: String,
-    /// The UTC date, `YYYY-MM-DD`.
-    pub date: String,
-    /// The fingerprint of `leaves`.
-    pub fingerprint: Fingerprint,
-    /// The leaves that it was built from, sorted.
-    pub leaves: Vec<LeafId>,
-    /// Raw rows read.
-    pub rows_in: u64,
-    /// Rows of the segment.
-    pub rows_out: u64,
-}
-
-/// A file's Parquet metadata.
+/// A file's Parquet metadata, which are those that it was written with where it can vouch for them.
 ///
 /// # Errors
 /// `Corrupt`, naming the file, when it isn't whole Parquet; or what the store says.
 pub(crate) async fn read_metadata(root: &Root, meta: &ObjectMeta) -> Result<Arc<ParquetMetaData>> {
+    read_sealed(root, meta, PageIndexPolicy::Skip).await
+}
+
+/// The same, with the page index, by which a scan leaves pages out.
+///
+/// # Errors
+/// As [`read_metadata`].
+pub(crate) async fn read_metadata_and_index(
+    root: &Root,
+    meta: &ObjectMeta,
+) -> Result<Arc<ParquetMetaData>> {
+    read_sealed(root, meta, PageIndexPolicy::Optional).await
+}
+
+async fn read_sealed(
+    root: &Root,
+    meta: &ObjectMeta,
+    index: PageIndexPolicy,
+) -> Result<Arc<ParquetMetaData>> {
+    let name = || root.full_name(&meta.location);
+    let mut tail = Tail { root, path: &meta.location, fetched: Vec::new() };
     let read = ParquetMetaDataReader::new()
         .with_prefetch_hint(Some(16 << 10))
-        .load_and_finish(Tail { root, path: &meta.location }, meta.size)
+        .with_page_index_policy(index)
+        .load_and_finish(&mut tail, meta.size)
         .await;
-    read.map(Arc::new).map_err(|error| parquet_error(&root.full_name(&meta.location), error))
+    let metadata = read.map_err(|error| parquet_error(&name(), error))?;
+    let damaged = || Error::corrupt(format!("{}: {DAMAGED}", name()));
+    let Some(sealed) = Sealed::of(&metadata).map_err(|error| error.about(name()))? else {
+        return Ok(Arc::new(metadata));
+    };
+    if !sealed.account.is_at(&meta.location) {
+        return Err(Error::corrupt(format!("{}: {ANOTHER}", name())));
+    }
+    let ending = tail.bytes(meta.size.saturating_sub(seal::ENDING)..meta.size).await?;
+    let length = seal::footer_length(&ending).filter(|length| *length <= meta.size);
+    let footer_at = meta.size - length.ok_or_else(damaged)?;
+    let footer = tail.bytes(footer_at..meta.size).await?;
+    let mut is_whole = seal::is_footer(&sealed.seal, &footer);
+    if is_whole && index != PageIndexPolicy::Skip {
+        let rows = sealed.account.body.bytes;
+        let index = tail.bytes(rows..footer_at.max(rows)).await?;
+        is_whole = seal::is_index(&sealed.seal, &index);
+    }
+    if is_whole { Ok(Arc::new(metadata)) } else { Err(damaged()) }
+}
+
+/// What is said of a file that isn't as it was written.
+pub(super) const DAMAGED: &str = "its bytes are not those it was written with";
+
+/// What is said of a file that is whole, but not the one that it is named for.
+pub(super) const ANOTHER: &str = "is not the file that its name says";
+
+/// How a file can be told from a damaged one.
+pub(super) struct Sealed {
+    pub(super) seal: String,
+    pub(super) account: FileFooter,
+}
+
+impl Sealed {
+    /// The seal of a file, which those of other tools don't have, and those of the first format.
+    ///
+    /// # Errors
+    /// `Corrupt` when it should have one; `Invalid` for a newer format.
+    pub(super) fn of(metadata: &ParquetMetaData) -> Result<Option<Self>> {
+        let seal = seal::seal_of(metadata).map(str::to_owned);
+        if account_text(metadata).is_err() {
+            return if seal.is_some() { Err(Error::corrupt(DAMAGED)) } else { Ok(None) };
+        }
+        let account = FileFooter::of(metadata)?;
+        match seal {
+            Some(seal) => Ok(Some(Self { seal, account })),
+            None if account.format < FIRST_SEALED => Ok(None),
+            None => Err(Error::corrupt(DAMAGED)),
+        }
+    }
 }
 
 /// What a listed file says of itself, read once.
@@ -154,6 +132,9 @@ pub(crate) async fn read_footer(root: &Root, path: &Path) -> Result<Option<FileF
 /// # Errors
 /// `Corrupt` when the file is shorter; or what the store says.
 pub(crate) async fn read_body(root: &Root, path: &Path, bytes: u64) -> Result<Bytes> {
+    if bytes == 0 {
+        return Ok(Bytes::new());
+    }
     let read = root.store().get_range(path, 0..bytes).await;
     let body = read.map_err(|error| store_error(&root.full_name(path), error))?;
     if (body.len() as u64) < bytes {
@@ -162,102 +143,38 @@ pub(crate) async fn read_body(root: &Root, path: &Path, bytes: u64) -> Result<By
     Ok(body)
 }
 
-impl FileFooter {
-    /// Reads the account out of a file's metadata.
-    ///
-    /// # Errors
-    /// `Corrupt` when there is none or it can't be read.
-    pub(crate) fn of(metadata: &ParquetMetaData) -> Result<Self> {
-        Self::parse(account_text(metadata)?.as_bytes())
-    }
-
-    fn parse(text: &[u8]) -> Result<Self> {
-        serde_json::from_slice(text)
-            .map_err(|error| Error::corrupt(format!("its footer: {error}")).with_source(error))
-    }
-
-    /// The leaf's account, if it is one.
-    #[must_use]
-    pub(crate) const fn leaf(&self) -> Option<&LeafFooter> {
-        match &self.kind {
-            FileKind::Leaf(leaf) => Some(leaf),
-            FileKind::Segment(_) | FileKind::Compacted(_) | FileKind::Month(_) => None,
-        }
-    }
-
-    /// The raw rows of a file, whatever their order; none of a segment.
-    #[must_use]
-    pub(crate) const fn content(&self) -> Option<&ContentHash> {
-        match &self.kind {
-            FileKind::Leaf(leaf) => Some(&leaf.content),
-            FileKind::Compacted(compacted) => Some(&compacted.content),
-            FileKind::Segment(_) | FileKind::Month(_) => None,
-        }
-    }
-
-    /// The segment's account, if it is one.
-    #[must_use]
-    pub(crate) const fn segment(&self) -> Option<&SegmentFooter> {
-        match &self.kind {
-            FileKind::Segment(segment) => Some(segment),
-            FileKind::Leaf(_) | FileKind::Compacted(_) | FileKind::Month(_) => None,
-        }
-    }
-}
-
-impl LeafFooter {
-    /// Whether that is the same leaf with the same rows, whoever wrote it.
-    #[must_use]
-    pub(crate) fn same_rows(&self, other: &Self) -> bool {
-        self.id == other.id && self.content == other.content
-    }
-}
-
-impl SegmentFooter {
-    /// The account of a segment of `day`.
-    #[must_use]
-    pub(crate) fn new(rollup: &Rollup, day: Day, mut leaves: Vec<LeafId>) -> Self {
-        leaves.sort_unstable();
-        Self {
-            rollup: rollup.name().to_owned(),
-            definition: rollup.definition_hash().to_owned(),
-            date: day.to_string(),
-            fingerprint: Fingerprint::of(&leaves),
-            leaves,
-            rows_in: 0,
-            rows_out: 0,
-        }
-    }
-
-    /// Whether it is of that rollup and those leaves.
-    #[must_use]
-    pub(crate) fn is_of(&self, rollup: &Rollup, fingerprint: &Fingerprint) -> bool {
-        self.fingerprint == *fingerprint && self.definition == rollup.definition_hash()
-    }
-}
-
-fn account_text(metadata: &ParquetMetaData) -> Result<&str> {
-    let pairs = metadata.file_metadata().key_value_metadata();
-    pairs
-        .into_iter()
-        .flatten()
-        .find(|pair| pair.key == FOOTER_KEY)
-        .and_then(|pair| pair.value.as_deref())
-        .ok_or_else(|| Error::corrupt("not a file that tallybook wrote"))
-}
-
-/// Fetches the ranges that a footer is in.
+/// The end of a file: fetches the ranges that a footer is in, and keeps them.
 struct Tail<'a> {
     root: &'a Root,
     path: &'a Path,
+    fetched: Vec<(Range<u64>, Bytes)>,
 }
 
-impl MetadataFetch for Tail<'_> {
+impl Tail<'_> {
+    /// Those bytes, fetched once.
+    async fn bytes(&mut self, range: Range<u64>) -> Result<Bytes> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let has_it =
+            |(other, _): &&(Range<u64>, _)| other.start <= range.start && range.end <= other.end;
+        if let Some((other, bytes)) = self.fetched.iter().find(has_it) {
+            let offset = |at: u64| usize::try_from(at - other.start).unwrap_or(usize::MAX);
+            let (start, end) = (offset(range.start), offset(range.end).min(bytes.len()));
+            return Ok(if start < end { bytes.slice(start..end) } else { Bytes::new() });
+        }
+        let read = self.root.store().get_range(self.path, range.clone()).await;
+        let bytes = read.map_err(|error| store_error(&self.root.full_name(self.path), error))?;
+        self.fetched.push((range, bytes.clone()));
+        Ok(bytes)
+    }
+}
+
+impl MetadataFetch for &mut Tail<'_> {
     fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
-        let (store, path) = (self.root.store(), self.path.clone());
         async move {
-            let read = store.get_range(&path, range).await;
-            read.map_err(|error| ParquetError::External(Box::new(error)))
+            let bytes = self.bytes(range).await;
+            bytes.map_err(|error| ParquetError::External(Box::new(error)))
         }
         .boxed()
     }
@@ -265,8 +182,8 @@ impl MetadataFetch for Tail<'_> {
 
 fn parquet_error(subject: &str, error: ParquetError) -> Error {
     let source = match error {
-        ParquetError::External(source) => match source.downcast::<object_store::Error>() {
-            Ok(store) => return store_error(subject, *store),
+        ParquetError::External(source) => match source.downcast::<Error>() {
+            Ok(ours) => return *ours,
             Err(source) => ParquetError::External(source),
         },
         other => other,

@@ -1,8 +1,13 @@
 //! Whether a file is as it was written.
 
-use object_store::ObjectMeta;
+use object_store::{ObjectMeta, path::Path};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
-use super::{FileDigest, FileFooter, Root, read_body, read_metadata};
+use super::{
+    FileDigest, FileFooter, Root,
+    footer::{ANOTHER, DAMAGED, Sealed},
+    read_body, seal,
+};
 use crate::base::{Error, ErrorKind, Result};
 
 /// A file's rows and its own account, when its bytes are those that it was written with; a file of
@@ -14,20 +19,42 @@ pub(crate) async fn check_file(
     root: &Root,
     file: &ObjectMeta,
 ) -> Result<Result<(u64, Option<FileFooter>), &'static str>> {
-    let metadata = match read_metadata(root, file).await {
-        Err(error) if error.kind() == ErrorKind::Corrupt => {
-            return Ok(Err("is not a whole Parquet file"));
-        }
+    let bytes = match read_body(root, &file.location, file.size).await {
+        Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(Err(NOT_WHOLE)),
         read => read?,
     };
+    let Ok(metadata) = ParquetMetaDataReader::new().parse_and_finish(&bytes) else {
+        return Ok(Err(NOT_WHOLE));
+    };
     let rows = metadata.file_metadata().num_rows().unsigned_abs();
-    let Ok(footer) = FileFooter::of(&metadata) else { return Ok(Ok((rows, None))) };
-    let body = read_body(root, &file.location, footer.body.bytes).await?;
-    if FileDigest::of(&body) != footer.body {
-        return Ok(Err("its bytes are not those it was written with"));
-    }
-    Ok(Ok((rows, Some(footer))))
+    Ok(check_bytes(&file.location, &bytes, &metadata).map(|account| (rows, account)))
 }
+
+/// The account of the whole file that is there, of that metadata, when its bytes are those that it
+/// was written with; a file of another tool has none. Else what is wrong with it.
+pub(crate) fn check_bytes(
+    location: &Path,
+    file: &[u8],
+    metadata: &ParquetMetaData,
+) -> Result<Option<FileFooter>, &'static str> {
+    let sealed = Sealed::of(metadata).map_err(|_| DAMAGED)?;
+    let Ok(account) = FileFooter::of(metadata) else { return Ok(None) };
+    let rows = usize::try_from(account.body.bytes).unwrap_or(usize::MAX);
+    let (body, tail) = file.split_at_checked(rows).ok_or(DAMAGED)?;
+    let is_tail = sealed.is_none_or(|Sealed { seal, .. }| {
+        let length = seal::footer_length(tail).and_then(|length| usize::try_from(length).ok());
+        let at = length.and_then(|length| tail.len().checked_sub(length));
+        at.and_then(|at| tail.split_at_checked(at)).is_some_and(|(index, footer)| {
+            seal::is_footer(&seal, footer) && seal::is_index(&seal, index)
+        })
+    });
+    if !is_tail || FileDigest::of(body) != account.body {
+        return Err(DAMAGED);
+    }
+    if account.is_at(location) { Ok(Some(account)) } else { Err(ANOTHER) }
+}
+
+const NOT_WHOLE: &str = "is not a whole Parquet file";
 
 /// The same error, with the name of the damaged or missing one of the files that were read:
 /// decoders don't know what they decode.

@@ -86,8 +86,7 @@ pub(crate) async fn create_manifest(
     day: Day,
     manifest: &Manifest,
 ) -> Result<bool> {
-    let bytes = serde_json::to_vec(manifest)
-        .map_err(|error| Error::internal("manifest").with_source(error))?;
+    let bytes = manifest.to_file()?;
     let path = manifest_path(day, manifest.generation);
     step("manifest: before it is created");
     match create_bytes(root, staging, &path, Bytes::from(bytes)).await {

@@ -1,5 +1,6 @@
 //! Floor 2: a root's files. Paths, listing, Parquet files and how one becomes visible; no queries.
 
+mod account;
 mod create;
 mod definitions;
 mod disk;
@@ -19,9 +20,13 @@ mod parquet_file;
 mod raw_folder;
 mod remote;
 mod root;
+mod seal;
 mod segment_writer;
 mod staging;
 
+pub(crate) use account::{
+    CompactedFooter, FileFooter, FileKind, LeafFooter, MonthFooter, SegmentFooter,
+};
 pub(crate) use create::{Creation, create_bytes, create_file};
 pub(crate) use definitions::{
     keep_definition, list_definitions, read_definition, read_kept_definition, replace_definition,
@@ -29,10 +34,9 @@ pub(crate) use definitions::{
 pub(crate) use errors::{store_error, store_error_kind};
 pub(crate) use files::{Base, Leaf, LeafDay, LeafKind, SegmentDay, SegmentFile, month_fingerprint};
 pub(crate) use footer::{
-    CompactedFooter, FileFooter, FileKind, LeafFooter, MonthFooter, SegmentFooter, read_account,
-    read_body, read_footer, read_metadata,
+    read_account, read_body, read_footer, read_metadata, read_metadata_and_index,
 };
-pub(crate) use integrity::{check_file, name_damage};
+pub(crate) use integrity::{check_bytes, check_file, name_damage};
 pub(crate) use kept::Kept;
 pub(crate) use layout::{
     DATASET_FILE, ManifestTag, Period, claim_path, compacted_name, definition_path, leaf_path,

@@ -23,11 +23,12 @@ use parquet::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{FileFooter, FileKind, footer::FOOTER_KEY};
-use crate::{
-    base::{Error, Result},
-    model::FORMAT,
+use super::{
+    FileFooter, FileKind,
+    account::{FILE_FORMAT, FOOTER_KEY},
+    seal,
 };
+use crate::base::{Error, Result};
 
 /// Rows of a row group: enough to compress well, few enough to skip.
 const ROW_GROUP_ROWS: usize = 128 << 10;
@@ -174,11 +175,14 @@ impl SealedWriter {
         self.writer.flush().map_err(fail)?;
         self.writer.sync().map_err(|error| fail(error.into()))?;
         let body = self.writer.inner().digest();
-        let footer = FileFooter { format: FORMAT, body, kind };
+        let rows = body.bytes;
+        let footer = FileFooter { format: FILE_FORMAT, body, kind };
         let footer = serde_json::to_string(&footer)
             .map_err(|error| Error::internal("footer").with_source(error))?;
         self.writer.append_key_value_metadata(KeyValue::new(FOOTER_KEY.to_owned(), footer));
-        let sink = self.writer.into_inner().map_err(fail)?;
+        self.writer.append_key_value_metadata(seal::blank());
+        let mut sink = self.writer.into_inner().map_err(fail)?;
+        seal::fill(&mut sink.file, rows).map_err(|error| write_error(&self.path, error.into()))?;
         Ok((self.path, sink.bytes))
     }
 }

@@ -86,7 +86,7 @@ struct State {
     log: Vec<(String, String)>,
     answered: Vec<Answered>,
     delay: Duration,
-    faults: Option<FaultPlan>,
+    faults: Option<Choose>,
     /// How often each was met.
     met: BTreeMap<Fault, u64>,
     throttled: usize,
@@ -104,22 +104,18 @@ pub(crate) struct Answered {
     pub(crate) to: Instant,
 }
 
-struct FaultPlan {
-    /// The method that meets it, or any.
-    method: Option<&'static str>,
-    choose: Box<dyn FnMut() -> Option<Fault> + Send>,
-}
+/// What a request meets.
+type Choose = Box<dyn FnMut(&Request) -> Option<Fault> + Send>;
 
 impl State {
     /// What the request meets.
     fn fault_of(&mut self, request: &Request) -> Option<Fault> {
-        let plan = self.faults.as_mut()?;
+        let choose = self.faults.as_mut()?;
         let fault = if self.throttled > 0 {
             self.throttled -= 1;
             Fault::Throttle
         } else {
-            let of_it = plan.method.is_none_or(|method| request.method == method);
-            let fault = of_it.then(|| (plan.choose)())??;
+            let fault = choose(request)?;
             if fault == Fault::Throttle {
                 self.throttled = THROTTLED;
             }
@@ -193,12 +189,14 @@ impl FakeStore {
 
     /// Every request of `method` meets one of `kinds` with that probability.
     pub(crate) fn break_some(&self, method: &'static str, kinds: &[Fault], share: f64, seed: u64) {
-        self.plan(Some(method), some_of(kinds, share, seed));
+        let mut some = some_of(kinds, share, seed);
+        self.plan(move |request| (request.method == method).then(&mut some)?);
     }
 
     /// Every request meets one of all kinds with that probability.
     pub(crate) fn break_any(&self, share: f64, seed: u64) {
-        self.plan(None, some_of(&Fault::ALL, share, seed));
+        let mut some = some_of(&Fault::ALL, share, seed);
+        self.plan(move |_| some());
     }
 
     /// How often each was met.
@@ -209,19 +207,30 @@ impl FakeStore {
     /// The `nth` request of `method` from now, counted from 0, meets `fault`, and all after it.
     pub(crate) fn break_from(&self, method: &'static str, nth: usize, fault: Fault) {
         let mut seen = 0;
-        self.plan(Some(method), move || {
-            seen += 1;
-            (seen > nth).then_some(fault)
+        self.plan(move |request| {
+            seen += usize::from(request.method == method);
+            (request.method == method && seen > nth).then_some(fault)
         });
     }
 
-    fn plan(
-        &self,
-        method: Option<&'static str>,
-        choose: impl FnMut() -> Option<Fault> + Send + 'static,
-    ) {
-        let choose = Box::new(choose);
-        self.state.lock().unwrap().faults = Some(FaultPlan { method, choose });
+    /// The next write of an object whose key has that in it is done, and its answer is lost; and
+    /// nobody can read it then.
+    pub(crate) fn lose_sight_of(&self, part: &str) {
+        let (part, mut written) = (part.to_owned(), false);
+        self.plan(move |request| match request.method.as_str() {
+            "PUT" if request.path.contains(&part) && !written => {
+                written = true;
+                Some(Fault::UnavailableAfter)
+            }
+            "GET" | "HEAD" if request.path.contains(&part) && written => {
+                Some(Fault::UnavailableBefore)
+            }
+            _ => None,
+        });
+    }
+
+    fn plan(&self, choose: impl FnMut(&Request) -> Option<Fault> + Send + 'static) {
+        self.state.lock().unwrap().faults = Some(Box::new(choose));
     }
 
     pub(crate) fn mend(&self) {

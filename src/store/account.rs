@@ -1,0 +1,227 @@
+//! What every Parquet file of ours says of itself, in its footer under the key `tallybook`.
+
+use object_store::path::Path;
+use parquet::file::metadata::ParquetMetaData;
+use serde::{Deserialize, Serialize};
+
+use super::FileDigest;
+use crate::{
+    base::{Day, Error, Result},
+    model::{ContentHash, Fingerprint, LeafId, Rollup},
+};
+
+/// The footer key.
+pub(super) const FOOTER_KEY: &str = "tallybook";
+
+/// The newest format of files that this program reads, and the one it writes.
+pub(super) const FILE_FORMAT: u32 = 2;
+
+/// From this format on files have a seal.
+pub(super) const FIRST_SEALED: u32 = 2;
+
+/// A file's own account of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileFooter {
+    /// The format of this account.
+    pub format: u32,
+    /// The bytes before the footer, and their hash.
+    pub body: FileDigest,
+    /// What it holds.
+    pub kind: FileKind,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FileKind {
+    /// Raw rows.
+    Leaf(LeafFooter),
+    /// A rollup's rows of one day.
+    Segment(SegmentFooter),
+    /// Raw rows of several leaves.
+    Compacted(CompactedFooter),
+    /// A rollup's rows of one month.
+    Month(MonthFooter),
+}
+
+/// A month's segment's account: it has the rows of its days' segments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MonthFooter {
+    /// The rollup's name.
+    pub rollup: String,
+    /// The hash of the rollup's definition.
+    pub definition: String,
+    /// The month, `YYYY-MM-01`.
+    pub month: String,
+    /// The fingerprint of its days' fingerprints.
+    pub fingerprint: Fingerprint,
+    /// How many days with rows it has.
+    pub days: usize,
+    /// Rows of the segment.
+    pub rows_out: u64,
+}
+
+/// A compacted file's account. Which leaves the rows came as, the day's manifest says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CompactedFooter {
+    /// Its UTC date, `YYYY-MM-DD`.
+    pub date: String,
+    /// The generation of the manifest that it was written for.
+    pub generation: u32,
+    /// The run that wrote it.
+    pub attempt: String,
+    /// Its rows, whatever their order.
+    pub content: ContentHash,
+}
+
+/// A leaf's account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LeafFooter {
+    /// Its id.
+    pub id: LeafId,
+    /// The batch it is of.
+    pub batch: String,
+    /// Its UTC date, `YYYY-MM-DD`.
+    pub date: String,
+    /// Which part of the batch's rows of that day, from 0.
+    pub part: u32,
+    /// Its rows, whatever their order.
+    pub content: ContentHash,
+    /// The run of `append` that wrote it; a retry has another.
+    pub attempt: String,
+}
+
+/// A segment's account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SegmentFooter {
+    /// The rollup's name.
+    pub rollup: String,
+    /// The hash of the rollup's definition.
+    pub definition: String,
+    /// The UTC date, `YYYY-MM-DD`.
+    pub date: String,
+    /// The fingerprint of `leaves`.
+    pub fingerprint: Fingerprint,
+    /// The leaves that it was built from, sorted.
+    pub leaves: Vec<LeafId>,
+    /// Raw rows read.
+    pub rows_in: u64,
+    /// Rows of the segment.
+    pub rows_out: u64,
+}
+
+impl FileFooter {
+    /// Reads the account out of a file's metadata.
+    ///
+    /// # Errors
+    /// `Corrupt` when there is none or it can't be read.
+    pub(crate) fn of(metadata: &ParquetMetaData) -> Result<Self> {
+        Self::parse(account_text(metadata)?.as_bytes())
+    }
+
+    pub(super) fn parse(text: &[u8]) -> Result<Self> {
+        let found: Self = serde_json::from_slice(text)
+            .map_err(|error| Error::corrupt(format!("its footer: {error}")).with_source(error))?;
+        if found.format > FILE_FORMAT {
+            return Err(Error::invalid(format!(
+                "file format {} is newer than this program's, {FILE_FORMAT}; use a newer tallybook",
+                found.format
+            )));
+        }
+        Ok(found)
+    }
+
+    /// Whether it is the account of the file that is there, by its name and its folder. A copy
+    /// under a name that isn't one of ours is another tool's.
+    pub(super) fn is_at(&self, location: &Path) -> bool {
+        let path = location.as_ref();
+        match &self.kind {
+            FileKind::Leaf(leaf) => {
+                let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".parquet"));
+                let ours = stem.and_then(LeafId::parse);
+                ours.is_none_or(|id| {
+                    id == leaf.id && path.contains(&format!("date={}/", leaf.date))
+                })
+            }
+            FileKind::Compacted(CompactedFooter { date, generation, attempt, .. }) => {
+                path.contains(&format!("date={date}/c-{generation:08}-{attempt}-"))
+            }
+            FileKind::Segment(SegmentFooter { definition, date, fingerprint, .. }) => {
+                path.ends_with(&format!("/{definition}/date={date}/{fingerprint}.parquet"))
+            }
+            FileKind::Month(MonthFooter { definition, month, fingerprint, .. }) => {
+                let month = month.get(..7).unwrap_or(month);
+                path.ends_with(&format!("/{definition}/month={month}/{fingerprint}.parquet"))
+            }
+        }
+    }
+
+    /// The leaf's account, if it is one.
+    #[must_use]
+    pub(crate) const fn leaf(&self) -> Option<&LeafFooter> {
+        match &self.kind {
+            FileKind::Leaf(leaf) => Some(leaf),
+            FileKind::Segment(_) | FileKind::Compacted(_) | FileKind::Month(_) => None,
+        }
+    }
+
+    /// The raw rows of a file, whatever their order; none of a segment.
+    #[must_use]
+    pub(crate) const fn content(&self) -> Option<&ContentHash> {
+        match &self.kind {
+            FileKind::Leaf(leaf) => Some(&leaf.content),
+            FileKind::Compacted(compacted) => Some(&compacted.content),
+            FileKind::Segment(_) | FileKind::Month(_) => None,
+        }
+    }
+
+    /// The segment's account, if it is one.
+    #[must_use]
+    pub(crate) const fn segment(&self) -> Option<&SegmentFooter> {
+        match &self.kind {
+            FileKind::Segment(segment) => Some(segment),
+            FileKind::Leaf(_) | FileKind::Compacted(_) | FileKind::Month(_) => None,
+        }
+    }
+}
+
+impl LeafFooter {
+    /// Whether that is the same leaf with the same rows, whoever wrote it.
+    #[must_use]
+    pub(crate) fn same_rows(&self, other: &Self) -> bool {
+        self.id == other.id && self.content == other.content
+    }
+}
+
+impl SegmentFooter {
+    /// The account of a segment of `day`.
+    #[must_use]
+    pub(crate) fn new(rollup: &Rollup, day: Day, mut leaves: Vec<LeafId>) -> Self {
+        leaves.sort_unstable();
+        Self {
+            rollup: rollup.name().to_owned(),
+            definition: rollup.definition_hash().to_owned(),
+            date: day.to_string(),
+            fingerprint: Fingerprint::of(&leaves),
+            leaves,
+            rows_in: 0,
+            rows_out: 0,
+        }
+    }
+
+    /// Whether it is of that rollup and those leaves.
+    #[must_use]
+    pub(crate) fn is_of(&self, rollup: &Rollup, fingerprint: &Fingerprint) -> bool {
+        self.fingerprint == *fingerprint && self.definition == rollup.definition_hash()
+    }
+}
+
+pub(super) fn account_text(metadata: &ParquetMetaData) -> Result<&str> {
+    let pairs = metadata.file_metadata().key_value_metadata();
+    pairs
+        .into_iter()
+        .flatten()
+        .find(|pair| pair.key == FOOTER_KEY)
+        .and_then(|pair| pair.value.as_deref())
+        .ok_or_else(|| Error::corrupt("not a file that tallybook wrote"))
+}
