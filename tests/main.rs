@@ -37,6 +37,7 @@ mod object_stores;
 mod power_loss;
 mod prepared;
 mod purge;
+mod races;
 mod readme;
 mod redefined;
 mod requests;

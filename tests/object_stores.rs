@@ -6,10 +6,10 @@ use tallybook::{
 };
 
 use crate::support::{
-    append, append_days, book_at, both, csv, day,
+    append, append_days, azurite, book_at, both, csv, day,
     fake_store::FakeStore,
     life::{answers, compact, erase, gc, purge, verified},
-    program, rollup, run,
+    moto, program, rollup, run,
 };
 
 const LOG: SampleLog = SampleLog { seed: 11, organizations: 5, rows_per_hour: 4 };
@@ -103,33 +103,13 @@ async fn gcs_over_http() {
 
 #[tokio::test]
 async fn s3_by_moto() {
-    let Ok(endpoint) = std::env::var("TALLYBOOK_TEST_MOTO") else {
-        eprintln!("SKIPPED: s3_by_moto: TALLYBOOK_TEST_MOTO names no moto server");
-        return;
-    };
-    let options = [
-        ("aws_endpoint", endpoint.as_str()),
-        ("aws_allow_http", "true"),
-        ("aws_region", "us-east-1"),
-        ("aws_access_key_id", "test"),
-        ("aws_secret_access_key", "test"),
-    ];
-    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let settings = Settings { store_options: options, ..Settings::default() };
-    let root = format!("s3://bucket/{}", std::process::id());
-    conforms(&root, &settings).await;
+    let Some(settings) = moto("s3_by_moto") else { return };
+    conforms(&format!("s3://bucket/{}", std::process::id()), &settings).await;
 }
 
 #[tokio::test]
 async fn azure_by_azurite() {
-    let Ok(container) = std::env::var("TALLYBOOK_TEST_AZURITE") else {
-        eprintln!(
-            "SKIPPED: azure_by_azurite: TALLYBOOK_TEST_AZURITE names no container of azurite"
-        );
-        return;
-    };
-    let options = vec![("azure_storage_use_emulator".to_owned(), "true".to_owned())];
-    let settings = Settings { store_options: options, ..Settings::default() };
+    let Some((container, settings)) = azurite("azure_by_azurite") else { return };
     conforms(&format!("az://{container}/{}", std::process::id()), &settings).await;
 }
 

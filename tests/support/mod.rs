@@ -242,6 +242,33 @@ pub(crate) async fn both(book: &Tallybook, sql: &str) -> (String, Stats) {
     (auto, stats)
 }
 
+/// What reaches a moto server, if one runs for the test of that name.
+pub(crate) fn moto(test: &str) -> Option<Settings> {
+    let Ok(endpoint) = std::env::var("TALLYBOOK_TEST_MOTO") else {
+        eprintln!("SKIPPED: {test}: TALLYBOOK_TEST_MOTO names no moto server");
+        return None;
+    };
+    let options = [
+        ("aws_endpoint", endpoint.as_str()),
+        ("aws_allow_http", "true"),
+        ("aws_region", "us-east-1"),
+        ("aws_access_key_id", "test"),
+        ("aws_secret_access_key", "test"),
+    ];
+    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    Some(Settings { store_options: options, ..Settings::default() })
+}
+
+/// A container of azurite, and what reaches it, if it runs for the test of that name.
+pub(crate) fn azurite(test: &str) -> Option<(String, Settings)> {
+    let Ok(container) = std::env::var("TALLYBOOK_TEST_AZURITE") else {
+        eprintln!("SKIPPED: {test}: TALLYBOOK_TEST_AZURITE names no container of azurite");
+        return None;
+    };
+    let options = vec![("azure_storage_use_emulator".to_owned(), "true".to_owned())];
+    Some((container, Settings { store_options: options, ..Settings::default() }))
+}
+
 /// Where the public traces are, if they are.
 pub(crate) fn traces_dir() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");

@@ -1,0 +1,146 @@
+//! Many writers at once: of each name one wins, whoever else wants it finds it there, and all rows
+//! count once.
+//!
+//! `TALLYBOOK_RACES` is the number of rounds.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use futures::future::join_all;
+use tallybook::{
+    AppendOptions, BatchId, CompactOptions, Compaction, Input, JobOptions, Outcome, Route,
+    Settings, Tallybook,
+};
+
+use crate::support::{azurite, book_with, csv, fake_store::FakeStore, moto};
+
+const DEFINITION: &str = r#"
+name = "log"
+table = "log"
+time = "at"
+sort = ["who", "at"]
+columns = [
+  { name = "at", type = "timestamp", required = true },
+  { name = "who", type = "text", required = true },
+  { name = "v", type = "integer" },
+]
+[[rollup]]
+name = "by_who"
+grain = "day"
+dimensions = ["who"]
+measures = ["sum(v) as v", "count(*) as n"]
+"#;
+
+const WRITERS: usize = 20;
+/// Each round's batches; some are appended by two writers at once.
+const BATCHES: usize = 15;
+const DAYS: [&str; 2] = ["2026-01-03", "2026-01-04"];
+
+/// What the actors of all rounds did.
+#[derive(Default)]
+struct Done {
+    leaves: AtomicUsize,
+    compactions: AtomicUsize,
+    overtaken: AtomicUsize,
+}
+
+async fn write(book: &Tallybook, batch: &str, done: &Done) {
+    let line = |day| format!("{{\"at\":\"{day}T05:00:00Z\",\"who\":\"{batch}\",\"v\":1}}\n");
+    let lines: String = DAYS.into_iter().map(line).collect();
+    let options =
+        AppendOptions { batch: Some(BatchId::try_new(batch).unwrap()), ..Default::default() };
+    let report = book.append(vec![Input::bytes("x.ndjson", lines)], options).await.unwrap();
+    assert_eq!(report.leaves, DAYS.len());
+    done.leaves.fetch_add(report.leaves_new, Relaxed);
+}
+
+async fn roll_up(book: &Tallybook) {
+    let all = JobOptions::default();
+    let built = book.rollup(&all, |task, outcome| {
+        assert!(matches!(outcome, Outcome::Built { .. }), "{} {outcome:?}", task.day);
+    });
+    built.await.unwrap();
+}
+
+async fn compact(book: &Tallybook, done: &Done) {
+    let all = CompactOptions::default();
+    let compacted = book.compact(&all, |task, outcome| match outcome {
+        Compaction::Compacted { .. } => _ = done.compactions.fetch_add(1, Relaxed),
+        Compaction::Overtaken => _ = done.overtaken.fetch_add(1, Relaxed),
+        Compaction::Waits(_) => {}
+        other => panic!("{task:?} {other:?}"),
+    });
+    compacted.await.unwrap();
+}
+
+async fn race(location: &str, settings: &Settings) {
+    let rounds = std::env::var("TALLYBOOK_RACES").ok().and_then(|rounds| rounds.parse().ok());
+    let rounds: usize = rounds.unwrap_or(20);
+    let mut books = Vec::new();
+    for _ in 0..WRITERS {
+        let book = book_with(location, DEFINITION, "2026-01-12", settings.clone()).await;
+        books.push(book);
+    }
+    let done = &Done::default();
+    for round in 0..rounds {
+        let batch = |writer| format!("{round} {}", writer % BATCHES);
+        let writers = books.iter().enumerate();
+        let writers = writers.map(|(writer, book)| async move {
+            let batch = batch(writer);
+            write(book, &batch, done).await;
+        });
+        let jobs = books.iter().take(2).map(|book| async {
+            roll_up(book).await;
+            compact(book, done).await;
+        });
+        tokio::join!(join_all(writers), join_all(jobs));
+        // Two at once, of which one wins each day.
+        roll_up(&books[0]).await;
+        tokio::join!(compact(&books[0], done), compact(&books[1], done));
+        let rows = (round + 1) * BATCHES * DAYS.len();
+        assert_eq!(done.leaves.load(Relaxed), rows, "each leaf has one winner");
+        let sql = "SELECT count(*) AS n, sum(v) AS v FROM log";
+        for route in [Route::Auto, Route::Raw] {
+            assert_eq!(csv(&books[2], sql, route).await.0, format!("n,v\n{rows},{rows}\n"));
+        }
+    }
+    let batches =
+        "SELECT count(*) AS n FROM (SELECT who FROM log GROUP BY who HAVING count(*) = 2)";
+    assert_eq!(csv(&books[0], batches, Route::Raw).await.0, format!("n\n{}\n", rounds * BATCHES));
+    assert_eq!(books[0].verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
+    eprintln!(
+        "{location}: {rounds} rounds of {WRITERS} writers: {} leaves, {} compactions, {} overtaken",
+        done.leaves.load(Relaxed),
+        done.compactions.load(Relaxed),
+        done.overtaken.load(Relaxed)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn races_on_both_dialects() {
+    let store = FakeStore::start();
+    store.page_as_real_ones();
+    race("s3://bucket/races", &store.settings()).await;
+    let manifests = store.keys().into_iter().filter(|key| key.ends_with(".json"));
+    let manifests = manifests.filter(|key| key.contains("/_m/")).count();
+    let tags = store.keys().into_iter().filter(|key| key.ends_with(".tag")).count();
+    assert_eq!(manifests, tags, "a winner each");
+    race("gs://bucket/races-too", &store.settings()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn races_on_a_local_disk() {
+    let sandbox = crate::support::Sandbox::new();
+    race(sandbox.root().to_str().unwrap(), &Settings::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn races_on_moto() {
+    let Some(settings) = moto("races_on_moto") else { return };
+    race(&format!("s3://bucket/races-{}", std::process::id()), &settings).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn races_on_azurite() {
+    let Some((container, settings)) = azurite("races_on_azurite") else { return };
+    race(&format!("az://{container}/races-{}", std::process::id()), &settings).await;
+}
