@@ -1,8 +1,12 @@
 //! Processes that die at each named step of durable work, and are run again: nothing is lost, nothing
 //! counted twice, and what doesn't change answers has changed none.
+//!
+//! `TALLYBOOK_STEP_HITS` is how often each step is passed at most before the process dies there, and
+//! `TALLYBOOK_STEPS_ON=store` puts the root on a store over HTTP.
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs,
     path::Path,
     sync::{
@@ -13,7 +17,7 @@ use std::{
 
 use tallybook::{Clock as _, Day, SampleLog, SystemClock};
 
-use crate::support::{Ran, Sandbox};
+use crate::support::{Ran, Sandbox, fake_store::FakeStore};
 
 const LOG: SampleLog = SampleLog { seed: 12, organizations: 3, rows_per_hour: 3 };
 const REPORT: &str = "SELECT CAST(date AS TEXT) AS d, organization_id, count(*) AS n, sum(cost) AS c \
@@ -65,26 +69,42 @@ fn script(sandbox: &Sandbox, today: Day) -> Vec<(Vec<String>, bool)> {
     ]
 }
 
-fn report(sandbox: &Sandbox) -> String {
-    sandbox.run(&["query", REPORT, "--format", "csv"]).ok().out
+/// A root, in a folder or on a store.
+struct Place {
+    sandbox: Sandbox,
+    store: Option<FakeStore>,
 }
 
-fn run(sandbox: &Sandbox, args: &[String], fail_at: Option<&str>) -> Ran {
-    let mut command = sandbox.command(args);
-    if let Some(fail_at) = fail_at {
-        command.env("FAILPOINTS", fail_at);
+impl Place {
+    fn new(on_store: bool) -> Self {
+        Self { sandbox: Sandbox::new(), store: on_store.then(FakeStore::start) }
     }
-    crate::support::run(command, b"")
+
+    fn run<S: AsRef<OsStr>>(&self, args: &[S], fail_at: Option<&str>) -> Ran {
+        let mut command = self.sandbox.command(args);
+        if let Some(store) = &self.store {
+            command.envs(store.environment()).env("TALLYBOOK_ROOT", "s3://bucket/r");
+            command.env("TALLYBOOK_CACHE", self.sandbox.root().join("cache"));
+        }
+        if let Some(fail_at) = fail_at {
+            command.env("FAILPOINTS", fail_at);
+        }
+        crate::support::run(command, b"")
+    }
+
+    fn report(&self) -> String {
+        self.run(&["query", REPORT, "--format", "csv"], None).ok().out
+    }
 }
 
 /// Runs the script, in which the process dies once; how often it did, and the answer at the end.
-fn live(today: Day, dies_at: Option<&str>) -> (usize, String) {
-    let sandbox = Sandbox::new();
+fn live(today: Day, on_store: bool, dies_at: Option<&str>) -> (usize, String) {
+    let place = Place::new(on_store);
     let (mut deaths, mut fail_at) = (0, dies_at);
-    let script = script(&sandbox, today);
+    let script = script(&place.sandbox, today);
     for (at, (args, changes_nothing)) in script.iter().enumerate() {
-        let before = (at > 0).then(|| report(&sandbox));
-        let ran = run(&sandbox, args, fail_at);
+        let before = (at > 0).then(|| place.report());
+        let ran = place.run(args, fail_at);
         if ran.code != 0 {
             assert_eq!(
                 ran.code, -1,
@@ -92,18 +112,18 @@ fn live(today: Day, dies_at: Option<&str>) -> (usize, String) {
             );
             (deaths, fail_at) = (deaths + 1, None);
             if *changes_nothing {
-                assert_eq!(Some(report(&sandbox)), before, "{dies_at:?} {args:?}");
+                assert_eq!(Some(place.report()), before, "{dies_at:?} {args:?}");
             }
-            let again = run(&sandbox, args, None);
+            let again = place.run(args, None);
             assert_eq!(again.code, 0, "{dies_at:?} {args:?} again\n{again:?}");
         }
         if *changes_nothing {
-            assert_eq!(Some(report(&sandbox)), before, "{dies_at:?} {args:?}");
+            assert_eq!(Some(place.report()), before, "{dies_at:?} {args:?}");
         }
     }
-    sandbox.run(&["rollup"]).ok();
-    sandbox.run(&["verify"]).ok();
-    (deaths, report(&sandbox))
+    place.run(&["rollup"], None).ok();
+    place.run(&["verify"], None).ok();
+    (deaths, place.report())
 }
 
 #[test]
@@ -111,9 +131,13 @@ fn a_process_that_dies_at_any_step_loses_nothing() {
     let steps = steps();
     assert!(steps.len() >= 25, "{}: {steps:?}", steps.len());
     let today = SystemClock.today();
-    let (_, expected) = live(today, None);
+    let on_store = std::env::var("TALLYBOOK_STEPS_ON").is_ok_and(|place| place == "store");
+    let hits = std::env::var("TALLYBOOK_STEP_HITS").ok().and_then(|hits| hits.parse::<u32>().ok());
+    let hits = hits.map_or_else(|| vec![0, 2], |hits| (0..=hits).collect());
+    let (_, expected) = live(today, on_store, None);
     let deaths: Mutex<BTreeMap<&str, usize>> = Mutex::default();
-    let cases: Vec<_> = steps.iter().flat_map(|step| [(step, 0), (step, 2)]).collect();
+    let cases: Vec<_> =
+        steps.iter().flat_map(|step| hits.iter().map(move |hits| (step, *hits))).collect();
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, Into::into) {
@@ -123,7 +147,7 @@ fn a_process_that_dies_at_any_step_loses_nothing() {
                         0 => format!("{step}=return"),
                         hits => format!("{step}={hits}*off->return"),
                     };
-                    let (died, answer) = live(today, Some(&fail_at));
+                    let (died, answer) = live(today, on_store, Some(&fail_at));
                     assert_eq!(answer, expected, "{fail_at}");
                     *deaths.lock().unwrap().entry(step).or_default() += died;
                 }
@@ -133,6 +157,10 @@ fn a_process_that_dies_at_any_step_loses_nothing() {
     let deaths = deaths.into_inner().unwrap();
     let total: usize = deaths.values().sum();
     eprintln!("{total} deaths at {} steps: {deaths:?}", steps.len());
+    // What only a local disk needs has no step there.
+    if on_store {
+        return;
+    }
     // Only for what a slow or dead compaction leaves behind, and for a definition that is replaced.
     let never: Vec<_> =
         deaths.iter().filter(|(_, died)| **died == 0).map(|(step, _)| *step).collect();
