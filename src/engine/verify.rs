@@ -155,6 +155,8 @@ async fn check_day(book: &Tallybook, live: &LeafDay) -> Result<Option<Difference
     Ok(Some(Difference { file, what }))
 }
 
+const NO_ACCOUNT: &str = "has the name of a file of ours, and says nothing of itself";
+
 pub(super) type Verdict = Result<Checked, Difference>;
 
 /// A leaf against its own account: bytes, rows, and that all of them are of its day.
@@ -175,8 +177,7 @@ async fn check_leaf(book: &Tallybook, leaf: &Leaf) -> Result<Verdict> {
         }
         Ok((rows, None)) if leaf.kind == LeafKind::Foreign => rows,
         Ok((_, None)) => {
-            let what = "has the name of a file of ours, and says nothing of itself";
-            return Ok(Err(difference(book, &leaf.file, what)));
+            return Ok(Err(difference(book, &leaf.file, NO_ACCOUNT)));
         }
         Err(what) => return Ok(Err(difference(book, &leaf.file, what))),
     };
@@ -217,7 +218,8 @@ pub(super) async fn check_segment(
     (live, late): (&LeafDay, &[Arc<Leaf>]),
 ) -> Result<Verdict> {
     let rows = match check_file(book.root(), &segment.file).await? {
-        Ok((rows, _)) => rows,
+        Ok((rows, Some(_))) => rows,
+        Ok((_, None)) => return Ok(Err(difference(book, &segment.file, NO_ACCOUNT))),
         Err(what) => return Ok(Err(difference(book, &segment.file, what))),
     };
     if live.is_purged() {
@@ -271,7 +273,8 @@ async fn check_months(
         }
         for (month, segments) in of_month.into_values() {
             let rows = match check_file(book.root(), &month.file).await? {
-                Ok((rows, _)) => rows,
+                Ok((rows, Some(_))) => rows,
+                Ok((_, None)) => return Ok(Some(difference(book, &month.file, NO_ACCOUNT))),
                 Err(what) => return Ok(Some(difference(book, &month.file, what))),
             };
             let expected = stored_rows(book, rollup, &segments).await?;

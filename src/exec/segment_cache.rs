@@ -223,6 +223,7 @@ fn decode(
     let options = ArrowReaderOptions::new().with_schema(Arc::clone(schema));
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), options)?;
     check_bytes(&segment.file.location, file, builder.metadata())
+        .and_then(|account| account.ok_or("says nothing of itself"))
         .map_err(|what| ArrowError::ParquetError(what.to_owned()))?;
     let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
