@@ -6,16 +6,14 @@ use tallybook::{CompactOptions, Compaction, Question, Route, Settings, Span};
 
 use crate::support::{
     Sandbox, append, both, csv, day,
-    life::{BY_ORGANIZATION, COUNT, LOG, answers, compact, gc, ten_days, verified},
+    life::{BY_ORGANIZATION, COUNT, LOG, answers, compact, gc, rolled_up, ten_days, verified},
     rollup, try_answer,
 };
 
 #[tokio::test]
 async fn compaction_changes_no_answer_and_no_rollup() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-01-11").await;
-    ten_days(&book).await;
-    rollup(&book).await;
+    let book = rolled_up(&sandbox).await;
     let expected = answers(&book, Route::Raw).await;
     let segments = sandbox.files("rollups");
     assert_eq!(compact(&book).await, 10);
@@ -44,9 +42,7 @@ async fn compaction_changes_no_answer_and_no_rollup() {
 async fn late_rows_and_retries_of_absorbed_batches_count_once() {
     let sandbox = Sandbox::new();
     let location = sandbox.root().to_str().unwrap().to_owned();
-    let book = sandbox.book("2026-01-11").await;
-    ten_days(&book).await;
-    rollup(&book).await;
+    let book = rolled_up(&sandbox).await;
     compact(&book).await;
     let fifth = day("2026-01-05");
     for collected in [false, true] {
@@ -92,9 +88,7 @@ async fn a_day_that_is_not_current_waits() {
 #[tokio::test]
 async fn two_compactors_at_once_agree() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-01-11").await;
-    ten_days(&book).await;
-    rollup(&book).await;
+    let book = rolled_up(&sandbox).await;
     let expected = answers(&book, Route::Raw).await;
     let books = [sandbox.book("2026-01-11").await, sandbox.book("2026-01-11").await];
     let compacting = books.iter().map(|book| async {
@@ -122,9 +116,7 @@ async fn two_compactors_at_once_agree() {
 async fn what_a_dead_compaction_left_goes_and_a_slow_one_can_not_use_it() {
     let sandbox = Sandbox::new();
     let location = sandbox.root().to_str().unwrap().to_owned();
-    let book = sandbox.book("2026-01-11").await;
-    ten_days(&book).await;
-    rollup(&book).await;
+    let book = rolled_up(&sandbox).await;
     let expected = answers(&book, Route::Raw).await;
     compact(&book).await;
     // As it was before the manifest of one day was created.
@@ -165,9 +157,7 @@ async fn files_of_other_tools_are_not_compacted() {
 #[tokio::test]
 async fn a_merged_file_that_is_gone_is_an_error_and_never_a_smaller_number() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-01-11").await;
-    ten_days(&book).await;
-    rollup(&book).await;
+    let book = rolled_up(&sandbox).await;
     compact(&book).await;
     gc(sandbox.root().to_str().unwrap(), &Settings::default()).await;
     let files = sandbox.files("raw/date=2026-01-05");

@@ -16,24 +16,11 @@ use tallybook::{
     Tallybook,
 };
 
-use crate::support::{OnPanic, Sandbox, append, book_with, csv, day, rollup, try_answer};
-
-const DEFINITION: &str = r#"
-name = "log"
-table = "log"
-time = "at"
-sort = ["who", "at"]
-columns = [
-  { name = "at", type = "timestamp", required = true },
-  { name = "who", type = "text", required = true },
-  { name = "v", type = "integer" },
-]
-[[rollup]]
-name = "by_who"
-grain = "day"
-dimensions = ["who"]
-measures = ["sum(v) as v", "count(*) as n"]
-"#;
+use crate::support::{
+    SMALL_LOG, Sandbox, append, book_with, csv, day,
+    many::{OnPanic, number, on_all_cores, runtime},
+    rollup, try_answer,
+};
 
 const TODAY: &str = "2026-01-12";
 const REPORT: &str =
@@ -43,7 +30,7 @@ const REPORT: &str =
 /// whose segment lacks a leaf.
 async fn root(sandbox: &Sandbox) -> (String, Vec<PathBuf>) {
     let location = sandbox.root().to_str().unwrap().to_owned();
-    let book = book_with(&location, DEFINITION, TODAY, Settings::default()).await;
+    let book = book_with(&location, SMALL_LOG, TODAY, Settings::default()).await;
     let lines = |days: &[u8], hour: u8| {
         let line = |day: u8| {
             (0..60).map(move |minute| {
@@ -194,28 +181,21 @@ async fn check(
 
 #[test]
 fn damage_is_found_and_never_a_wrong_number_from_rollups() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
-    let (wanted, first): (u64, u64) =
-        (number("TALLYBOOK_FLIPS").unwrap_or(300), number("TALLYBOOK_TEST_SEED").unwrap_or(1));
+    let wanted = number("TALLYBOOK_FLIPS").unwrap_or(300);
+    let first = number("TALLYBOOK_TEST_SEED").unwrap_or(1);
     let sandbox = Sandbox::new();
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let expected = runtime().block_on(Box::pin(root(&sandbox)));
     let (next, damaged, failed) = (AtomicU64::new(first), AtomicU64::new(0), AtomicU64::new(0));
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, Into::into) {
-            scope.spawn(|| {
-                let runtime = runtime();
-                while damaged.load(Relaxed) < wanted {
-                    let seed = next.fetch_add(1, Relaxed);
-                    let repeat = OnPanic::say(format!(
-                        "TALLYBOOK_TEST_SEED={seed} TALLYBOOK_FLIPS=1 repeats it"
-                    ));
-                    let (was, error) = runtime.block_on(Box::pin(check(&sandbox, &expected, seed)));
-                    repeat.silence();
-                    damaged.fetch_add(u64::from(was), Relaxed);
-                    failed.fetch_add(u64::from(error), Relaxed);
-                }
-            });
+    on_all_cores(1, || {
+        let runtime = runtime();
+        while damaged.load(Relaxed) < wanted {
+            let seed = next.fetch_add(1, Relaxed);
+            let repeat =
+                OnPanic::say(format!("TALLYBOOK_TEST_SEED={seed} TALLYBOOK_FLIPS=1 repeats it"));
+            let (was, error) = runtime.block_on(Box::pin(check(&sandbox, &expected, seed)));
+            repeat.silence();
+            damaged.fetch_add(u64::from(was), Relaxed);
+            failed.fetch_add(u64::from(error), Relaxed);
         }
     });
     let (damaged, failed) = (damaged.into_inner(), failed.into_inner());

@@ -7,8 +7,8 @@ use tallybook::{ErrorKind, Question, RollupState, Route, Settings};
 use crate::support::{
     Sandbox, append, csv, day,
     life::{
-        BY_MODEL, BY_ORGANIZATION, BY_USER, COUNT, LOG, answers, erase, gc, purge, ten_days,
-        verified,
+        BY_MODEL, BY_ORGANIZATION, BY_USER, COUNT, LOG, answers, erase, gc, purge, rolled_up,
+        ten_days, verified,
     },
     rollup, try_answer,
 };
@@ -17,9 +17,7 @@ use crate::support::{
 async fn an_erased_organization_is_in_no_answer_and_no_file() {
     let sandbox = Sandbox::new();
     let location = sandbox.root().to_str().unwrap().to_owned();
-    let book = sandbox.book("2026-01-11").await;
-    ten_days(&book).await;
-    rollup(&book).await;
+    let book = rolled_up(&sandbox).await;
     assert_eq!(purge(&book, 8).await, 2);
     append(&book, "today", &LOG.hour(day("2026-01-11"), 9)).await;
     let of = |sql: &str, which: &str| {
@@ -99,9 +97,7 @@ async fn an_erased_user_leaves_purged_days_alone_that_never_named_it() {
 #[tokio::test]
 async fn an_erased_user_of_late_rows_leaves_what_rollups_know() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-01-11").await;
-    ten_days(&book).await;
-    rollup(&book).await;
+    let book = rolled_up(&sandbox).await;
     purge(&book, 8).await;
     let late = |user: &str, minute: u8| {
         format!(
@@ -131,9 +127,7 @@ async fn an_erased_user_of_late_rows_leaves_what_rollups_know() {
 #[tokio::test]
 async fn late_rows_that_no_rollup_could_take_in_are_not_lost_to_an_erasure() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-01-11").await;
-    ten_days(&book).await;
-    rollup(&book).await;
+    let book = rolled_up(&sandbox).await;
     purge(&book, 8).await;
     let before = sandbox.files("raw/date=2026-01-02");
     append(&book, "late", &LOG.hour(day("2026-01-02"), 20)).await;

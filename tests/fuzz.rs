@@ -13,6 +13,7 @@ use crate::{
     support::{
         Sandbox, book_with,
         grammar::random_query,
+        many::number,
         rows::{add_batch, some_rollups},
         try_answer,
     },
@@ -32,9 +33,7 @@ struct Tally {
 #[test]
 fn random_questions_have_one_answer() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let number =
-        |name: &str| -> Option<u64> { std::env::var(name).ok().map(|text| text.parse().unwrap()) };
-    let queries: u64 = number("TALLYBOOK_FUZZ_QUERIES").unwrap_or(400);
+    let queries = number("TALLYBOOK_FUZZ_QUERIES").unwrap_or(400);
     let roots = queries.div_ceil(QUERIES_PER_ROOT as u64);
     let seeds: Vec<u64> = match number("TALLYBOOK_TEST_SEED") {
         Some(seed) => vec![seed],

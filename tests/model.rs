@@ -22,27 +22,11 @@ use tallybook::{
 };
 
 use crate::support::{
-    day,
+    SMALL_LOG, day,
+    many::{OnPanic, number, on_all_cores},
     simulated_store::{Faults, SimulatedObjects, SimulatedStore, Trouble},
     try_answer,
 };
-
-const DEFINITION: &str = r#"
-name = "log"
-table = "log"
-time = "at"
-sort = ["who", "at"]
-columns = [
-  { name = "at", type = "timestamp", required = true },
-  { name = "who", type = "text", required = true },
-  { name = "v", type = "integer" },
-]
-[[rollup]]
-name = "daily"
-grain = "day"
-dimensions = ["who"]
-measures = ["sum(v) as v", "count(*) as n"]
-"#;
 
 /// A finished day, one that may be purged, and today.
 const DAYS: [&str; 3] = ["2026-01-01", "2026-01-02", "2026-01-03"];
@@ -123,7 +107,7 @@ struct World {
 async fn open(store: SimulatedStore) -> Result<Tallybook, tallybook::Error> {
     let clock = Arc::new(FixedClock::noon_of(day(DAYS[2])));
     let settings = Settings { streams: 1, min_span_days: 0, ..Settings::default() };
-    let definition = Some((DEFINITION, "log.toml"));
+    let definition = Some((SMALL_LOG, "log.toml"));
     Tallybook::create_in(Arc::new(store), "simulated", definition, settings, clock).await
 }
 
@@ -324,34 +308,28 @@ fn interleave(seed: u64, faults: &Arc<Faults>) -> Tally {
 
 #[test]
 fn every_acknowledged_row_counts_once_whoever_does_what() {
-    let number = |name: &str, default: u64| {
-        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-    };
-    let (runs, first) = (number("TALLYBOOK_MODEL_RUNS", 1000), number("TALLYBOOK_MODEL_SEED", 1));
+    let runs = number("TALLYBOOK_MODEL_RUNS").unwrap_or(1000);
+    let first = number("TALLYBOOK_MODEL_SEED").unwrap_or(1);
     let faults = Arc::new(Faults::default());
     let next = std::sync::atomic::AtomicU64::new(first);
     let total = Mutex::new(Tally::default());
     let started = std::time::Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, Into::into) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + runs {
-                        return;
-                    }
-                    let run = std::panic::catch_unwind(|| interleave(seed, &faults));
-                    let Ok(tally) = run else {
-                        eprintln!("TALLYBOOK_MODEL_RUNS=1 TALLYBOOK_MODEL_SEED={seed} repeats it");
-                        panic!("seed {seed}");
-                    };
-                    let mut total = total.lock().unwrap();
-                    total.operations += tally.operations;
-                    total.answers += tally.answers;
-                    total.errors += tally.errors;
-                    total.deaths += tally.deaths;
-                }
-            });
+    on_all_cores(1, || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= first + runs {
+                return;
+            }
+            let repeat = OnPanic::say(format!(
+                "TALLYBOOK_MODEL_RUNS=1 TALLYBOOK_MODEL_SEED={seed} repeats it"
+            ));
+            let tally = interleave(seed, &faults);
+            repeat.silence();
+            let mut total = total.lock().unwrap();
+            total.operations += tally.operations;
+            total.answers += tally.answers;
+            total.errors += tally.errors;
+            total.deaths += tally.deaths;
         }
     });
     let total = total.into_inner().unwrap();

@@ -20,7 +20,11 @@ use tallybook::{
     Route, SampleLog, Span, SystemClock, Tallybook,
 };
 
-use crate::support::{OnPanic, Sandbox, append, csv, run};
+use crate::support::{
+    Sandbox, append, csv,
+    many::{OnPanic, number, on_all_cores, runtime},
+    run,
+};
 
 const LOG: SampleLog = SampleLog { seed: 21, organizations: 3, rows_per_hour: 2 };
 const REPORT: &str = "SELECT CAST(date AS TEXT) AS d, organization_id, count(*) AS n, sum(cost) AS c \
@@ -121,55 +125,67 @@ fn life(today: Day) -> Vec<Deed> {
     ]
 }
 
-/// What a line of the trace says.
+/// What a line of the trace says. A file is called by the number of the line that made it.
 #[derive(Debug)]
 enum Change {
-    Mkdir(PathBuf, u64),
-    /// A new file by that name.
+    Mkdir(PathBuf),
+    /// A new file of that inode by that name.
     Create(PathBuf, u64),
-    /// Another name of a file.
-    Link(PathBuf, u64),
+    /// Another name of that file.
+    Link(PathBuf, usize),
     Rename(PathBuf, PathBuf),
     Unlink(PathBuf),
-    /// A file's first bytes, or the names in a folder, were brought to the disk: those of before the
-    /// line of that number.
-    Synced(PathBuf, u64, u64, usize),
+    /// Something is being brought to the disk, and may not be there yet.
+    Syncing,
+    /// So many of that file's first bytes are on the disk.
+    SyncedFile(usize, u64),
+    /// The folder's names are on the disk, as they were before that line.
+    SyncedFolder(PathBuf, usize),
 }
 
 impl Change {
     /// The name that changes, if it is that.
     const fn name(&self) -> Option<&PathBuf> {
         match self {
-            Self::Mkdir(path, _)
+            Self::Mkdir(path)
             | Self::Create(path, _)
             | Self::Link(path, _)
             | Self::Rename(path, _)
             | Self::Unlink(path) => Some(path),
-            Self::Synced(..) => None,
+            Self::Syncing | Self::SyncedFile(..) | Self::SyncedFolder(..) => None,
         }
     }
 }
 
 fn parse(trace: &str) -> Vec<Change> {
-    let mut syncing = HashMap::new();
+    let mut began: HashMap<&str, usize> = HashMap::new();
+    // Inodes are used again when a file is gone, also by folders.
+    let mut files: HashMap<u64, usize> = HashMap::new();
     let mut changes = Vec::new();
     for (at, line) in trace.lines().enumerate() {
         let words: Vec<_> = line.split('\t').collect();
         let [operation, thread, inode, size, path, before] = words[..] else { panic!("{line}") };
-        let (path, inode, size) =
-            (PathBuf::from(path), inode.parse().unwrap(), size.parse().unwrap());
+        let (path, inode) = (PathBuf::from(path), inode.parse().unwrap());
         changes.push(match operation {
-            "mkdir" => Change::Mkdir(path, inode),
-            "create" => Change::Create(path, inode),
-            "link" => Change::Link(path, inode),
+            "mkdir" => {
+                files.remove(&inode);
+                Change::Mkdir(path)
+            }
+            "create" => {
+                files.insert(inode, at);
+                Change::Create(path, inode)
+            }
+            "link" => Change::Link(path, files[&inode]),
             "rename" => Change::Rename(path, before.into()),
             "unlink" => Change::Unlink(path),
             "sync" => {
-                syncing.insert(thread.to_owned(), at);
-                // What it does counts from when it is done.
-                Change::Synced(PathBuf::new(), 0, 0, 0)
+                began.insert(thread, at);
+                Change::Syncing
             }
-            "synced" => Change::Synced(path, inode, size, syncing[thread]),
+            "synced" => match files.get(&inode) {
+                Some(file) => Change::SyncedFile(*file, size.parse().unwrap()),
+                None => Change::SyncedFolder(path, began[thread]),
+            },
             other => panic!("{other}"),
         });
     }
@@ -251,21 +267,11 @@ struct Durable<'c> {
 impl<'c> Durable<'c> {
     fn of(changes: &'c [Change]) -> Self {
         let (mut folders, mut files) = (HashMap::new(), HashMap::new());
-        let mut by_inode: HashMap<u64, usize> = HashMap::new();
         for (index, change) in changes.iter().enumerate() {
             match change {
-                Change::Create(_, inode) => {
-                    by_inode.insert(*inode, index);
-                    files.insert(index, (*inode, 0));
-                }
-                // A folder can have the inode of a file that is gone.
-                Change::Mkdir(_, inode) => _ = by_inode.remove(inode),
-                Change::Synced(path, inode, size, began) => {
-                    match by_inode.get(inode).and_then(|file| files.get_mut(file)) {
-                        Some((_, synced)) => *synced = *size,
-                        None => _ = folders.insert(path.as_path(), *began),
-                    }
-                }
+                Change::Create(_, inode) => _ = files.insert(index, (*inode, 0)),
+                Change::SyncedFile(file, size) => files.get_mut(file).unwrap().1 = *size,
+                Change::SyncedFolder(path, began) => _ = folders.insert(path.as_path(), *began),
                 _ => {}
             }
         }
@@ -318,11 +324,7 @@ impl Record {
     ) -> BTreeMap<PathBuf, Entry> {
         let root = self.sandbox.root();
         let mut names: BTreeMap<PathBuf, Entry> = BTreeMap::new();
-        let mut by_inode: HashMap<u64, usize> = HashMap::new();
         for (index, change) in changes.iter().enumerate() {
-            if let Change::Create(_, inode) = change {
-                by_inode.insert(*inode, index);
-            }
             let Some(path) = change.name() else { continue };
             let folder = path.parent().unwrap();
             let happened = durable.has_name(folder, index)
@@ -336,11 +338,9 @@ impl Record {
                 continue;
             }
             match change {
-                Change::Mkdir(..) => _ = names.insert(path.clone(), Entry::Folder),
+                Change::Mkdir(_) => _ = names.insert(path.clone(), Entry::Folder),
                 Change::Create(..) => _ = names.insert(path.clone(), Entry::File(index)),
-                Change::Link(_, inode) => {
-                    names.insert(path.clone(), Entry::File(by_inode[inode]));
-                }
+                Change::Link(_, file) => _ = names.insert(path.clone(), Entry::File(*file)),
                 Change::Rename(_, before) => {
                     if let Some(entry) = names.remove(before) {
                         names.insert(path.clone(), entry);
@@ -348,7 +348,7 @@ impl Record {
                 }
                 // A folder goes with what is in it.
                 Change::Unlink(_) => names.retain(|name, _| !name.starts_with(path)),
-                Change::Synced(..) => {}
+                Change::Syncing | Change::SyncedFile(..) | Change::SyncedFolder(..) => {}
             }
         }
         names
@@ -410,31 +410,25 @@ fn what_was_acknowledged_survives_a_loss_of_power() {
         eprintln!("SKIPPED: what_was_acknowledged_survives_a_loss_of_power: it needs Linux");
         return;
     }
-    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
-    let wanted: usize = number("TALLYBOOK_POWER_LOSSES").unwrap_or(500);
-    let seed = number("TALLYBOOK_TEST_SEED").unwrap_or(1) as u64;
+    let wanted = number("TALLYBOOK_POWER_LOSSES").unwrap_or(500) as usize;
+    let seed = number("TALLYBOOK_TEST_SEED").unwrap_or(1);
     let life = life(tallybook::Clock::today(&SystemClock));
     let record = record(&life);
     let all = (record.changes.len() + 1) * LOSSES.len();
     let states: Vec<_> = (0..wanted).map(|nth| nth * all / wanted).collect();
     let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, Into::into) {
-            scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                let runtime = runtime.unwrap();
-                while let Some(nth) = states.get(next.fetch_add(1, Relaxed)) {
-                    let (at, loss) = (nth / LOSSES.len(), LOSSES[nth % LOSSES.len()]);
-                    let case = format!("after {at} of {} changes, {loss:?}", record.changes.len());
-                    let told = OnPanic::say(format!(
-                        "power failed {case} ({:?} would be next); TALLYBOOK_TEST_SEED={seed}",
-                        record.changes.get(at)
-                    ));
-                    let seed = seed.wrapping_mul(1_000_003) + *nth as u64;
-                    runtime.block_on(Box::pin(record.check(&life, at, loss, seed)));
-                    told.silence();
-                }
-            });
+    on_all_cores(1, || {
+        let runtime = runtime();
+        while let Some(nth) = states.get(next.fetch_add(1, Relaxed)) {
+            let (at, loss) = (nth / LOSSES.len(), LOSSES[nth % LOSSES.len()]);
+            let case = format!("after {at} of {} changes, {loss:?}", record.changes.len());
+            let told = OnPanic::say(format!(
+                "power failed {case} ({:?} would be next); TALLYBOOK_TEST_SEED={seed}",
+                record.changes.get(at)
+            ));
+            let seed = seed.wrapping_mul(1_000_003) + *nth as u64;
+            runtime.block_on(Box::pin(record.check(&life, at, loss, seed)));
+            told.silence();
         }
     });
     eprintln!("{} disks after a loss of power, of {} changes", states.len(), record.changes.len());

@@ -6,7 +6,7 @@ use tallybook::{ErrorKind, Purge, PurgeOptions, Question, Route, Settings};
 
 use crate::support::{
     Sandbox, append, csv, day,
-    life::{BY_USER, COUNT, HOURS, LOG, answers, gc, purge, ten_days, verified},
+    life::{BY_USER, COUNT, HOURS, LOG, answers, gc, purge, rolled_up, verified},
     rollup, try_answer,
 };
 
@@ -14,9 +14,7 @@ use crate::support::{
 async fn purged_days_are_answered_by_rollups_or_not_at_all() {
     let sandbox = Sandbox::new();
     let location = sandbox.root().to_str().unwrap().to_owned();
-    let book = sandbox.book("2026-01-11").await;
-    ten_days(&book).await;
-    rollup(&book).await;
+    let book = rolled_up(&sandbox).await;
     let expected = answers(&book, Route::Raw).await;
     assert_eq!(purge(&book, 6).await, 4);
     assert_eq!(purge(&book, 6).await, 0);
@@ -70,9 +68,7 @@ async fn purged_days_are_answered_by_rollups_or_not_at_all() {
 #[tokio::test]
 async fn raw_rows_stay_when_a_segment_is_not_what_they_make() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-01-11").await;
-    ten_days(&book).await;
-    rollup(&book).await;
+    let book = rolled_up(&sandbox).await;
     // Of batches of the same names with other rows.
     let (other, second) = (Sandbox::new(), day("2026-01-02"));
     let others = other.book("2026-01-11").await;

@@ -11,24 +11,9 @@ use tallybook::{
     Settings, Tallybook,
 };
 
-use crate::support::{azurite, book_with, csv, fake_store::FakeStore, moto};
-
-const DEFINITION: &str = r#"
-name = "log"
-table = "log"
-time = "at"
-sort = ["who", "at"]
-columns = [
-  { name = "at", type = "timestamp", required = true },
-  { name = "who", type = "text", required = true },
-  { name = "v", type = "integer" },
-]
-[[rollup]]
-name = "by_who"
-grain = "day"
-dimensions = ["who"]
-measures = ["sum(v) as v", "count(*) as n"]
-"#;
+use crate::support::{
+    SMALL_LOG, azurite, book_with, csv, fake_store::FakeStore, many::number, moto,
+};
 
 const WRITERS: usize = 20;
 /// Each round's batches; some are appended by two writers at once.
@@ -73,11 +58,10 @@ async fn compact(book: &Tallybook, done: &Done) {
 }
 
 async fn race(location: &str, settings: &Settings) {
-    let rounds = std::env::var("TALLYBOOK_RACES").ok().and_then(|rounds| rounds.parse().ok());
-    let rounds: usize = rounds.unwrap_or(20);
+    let rounds = number("TALLYBOOK_RACES").unwrap_or(20) as usize;
     let mut books = Vec::new();
     for _ in 0..WRITERS {
-        let book = book_with(location, DEFINITION, "2026-01-12", settings.clone()).await;
+        let book = book_with(location, SMALL_LOG, "2026-01-12", settings.clone()).await;
         books.push(book);
     }
     let done = &Done::default();

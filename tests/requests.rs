@@ -11,6 +11,7 @@ use tallybook::{
 use crate::support::{
     answer, book_with, csv, day,
     fake_store::{Answered, FakeStore},
+    many::number,
     program, rollup, run,
 };
 
@@ -161,8 +162,7 @@ async fn listings_are_used_again_where_that_is_allowed(store: &FakeStore) {
 /// knows nothing of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_year_of_many_leaves() {
-    let leaves = std::env::var("TALLYBOOK_LEAVES").ok().and_then(|leaves| leaves.parse().ok());
-    let batches = leaves.unwrap_or(2_000_usize).div_ceil(365);
+    let batches = number("TALLYBOOK_LEAVES").unwrap_or(2_000).div_ceil(365) as usize;
     let store = FakeStore::start();
     store.page_as_real_ones();
     let of_one = DEFINITION.split("[[rollup]]").take(2).collect::<Vec<_>>().join("[[rollup]]");

@@ -11,6 +11,7 @@ use tallybook::{NamedQuery, Question, Route, Tallybook};
 
 use crate::support::{
     Sandbox, answer, csv,
+    many::number,
     rows::{add_batch, some_rollups},
 };
 
@@ -19,9 +20,8 @@ const ROOTS: usize = 4;
 #[test]
 fn no_answer_depends_on_which_rollups_exist() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let given = std::env::var("TALLYBOOK_TEST_SEED").ok();
-    let seeds: Vec<u64> = match given {
-        Some(seed) => vec![seed.parse().unwrap()],
+    let seeds: Vec<u64> = match number("TALLYBOOK_TEST_SEED") {
+        Some(seed) => vec![seed],
         None => (0..ROOTS).map(|_| rand::random()).collect(),
     };
     let (mut asked, mut rewritten) = (0, 0);

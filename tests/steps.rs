@@ -17,7 +17,11 @@ use std::{
 
 use tallybook::{Clock as _, Day, SampleLog, SystemClock};
 
-use crate::support::{Ran, Sandbox, fake_store::FakeStore};
+use crate::support::{
+    Ran, Sandbox,
+    fake_store::FakeStore,
+    many::{number, on_all_cores},
+};
 
 const LOG: SampleLog = SampleLog { seed: 12, organizations: 3, rows_per_hour: 3 };
 const REPORT: &str = "SELECT CAST(date AS TEXT) AS d, organization_id, count(*) AS n, sum(cost) AS c \
@@ -132,26 +136,22 @@ fn a_process_that_dies_at_any_step_loses_nothing() {
     assert!(steps.len() >= 25, "{}: {steps:?}", steps.len());
     let today = SystemClock.today();
     let on_store = std::env::var("TALLYBOOK_STEPS_ON").is_ok_and(|place| place == "store");
-    let hits = std::env::var("TALLYBOOK_STEP_HITS").ok().and_then(|hits| hits.parse::<u32>().ok());
+    let hits = number("TALLYBOOK_STEP_HITS");
     let hits = hits.map_or_else(|| vec![0, 2], |hits| (0..=hits).collect());
     let (_, expected) = live(today, on_store, None);
     let deaths: Mutex<BTreeMap<&str, usize>> = Mutex::default();
     let cases: Vec<_> =
         steps.iter().flat_map(|step| hits.iter().map(move |hits| (step, *hits))).collect();
     let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, Into::into) {
-            scope.spawn(|| {
-                while let Some((step, hits_before)) = cases.get(next.fetch_add(1, Relaxed)) {
-                    let fail_at = match hits_before {
-                        0 => format!("{step}=return"),
-                        hits => format!("{step}={hits}*off->return"),
-                    };
-                    let (died, answer) = live(today, on_store, Some(&fail_at));
-                    assert_eq!(answer, expected, "{fail_at}");
-                    *deaths.lock().unwrap().entry(step).or_default() += died;
-                }
-            });
+    on_all_cores(1, || {
+        while let Some((step, hits_before)) = cases.get(next.fetch_add(1, Relaxed)) {
+            let fail_at = match hits_before {
+                0 => format!("{step}=return"),
+                hits => format!("{step}={hits}*off->return"),
+            };
+            let (died, answer) = live(today, on_store, Some(&fail_at));
+            assert_eq!(answer, expected, "{fail_at}");
+            *deaths.lock().unwrap().entry(step).or_default() += died;
         }
     });
     let deaths = deaths.into_inner().unwrap();

@@ -14,32 +14,16 @@ use std::{
 };
 
 use tallybook::{
-    AppendOptions, BatchId, CompactOptions, Compaction, ErrorKind, FixedClock, GcOptions, Input,
-    JobOptions, Outcome, Purge, PurgeOptions, Question, Route, Settings, Tallybook,
+    AppendOptions, BatchId, CompactOptions, Compaction, Error, ErrorKind, FixedClock, GcOptions,
+    Input, JobOptions, Outcome, Purge, PurgeOptions, Question, Route, Settings, Tallybook,
 };
 
 use crate::support::{
-    OnPanic, day,
+    SMALL_LOG, day,
     fake_store::{FakeStore, Fault},
+    many::{OnPanic, number, on_all_cores, runtime},
     try_answer,
 };
-
-const DEFINITION: &str = r#"
-name = "log"
-table = "log"
-time = "at"
-sort = ["who", "at"]
-columns = [
-  { name = "at", type = "timestamp", required = true },
-  { name = "who", type = "text", required = true },
-  { name = "v", type = "integer" },
-]
-[[rollup]]
-name = "by_who"
-grain = "day"
-dimensions = ["who"]
-measures = ["sum(v) as v", "count(*) as n"]
-"#;
 
 const DAYS: [&str; 3] = ["2026-01-03", "2026-01-04", "2026-01-05"];
 const REPORT: &str = "SELECT who, sum(v) AS v, count(*) AS n FROM log GROUP BY 1 ORDER BY 1";
@@ -59,9 +43,10 @@ struct Life {
     right: u64,
 }
 
-/// Whether an error is one that a failing store can cause.
-fn is_of_store(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Unavailable | ErrorKind::NotFound)
+/// An error must be one that a failing store can cause.
+fn of_store(error: &Error) {
+    let can_be = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::NotFound);
+    assert!(can_be, "{:?}: {error}", error.kind());
 }
 
 /// Does it until it is done; how often it wasn't.
@@ -71,8 +56,8 @@ macro_rules! until_done {
             match $what.await {
                 Ok(done) => break done,
                 Err(error) => {
-                    let error: tallybook::Error = error;
-                    assert!(is_of_store(error.kind()), "{:?}: {error}", error.kind());
+                    let error: Error = error;
+                    of_store(&error);
                     $life.errors += 1;
                     assert!($life.errors < ERRORS_MAX, "it is never done: {error}");
                 }
@@ -91,11 +76,11 @@ impl Life {
         let mut errors = 0;
         let book = loop {
             let clock = std::sync::Arc::new(FixedClock::noon_of(day("2026-01-12")));
-            let definition = Some((DEFINITION, "storm.toml"));
+            let definition = Some((SMALL_LOG, "storm.toml"));
             match Tallybook::create(&location, definition, settings.clone(), clock).await {
                 Ok(book) => break book,
                 Err(error) => {
-                    assert!(is_of_store(error.kind()), "{error}");
+                    of_store(&error);
                     errors += 1;
                 }
             }
@@ -136,7 +121,7 @@ impl Life {
                     self.right += 1;
                 }
                 Err(error) => {
-                    assert!(is_of_store(error.kind()), "{:?}: {error}", error.kind());
+                    of_store(&error);
                     self.errors += 1;
                 }
             }
@@ -149,7 +134,7 @@ impl Life {
             until_done!(
                 self,
                 self.book.rollup(&options, |_, outcome| if let Outcome::Failed(error) = outcome {
-                    assert!(is_of_store(error.kind()), "{:?}: {error}", error.kind());
+                    of_store(error);
                     failed += 1;
                 })
             );
@@ -171,7 +156,7 @@ impl Life {
                     // It lost the race against its own first attempt, whose answer was lost.
                     Compaction::Overtaken => failed += 1,
                     Compaction::Failed(error) => {
-                        assert!(is_of_store(error.kind()), "{:?}: {error}", error.kind());
+                        of_store(error);
                         failed += 1;
                     }
                     other => panic!("{other:?}"),
@@ -196,7 +181,7 @@ impl Life {
                     Purge::Purged { .. } => {}
                     Purge::Overtaken => failed += 1,
                     Purge::Failed(error) => {
-                        assert!(is_of_store(error.kind()), "{:?}: {error}", error.kind());
+                        of_store(error);
                         failed += 1;
                     }
                     other => panic!("{other:?}"),
@@ -250,32 +235,24 @@ async fn live(seed: u64) -> (FakeStore, u64, u64) {
 
 #[test]
 fn every_fault_of_a_store_is_an_error_or_is_got_over() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
-    let wanted: u64 = number("TALLYBOOK_FAULTS").unwrap_or(1000);
+    let wanted = number("TALLYBOOK_FAULTS").unwrap_or(1000);
     let next = AtomicU64::new(number("TALLYBOOK_TEST_SEED").unwrap_or(1));
     let total: Mutex<(u64, u64, u64, BTreeMap<Fault, u64>)> = Mutex::default();
     // Most of the time is spent waiting before another attempt.
-    let at_once = std::thread::available_parallelism().map_or(2, usize::from) * 8;
-    std::thread::scope(|scope| {
-        for _ in 0..at_once {
-            scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                let runtime = runtime.unwrap();
-                while total.lock().unwrap().3.values().sum::<u64>() < wanted {
-                    let seed = next.fetch_add(1, Relaxed);
-                    let repeat = OnPanic::say(format!(
-                        "TALLYBOOK_TEST_SEED={seed} TALLYBOOK_FAULTS=1 repeats it"
-                    ));
-                    let life = async { tokio::time::timeout(STUCK, Box::pin(live(seed))).await };
-                    let (store, right, errors) = runtime.block_on(life).unwrap();
-                    repeat.silence();
-                    let mut total = total.lock().unwrap();
-                    (total.0, total.1, total.2) = (total.0 + 1, total.1 + right, total.2 + errors);
-                    for (fault, times) in store.faults_met() {
-                        *total.3.entry(fault).or_default() += times;
-                    }
-                }
-            });
+    on_all_cores(8, || {
+        let runtime = runtime();
+        while total.lock().unwrap().3.values().sum::<u64>() < wanted {
+            let seed = next.fetch_add(1, Relaxed);
+            let repeat =
+                OnPanic::say(format!("TALLYBOOK_TEST_SEED={seed} TALLYBOOK_FAULTS=1 repeats it"));
+            let life = async { tokio::time::timeout(STUCK, Box::pin(live(seed))).await };
+            let (store, right, errors) = runtime.block_on(life).unwrap();
+            repeat.silence();
+            let mut total = total.lock().unwrap();
+            (total.0, total.1, total.2) = (total.0 + 1, total.1 + right, total.2 + errors);
+            for (fault, times) in store.faults_met() {
+                *total.3.entry(fault).or_default() += times;
+            }
         }
     });
     let (lives, right, errors, met) = total.into_inner().unwrap();

@@ -50,10 +50,8 @@ impl Proofs {
         leaves: &[Arc<Leaf>],
     ) -> Result<Self> {
         let cache = context.runtime_env().cache_manager.get_file_metadata_cache();
-        let footers = leaves.iter().map(|leaf| {
-            let cache = Arc::clone(&cache);
-            async move { cached_metadata(cache.as_ref(), root, &leaf.file).await }
-        });
+        let cache = cache.as_ref();
+        let footers = leaves.iter().map(|leaf| cached_metadata(cache, root, &leaf.file));
         let footers: Vec<_> =
             stream::iter(footers).buffer_unordered(CONCURRENT_READS).try_collect().await?;
         if footers.iter().any(|footer| FileFooter::of(footer).is_err()) {

@@ -19,8 +19,8 @@ use crate::{
     exec::{Site, engine_error},
     model::{Dataset, Rollup},
     store::{
-        Creation, FileFooter, FileKind, Leaf, Root, SegmentFile, SegmentFooter, SegmentWriter,
-        check_file, leaf_ids, name_damage, read_metadata, segment_path,
+        Creation, FileKind, Leaf, Root, SegmentFile, SegmentFooter, SegmentWriter, check_file,
+        leaf_ids, name_damage, read_metadata, segment_path, whole_segment,
     },
 };
 
@@ -68,12 +68,7 @@ impl<'s> LateLeaves<'s> {
         leaves: &'s [Arc<Leaf>],
     ) -> Result<Self> {
         let root = site.root;
-        let checked = check_file(root, &segment.file).await?;
-        let name = || root.full_name(&segment.file.location);
-        let (_, account) = checked.map_err(|what| Error::corrupt(format!("{}: {what}", name())))?;
-        let account = account.as_ref().and_then(FileFooter::segment);
-        let no_account = || Error::corrupt(format!("{}: is not a segment", name()));
-        let mut rows_in = account.ok_or_else(no_account)?.rows_in;
+        let mut rows_in = whole_segment(root, &segment.file).await?.rows_in;
         let proofs = Proofs::of(root, site.dataset, site.context, leaves).await?;
         if !proofs.all_of_day(site.dataset.time_column(), segment.day) {
             return Err(Error::corrupt(format!(

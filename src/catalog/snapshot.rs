@@ -70,16 +70,6 @@ impl Snapshot {
         self.rollups.get(rollup)
     }
 
-    /// The names of the rollups that serve that day, or some of its leaves.
-    #[must_use]
-    pub(crate) fn rollups_of(&self, day: Day) -> Vec<String> {
-        let serving = self
-            .rollups
-            .iter()
-            .filter(|(_, days)| !matches!(days.get(&day), None | Some(Freshness::Missing)));
-        serving.map(|(name, _)| name.clone()).collect()
-    }
-
     /// How far that rollup serves that day.
     #[must_use]
     pub(crate) fn freshness(&self, rollup: &str, day: Day) -> &Freshness {

@@ -1,13 +1,13 @@
 //! Erasing: day by day, then the rollups of those days anew, then a look whether anything is left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use super::Tallybook;
 use crate::{
     base::{Day, Error, Result, Span, step},
     build::{JobOptions, Outcome},
     exec::Site,
-    lifecycle::{Erasing, days_with, erase_day},
+    lifecycle::{Erasing, days_with, erase_day, segments_of},
     store::Staging,
 };
 
@@ -70,13 +70,13 @@ pub(super) async fn erase(
             step("erase: before a day");
             let now = book.snapshot(day.span()).await?;
             for live in now.live(day.span()) {
-                if erase_day(site, &now, live, &erasing).await?.is_none() {
-                    continue;
-                }
-                if !erased.contains_key(&day) {
+                if erase_day(site, &now, live, &erasing).await?.is_some()
+                    && let Entry::Vacant(entry) = erased.entry(day)
+                {
                     report(day, &Erasure::Erased);
+                    let there = segments_of(book.dataset(), &now, day);
+                    entry.insert(there.map(|(rollup, _)| rollup.name()).collect::<Vec<_>>());
                 }
-                erased.entry(day).or_insert_with(|| now.rollups_of(day));
             }
         }
         if dry_run {
@@ -87,7 +87,7 @@ pub(super) async fn erase(
     for (day, had) in &erased {
         rebuild(book, *day, |day, erasure| match erasure {
             // That one wasn't there before, either.
-            Erasure::Dropped { rollup } if !had.contains(rollup) => {}
+            Erasure::Dropped { rollup } if !had.contains(&rollup.as_str()) => {}
             erasure => report(day, erasure),
         })
         .await?;

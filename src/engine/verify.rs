@@ -88,7 +88,8 @@ pub(super) async fn verify(
 
 /// A segment that was built from a leaf which isn't there any more, though leaves stay, or are
 /// accounted for by their day's manifests. Of days with files of other tools, which may replace
-/// them, nothing is known.
+/// them, nothing is known; and of purged days, where an erasure that died leaves segments with a
+/// mark that no manifest has.
 async fn check_lost(
     book: &Tallybook,
     span: Span,
@@ -107,11 +108,15 @@ async fn check_lost(
             }
             let current = live.map(|live| &live.fingerprint);
             let others = found.segments.iter();
-            for segment in others.filter(|segment| Some(&segment.fingerprint) != current) {
-                let known: BTreeSet<LeafId> = match live {
-                    None => BTreeSet::new(),
-                    Some(live) => leaf_ids(root, live).await?.into_iter().collect(),
-                };
+            let others = others.filter(|segment| Some(&segment.fingerprint) != current);
+            let others: Vec<_> = others.collect();
+            let known: BTreeSet<LeafId> = match live {
+                Some(live) if !others.is_empty() => {
+                    leaf_ids(root, live).await?.into_iter().collect()
+                }
+                _ => BTreeSet::new(),
+            };
+            for segment in others {
                 let account = read_account(root, &segment.file).await?;
                 let leaves = account.segment().into_iter().flat_map(|account| &account.leaves);
                 if let Some(lost) = leaves.into_iter().find(|leaf| !known.contains(leaf)) {
@@ -176,9 +181,7 @@ async fn check_leaf(book: &Tallybook, leaf: &Leaf) -> Result<Verdict> {
             rows
         }
         Ok((rows, None)) if leaf.kind == LeafKind::Foreign => rows,
-        Ok((_, None)) => {
-            return Ok(Err(difference(book, &leaf.file, NO_ACCOUNT)));
-        }
+        Ok((_, None)) => return Ok(Err(difference(book, &leaf.file, NO_ACCOUNT))),
         Err(what) => return Ok(Err(difference(book, &leaf.file, what))),
     };
     let file = book.root().full_name(&leaf.file.location);
@@ -217,10 +220,9 @@ pub(super) async fn check_segment(
     segment: &Arc<SegmentFile>,
     (live, late): (&LeafDay, &[Arc<Leaf>]),
 ) -> Result<Verdict> {
-    let rows = match check_file(book.root(), &segment.file).await? {
-        Ok((rows, Some(_))) => rows,
-        Ok((_, None)) => return Ok(Err(difference(book, &segment.file, NO_ACCOUNT))),
-        Err(what) => return Ok(Err(difference(book, &segment.file, what))),
+    let rows = match check_account(book, segment).await? {
+        Ok(rows) => rows,
+        Err(difference) => return Ok(Err(difference)),
     };
     if live.is_purged() {
         return Ok(Ok(Checked { file: book.root().full_name(&segment.file.location), rows }));
@@ -248,6 +250,15 @@ pub(super) async fn check_segment(
     })
 }
 
+/// A segment against its account: its rows.
+async fn check_account(book: &Tallybook, segment: &SegmentFile) -> Result<Result<u64, Difference>> {
+    Ok(match check_file(book.root(), &segment.file).await? {
+        Ok((rows, Some(_))) => Ok(rows),
+        Ok((_, None)) => Err(difference(book, &segment.file, NO_ACCOUNT)),
+        Err(what) => Err(difference(book, &segment.file, what)),
+    })
+}
+
 /// The segments of months against their days'.
 async fn check_months(
     book: &Tallybook,
@@ -272,10 +283,9 @@ async fn check_months(
             }
         }
         for (month, segments) in of_month.into_values() {
-            let rows = match check_file(book.root(), &month.file).await? {
-                Ok((rows, Some(_))) => rows,
-                Ok((_, None)) => return Ok(Some(difference(book, &month.file, NO_ACCOUNT))),
-                Err(what) => return Ok(Some(difference(book, &month.file, what))),
+            let rows = match check_account(book, month).await? {
+                Ok(rows) => rows,
+                Err(difference) => return Ok(Some(difference)),
             };
             let expected = stored_rows(book, rollup, &segments).await?;
             let stored = stored_rows(book, rollup, std::slice::from_ref(month)).await?;

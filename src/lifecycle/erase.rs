@@ -22,8 +22,8 @@ use crate::{
     exec::{FileTable, Site, engine_error},
     model::{Dataset, Fold, LeafId, Rollup, StoredState},
     store::{
-        FileFooter, FileKind, LeafDay, SegmentFile, SegmentFooter, SegmentWriter, check_file,
-        leaf_ids, segment_path,
+        FileKind, LeafDay, SegmentFile, SegmentFooter, SegmentWriter, leaf_ids, segment_path,
+        whole_segment,
     },
 };
 
@@ -81,16 +81,18 @@ pub(crate) async fn erase_day(
         let rewrite = Rewrite { site, live, leaves, without: Some(&predicate) };
         return Ok(rewrite.run().await?.map(drop));
     }
-    let there: Vec<_> = segments_of(site.dataset, snapshot, live.day).collect();
-    if !there.iter().any(|(rollup, _)| erasing.is_told_by(rollup)) {
-        return let_late_rows_go(site, live, &there).await;
+    let there = segments_of(site.dataset, snapshot, live.day);
+    let (told, others): (Vec<_>, Vec<_>) =
+        there.partition(|(rollup, _)| erasing.is_told_by(rollup));
+    if told.is_empty() {
+        return let_late_rows_go(site, live, &others).await;
     }
     let mut ids = leaf_ids(site.root, live).await?;
     let mark = LeafId::of_erasure(&format!("{:032x}", rand::random::<u128>()), live.day);
     ids.push(mark.clone());
     ids.sort_unstable();
     let mut segments = Vec::new();
-    for (rollup, freshness) in there.iter().filter(|(rollup, _)| erasing.is_told_by(rollup)) {
+    for (rollup, freshness) in told {
         let segment = current(rollup, live.day, freshness)?;
         segments.push(without(site, rollup, segment, &ids, erasing).await?);
     }
@@ -122,11 +124,11 @@ async fn let_late_rows_go(
 }
 
 /// The rollups that have a segment of the day, and how far it serves.
-fn segments_of<'a>(
-    dataset: &'a Dataset,
-    snapshot: &'a Snapshot,
+pub(crate) fn segments_of<'d, 's>(
+    dataset: &'d Dataset,
+    snapshot: &'s Snapshot,
     day: Day,
-) -> impl Iterator<Item = (&'a Rollup, &'a Freshness)> {
+) -> impl Iterator<Item = (&'d Rollup, &'s Freshness)> {
     let all = dataset.all_rollups();
     let all = all.map(move |rollup| (rollup, snapshot.freshness(rollup.name(), day)));
     all.filter(|(_, freshness)| !matches!(freshness, Freshness::Missing))
@@ -156,12 +158,7 @@ async fn without(
     erasing: &Erasing,
 ) -> Result<String> {
     let root = site.root;
-    let name = root.full_name(&segment.file.location);
-    let (_, account) = check_file(root, &segment.file)
-        .await?
-        .map_err(|what| Error::corrupt(format!("{name}: {what}")))?;
-    let account = account.as_ref().and_then(FileFooter::segment);
-    let account = account.ok_or_else(|| Error::corrupt(format!("{name}: is not a segment")))?;
+    let account = whole_segment(root, &segment.file).await?;
     let mut footer = SegmentFooter::new(rollup, segment.day, ids.to_vec());
     let mut rows = segment_rows(site, rollup, segment, erasing.predicate().is_not_true()).await?;
     let mut writer = SegmentWriter::try_new(site.staging, rollup, footer.fingerprint.as_str())?;

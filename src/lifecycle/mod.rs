@@ -9,7 +9,7 @@ mod rewrite;
 
 pub(crate) use compact::compact;
 pub use compact::{CompactOptions, CompactTask, Compaction};
-pub(crate) use erase::{Erasing, days_with, erase_day};
+pub(crate) use erase::{Erasing, days_with, erase_day, segments_of};
 pub(crate) use gc::gc;
 pub use gc::{GcOptions, Superseded};
 pub(crate) use purge::purge_day;

@@ -52,21 +52,22 @@ async fn read_sealed(
         .await;
     let metadata = read.map_err(|error| parquet_error(&name(), error))?;
     let damaged = || Error::corrupt(format!("{}: {DAMAGED}", name()));
-    let Some(sealed) = Sealed::of(&metadata).map_err(|error| error.about(name()))? else {
+    let vouched = Vouched::of(&metadata).map_err(|error| error.about(name()))?;
+    let Some(Vouched { account, seal: Some(seal) }) = vouched else {
         return Ok(Arc::new(metadata));
     };
-    if !sealed.account.is_at(&meta.location) {
+    if !account.is_at(&meta.location) {
         return Err(Error::corrupt(format!("{}: {ANOTHER}", name())));
     }
     let ending = tail.bytes(meta.size.saturating_sub(seal::ENDING)..meta.size).await?;
     let length = seal::footer_length(&ending).filter(|length| *length <= meta.size);
     let footer_at = meta.size - length.ok_or_else(damaged)?;
     let footer = tail.bytes(footer_at..meta.size).await?;
-    let mut is_whole = seal::is_footer(&sealed.seal, &footer);
+    let mut is_whole = seal::is_footer(&seal, &footer);
     if is_whole && index != PageIndexPolicy::Skip {
-        let rows = sealed.account.body.bytes;
+        let rows = account.body.bytes;
         let index = tail.bytes(rows..footer_at.max(rows)).await?;
-        is_whole = seal::is_index(&sealed.seal, &index);
+        is_whole = seal::is_index(&seal, &index);
     }
     if is_whole { Ok(Arc::new(metadata)) } else { Err(damaged()) }
 }
@@ -77,28 +78,28 @@ pub(super) const DAMAGED: &str = "its bytes are not those it was written with";
 /// What is said of a file that is whole, but not the one that it is named for.
 pub(super) const ANOTHER: &str = "is not the file that its name says";
 
-/// How a file can be told from a damaged one.
-pub(super) struct Sealed {
-    pub(super) seal: String,
+/// What a file of ours says of itself, and how it can be told from a damaged one.
+pub(super) struct Vouched {
     pub(super) account: FileFooter,
+    /// Those of the first format have none.
+    pub(super) seal: Option<String>,
 }
 
-impl Sealed {
-    /// The seal of a file, which those of other tools don't have, and those of the first format.
+impl Vouched {
+    /// Reads it out of a file's metadata; `None` for another tool's.
     ///
     /// # Errors
-    /// `Corrupt` when it should have one; `Invalid` for a newer format.
+    /// `Corrupt` when one of the two is missing; `Invalid` for a newer format.
     pub(super) fn of(metadata: &ParquetMetaData) -> Result<Option<Self>> {
         let seal = seal::seal_of(metadata).map(str::to_owned);
         if account_text(metadata).is_err() {
             return if seal.is_some() { Err(Error::corrupt(DAMAGED)) } else { Ok(None) };
         }
         let account = FileFooter::of(metadata)?;
-        match seal {
-            Some(seal) => Ok(Some(Self { seal, account })),
-            None if account.format < FIRST_SEALED => Ok(None),
-            None => Err(Error::corrupt(DAMAGED)),
+        if seal.is_none() && account.format >= FIRST_SEALED {
+            return Err(Error::corrupt(DAMAGED));
         }
+        Ok(Some(Self { account, seal }))
     }
 }
 

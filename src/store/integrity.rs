@@ -4,8 +4,8 @@ use object_store::{ObjectMeta, path::Path};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use super::{
-    FileDigest, FileFooter, Root,
-    footer::{ANOTHER, DAMAGED, Sealed},
+    FileDigest, FileFooter, Root, SegmentFooter,
+    footer::{ANOTHER, DAMAGED, Vouched},
     read_body, seal,
 };
 use crate::base::{Error, ErrorKind, Result};
@@ -37,21 +37,28 @@ pub(crate) fn check_bytes(
     file: &[u8],
     metadata: &ParquetMetaData,
 ) -> Result<Option<FileFooter>, &'static str> {
-    let sealed = Sealed::of(metadata).map_err(|_| DAMAGED)?;
-    let Ok(account) = FileFooter::of(metadata) else { return Ok(None) };
+    let vouched = Vouched::of(metadata).map_err(|_| DAMAGED)?;
+    let Some(Vouched { account, seal }) = vouched else { return Ok(None) };
     let rows = usize::try_from(account.body.bytes).unwrap_or(usize::MAX);
     let (body, tail) = file.split_at_checked(rows).ok_or(DAMAGED)?;
-    let is_tail = sealed.is_none_or(|Sealed { seal, .. }| {
-        let length = seal::footer_length(tail).and_then(|length| usize::try_from(length).ok());
-        let at = length.and_then(|length| tail.len().checked_sub(length));
-        at.and_then(|at| tail.split_at_checked(at)).is_some_and(|(index, footer)| {
-            seal::is_footer(&seal, footer) && seal::is_index(&seal, index)
-        })
-    });
+    let is_tail = seal.is_none_or(|seal| seal::is_tail(&seal, tail));
     if !is_tail || FileDigest::of(body) != account.body {
         return Err(DAMAGED);
     }
     if account.is_at(location) { Ok(Some(account)) } else { Err(ANOTHER) }
+}
+
+/// The account of a segment that is as it was written.
+///
+/// # Errors
+/// `Corrupt`, naming it, when it isn't; or what the store says.
+pub(crate) async fn whole_segment(root: &Root, file: &ObjectMeta) -> Result<SegmentFooter> {
+    let name = || root.full_name(&file.location);
+    let (_, account) = check_file(root, file)
+        .await?
+        .map_err(|what| Error::corrupt(format!("{}: {what}", name())))?;
+    let account = account.as_ref().and_then(FileFooter::segment).cloned();
+    account.ok_or_else(|| Error::corrupt(format!("{}: is not a segment", name())))
 }
 
 const NOT_WHOLE: &str = "is not a whole Parquet file";

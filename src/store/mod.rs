@@ -36,7 +36,7 @@ pub(crate) use files::{Base, Leaf, LeafDay, LeafKind, SegmentDay, SegmentFile, m
 pub(crate) use footer::{
     read_account, read_body, read_footer, read_metadata, read_metadata_and_index,
 };
-pub(crate) use integrity::{check_bytes, check_file, name_damage};
+pub(crate) use integrity::{check_bytes, check_file, name_damage, whole_segment};
 pub(crate) use kept::Kept;
 pub(crate) use layout::{
     DATASET_FILE, ManifestTag, Period, claim_path, compacted_name, definition_path, leaf_path,

@@ -42,15 +42,13 @@ pub(super) fn fill(file: &mut File, rows: u64) -> io::Result<()> {
     let mut tail = Vec::new();
     file.seek(SeekFrom::Start(rows))?;
     file.read_to_end(&mut tail)?;
-    let length = footer_length(&tail).and_then(|length| usize::try_from(length).ok());
-    let footer_at = length.and_then(|length| tail.len().checked_sub(length)).ok_or_else(invalid)?;
-    let (index, footer) = tail.split_at(footer_at);
+    let (index, footer) = split(&tail).ok_or_else(invalid)?;
     let at = place_of(footer, &BLANK).ok_or_else(invalid)?;
     let of_index = hash(&[index]);
     let behind = footer.get(at + 2 * HALF..).ok_or_else(invalid)?;
     let before = footer.get(..at).ok_or_else(invalid)?;
     let of_footer = hash(&[before, of_index.as_bytes(), &blank_half(), behind]);
-    file.seek(SeekFrom::Start(rows + (footer_at + at) as u64))?;
+    file.seek(SeekFrom::Start(rows + (index.len() + at) as u64))?;
     file.write_all((of_index + &of_footer).as_bytes())
 }
 
@@ -60,10 +58,21 @@ pub(super) fn footer_length(tail: &[u8]) -> Option<u64> {
     Some(u64::from(u32::from_le_bytes(*ending)) + ENDING)
 }
 
+/// The page index and the footer, which are what comes behind a file's rows.
+fn split(tail: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length = usize::try_from(footer_length(tail)?).ok()?;
+    tail.split_at_checked(tail.len().checked_sub(length)?)
+}
+
 /// The seal that a file's metadata has.
 pub(super) fn seal_of(metadata: &ParquetMetaData) -> Option<&str> {
     let pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
     pairs.filter(|pair| pair.key == KEY).find_map(|pair| pair.value.as_deref())
+}
+
+/// Whether that is what was sealed behind a file's rows.
+pub(super) fn is_tail(seal: &str, tail: &[u8]) -> bool {
+    split(tail).is_some_and(|(index, footer)| is_footer(seal, footer) && is_index(seal, index))
 }
 
 /// Whether that is the footer that was sealed.

@@ -73,21 +73,6 @@ static void tell_named(const char *operation, int dir, const char *path, const c
   errno = saved;
 }
 
-#define OPEN(name) \
-  int name(const char *path, int flags, ...) { \
-    REAL(name); \
-    va_list more; \
-    va_start(more, flags); \
-    mode_t mode = (flags & O_CREAT) ? va_arg(more, mode_t) : 0; \
-    va_end(more); \
-    if (!(flags & O_CREAT)) return real(path, flags, mode); \
-    pthread_mutex_lock(&one_at_a_time); \
-    int fd = real(path, flags, mode); \
-    if (fd >= 0) tell_named("create", AT_FDCWD, path, ""); \
-    pthread_mutex_unlock(&one_at_a_time); \
-    return fd; \
-  }
-
 #define OPENAT(name) \
   int name(int dir, const char *path, int flags, ...) { \
     REAL(name); \
@@ -103,10 +88,20 @@ static void tell_named(const char *operation, int dir, const char *path, const c
     return fd; \
   }
 
-OPEN(open)
-OPEN(open64)
 OPENAT(openat)
 OPENAT(openat64)
+
+#define OPEN(name, at) \
+  int name(const char *path, int flags, ...) { \
+    va_list more; \
+    va_start(more, flags); \
+    mode_t mode = (flags & O_CREAT) ? va_arg(more, mode_t) : 0; \
+    va_end(more); \
+    return at(AT_FDCWD, path, flags, mode); \
+  }
+
+OPEN(open, openat)
+OPEN(open64, openat64)
 
 #define SYNC(name) \
   int name(int fd) { \

@@ -7,7 +7,7 @@ use tallybook::{
     SampleLog, Settings, Span, Tallybook,
 };
 
-use super::{append, csv, day};
+use super::{Sandbox, append, csv, day, rollup};
 
 pub(crate) const LOG: SampleLog = SampleLog { seed: 6, organizations: 5, rows_per_hour: 4 };
 pub(crate) const COUNT: &str = "SELECT count(*) AS n, sum(cost) AS c FROM ai_usage_log";
@@ -26,6 +26,14 @@ pub(crate) async fn ten_days(book: &Tallybook) {
             append(book, &format!("{day} {hour}"), &LOG.hour(day, hour)).await;
         }
     }
+}
+
+/// Ten days in the sandbox, on the day after them, with all rollups built.
+pub(crate) async fn rolled_up(sandbox: &Sandbox) -> Tallybook {
+    let book = sandbox.book("2026-01-11").await;
+    ten_days(&book).await;
+    rollup(&book).await;
+    book
 }
 
 pub(crate) async fn compact(book: &Tallybook) -> usize {

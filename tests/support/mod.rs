@@ -3,6 +3,7 @@
 pub(crate) mod fake_store;
 pub(crate) mod grammar;
 pub(crate) mod life;
+pub(crate) mod many;
 pub(crate) mod rows;
 pub(crate) mod simulated_store;
 
@@ -18,6 +19,24 @@ use tallybook::{
     SampleLog, Settings, Stats, Tallybook,
 };
 use tempfile::TempDir;
+
+/// A small log with one rollup, for tests in which much happens to it.
+pub(crate) const SMALL_LOG: &str = r#"
+name = "log"
+table = "log"
+time = "at"
+sort = ["who", "at"]
+columns = [
+  { name = "at", type = "timestamp", required = true },
+  { name = "who", type = "text", required = true },
+  { name = "v", type = "integer" },
+]
+[[rollup]]
+name = "by_who"
+grain = "day"
+dimensions = ["who"]
+measures = ["sum(v) as v", "count(*) as n"]
+"#;
 
 /// What the program did.
 #[derive(Debug)]
@@ -118,27 +137,6 @@ pub(crate) fn run(mut command: Command, input: &[u8]) -> Ran {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-/// What to say if a panic comes before it is silenced: how to repeat it.
-pub(crate) struct OnPanic(Option<String>);
-
-impl OnPanic {
-    pub(crate) fn say(words: String) -> Self {
-        Self(Some(words))
-    }
-
-    pub(crate) fn silence(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for OnPanic {
-    fn drop(&mut self) {
-        if let Some(words) = &self.0 {
-            eprintln!("{words}");
-        }
     }
 }
 
