@@ -23,10 +23,9 @@
 //! let (rows, stats) = answer.collect().await?;
 //! assert_eq!((rows[0].num_rows(), stats.route), (1, "rollup"));
 //!
-//! // Days as Berlin has them, and why each rollup can or can't answer.
-//! let question = Question::sql("SELECT date, count(DISTINCT user_id) FROM ai_usage_log GROUP BY 1")
-//!     .in_time_zone("Europe/Berlin".parse()?);
-//! println!("{}", book.explain(&question).await?);
+//! // Days as Berlin has them, and why each rollup can or can't answer. let question =
+//! Question::sql("SELECT date, count(DISTINCT user_id) FROM ai_usage_log GROUP BY 1")
+//! .in_time_zone("Europe/Berlin".parse()?); println!("{}", book.explain(&question).await?);
 //! # Ok::<(), tallybook::Error>(())
 //! # }).unwrap();
 //! ```
@@ -60,7 +59,7 @@
 //! | 7 | `main.rs` | parse, run, exit code |
 //! | 6 | `cli` | the command line; the only reader of the environment, the only printer |
 //! | 5 | `engine` | the one door: [`Tallybook`] |
-//! | 4 | `plan`, `build`, `ingest`, `lifecycle` | the rewrite, pure; the nightly job; `append`; compaction, purge, erasure, `gc` |
+//! | 4 | `plan`, `jobs`, `ingest` | the rewrite, pure; rollup, compaction, purge, erasure, `gc`; `append` |
 //! | 3 | `catalog`, `exec` | snapshot and freshness; DataFusion, set up in one place |
 //! | 2 | `store` | paths, listing, Parquet files, and how one becomes visible |
 //! | 1 | `model`, `sample` | dataset, rollup, measure algebra, ids; made-up logs |
@@ -68,24 +67,23 @@
 //!
 //! # Invariants
 //!
-//! 1. A rollup is a hint: an answer never depends on whether one exists.
+//! 1. A rollup is a hint: an answer never depends on whether one exists, or is whole. What answers
+//!    for a purged day is in the day's own folder.
 //! 2. One snapshot per question.
-//! 3. Only `store::create` makes a file visible, and nothing visible changes; but for the
-//!    definition, which is replaced as a whole. What a day's raw rows are in changes by its next
-//!    manifest, and only `gc` deletes.
+//! 3. Only `store::create` makes a file visible, and nothing visible changes. What a day's raw rows
+//!    are in changes by its next manifest, and only `gc` deletes what was visible.
 //! 4. A cover tiles its span: no gap, no overlap. That is checked before a question runs.
 //! 5. Every question that was not rewritten carries its refusals.
 //! 6. Nothing below floor 6 reads the environment or prints, nor the clock but through [`Clock`].
 
 mod base;
-mod build;
 mod catalog;
 #[doc(hidden)]
 pub mod cli;
 mod engine;
 mod exec;
 mod ingest;
-mod lifecycle;
+mod jobs;
 mod model;
 mod plan;
 mod sample;
@@ -97,17 +95,19 @@ pub use datafusion;
 pub use object_store;
 
 pub use base::{
-    Clock, Day, Error, ErrorKind, FixedClock, Grain, Result, Route, Settings, Span, Spans,
-    SystemClock, Zone,
+    Clock, Day, Error, ErrorKind, FixedClock, Grain, OnWarning, Result, Route, Settings, Span,
+    Spans, SystemClock, Zone,
 };
-pub use build::{Built, JobOptions, Outcome, Reason, Task};
 pub use engine::{
     Answer, BlockExplanation, Checked, DayStatus, Difference, Erasure, Explanation, NamedQuery,
     Purge, PurgeOptions, Question, RollupExplanation, RollupState, SpanExplanation, Stats, Status,
     Tallybook, named_queries,
 };
 pub use ingest::{AppendOptions, AppendReport, Format, Input, Rejects};
-pub use lifecycle::{CompactOptions, CompactTask, Compaction, GcOptions, Superseded};
+pub use jobs::{
+    Built, CompactOptions, CompactTask, Compaction, GcOptions, JobOptions, Outcome, Reason,
+    Superseded, Task,
+};
 pub use model::{
     BatchId, Column, ColumnType, ContentHash, DEFAULT_DEFINITION, Dataset, FORMAT, Fingerprint,
     Function, LeafId, Measure, Quantile, Rollup,

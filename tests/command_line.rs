@@ -186,15 +186,15 @@ fn units_for_schedulers() {
     let unit = |name: &str| sandbox.run(&["schedule", name]).ok().out;
     let systemd = unit("systemd");
     assert!(systemd.contains("OnCalendar=*-*-* 01:00:00 UTC"));
-    assert!(systemd.contains(&format!("--root \"{root}\" rollup")));
+    assert!(systemd.contains(&format!("--root \"{root}\" nightly")));
     let cron = unit("cron");
     assert!(
         cron.contains("CRON_TZ=UTC\n0 1 * * * ")
-            && cron.contains(&format!("--root '{root}' rollup"))
+            && cron.contains(&format!("--root '{root}' nightly"))
     );
     let kubernetes = unit("kubernetes");
     assert!(kubernetes.contains("schedule: \"0 1 * * *\"\n  timeZone: Etc/UTC"));
-    assert!(kubernetes.contains(&format!("args: [\"--root\", \"{root}\", \"rollup\"]")));
+    assert!(kubernetes.contains(&format!("args: [\"--root\", \"{root}\", \"nightly\"]")));
 }
 
 #[test]

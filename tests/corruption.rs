@@ -57,7 +57,7 @@ async fn root(sandbox: &Sandbox) -> (String, Vec<PathBuf>) {
     late.retain(|file| !before.contains(file));
     let later = FixedClock::noon_of(day("2100-01-01"));
     let later = Tallybook::open_with(&location, Settings::default(), std::sync::Arc::new(later));
-    later.await.unwrap().gc(&tallybook::GcOptions::default(), |_| {}).await.unwrap();
+    later.await.unwrap().gc(&crate::support::life::AT_ONCE, |_| {}).await.unwrap();
     assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None);
     (csv(&book, REPORT, Route::Auto).await.0, late)
 }
@@ -154,8 +154,7 @@ async fn check(
     let location = root.to_str().unwrap();
     let book = Tallybook::open_with(location, Settings::default(), clock).await.unwrap();
     let verdict = book.verify(Span::ALL, |_| {}).await;
-    // Without its segment a purged day is not wrong, but unknown; with another one gone it is slower.
-    // Of a leaf that is gone before a segment knew of it there is no trace.
+    // Without a hint a question is slower, and nothing is lost. Of a leaf that is gone before a segment knew of it there is no trace.
     let unknown = late.iter().any(|late| late.file_name() == file.file_name());
     let is_open = damage == Damage::Delete && (unknown || !is_raw(file));
     assert!(is_open || !matches!(verdict, Ok(None)), "{case} was not found");

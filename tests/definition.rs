@@ -123,12 +123,15 @@ fn wrong_definitions_say_line_and_reason() {
 fn a_newer_format_is_refused() {
     let sandbox = Sandbox::new();
     sandbox.run(&["init"]).ok();
-    let file = sandbox.root().join("dataset.toml");
+    let file = sandbox.root().join("definitions/1.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    assert!(text.starts_with("format = 1\n"));
-    std::fs::write(&file, text.replace("format = 1", "format = 2\nnews = true")).unwrap();
+    assert!(text.starts_with("format = 2\n"));
+    let (text, _) = text.trim_end().rsplit_once('\n').unwrap();
+    let text = text.replace("format = 2", "format = 3\nnews = true");
+    let hash = blake3::hash(text.as_bytes()).to_hex();
+    std::fs::write(&file, format!("{text}\n# blake3 {hash}\n")).unwrap();
     for command in [vec!["status"], vec!["append"], vec!["query", "SELECT 1"]] {
-        sandbox.run(&command).failed(3, "format 2 is newer than this program's, 1");
+        sandbox.run(&command).failed(3, "format 3 is newer than this program's, 2");
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The floor of each room; siblings on a floor never meet.
-const FLOORS: [(&str, u8); 12] = [
+const FLOORS: [(&str, u8); 11] = [
     ("base", 0),
     ("model", 1),
     ("sample", 1),
@@ -15,9 +15,8 @@ const FLOORS: [(&str, u8); 12] = [
     ("catalog", 3),
     ("exec", 3),
     ("plan", 4),
-    ("build", 4),
+    ("jobs", 4),
     ("ingest", 4),
-    ("lifecycle", 4),
     ("engine", 5),
     ("cli", 6),
 ];

@@ -135,7 +135,7 @@ async fn append(
 
 /// All is as old as it needs to be: what is deleted is what nothing refers to, whenever that began.
 fn at_once() -> GcOptions {
-    GcOptions { grace: Duration::ZERO, dry_run: false }
+    GcOptions { grace: Duration::ZERO, abandoned: Duration::ZERO, dry_run: false }
 }
 
 /// One random operation. Errors are what a store in trouble leads to, but never `Corrupt` or worse.

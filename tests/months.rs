@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use tallybook::{
-    FixedClock, GcOptions, JobOptions, Outcome, Route, SampleLog, Settings, Span, Tallybook,
-};
+use tallybook::{FixedClock, JobOptions, Outcome, Route, SampleLog, Settings, Span, Tallybook};
 
+use crate::support::life::AT_ONCE;
 use crate::support::{
     Sandbox, append, append_days, book_at, both, csv, day, fake_store::FakeStore, rollup,
 };
@@ -82,7 +81,7 @@ async fn a_quiet_month_is_one_file_until_a_day_of_it_changes() {
     let clock = Arc::new(FixedClock::noon_of(day("2200-01-01")));
     let later = Tallybook::open_with(&location, Settings::default(), clock).await.unwrap();
     let mut gone = Vec::new();
-    later.gc(&GcOptions::default(), |file| gone.push(file.file.clone())).await.unwrap();
+    later.gc(&AT_ONCE, |file| gone.push(file.file.clone())).await.unwrap();
     assert_eq!(gone.iter().filter(|file| file.contains("/month=2099-12/")).count(), 3, "{gone:?}");
     check(&book).await;
     assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None);

@@ -1,10 +1,11 @@
 //! The whole way on object stores, over HTTP, in both dialects; and on moto where it runs.
 
 use tallybook::{
-    CompactOptions, Compaction, ErrorKind, FixedClock, GcOptions, Purge, PurgeOptions, Question,
-    Route, SampleLog, Settings, SystemClock, Tallybook,
+    CompactOptions, Compaction, ErrorKind, FixedClock, Purge, PurgeOptions, Question, Route,
+    SampleLog, Settings, SystemClock, Tallybook,
 };
 
+use crate::support::life::AT_ONCE;
 use crate::support::{
     append, append_days, azurite, book_at, both, csv, day,
     fake_store::FakeStore,
@@ -65,10 +66,11 @@ async fn lives(book: &Tallybook, location: &str, settings: &Settings) {
     let clock = std::sync::Arc::new(FixedClock::noon_of(day("2100-01-01")));
     let later = Tallybook::open_with(location, settings.clone(), clock).await.unwrap();
     let mut gone = 0;
-    later.gc(&GcOptions::default(), |_| gone += 1).await.unwrap();
-    // Of the purged days four leaves; of the compacted one, which was purged too, its file, the
-    // manifest before and its tag; and the segments that lacked its late leaf.
-    assert_eq!(gone, 10);
+    later.gc(&AT_ONCE, |_| gone += 1).await.unwrap();
+    // Of the purged days four leaves and the nine segments in whose place something remains; of the
+    // compacted one, which was purged too, its file, the tag before, and three segments that lacked
+    // its late leaf.
+    assert_eq!(gone, 18);
     let (found, stats) = csv(book, sql, Route::Auto).await;
     assert_eq!((found, stats.route), (expected.clone(), "rollup"));
     let columns = [("organization_id".to_owned(), "org-000".to_owned())];
@@ -155,7 +157,7 @@ fn the_program_reads_the_usual_environment() {
     let listed = run(command(&["files"]), b"").ok().out;
     assert!(listed.starts_with("s3://bucket/r/raw/date=2026-01-03/"), "{listed}");
     let unit = run(command(&["schedule", "kubernetes"]), b"").ok().out;
-    assert!(unit.contains("args: [\"--root\", \"s3://bucket/r\", \"rollup\"]"), "{unit}");
+    assert!(unit.contains("args: [\"--root\", \"s3://bucket/r\", \"nightly\"]"), "{unit}");
 }
 
 #[test]

@@ -91,7 +91,11 @@ impl Deed {
                 Box::pin(done).await.unwrap();
             }
             Self::Gc => {
-                let options = GcOptions { grace: std::time::Duration::ZERO, dry_run: false };
+                let options = GcOptions {
+                    grace: std::time::Duration::ZERO,
+                    abandoned: std::time::Duration::ZERO,
+                    dry_run: false,
+                };
                 book.gc(&options, |_| {}).await.unwrap();
             }
         }

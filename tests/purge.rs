@@ -43,7 +43,11 @@ async fn purged_days_are_answered_by_rollups_or_not_at_all() {
         assert!(expected[0].contains(&format!("\n{rows},")), "{rows} {expected:?}");
         gc(&location, &Settings::default()).await;
     }
-    assert_eq!(sandbox.files("raw/date=2026-01-02").len(), 2, "a manifest and its tag");
+    assert_eq!(
+        sandbox.files("raw/date=2026-01-02").len(),
+        5,
+        "what remains for three rollups, a manifest and its tag"
+    );
     let ran = sandbox.run(&["query", BY_USER]).failed(4, "were purged");
     assert!(ran.err.contains("user_id is not a dimension"), "{ran:?}");
 
@@ -57,7 +61,7 @@ async fn purged_days_are_answered_by_rollups_or_not_at_all() {
     assert_eq!(csv(&book, COUNT, Route::Auto).await.1.route, "rollup");
     assert_eq!(purge(&book, 6).await, 1);
     gc(&location, &Settings::default()).await;
-    assert_eq!(sandbox.files("raw/date=2026-01-02").len(), 2);
+    assert_eq!(sandbox.files("raw/date=2026-01-02").len(), 6, "two manifests");
     assert_eq!(answers(&book, Route::Auto).await, with_late);
     let retry = append(&book, "late", &LOG.hour(day("2026-01-02"), 20)).await;
     assert_eq!(retry.leaves_new, 0);
@@ -65,10 +69,12 @@ async fn purged_days_are_answered_by_rollups_or_not_at_all() {
     verified(&book).await;
 }
 
+/// Rollups are hints: what a purge keeps is made of the raw rows themselves.
 #[tokio::test]
-async fn raw_rows_stay_when_a_segment_is_not_what_they_make() {
+async fn a_wrong_segment_does_not_become_what_remains() {
     let sandbox = Sandbox::new();
     let book = rolled_up(&sandbox).await;
+    let expected = answers(&book, Route::Raw).await;
     // Of batches of the same names with other rows.
     let (other, second) = (Sandbox::new(), day("2026-01-02"));
     let others = other.book("2026-01-11").await;
@@ -76,19 +82,37 @@ async fn raw_rows_stay_when_a_segment_is_not_what_they_make() {
         append(&others, &format!("{second} {hour}"), &LOG.hour(second, hour + 1)).await;
     }
     rollup(&others).await;
-    let wrong = &other.files("rollups/org_hourly")[0];
-    fs::copy(wrong, sandbox.root().join(wrong.strip_prefix(other.root()).unwrap())).unwrap();
-    let mut kept = Vec::new();
+    for wrong in other.files("rollups") {
+        fs::copy(&wrong, sandbox.root().join(wrong.strip_prefix(other.root()).unwrap())).unwrap();
+    }
+    assert_eq!(purge(&book, 0).await, 10);
+    for _ in 0..2 {
+        assert_eq!(answers(&book, Route::Auto).await, expected);
+        fs::remove_dir_all(sandbox.root().join("rollups")).ok();
+    }
+    verified(&book).await;
+    sandbox.run(&["purge", "--older-than", "soon"]).failed(2, "a number of days");
+}
+
+/// A raw file that isn't as it was written is not let go.
+#[tokio::test]
+async fn damaged_raw_rows_stay() {
+    let sandbox = Sandbox::new();
+    let book = rolled_up(&sandbox).await;
+    let file = &sandbox.files("raw/date=2026-01-02")[0];
+    let mut bytes = fs::read(file).unwrap();
+    bytes[1000] ^= 1;
+    fs::write(file, bytes).unwrap();
+    let mut stays = Vec::new();
     let options = PurgeOptions { older_than_days: 0, dry_run: false };
     book.purge(&options, |day, done| {
-        if !matches!(done, Purge::Purged { .. }) {
-            kept.push((day.to_string(), format!("{done:?}")));
+        if let Purge::Failed(error) = done {
+            stays.push((day.to_string(), error.kind()));
         }
     })
     .await
     .unwrap();
-    assert_eq!(kept.len(), 1, "{kept:?}");
-    assert!(kept[0].0 == "2026-01-02" && kept[0].1.contains("Differs"), "{kept:?}");
-    sandbox.run(&["purge", "--older-than", "0d"]).failed(5, "where the raw rows make");
-    sandbox.run(&["purge", "--older-than", "soon"]).failed(2, "a number of days");
+    assert_eq!(stays, [("2026-01-02".to_owned(), ErrorKind::Corrupt)]);
+    let name = file.file_name().unwrap().to_str().unwrap();
+    sandbox.run(&["purge", "--older-than", "0d"]).failed(5, name);
 }

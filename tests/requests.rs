@@ -4,10 +4,10 @@
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use tallybook::{
-    AppendOptions, BatchId, CompactOptions, FixedClock, GcOptions, Input, Question, Route,
-    Settings, Tallybook,
+    AppendOptions, BatchId, CompactOptions, FixedClock, Input, Question, Route, Settings, Tallybook,
 };
 
+use crate::support::life::AT_ONCE;
 use crate::support::{
     answer, book_with, csv, day,
     fake_store::{Answered, FakeStore},
@@ -123,7 +123,7 @@ async fn a_year_of_a_compacted_root_is_few_requests() {
         let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
         let later =
             Tallybook::open_with("s3://bucket/year", store.settings(), clock).await.unwrap();
-        later.gc(&GcOptions::default(), |_| {}).await.unwrap();
+        later.gc(&AT_ONCE, |_| {}).await.unwrap();
         assert!(collected || store.keys().len() < 2800, "{}", store.keys().len());
     }
     listings_are_used_again_where_that_is_allowed(&store).await;
@@ -203,7 +203,7 @@ async fn a_year_of_many_leaves() {
         let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
         let later =
             Tallybook::open_with("s3://bucket/many", store.settings(), clock).await.unwrap();
-        later.gc(&GcOptions::default(), |_| {}).await.unwrap();
+        later.gc(&AT_ONCE, |_| {}).await.unwrap();
     }
 }
 

@@ -14,10 +14,11 @@ use std::{
 };
 
 use tallybook::{
-    AppendOptions, BatchId, CompactOptions, Compaction, Error, ErrorKind, FixedClock, GcOptions,
-    Input, JobOptions, Outcome, Purge, PurgeOptions, Question, Route, Settings, Tallybook,
+    AppendOptions, BatchId, CompactOptions, Compaction, Error, ErrorKind, FixedClock, Input,
+    JobOptions, Outcome, Purge, PurgeOptions, Question, Route, Settings, Tallybook,
 };
 
+use crate::support::life::AT_ONCE;
 use crate::support::{
     SMALL_LOG, day,
     fake_store::{FakeStore, Fault},
@@ -199,7 +200,7 @@ impl Life {
         let location = self.book.location().to_owned();
         let clock = || std::sync::Arc::new(FixedClock::noon_of(day("2100-01-01")));
         let later = until_done!(self, Tallybook::open_with(&location, settings.clone(), clock()));
-        until_done!(self, later.gc(&GcOptions::default(), |_| {}));
+        until_done!(self, later.gc(&AT_ONCE, |_| {}));
     }
 
     async fn end(mut self) -> (FakeStore, u64, u64) {

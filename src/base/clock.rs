@@ -11,6 +11,11 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// The present instant, UTC.
     fn now(&self) -> DateTime<Utc>;
 
+    /// Whether it tells another time than the world's, which no store's clock is compared with.
+    fn is_simulated(&self) -> bool {
+        false
+    }
+
     /// Today's UTC date.
     fn today(&self) -> Day {
         Day::of_micros(self.now().timestamp_micros())
@@ -44,5 +49,9 @@ impl FixedClock {
 impl Clock for FixedClock {
     fn now(&self) -> DateTime<Utc> {
         self.0
+    }
+
+    fn is_simulated(&self) -> bool {
+        true
     }
 }

@@ -16,7 +16,7 @@ pub use day::Day;
 pub(crate) use day::MICROS_PER_DAY;
 pub use error::{Error, ErrorKind, Result};
 pub use grain::Grain;
-pub use settings::{Route, Settings};
+pub use settings::{OnWarning, Route, Settings};
 pub use span::Span;
 pub use spans::Spans;
 pub(crate) use steps::step;

@@ -1,6 +1,6 @@
 //! Resolved settings: plain data. Reading flags, files and the environment is the surface's work.
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use super::{Error, Result};
 
@@ -78,7 +78,12 @@ pub struct Settings {
     pub temp_dir: Option<PathBuf>,
     /// How long a store is tried before giving up, in seconds.
     pub retry_timeout_s: u64,
+    /// Is told, once each, of what doesn't stop the work: a damaged hint that raw rows answer for.
+    pub on_warning: Option<OnWarning>,
 }
+
+/// Told of something that doesn't stop the work.
+pub type OnWarning = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -99,6 +104,7 @@ impl Default for Settings {
             max_result_rows: None,
             temp_dir: None,
             retry_timeout_s: 60,
+            on_warning: None,
         }
     }
 }
@@ -124,6 +130,6 @@ impl fmt::Debug for Settings {
             .field("max_result_rows", &self.max_result_rows)
             .field("temp_dir", &self.temp_dir)
             .field("retry_timeout_s", &self.retry_timeout_s)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream, t
 
 use super::{Freshness, Snapshot, freshness};
 use crate::{
-    base::{Day, Error, Result, Span},
+    base::{Day, Error, ErrorKind, Result, Span},
     model::{Fingerprint, LeafId, Rollup},
     store::{
         LeafDay, Period, Root, SegmentDay, SegmentFile, Segments, list_leaves, list_segments,
@@ -35,7 +35,7 @@ pub(crate) enum Serving {
 /// snapshot doesn't have; its leaves are then not all live, and it is not used.
 ///
 /// # Errors
-/// What the store says; `Corrupt` naming the segment whose footer can't be read.
+/// What the store says.
 pub(crate) async fn load<'r>(
     root: &Root,
     span: Span,
@@ -104,7 +104,7 @@ async fn serving_of(
     let mut by_month = BTreeMap::new();
     if listed.serving == Serving::Months {
         for month in &segments.months {
-            by_month.extend(days_served(listed, month));
+            by_month.extend(days_served(root, listed, month));
         }
     }
     let mut of_days = segments.days.into_iter().peekable();
@@ -117,61 +117,85 @@ async fn serving_of(
             known.push((live.day, Freshness::Current(month)));
             continue;
         }
-        let Some(segments) = found else { continue };
-        let unread = segments.segments.iter().map(|segment| (Arc::clone(segment), None));
-        match freshness(live, &unread.collect::<Vec<_>>()) {
-            Freshness::Missing if live.loose().next().is_none() => {}
-            Freshness::Missing => unsure.push((Arc::clone(live), segments)),
-            current => known.push((live.day, current)),
+        let segments = found.iter().flat_map(|found| &found.segments);
+        let segments = segments.filter(|segment| !root.is_distrusted(&segment.file)).cloned();
+        let segments: Vec<_> = segments.collect();
+        let unread: Vec<_> = segments.iter().map(|segment| (Arc::clone(segment), None)).collect();
+        match freshness(live, live.remains_of(rollup), &unread) {
+            current @ Freshness::Current(_) => known.push((live.day, current)),
+            found if live.loose().next().is_none() || segments.is_empty() => {
+                known.push((live.day, found));
+            }
+            _ => unsure.push((Arc::clone(live), segments)),
         }
     }
     let read = stream::iter(unsure)
         .map(|(live, segments)| async move {
-            let mut read = Vec::with_capacity(segments.segments.len());
-            for segment in &segments.segments {
-                let built_from = built_from(root, rollup, segment).await?;
-                read.push((Arc::clone(segment), Some(built_from)));
+            let mut read = Vec::with_capacity(segments.len());
+            for segment in segments {
+                let built_from = built_from(root, rollup, &segment).await?;
+                read.push((segment, built_from));
             }
-            Ok::<_, Error>((live.day, freshness(&live, &read)))
+            let found = freshness(&live, live.remains_of(rollup), &read);
+            Ok::<_, Error>((live.day, found))
         })
         .buffered(CONCURRENT_REQUESTS);
     known.extend(read.try_collect::<Vec<_>>().await?);
+    known.retain(|(_, found)| !matches!(found, Freshness::Missing));
     Ok(known.into_iter().collect())
 }
 
 /// The days that a month's segment serves: all of the month that have rows, or none.
-fn days_served(listed: Listed<'_>, month: &SegmentDay) -> Vec<(Day, Arc<SegmentFile>)> {
+fn days_served(
+    root: &Root,
+    listed: Listed<'_>,
+    month: &SegmentDay,
+) -> Vec<(Day, Arc<SegmentFile>)> {
     let Some((first, next)) = Period::Month.around(month.day) else { return Vec::new() };
     if listed.bounds.0 > first || listed.bounds.1 < next.plus(-1) {
         return Vec::new();
     }
     let in_it = |live: &&Arc<LeafDay>| live.day >= first && live.day < next;
+    if listed.days.iter().filter(in_it).any(|live| live.damage.is_some()) {
+        return Vec::new();
+    }
     let days = || listed.days.iter().filter(in_it).filter(|live| !live.leaves.is_empty());
     let fingerprint = month_fingerprint(days().map(Arc::as_ref));
-    let segment = month.segments.iter().find(|segment| segment.fingerprint == fingerprint);
+    let is_trusted = |segment: &&Arc<SegmentFile>| !root.is_distrusted(&segment.file);
+    let mut trusted = month.segments.iter().filter(is_trusted);
+    let segment = trusted.find(|segment| segment.fingerprint == fingerprint);
     let serve =
         |segment: &Arc<SegmentFile>| days().map(|live| (live.day, Arc::clone(segment))).collect();
     segment.map(serve).unwrap_or_default()
 }
 
-/// The leaves that a segment says it was built from; what it says is checked against its name.
+/// The leaves that a segment says it was built from; none of one that can't be used, which is
+/// named in a warning: raw rows answer in its place.
+///
+/// # Errors
+/// What the store says.
 async fn built_from(
     root: &Root,
     rollup: &Rollup,
     segment: &SegmentFile,
-) -> Result<BTreeSet<LeafId>> {
-    let name = root.full_name(&segment.file.location);
-    let footer = read_account(root, &segment.file).await?;
-    let account = footer
-        .segment()
-        .filter(|account| {
-            account.is_of(rollup, &segment.fingerprint)
-                && account.fingerprint == Fingerprint::of(&account.leaves)
-        })
-        .ok_or_else(|| {
-            Error::corrupt(format!(
-                "{name}: holds another segment than its name says; delete it and run rollup again"
-            ))
-        })?;
-    Ok(account.leaves.iter().cloned().collect())
+) -> Result<Option<BTreeSet<LeafId>>> {
+    let footer = match read_account(root, &segment.file).await {
+        Ok(footer) => footer,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Invalid) => {
+            root.distrust(&segment.file, &error);
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let account = footer.segment().filter(|account| {
+        account.is_of(rollup, &segment.fingerprint)
+            && account.fingerprint == Fingerprint::of(&account.leaves)
+    });
+    if account.is_none() {
+        let name = root.full_name(&segment.file.location);
+        let what = format!("{name}: holds another segment than its name says");
+        root.distrust(&segment.file, &Error::corrupt(what));
+    }
+    Ok(account.map(|account| account.leaves.iter().cloned().collect()))
 }

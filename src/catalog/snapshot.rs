@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::Freshness;
 use crate::{
-    base::{Day, Span},
-    store::{Leaf, LeafDay},
+    base::{Day, Result, Span},
+    store::{Damage, Leaf, LeafDay},
 };
 
 /// The live leaves of each day inside a span, and the freshness of each rollup there. Taken once
@@ -24,7 +24,8 @@ impl Snapshot {
         days: impl IntoIterator<Item = Arc<LeafDay>>,
         rollups: BTreeMap<String, BTreeMap<Day, Freshness>>,
     ) -> Self {
-        let days = days.into_iter().filter(|day| !day.leaves.is_empty());
+        let days = days.into_iter();
+        let days = days.filter(|day| !day.leaves.is_empty() || day.damage.is_some());
         Self { days: days.map(|day| (day.day, day)).collect(), rollups }
     }
 
@@ -53,8 +54,33 @@ impl Snapshot {
         self.live(span).map(|live| (live.day, live.leaves.as_slice()))
     }
 
-    /// The days that touch `span` and have raw rows, whole.
+    /// The days that touch `span` and have raw rows, whole; but for those that can't be read.
     pub(crate) fn live(&self, span: Span) -> impl Iterator<Item = &Arc<LeafDay>> {
+        self.listed(span).filter(|live| live.damage.is_none())
+    }
+
+    /// The days that touch `span` and can't be read, with the reason.
+    pub(crate) fn damaged(&self, span: Span) -> impl Iterator<Item = (Day, &Damage)> {
+        self.listed(span).filter_map(|live| Some((live.day, live.damage.as_ref()?)))
+    }
+
+    /// The error of a job that left out days of `span` which can't be read; none when it left out
+    /// none.
+    ///
+    /// # Errors
+    /// The first such day's.
+    pub(crate) fn check_damage(&self, span: Span) -> Result<()> {
+        let mut damaged = self.damaged(span);
+        let Some((day, damage)) = damaged.next() else { return Ok(()) };
+        let error = damage.to_error().about(format!("day {day} was left out"));
+        Err(match damaged.count() {
+            0 => error,
+            1 => error.about("2 days can't be read. The first"),
+            more => error.about(format!("{} days can't be read. The first", more + 1)),
+        })
+    }
+
+    fn listed(&self, span: Span) -> impl Iterator<Item = &Arc<LeafDay>> {
         let days = span.day_bounds().map(|(first, last)| self.days.range(first..=last));
         days.into_iter().flatten().map(|(_, live)| live)
     }

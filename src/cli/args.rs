@@ -32,6 +32,8 @@ pub(super) enum Command {
     Append(AppendArgs),
     /// Build the segments that finished days lack
     Rollup(RollupArgs),
+    /// What a scheduler runs each night: rollup, merge days of many files, delete what is replaced
+    Nightly,
     /// Answer a question in SQL
     Query(QueryArgs),
     /// What an organization, or the platform, used
@@ -97,7 +99,7 @@ pub(super) enum InputFormat {
     Parquet,
 }
 
-#[derive(ClapArgs, Debug)]
+#[derive(ClapArgs, Debug, Default)]
 pub(super) struct RollupArgs {
     /// The first day [default: the root's first]
     #[arg(long, value_name = "DATE")]
@@ -333,6 +335,10 @@ pub(super) struct GcArgs {
     /// How long a file stays after the one in its place appeared: longer than any question takes
     #[arg(long, value_name = "TIME", default_value = "48h", value_parser = humantime::parse_duration)]
     pub(super) grace: Duration,
+    /// How long unfinished files of a compaction, a purge or an erasure stay, at least the grace
+    /// period: longer than any of these takes. Where it still runs, it starts again
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
+    pub(super) abandoned: Duration,
     /// Say what would be deleted, and delete nothing
     #[arg(long)]
     pub(super) dry_run: bool,

@@ -2,9 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::args::{AnswerArgs, RootArgs, Setting};
+use super::{
+    args::{AnswerArgs, RootArgs, Setting},
+    tell,
+};
 use crate::{
-    base::{Day, Error, Result, Settings, Span, SystemClock},
+    base::{Day, Error, OnWarning, Result, Settings, Span, SystemClock},
     engine::Tallybook,
 };
 
@@ -19,7 +22,9 @@ pub(super) fn settings() -> Settings {
         .map(|(name, value)| (name.to_ascii_lowercase(), value))
         .collect();
     let cache_dir = cache_dir(&options);
-    Settings { store_options: options, cache_dir, ..Settings::default() }
+    let warn = |message: &str| tell(format_args!("tallybook: warning: {message}"));
+    let on_warning: Option<OnWarning> = Some(Arc::new(warn));
+    Settings { store_options: options, cache_dir, on_warning, ..Settings::default() }
 }
 
 /// Where what never changes of remote roots is kept: `TALLYBOOK_CACHE`, none if that is empty, or

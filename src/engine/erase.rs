@@ -1,32 +1,42 @@
-//! Erasing: day by day, then the rollups of those days anew, then a look whether anything is left.
+//! Erasing: first the fence, then day by day, then the rollups of those days anew, and a look
+//! whether anything is left.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::BTreeSet;
 
 use super::Tallybook;
 use crate::{
     base::{Day, Error, Result, Span, step},
-    build::{JobOptions, Outcome},
     exec::Site,
-    lifecycle::{Erasing, days_with, erase_day, segments_of},
-    store::Staging,
+    jobs::{
+        ErasedDay, Erasing, JobOptions, Outcome, close_generations_in_flight, days_with, erase_day,
+        fence,
+    },
+    store::{LeafKind, Staging, list_raw},
 };
 
-/// How often a day is tried that somebody else keeps changing, and the whole root is looked
-/// through again.
-const ROUNDS: usize = 5;
+/// Batches that are appended meanwhile may hold such rows, too. After so many looks it is given up.
+const ROUNDS: usize = 8;
 
-/// What became of a day that has such rows.
+/// What became of a day, or of part of it.
 #[derive(Debug)]
 pub enum Erasure {
-    /// Nothing: it was a dry run.
+    /// Nothing: it was a dry run, and the day has such rows.
     Planned,
-    /// Its rows are without them.
+    /// Its rows don't count any more.
     Erased,
-    /// That rollup of the day is gone: its rows don't tell which of them counted erased ones, and
-    /// the raw rows were purged.
+    /// Of a purged day what remains for a rollup is gone: its rows didn't tell which of them
+    /// counted erased ones, and another rollup's did.
     Dropped {
         /// The rollup.
         rollup: String,
+    },
+    /// The day was purged, and nothing that remains tells whose rows it counts: they stay.
+    NotTold,
+    /// A file of another tool that still holds what was in it. It doesn't count any more, and is
+    /// its owner's to delete.
+    OwnerDeletes {
+        /// Its full name.
+        file: String,
     },
     /// A rollup of the day could not be built anew; the day is read raw until it is.
     NotBuilt(Error),
@@ -39,85 +49,94 @@ pub(super) async fn erase(
     mut report: impl FnMut(Day, &Erasure) + Send,
 ) -> Result<()> {
     let erasing = Erasing::try_new(book.dataset(), columns)?;
-    let staging = Staging::open(book.root(), book.settings(), book.clock())?;
+    let staging = Staging::open(book.root(), book.settings())?;
     let site = Site {
         root: book.root(),
         dataset: book.dataset(),
         context: book.context(),
         staging: &staging,
     };
-    let mut erased = BTreeMap::new();
-    let mut clean = false;
-    for _ in 0..ROUNDS {
+    if dry_run {
         let snapshot = book.snapshot(Span::ALL).await?;
-        let days = days_with(site, &snapshot, &erasing).await?;
-        if days.is_empty() {
-            clean = true;
-            break;
+        let (days, silent) = days_with(site, &snapshot, &book.definitions, &erasing).await?;
+        days.into_iter().for_each(|day| report(day, &Erasure::Planned));
+        silent.into_iter().for_each(|day| report(day, &Erasure::NotTold));
+        return snapshot.check_damage(Span::ALL);
+    }
+    let Some(all_days) = Span::ALL.day_bounds() else { return Ok(()) };
+    let definitions = book.definitions(&staging).await?;
+    fence(site, &erasing).await?;
+    let mut erased = BTreeSet::new();
+    let mut failed: Option<Error> = None;
+    for round in 0.. {
+        let snapshot = book.snapshot(Span::ALL).await?;
+        let (mut days, silent) = days_with(site, &snapshot, &definitions, &erasing).await?;
+        step("erase.look");
+        if failed.is_some() {
+            // What failed once is not tried again.
+            days.retain(|day| !erased.contains(day));
+        }
+        if days.is_empty() || failed.is_some() {
+            // What is being written may have read such rows before this look.
+            let folders = list_raw(book.root(), all_days).await?;
+            let closed = close_generations_in_flight(book.root(), &staging, &folders).await?;
+            if !closed || failed.is_some() {
+                silent.into_iter().for_each(|day| report(day, &Erasure::NotTold));
+                failed = failed.or_else(|| snapshot.check_damage(Span::ALL).err());
+                break;
+            }
+        }
+        if round == ROUNDS {
+            return Err(Error::conflict(format!(
+                "rows keep coming that are to be erased; {} days are without them, and others are \
+                 not",
+                erased.len()
+            )));
         }
         for day in days {
-            if dry_run {
-                report(day, &Erasure::Planned);
-                continue;
-            }
-            let late_purged = snapshot
-                .live(day.span())
-                .any(|live| live.is_purged() && live.loose().next().is_some());
-            if late_purged {
-                // Its late rows must be in the rollups before these are all that is left.
-                rebuild(book, day, |_, _| {}).await?;
-            }
-            step("erase: before a day");
             let now = book.snapshot(day.span()).await?;
             for live in now.live(day.span()) {
-                if erase_day(site, &now, live, &erasing).await?.is_some()
-                    && let Entry::Vacant(entry) = erased.entry(day)
-                {
-                    report(day, &Erasure::Erased);
-                    let there = segments_of(book.dataset(), &now, day);
-                    entry.insert(there.map(|(rollup, _)| rollup.name()).collect::<Vec<_>>());
+                match erase_day(site, live, &definitions, &erasing).await {
+                    Ok(ErasedDay::Overtaken) => {}
+                    Ok(ErasedDay::Erased { dropped, foreign }) => {
+                        if erased.insert(day) {
+                            report(day, &Erasure::Erased);
+                        }
+                        for rollup in dropped {
+                            report(day, &Erasure::Dropped { rollup });
+                        }
+                        for leaf in foreign.iter().filter(|it| it.kind == LeafKind::Foreign) {
+                            let file = book.root().full_name(&leaf.file.location);
+                            report(day, &Erasure::OwnerDeletes { file });
+                        }
+                    }
+                    // The other days still lose their rows.
+                    Err(error) => {
+                        failed.get_or_insert(error.about(format!("day {day}")));
+                    }
                 }
             }
         }
-        if dry_run {
-            return Ok(());
-        }
     }
-    step("erase: erased");
-    for (day, had) in &erased {
-        rebuild(book, *day, |day, erasure| match erasure {
-            // That one wasn't there before, either.
-            Erasure::Dropped { rollup } if !had.contains(&rollup.as_str()) => {}
-            erasure => report(day, erasure),
-        })
-        .await?;
+    for day in &erased {
+        rebuild(book, *day, &mut report).await?;
     }
-    if clean {
-        return Ok(());
-    }
-    Err(Error::conflict(format!(
-        "rows keep coming that are to be erased; {} days are without them, and others are not",
-        erased.len()
-    )))
+    failed.map_or(Ok(()), Err)
 }
 
 /// Builds what the day lacks.
 async fn rebuild(
     book: &Tallybook,
     day: Day,
-    mut report: impl FnMut(Day, &Erasure) + Send,
+    report: &mut (impl FnMut(Day, &Erasure) + Send),
 ) -> Result<()> {
     let options = JobOptions { from: Some(day), to: Some(day), ..JobOptions::default() };
     // The rollups of a day that isn't over wait for its end, as ever.
     if day >= book.clock().today() {
         return Ok(());
     }
-    book.rollup(&options, |task, outcome| match outcome {
-        Outcome::Built { .. } | Outcome::Planned => {}
-        Outcome::NoSource => {
-            report(task.day, &Erasure::Dropped { rollup: task.rollup.name().to_owned() });
-        }
-        Outcome::Failed(error) => {
+    book.rollup(&options, |task, outcome| {
+        if let Outcome::Failed(error) = outcome {
             let error = Error::new(error.kind(), error.to_string());
             report(task.day, &Erasure::NotBuilt(error));
         }

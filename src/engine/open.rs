@@ -1,20 +1,18 @@
 //! Opening a root: its definition, those that it had before, and making or changing it.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use futures::{future::try_join_all, join};
-use object_store::{ObjectMeta, ObjectStore, PutMode, PutOptions, PutPayload, path::Path};
-use tokio::sync::Semaphore;
+use object_store::ObjectStore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::{Tallybook, prepared::PreparedQuestions};
 use crate::{
-    base::{Clock, Error, ErrorKind, Result, Settings, SystemClock, step},
+    base::{Clock, Error, Result, Settings, SystemClock},
     exec::{DatasetTable, SegmentCache, engine_error, new_session},
-    model::Dataset,
+    model::{DEFAULT_DEFINITION, Dataset},
     store::{
-        DATASET_FILE, Root, Staging, create_bytes, definition_path, keep_definition,
-        list_definitions, read_definition, read_kept_definition, replace_definition, store_error,
+        Definitions, Root, Staging, Stored, create_definition, move_to_format_2, probe_create,
+        read_definitions,
     },
 };
 
@@ -37,14 +35,9 @@ impl Tallybook {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let root = Root::open(location, &settings)?;
-        let (text, kept) = join!(read_definition(&root), list_definitions(&root));
-        let text = text?.ok_or_else(|| {
-            Error::not_found(format!(
-                "there is no dataset at {}; `append` or `init` makes one",
-                root.name()
-            ))
-        })?;
-        Self::over(root, text, kept?, settings, clock).await
+        let definitions = read_definitions(&root).await?;
+        let definitions = definitions.ok_or_else(|| no_dataset(&root))?;
+        Self::over(root, definitions, settings, clock)
     }
 
     /// Opens a root, or makes it with that definition (the text, and what messages call it; the
@@ -84,25 +77,24 @@ impl Tallybook {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let given = definition.map(|(text, file)| Dataset::parse(text, file)).transpose()?;
-        let (stored, kept) = join!(read_definition(&root), list_definitions(&root));
-        let (stored, kept) = if let Some(stored) = stored? {
-            (stored, kept?)
-        } else {
-            let text = definition.map_or(crate::model::DEFAULT_DEFINITION, |(text, _)| text);
-            let text = Dataset::stored_text(text);
-            make(&root, &text, &settings, clock.as_ref()).await?;
-            // Whoever made it first decides.
-            (read_definition(&root).await?.unwrap_or(text), Vec::new())
+        let definitions = match read_definitions(&root).await? {
+            Some(definitions) => definitions,
+            None => {
+                let text = definition.map_or(DEFAULT_DEFINITION, |(text, _)| text);
+                make(&root, &Dataset::stored_text(text), &settings).await?
+            }
         };
+        let stored = &definitions.newest;
         if let Some(given) = given
-            && given != Dataset::parse(&stored, &root.full_name(&Path::from(DATASET_FILE)))?
+            && given != Dataset::parse(&stored.text, &stored.file)?
         {
             return Err(Error::conflict(format!(
-                "{}: the root has another definition, in {DATASET_FILE}; `init --replace` changes it",
-                root.name()
+                "{}: the root has another definition, in {}; `init --replace` changes it",
+                root.name(),
+                stored.file
             )));
         }
-        Self::over(root, stored, kept, settings, clock).await
+        Self::over(root, definitions, settings, clock)
     }
 
     /// Opens a root and replaces its definition: rollups as you like, and columns beside those that
@@ -126,30 +118,27 @@ impl Tallybook {
                  added, not changed"
             )));
         }
-        let staging = Staging::open(&before.root, &settings, clock.as_ref())?;
-        keep_definition(&before.root, &staging, &before.definition).await?;
-        step("init: old definition kept");
+        let staging = Staging::open(&before.root, &settings)?;
+        let number = before.definition_number(&staging).await? + 1;
         let text = Dataset::stored_text(text);
-        replace_definition(&before.root, &staging, &text).await?;
+        if !create_definition(&before.root, &staging, number, &text).await? {
+            return Err(Error::conflict(format!(
+                "{}: its definition was replaced meanwhile; nothing was changed, try again",
+                before.root.name()
+            )));
+        }
         Self::open_with(location, settings, clock).await
     }
 
-    async fn over(
+    fn over(
         root: Root,
-        definition: String,
-        kept: Vec<ObjectMeta>,
+        definitions: Definitions,
         settings: Settings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let dataset = Dataset::parse(&definition, &root.full_name(&Path::from(DATASET_FILE)))?;
-        let own = definition_path(&definition);
-        let is_kept = kept.iter().any(|file| file.location == own);
-        let earlier = kept.iter().filter(|file| file.location != own);
-        let earlier = earlier.map(|file| async {
-            let text = read_kept_definition(&root, &file.location).await?;
-            Dataset::parse(&text, &root.full_name(&file.location))
-        });
-        let dataset = dataset.with_earlier(&try_join_all(earlier).await?);
+        let parse = |stored: &Stored| Dataset::parse(&stored.text, &stored.file);
+        let previous: Vec<_> = definitions.previous.iter().map(parse).collect::<Result<_>>()?;
+        let dataset = parse(&definitions.newest)?.with_earlier(&previous);
         let context = new_session(&root, &settings)?;
         context
             .register_table(dataset.table(), Arc::new(DatasetTable::new(&dataset)))
@@ -157,12 +146,12 @@ impl Tallybook {
         let segments = Arc::new(SegmentCache::new(settings.segment_cache_bytes));
         let (dataset, prepared) = (Arc::new(dataset), PreparedQuestions::default());
         let places = settings.max_questions.map(|places| Arc::new(Semaphore::new(places)));
-        let definition_is_kept = AtomicBool::new(is_kept);
+        let definition_number = OnceCell::new();
         Ok(Self {
             root,
             dataset,
-            definition,
-            definition_is_kept,
+            definitions,
+            definition_number,
             settings,
             clock,
             context,
@@ -171,31 +160,39 @@ impl Tallybook {
             places,
         })
     }
+
+    /// The number of the root's definition. A root of format 1 gets a chain of definitions first:
+    /// whoever writes moves it.
+    pub(super) async fn definition_number(&self, staging: &Staging) -> Result<u32> {
+        let number = self.definition_number.get_or_try_init(|| async {
+            match self.definitions.number {
+                0 => move_to_format_2(&self.root, staging, &self.definitions).await,
+                number => Ok(number),
+            }
+        });
+        number.await.copied()
+    }
+
+    /// The root's definitions, as a writer of format 2 goes by them.
+    pub(super) async fn definitions(&self, staging: &Staging) -> Result<Definitions> {
+        let number = self.definition_number(staging).await?;
+        Ok(Definitions { number, ..self.definitions.clone() })
+    }
 }
 
-/// Writes the definition, unless another writer did, and makes sure that the store keeps the one
-/// promise that everything rests on: a create of a name that is taken fails.
-async fn make(root: &Root, text: &str, settings: &Settings, clock: &dyn Clock) -> Result<()> {
-    let path = Path::from(DATASET_FILE);
-    let staging = Staging::open(root, settings, clock)?;
-    let bytes = Bytes::from(text.to_owned());
-    let made = create_bytes(root, &staging, &path, bytes.clone()).await;
-    match made {
-        Err(error) if error.kind() == ErrorKind::Conflict => return Ok(()),
-        made => made?,
-    };
-    step("init: definition created");
-    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-    let again = root.store().put_opts(&path, PutPayload::from_bytes(bytes), options).await;
-    match again {
-        Err(
-            object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. },
-        ) => Ok(()),
-        Ok(_) => Err(Error::unavailable(format!(
-            "{}: the store overwrites files that it was asked to create only if absent, so rows \
-             could be lost here; use another store",
-            root.name()
-        ))),
-        Err(error) => Err(store_error(&root.full_name(&path), error)),
-    }
+fn no_dataset(root: &Root) -> Error {
+    Error::not_found(format!(
+        "there is no dataset at {}; `append` or `init` makes one",
+        root.name()
+    ))
+}
+
+/// Writes the definition, unless another writer did, once the store has shown that it keeps the one
+/// promise that everything rests on.
+async fn make(root: &Root, text: &str, settings: &Settings) -> Result<Definitions> {
+    let staging = Staging::open(root, settings)?;
+    probe_create(root, &staging).await?;
+    create_definition(root, &staging, 1, text).await?;
+    // Whoever made it first decides.
+    read_definitions(root).await?.ok_or_else(|| no_dataset(root))
 }

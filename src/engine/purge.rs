@@ -1,14 +1,13 @@
-//! Purging: verify what will answer, then let the raw rows go.
+//! Purging: each old day by itself.
 
 use std::sync::Arc;
 
-use super::{Difference, Tallybook, verify};
+use super::Tallybook;
 use crate::{
     base::{Day, Error, Result, Span},
-    catalog::{Freshness, Snapshot},
-    lifecycle::purge_day,
-    model::Rollup,
-    store::{LeafDay, SegmentFile, Staging},
+    exec::Site,
+    jobs::Purging,
+    store::{LeafDay, Staging, StoreClock},
 };
 
 /// Which days.
@@ -28,15 +27,11 @@ pub enum Purge {
         /// The size of its raw files.
         bytes: u64,
     },
-    /// Its raw rows don't count any more; its rollups do.
+    /// Its raw rows don't count any more; what remains of it does.
     Purged {
         /// The size of its raw files.
         bytes: u64,
     },
-    /// It stays: these rollups are not current.
-    Waits(Vec<String>),
-    /// It stays: a segment isn't what the raw rows make.
-    Differs(Difference),
     /// It stays: somebody else changed the day meanwhile.
     Overtaken,
     /// It stays for an error; the other days went on.
@@ -48,71 +43,59 @@ pub(super) async fn purge(
     options: &PurgeOptions,
     mut report: impl FnMut(Day, &Purge) + Send,
 ) -> Result<()> {
+    let (root, clock) = (book.root(), book.clock());
+    let staging = Staging::open(root, book.settings())?;
+    StoreClock::read(root, &staging, clock).await?;
     let days = i32::try_from(options.older_than_days).unwrap_or(i32::MAX);
-    let end = book.clock().today().plus(days.saturating_neg()).start_micros();
+    let end = clock.today().plus(days.saturating_neg()).start_micros();
     let span = Span::new(i64::MIN, end);
     let snapshot = book.snapshot(span).await?;
-    let days = snapshot.live(span).filter(|live| live.leaves.iter().any(|leaf| !leaf.is_purged()));
-    let days: Vec<_> = days.cloned().collect();
-    if options.dry_run || days.is_empty() {
-        for live in days {
-            let planned = || Purge::Planned { bytes: bytes_of(&live) };
-            report(
-                live.day,
-                &segments(book, &snapshot, &live).map_or_else(Purge::Waits, |_| planned()),
-            );
-        }
+    let days: Vec<_> = snapshot.live(span).filter(|live| has_raw_rows(live)).cloned().collect();
+    if !options.dry_run {
+        book.definition_number(&staging).await?;
+    }
+    for live in days {
+        let day = live.day;
+        let done = match options.dry_run {
+            true => Ok(Purge::Planned { bytes: bytes_of(&live) }),
+            false => purge_day(book, &staging, &live).await,
+        };
+        report(day, &done.unwrap_or_else(|error| Purge::Failed(error.about(format!("day {day}")))));
+    }
+    snapshot.check_damage(span)
+}
+
+/// Writes what remains of the days that were purged in format 1, whose last copies are among the
+/// rollups' segments.
+///
+/// # Errors
+/// What reading and writing meet; the days that are done stay done.
+pub(super) async fn move_purged_days(book: &Tallybook) -> Result<()> {
+    let snapshot = book.snapshot(Span::ALL).await?;
+    let of_format_1 = |live: &&Arc<LeafDay>| live.remains.values().any(|it| it.is_hint());
+    let days: Vec<_> = snapshot.live(Span::ALL).filter(of_format_1).cloned().collect();
+    if days.is_empty() {
         return Ok(());
     }
-    let staging = Staging::open(book.root(), book.settings(), book.clock())?;
+    let staging = Staging::open(book.root(), book.settings())?;
     for live in days {
-        let done = purge_one(book, &staging, &snapshot, &live).await;
-        let day = live.day;
-        report(day, &done.unwrap_or_else(|error| Purge::Failed(error.about(format!("day {day}")))));
+        let done = purge_day(book, &staging, &live).await;
+        done.map_err(|error| error.about(format!("day {}", live.day)))?;
     }
     Ok(())
 }
 
-async fn purge_one(
-    book: &Tallybook,
-    staging: &Staging,
-    snapshot: &Snapshot,
-    live: &Arc<LeafDay>,
-) -> Result<Purge> {
-    let segments = match segments(book, snapshot, live) {
-        Ok(segments) => segments,
-        Err(behind) => return Ok(Purge::Waits(behind)),
-    };
-    for (rollup, segment) in &segments {
-        match verify::check_segment(book, rollup, segment, (live, &[])).await? {
-            Ok(_) => {}
-            Err(difference) => return Ok(Purge::Differs(difference)),
-        }
-    }
-    let paths = segments.iter().map(|(_, segment)| segment.file.location.to_string()).collect();
-    let purged = purge_day(book.root(), staging, live, paths, None).await?;
+async fn purge_day(book: &Tallybook, staging: &Staging, live: &LeafDay) -> Result<Purge> {
+    let site =
+        Site { root: book.root(), dataset: book.dataset(), context: book.context(), staging };
+    let definitions = book.definitions(staging).await?;
+    let purging = Purging { site, live, definitions: &definitions, without: None };
+    let purged = purging.run().await?;
     Ok(if purged { Purge::Purged { bytes: bytes_of(live) } } else { Purge::Overtaken })
 }
 
-/// The segment of each rollup, or the rollups that aren't current. One that could not be built when
-/// rows were purged before is none of them; and one of an earlier definition only counts from then
-/// on.
-fn segments<'b>(
-    book: &'b Tallybook,
-    snapshot: &Snapshot,
-    live: &LeafDay,
-) -> Result<Vec<(&'b Rollup, Arc<SegmentFile>)>, Vec<String>> {
-    let (mut current, mut behind) = (Vec::new(), Vec::new());
-    let counts = |rollup: &&Rollup| live.is_purged() || !rollup.is_earlier();
-    for rollup in book.dataset().all_rollups().filter(counts) {
-        match snapshot.freshness(rollup.name(), live.day) {
-            Freshness::Current(segment) => current.push((rollup, Arc::clone(segment))),
-            Freshness::Missing if live.is_purged() => {}
-            _ => behind.push(rollup.name().to_owned()),
-        }
-    }
-    // Without a rollup nothing would be left.
-    if behind.is_empty() && !current.is_empty() { Ok(current) } else { Err(behind) }
+fn has_raw_rows(live: &LeafDay) -> bool {
+    live.leaves.iter().any(|leaf| !leaf.is_purged())
 }
 
 fn bytes_of(live: &LeafDay) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -82,6 +83,25 @@ impl Question {
     }
 }
 
+/// How often files may be listed and then be gone.
+const LISTINGS_MAX: usize = 3;
+
+/// Rows that were purged can't be read by asking again.
+#[derive(Debug)]
+struct PurgedRows;
+
+impl std::error::Error for PurgedRows {}
+
+impl fmt::Display for PurgedRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("rows were purged")
+    }
+}
+
+fn is_final(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<PurgedRows>())
+}
+
 /// A question, decided on and ready to run.
 struct Planned {
     physical: Arc<dyn ExecutionPlan>,
@@ -94,15 +114,28 @@ pub(super) async fn answer(book: &Tallybook, question: &Question) -> Result<Answ
     let place = book.place()?;
     let (asked, before) = (Instant::now(), Before::of(book));
     let limits = Limits::of(book.settings());
-    let answer = match start(book, question, asked, before.clone(), limits).await {
-        // A file of the snapshot was deleted before it was read: what took its place is there.
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            book.root().forget_listings();
-            start(book, question, asked, before, limits).await
+    let mut gone = 0;
+    loop {
+        let distrusted = book.root().distrusted_count();
+        let error = match start(book, question, asked, before.clone(), limits).await {
+            Ok(answer) => return Ok(answer.in_place(place)),
+            Err(error) => error,
+        };
+        match error.kind() {
+            // A file of the snapshot was deleted before it was read: what took its place is there.
+            ErrorKind::NotFound if !is_final(&error) => {
+                gone += 1;
+                if gone == LISTINGS_MAX {
+                    let what = format!("{error}; listed and gone {gone} times");
+                    return Err(Error::corrupt(what).with_source(error));
+                }
+                book.root().forget_listings();
+            }
+            // A hint that was found damaged is used no more: what it was made of answers.
+            ErrorKind::Corrupt if book.root().distrusted_count() > distrusted => {}
+            _ => return Err(error),
         }
-        started => started,
-    }?;
-    Ok(answer.in_place(place))
+    }
 }
 
 /// The answer with its first rows.
@@ -217,6 +250,9 @@ pub(super) async fn decide(
         _ => load(&book.root_to_ask(), span, book.dataset().all_rollups(), Serving::Months).await?,
     };
     let waited = listing.elapsed();
+    if let Some((day, damage)) = snapshot.damaged(span).next() {
+        return Err(damage.to_error().about(format!("day {day} can't be read")));
+    }
     let (plan, decision) = rewrite(book, route, &snapshot, plan)?;
     if route == Route::Rollup && decision.route() != RouteTaken::Rollup {
         let why = Explanation::brief(book, &decision);
@@ -239,7 +275,8 @@ fn check_purged(book: &Tallybook, decision: &Decision) -> Result<()> {
     Err(Error::not_found(format!(
         "the raw rows of {which} were purged, and what is left of them in rollups can't answer \
          this; ask for what a rollup keeps, or for days after {last}\n{why}"
-    )))
+    ))
+    .with_source(PurgedRows))
 }
 
 fn check_limit(book: &Tallybook, decision: &Decision) -> Result<()> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Tallybook;
 use crate::{
-    base::{Error, Result, Span},
+    base::{Error, ErrorKind, Result, Span},
     catalog::{Freshness, Snapshot},
     model::Rollup,
     store::{LeafDay, read_account, read_base, read_metadata},
@@ -27,6 +27,9 @@ pub struct Status {
     pub rollups: Vec<String>,
     /// The days that have rows, in order.
     pub days: Vec<DayStatus>,
+    /// What can't be answered, and why: days that can't be read, and purged days of which something
+    /// that should remain is gone.
+    pub problems: Vec<String>,
 }
 
 /// One day.
@@ -65,9 +68,13 @@ pub enum RollupState {
 }
 
 impl Status {
-    /// Whether every finished day has a current segment of every rollup that there can be one of.
+    /// Whether every finished day has a current segment of every rollup that there can be one of,
+    /// and every day can be answered.
     #[must_use]
     pub fn is_current(&self) -> bool {
+        if !self.problems.is_empty() {
+            return false;
+        }
         let mut states = self.days.iter().filter(|day| day.finished).flat_map(|day| &day.states);
         states.all(|state| matches!(state, RollupState::Current | RollupState::Purged))
     }
@@ -99,7 +106,20 @@ pub(super) async fn status(book: &Tallybook, snapshot: &Snapshot) -> Result<Stat
         today: today.to_string(),
         rollups: rollups.iter().map(|rollup| rollup.name().to_owned()).collect(),
         days,
+        problems: problems(book, snapshot),
     })
+}
+
+fn problems(book: &Tallybook, snapshot: &Snapshot) -> Vec<String> {
+    let damaged = snapshot.damaged(Span::ALL);
+    let damaged = damaged.map(|(day, damage)| format!("{day} can't be read: {}", damage.what));
+    let lost = snapshot.live(Span::ALL).flat_map(|live| {
+        live.lost.iter().map(move |lost| {
+            let name = book.root().full_name(lost);
+            format!("{}: its manifest names a file that is gone: {name}", live.day)
+        })
+    });
+    damaged.chain(lost).collect()
 }
 
 /// The day's rows, by the fewest footers that tell: a segment of all rows knows how many went into
@@ -112,11 +132,18 @@ async fn rows(book: &Tallybook, snapshot: &Snapshot, live: &LeafDay) -> Result<u
         Freshness::Behind { segment, late } => Some((segment, late.as_slice())),
         Freshness::Missing => None,
     });
-    let (mut rows, leaves) = match served.min_by_key(|(_, late)| late.len()) {
-        Some((segment, late)) => {
-            let account = read_account(root, &segment.file).await?;
-            (account.segment().map_or(0, |account| account.rows_in), late)
+    let mut known = None;
+    if let Some((segment, late)) = served.min_by_key(|(_, late)| late.len()) {
+        match read_account(root, &segment.file).await {
+            Ok(account) => known = Some((account.rows_in().unwrap_or_default(), late)),
+            Err(error) if segment.is_hint() && error.kind() == ErrorKind::Corrupt => {
+                root.distrust(&segment.file, &error);
+            }
+            Err(error) => return Err(error),
         }
+    }
+    let (mut rows, leaves) = match known {
+        Some(known) => known,
         None => match &live.base {
             Some(base) if base.purged => {
                 let manifest = read_base(root, live.day, base).await?;

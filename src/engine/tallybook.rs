@@ -1,15 +1,9 @@
 //! An opened root.
 
-use std::{
-    path::Path as FilePath,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{path::Path as FilePath, sync::Arc};
 
 use datafusion::prelude::SessionContext;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Answer, Checked, Difference, Erasure, Explanation, Purge, PurgeOptions, Question, Status,
@@ -17,22 +11,25 @@ use super::{
 };
 use crate::{
     base::{Clock, Day, Error, Result, Settings, Span},
-    build::{self, JobOptions, Outcome, Task},
     catalog::{Serving, Snapshot, load},
     exec::SegmentCache,
-    ingest::{self, AppendOptions, AppendReport, Input},
-    lifecycle::{self, CompactOptions, CompactTask, Compaction, GcOptions, Superseded},
+    ingest::{self, AppendOptions, AppendReport, Input, Place},
+    jobs::{
+        self, CompactOptions, CompactTask, Compaction, GcOptions, JobOptions, Outcome, Superseded,
+        Task,
+    },
     model::{Dataset, Rollup},
-    store::{Leaf, Root, Staging, keep_definition},
+    store::{Definitions, Leaf, Root, Staging},
 };
 
 /// A dataset in a root, opened: append to it, roll it up, ask it.
 pub struct Tallybook {
     pub(super) root: Root,
     pub(super) dataset: Arc<Dataset>,
-    /// The text of its definition, and whether it is known to be kept for those who come after it.
-    pub(super) definition: String,
-    pub(super) definition_is_kept: AtomicBool,
+    /// Its definitions, as they were when it was opened.
+    pub(super) definitions: Definitions,
+    /// The number of the newest of them, once the root is known to be of format 2.
+    pub(super) definition_number: OnceCell<u32>,
     pub(super) settings: Settings,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) context: SessionContext,
@@ -69,7 +66,31 @@ impl Tallybook {
     /// again completes it.
     pub async fn append(&self, inputs: Vec<Input>, options: AppendOptions) -> Result<AppendReport> {
         let (root, settings) = (&self.root, &self.settings);
-        ingest::append(root, &self.dataset, settings, self.clock(), inputs, options).await
+        let staging = Arc::new(Staging::open(root, settings)?);
+        let definition = self.definition_number(&staging).await?;
+        let place = Place { root, dataset: &self.dataset, staging: &staging, definition };
+        let of_claim = |number| self.dataset_of(number);
+        ingest::append(place, settings, self.clock(), &of_claim, inputs, options).await
+    }
+
+    /// The dataset as the definition of that number has it.
+    ///
+    /// # Errors
+    /// `Conflict` for one that came after this root was opened.
+    fn dataset_of(&self, number: u32) -> Result<Arc<Dataset>> {
+        let known = self.definition_number.get().copied().unwrap_or_default();
+        if number > known {
+            return Err(Error::conflict(format!(
+                "{}: its definition was replaced since it was opened; open it again",
+                self.location()
+            )));
+        }
+        let previous = &self.definitions.previous;
+        let at = usize::try_from(number).unwrap_or_default().checked_sub(1);
+        match at.and_then(|at| previous.get(at)) {
+            Some(stored) => Dataset::parse(&stored.text, &stored.file).map(Arc::new),
+            None => Ok(Arc::clone(&self.dataset)),
+        }
     }
 
     /// Builds the segments that are missing or behind, telling `report` of each.
@@ -82,12 +103,12 @@ impl Tallybook {
         report: impl FnMut(&Task<'_>, &Outcome) + Send,
     ) -> Result<()> {
         let (root, settings) = (&self.root, &self.settings);
-        if !options.dry_run && !self.definition_is_kept.load(Ordering::Relaxed) {
-            let staging = Staging::open(root, settings, self.clock())?;
-            keep_definition(root, &staging, &self.definition).await?;
-            self.definition_is_kept.store(true, Ordering::Relaxed);
+        if !options.dry_run {
+            let staging = Staging::open(root, settings)?;
+            self.definition_number(&staging).await?;
+            purge::move_purged_days(self).await?;
         }
-        build::run(root, &self.dataset, settings, self.clock(), options, report).await
+        jobs::run(root, &self.dataset, settings, self.clock(), options, report).await
     }
 
     /// Builds the segments of months that are missing: of those whose days are all current, and of
@@ -102,7 +123,7 @@ impl Tallybook {
         report: impl FnMut(Day, &Rollup, &Outcome) + Send,
     ) -> Result<()> {
         let (root, settings) = (&self.root, &self.settings);
-        build::run_months(root, &self.dataset, settings, self.clock(), options, report).await
+        jobs::run_months(root, &self.dataset, settings, self.clock(), options, report).await
     }
 
     /// Merges each finished day's raw files into a few sorted ones, where every rollup is current.
@@ -116,7 +137,7 @@ impl Tallybook {
         report: impl FnMut(&CompactTask, &Compaction) + Send,
     ) -> Result<()> {
         let (root, settings) = (&self.root, &self.settings);
-        lifecycle::compact(root, &self.dataset, settings, self.clock(), options, report).await
+        jobs::compact(root, &self.dataset, settings, self.clock(), options, report).await
     }
 
     /// Lets the raw rows of old days go, where every rollup is current and was verified against
@@ -158,7 +179,7 @@ impl Tallybook {
         report: impl FnMut(&Superseded) + Send,
     ) -> Result<()> {
         let (root, settings) = (&self.root, &self.settings);
-        lifecycle::gc(root, &self.dataset, settings, self.clock(), options, report).await
+        jobs::gc(root, &self.dataset, settings, self.clock(), options, report).await
     }
 
     /// Makes a file a table that questions can join: CSV with a header, Parquet or NDJSON, by its

@@ -6,25 +6,23 @@ use std::{
     sync::Arc,
 };
 
-use arrow::{
-    array::RecordBatch,
-    compute::concat_batches,
-    datatypes::SchemaRef,
-    util::display::{ArrayFormatter, FormatOptions},
-};
+use arrow::array::RecordBatch;
 use datafusion::logical_expr::ident;
 use object_store::{ObjectMeta, path::Path};
 
-use super::Tallybook;
+use super::{
+    Tallybook, chain,
+    rows_differ::{first_difference, joined},
+};
 use crate::{
-    base::{Day, Result, Span},
-    build::{Proofs, group_rows},
+    base::{Day, ErrorKind, Result, Span},
     catalog::{Freshness, Serving, Snapshot, load},
     exec::{FileTable, engine_error},
-    model::{ContentHasher, LeafId, ManifestState, Rollup},
+    jobs::{Proofs, check_named, group_rows},
+    model::{ContentHasher, LeafId, Manifest, ManifestState, Rollup},
     store::{
-        FileKind, Leaf, LeafDay, LeafKind, SegmentFile, check_file, leaf_ids, list_segments,
-        manifest_path, read_account, read_manifest,
+        FileKind, Leaf, LeafDay, LeafKind, NO_ACCOUNT, SegmentFile, check_file, leaf_ids,
+        list_segments, manifest_path, read_account,
     },
 };
 
@@ -58,7 +56,17 @@ pub(super) async fn verify(
     mut report: impl FnMut(&Checked) + Send,
 ) -> Result<Option<Difference>> {
     let snapshot = book.snapshot(span).await?;
+    if let Some((day, damage)) = snapshot.damaged(span).next() {
+        return Ok(Some(Difference { file: format!("day {day}"), what: damage.what.clone() }));
+    }
+    if let Some(difference) = chain::check(book, span).await? {
+        return Ok(Some(difference));
+    }
     for live in snapshot.live(span) {
+        if let Some(lost) = live.lost.first() {
+            let what = "is named by the day's manifest, and it is gone".to_owned();
+            return Ok(Some(Difference { file: book.root().full_name(lost), what }));
+        }
         for leaf in live.leaves.iter().filter(|leaf| !leaf.is_purged()) {
             match check_leaf(book, leaf).await? {
                 Ok(checked) => report(&checked),
@@ -83,7 +91,14 @@ pub(super) async fn verify(
     if let Some(lost) = check_lost(book, span, &snapshot).await? {
         return Ok(Some(lost));
     }
-    check_months(book, span, &snapshot, report).await
+    if let Some(difference) = check_months(book, span, &snapshot, report).await? {
+        return Ok(Some(difference));
+    }
+    let distrusted = book.root().a_distrusted();
+    Ok(distrusted.map(|path| Difference {
+        file: book.root().full_name(&Path::from(path)),
+        what: "is a damaged hint; raw rows answer, and `rollup` or `gc` mend it".to_owned(),
+    }))
 }
 
 /// A segment that was built from a leaf which isn't there any more, though leaves stay, or are
@@ -117,7 +132,13 @@ async fn check_lost(
                 _ => BTreeSet::new(),
             };
             for segment in others {
-                let account = read_account(root, &segment.file).await?;
+                let account = match read_account(root, &segment.file).await {
+                    Err(error) if error.kind() == ErrorKind::Corrupt => {
+                        root.distrust(&segment.file, &error);
+                        continue;
+                    }
+                    account => account?,
+                };
                 let leaves = account.segment().into_iter().flat_map(|account| &account.leaves);
                 if let Some(lost) = leaves.into_iter().find(|leaf| !known.contains(leaf)) {
                     let what = format!(
@@ -134,35 +155,51 @@ async fn check_lost(
     Ok(None)
 }
 
-/// A day's manifest against the name that says the same, and its compacted files together against
-/// it.
+/// A day's manifest against the name that says the same, and the files that it names, whole,
+/// against it.
 async fn check_day(book: &Tallybook, live: &LeafDay) -> Result<Option<Difference>> {
     let Some(base) = &live.base else { return Ok(None) };
+    let root = book.root();
     // Not what is kept of it.
-    let manifest = read_manifest(book.root(), live.day, base.generation, None).await?;
+    let listed = base.listed.as_ref();
+    let path =
+        listed.map_or_else(|| manifest_path(live.day, base.generation), |it| it.location.clone());
+    let file = root.full_name(&path);
+    let Some(bytes) = root.read(&path).await? else {
+        let what = "is gone; only its tag is there".to_owned();
+        return Ok(Some(Difference { file, what }));
+    };
+    let manifest = match Manifest::parse(&bytes, live.day, base.generation) {
+        Ok(manifest) => manifest,
+        Err(error) => return Ok(Some(Difference { file, what: error.to_string() })),
+    };
+    let purged = manifest.state == ManifestState::Purged;
+    if manifest.fingerprint() != base.fingerprint || purged != base.purged {
+        let what = "accounts for other leaves than its name says".to_owned();
+        return Ok(Some(Difference { file, what }));
+    }
+    if let Err(error) = check_named(root, live.day, &manifest).await {
+        return match error.kind() {
+            ErrorKind::Corrupt => Ok(Some(Difference { file, what: error.to_string() })),
+            _ => Err(error),
+        };
+    }
     let mut sum = ContentHasher::new();
     for leaf in live.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Compacted) {
-        let account = read_account(book.root(), &leaf.file).await?;
+        let account = read_account(root, &leaf.file).await?;
         if let Some(content) = account.content() {
             sum.add_hashed(content)?;
         }
     }
     let found = sum.finish();
-    let purged = manifest.state == ManifestState::Purged;
-    let what = if manifest.fingerprint() != base.fingerprint || purged != base.purged {
-        "accounts for other leaves than its name says".to_owned()
-    } else if !purged && found != manifest.content {
-        format!("its files hold {found}, and it says {}", manifest.content)
-    } else {
+    if purged || found == manifest.content {
         return Ok(None);
-    };
-    let file = book.root().full_name(&manifest_path(live.day, base.generation));
+    }
+    let what = format!("its files hold {found}, and it says {}", manifest.content);
     Ok(Some(Difference { file, what }))
 }
 
-const NO_ACCOUNT: &str = "has the name of a file of ours, and says nothing of itself";
-
-pub(super) type Verdict = Result<Checked, Difference>;
+type Verdict = Result<Checked, Difference>;
 
 /// A leaf against its own account: bytes, rows, and that all of them are of its day.
 async fn check_leaf(book: &Tallybook, leaf: &Leaf) -> Result<Verdict> {
@@ -173,7 +210,7 @@ async fn check_leaf(book: &Tallybook, leaf: &Leaf) -> Result<Verdict> {
                 FileKind::Compacted(account) => {
                     leaf.kind == LeafKind::Compacted && account.date == leaf.day.to_string()
                 }
-                FileKind::Segment(_) | FileKind::Month(_) => false,
+                FileKind::Segment(_) | FileKind::Remains(_) | FileKind::Month(_) => false,
             };
             if !is_it || footer.content().is_none_or(|content| content.rows != rows) {
                 return Ok(Err(difference(book, &leaf.file, "is not the leaf that its name says")));
@@ -214,7 +251,7 @@ async fn first_outside(book: &Tallybook, leaf: &Leaf) -> Result<Option<Day>> {
 
 /// A segment against its account, and against the rollup of the leaves it was built from; of purged
 /// ones against its account alone.
-pub(super) async fn check_segment(
+async fn check_segment(
     book: &Tallybook,
     rollup: &Rollup,
     segment: &Arc<SegmentFile>,
@@ -316,57 +353,4 @@ async fn stored_rows(
 
 fn difference(book: &Tallybook, file: &ObjectMeta, what: &str) -> Difference {
     Difference { file: book.root().full_name(&file.location), what: what.to_owned() }
-}
-
-/// One batch of the segment's columns.
-fn joined(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch> {
-    let fail = |error| engine_error(datafusion::error::DataFusionError::from(error));
-    let wanted: Vec<usize> = (0..schema.fields().len()).collect();
-    let batches: Result<Vec<_>, _> = batches
-        .iter()
-        .map(|batch| {
-            let columns = batch.project(&wanted)?.columns().to_vec();
-            RecordBatch::try_new(Arc::clone(schema), columns)
-        })
-        .collect();
-    concat_batches(schema, &batches.map_err(fail)?).map_err(fail)
-}
-
-fn first_difference(expected: &RecordBatch, stored: &RecordBatch) -> Option<String> {
-    if expected == stored {
-        return None;
-    }
-    if expected.num_rows() != stored.num_rows() {
-        return Some(format!(
-            "has {} rows where the raw rows make {}",
-            stored.num_rows(),
-            expected.num_rows()
-        ));
-    }
-    for row in 0..expected.num_rows() {
-        for (field, (raw, kept)) in expected
-            .schema_ref()
-            .fields()
-            .iter()
-            .zip(expected.columns().iter().zip(stored.columns()))
-        {
-            if raw.slice(row, 1) != kept.slice(row, 1) {
-                let show = |array| {
-                    let options = FormatOptions::default().with_null("NULL");
-                    ArrayFormatter::try_new(array, &options).map_or_else(
-                        |error| error.to_string(),
-                        |shown| shown.value(row).to_string(),
-                    )
-                };
-                return Some(format!(
-                    "row {}, {}: {} where the raw rows make {}",
-                    row + 1,
-                    field.name(),
-                    show(kept.as_ref()),
-                    show(raw.as_ref())
-                ));
-            }
-        }
-    }
-    Some("differs from what the raw rows make".to_owned())
 }

@@ -18,7 +18,7 @@ use arrow::{
     error::ArrowError,
 };
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use object_store::path::Path;
 use parquet::arrow::{
     ProjectionMask,
@@ -122,14 +122,19 @@ impl SegmentCache {
                 let bytes = read_body(&root, &segment.file.location, segment.file.size).await?;
                 let rows = decode(&segment, &bytes, &schema, &wanted).map_err(|error| {
                     let name = root.full_name(&segment.file.location);
-                    Error::corrupt(format!("{name}: {error}")).with_source(error)
+                    let error = Error::corrupt(format!("{name}: {error}")).with_source(error);
+                    if segment.is_hint() {
+                        root.distrust(&segment.file, &error);
+                    }
+                    error
                 })?;
                 Ok::<_, Error>((at, segment, rows))
             });
             async { read.await.map_err(|error| Error::internal("read").with_source(error))? }
         });
-        let read: Vec<_> =
-            stream::iter(reads).buffer_unordered(CONCURRENT_READS).try_collect().await?;
+        // All of them, so that each damaged one is known at once.
+        let read: Vec<_> = stream::iter(reads).buffer_unordered(CONCURRENT_READS).collect().await;
+        let read = read.into_iter().collect::<Result<Vec<_>>>()?;
         if !read.is_empty() {
             let mut kept = self.kept();
             for (at, segment, rows) in read {

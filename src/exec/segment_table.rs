@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     model::Rollup,
-    store::{Root, SegmentFile},
+    store::{Root, SegmentFile, check_once},
 };
 
 /// Rows of a batch, when small ones are put together.
@@ -135,6 +135,10 @@ impl TableProvider for SegmentTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if self.segments.is_empty() || !self.cache.has_room(self.bytes()) {
+            // A scan reads pages, and can't tell whether a file is as it was written.
+            for segment in &self.segments {
+                check_once(&self.root, segment).await.map_err(into_datafusion)?;
+            }
             let schema = Arc::clone(&self.schema);
             let files = FileTable::with_schema(&self.root, schema, &self.segments);
             return files.scan(state, projection, filters, limit).await;

@@ -4,9 +4,14 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Format, Input, Rejects, publish, stage::Stage};
+use super::{
+    Format, Input, Rejects,
+    claim::{Claimed, Standing, claim, standing_claim},
+    publish::Publisher,
+    stage::{Stage, Staged},
+};
 use crate::{
-    base::{Clock, Day, Error, Result, Settings, step},
+    base::{Clock, Day, Error, Result, Settings},
     model::{BatchId, Dataset},
     store::{Creation, Root, Staging},
 };
@@ -62,60 +67,105 @@ pub struct AppendReport {
     pub warnings: Vec<(String, u64)>,
 }
 
-/// Appends rows to a root whose dataset is known.
+/// Where rows are appended to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    /// The root.
+    pub(crate) root: &'a Root,
+    /// Its dataset.
+    pub(crate) dataset: &'a Arc<Dataset>,
+    /// Where files are written before they are visible.
+    pub(crate) staging: &'a Arc<Staging>,
+    /// The number of the dataset's definition.
+    pub(crate) definition: u32,
+}
+
+/// Appends rows to a root whose dataset is known. `dataset_of` gives the dataset as a definition of
+/// the root has it: a batch that was claimed before is read as it was then.
 ///
 /// # Errors
 /// `Invalid` for bad rows beyond the limit; `Conflict` for a batch id that stands for other rows;
 /// `Unavailable` when disk or store refuse. On any error before publishing nothing is visible;
 /// after one while publishing, the same batch again completes it.
 pub(crate) async fn append(
-    root: &Root,
-    dataset: &Arc<Dataset>,
+    place: Place<'_>,
     settings: &Settings,
     clock: &dyn Clock,
+    dataset_of: &(dyn Fn(u32) -> Result<Arc<Dataset>> + Send + Sync),
     inputs: Vec<Input>,
     options: AppendOptions,
 ) -> Result<AppendReport> {
-    let staging = Arc::new(Staging::open(root, settings, clock)?);
+    let Place { staging, .. } = place;
     let named = options.batch.is_some();
     let batch = match options.batch.clone() {
         Some(batch) => batch,
         None => BatchId::try_new(random_name())?,
     };
-    let staged = {
-        let stage = Stage {
-            dataset: Arc::clone(dataset),
-            staging: Arc::clone(&staging),
-            batch: batch.clone(),
-            attempt: random_name(),
-            buffer_bytes: settings.append_buffer_bytes,
-            today: clock.today(),
-            streams: settings.streams.max(1),
-        };
+    let claimed = match named {
+        true => standing_claim(place, &batch).await?,
+        false => Standing::default(),
+    };
+    let mut stage = Stage {
+        dataset: Arc::clone(place.dataset),
+        staging: Arc::clone(staging),
+        batch: batch.clone(),
+        claim: claimed.next,
+        attempt: random_name(),
+        buffer_bytes: settings.append_buffer_bytes,
+        today: clock.today(),
+        streams: settings.streams.max(1),
+    };
+    let mut definition = place.definition;
+    if let Some(claim) = &claimed.claim {
+        stage.dataset = dataset_of(claim.definition)?;
+        (stage.claim, stage.today, definition) = (claim.claim, claim.today()?, claim.definition);
+    }
+    let (dataset, rules) = (Arc::clone(&stage.dataset), (definition, stage.today));
+    let mut staged = {
         let done = tokio::task::spawn_blocking(move || stage.run(inputs, options)).await;
         done.map_err(|error| Error::internal("reading the input").with_source(error))??
     };
-    step("append: staged");
-    let retried =
-        named && publish::claim(root, &staging, &batch, &staged.content).await? == Creation::Same;
-    step("append: claimed");
-    let published = staged.leaves.iter().map(|leaf| publish::publish(root, leaf, retried));
-    let published: Vec<_> =
-        stream::iter(published).buffer_unordered(CONCURRENT_LEAVES).try_collect().await?;
-    step("append: published");
-    let leaves_new = published.into_iter().filter(|creation| *creation == Creation::New).count();
-    let days: BTreeSet<_> = staged.leaves.iter().map(|leaf| leaf.day).collect();
-    Ok(AppendReport {
-        batch,
-        rows: staged.content.rows,
-        days: days.into_iter().collect(),
-        leaves: staged.leaves.len(),
-        leaves_new,
-        bytes: staged.leaves.iter().map(|leaf| leaf.bytes).sum(),
-        rejected: staged.rejects.count(),
-        reject_reasons: staged.rejects.described().to_vec(),
-        warnings: staged.warnings,
-    })
+    let mut report = AppendReport::of(&batch, &staged);
+    if staged.content.rows == 0 && claimed.claim.is_none() {
+        // There is nothing to stand for.
+        return Ok(report);
+    }
+    let place = Place { dataset: &dataset, ..place };
+    let (claim, retried) = match named {
+        false => (0, false),
+        true => match claim(place, &batch, claimed, rules, &mut staged).await? {
+            Claimed::New(claim) => (claim, false),
+            Claimed::Before(claim) => (claim, true),
+            Claimed::Done => return Ok(report),
+        },
+    };
+    let publisher = Publisher { place, batch: &batch, claim, retried };
+    let Some((first, others)) = staged.leaves.split_first() else { return Ok(report) };
+    // Who gives a claim up takes the first leaf's name: if that is not there, none is.
+    let mut published = vec![publisher.publish(first).await?];
+    let others = others.iter().map(|leaf| publisher.publish(leaf));
+    let others = stream::iter(others).buffer_unordered(CONCURRENT_LEAVES);
+    published.extend(others.try_collect::<Vec<_>>().await?);
+    report.leaves_new = published.into_iter().filter(|it| *it == Creation::New).count();
+    Ok(report)
+}
+
+impl AppendReport {
+    /// The report of a batch of which nothing is published.
+    fn of(batch: &BatchId, staged: &Staged) -> Self {
+        let days: BTreeSet<_> = staged.leaves.iter().map(|leaf| leaf.day).collect();
+        Self {
+            batch: batch.clone(),
+            rows: staged.content.rows,
+            days: days.into_iter().collect(),
+            leaves: staged.leaves.len(),
+            leaves_new: 0,
+            bytes: staged.leaves.iter().map(|leaf| leaf.bytes).sum(),
+            rejected: staged.rejects.count(),
+            reject_reasons: staged.rejects.described().to_vec(),
+            warnings: staged.warnings.clone(),
+        }
+    }
 }
 
 fn random_name() -> String {

@@ -11,6 +11,7 @@
 //! budget whatever the input's size.
 
 mod append;
+mod claim;
 mod columns;
 mod csv_rows;
 mod draft;
@@ -25,14 +26,15 @@ mod plain_json;
 mod publish;
 mod reader;
 mod rejects;
+mod restage;
 mod row_rules;
 mod scalar;
 mod spool;
 mod stage;
 mod workers;
 
-pub(crate) use append::append;
 pub use append::{AppendOptions, AppendReport};
+pub(crate) use append::{Place, append};
 pub(crate) use field_map::FieldMap;
 pub use input::{Format, Input};
 pub use rejects::Rejects;

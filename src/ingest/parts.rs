@@ -1,6 +1,6 @@
 //! Parts, sorted and written as leaves that nobody sees yet.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fs::File, path::PathBuf, sync::Arc};
 
 use arrow::{
     array::{Array as _, ArrayRef, AsArray, RecordBatch, UInt32Array},
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A leaf on disk, not yet visible.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct StagedLeaf {
     pub(super) day: Day,
     pub(super) path: PathBuf,
@@ -101,6 +101,8 @@ pub(super) struct PartWriter {
     pub(super) dataset: Arc<Dataset>,
     pub(super) staging: Arc<Staging>,
     pub(super) batch: BatchId,
+    /// The number of the claim that the leaves are of.
+    pub(super) claim: u32,
     /// This run of `append`.
     pub(super) attempt: String,
 }
@@ -111,12 +113,8 @@ impl PartWriter {
             .map_err(|error| Error::internal("sorting a part").with_source(error))?;
         let mut content = ContentHasher::default();
         content.add(&sorted)?;
-        let id = LeafId::of(&self.batch, part.day, part.part);
+        let id = LeafId::of(&self.batch, self.claim, part.day, part.part, 0);
         let (path, file) = self.staging.create(&format!("{id}.parquet"))?;
-        let distinct = distinct_texts(&sorted);
-        let packing = Packing::Small { distinct: &distinct };
-        let mut writer = SealedWriter::try_new(path, file, self.dataset.file_schema(), packing)?;
-        writer.write(&sorted)?;
         let footer = LeafFooter {
             id,
             batch: self.batch.to_string(),
@@ -124,11 +122,31 @@ impl PartWriter {
             part: part.part,
             content: content.finish(),
             attempt: self.attempt.clone(),
+            void: None,
         };
-        let (path, bytes) = writer.finish(FileKind::Leaf(footer.clone()))?;
-        self.staging.settle(&path)?;
-        Ok((StagedLeaf { day: part.day, path, bytes, footer }, content))
+        let leaf = write_leaf(&self.staging, (path, file), part.day, footer, &sorted)?;
+        Ok((leaf, content))
     }
+}
+
+/// Writes rows, which are in the dataset's order, as a leaf that nobody sees yet.
+///
+/// # Errors
+/// `Unavailable` when the disk refuses.
+pub(super) fn write_leaf(
+    staging: &Staging,
+    (path, file): (PathBuf, File),
+    day: Day,
+    footer: LeafFooter,
+    rows: &RecordBatch,
+) -> Result<StagedLeaf> {
+    let distinct = distinct_texts(rows);
+    let packing = Packing::Small { distinct: &distinct };
+    let mut writer = SealedWriter::try_new(path, file, rows.schema(), packing)?;
+    writer.write(rows)?;
+    let (path, bytes) = writer.finish(FileKind::Leaf(footer.clone()))?;
+    staging.settle(&path)?;
+    Ok(StagedLeaf { day, path, bytes, footer })
 }
 
 /// The rows in the dataset's order, put together in one go.

@@ -1,89 +1,129 @@
 //! Making a batch's leaves visible, each once however often it is tried.
 
-use bytes::Bytes;
-use serde::Serialize;
+use std::sync::{Mutex, PoisonError};
 
-use super::parts::StagedLeaf;
+use super::{Place, parts::StagedLeaf, restage::without_erased};
 use crate::{
-    base::{Error, ErrorKind, Result, step},
-    model::{BatchId, ContentHash},
+    base::{Error, Result, step},
+    model::{BatchId, LeafId},
     store::{
-        Creation, LeafFooter, Root, Staging, claim_path, create_bytes, create_file, is_absorbed,
-        leaf_path, read_footer,
+        Creation, LeafFooter, Void, create_file, is_absorbed, leaf_at, leaf_path, newest_manifest,
     },
 };
 
-/// What a caller's batch id stands for, from its first append on. Without it, the same id with rows
-/// of other days would be another batch that nobody notices.
-#[derive(Serialize)]
-struct Claim<'a> {
-    batch: &'a str,
-    content: &'a ContentHash,
+/// Publishes the leaves of one batch.
+#[derive(Debug)]
+pub(super) struct Publisher<'a> {
+    pub(super) place: Place<'a>,
+    pub(super) batch: &'a BatchId,
+    /// The number of the claim that its leaves are of.
+    pub(super) claim: u32,
+    /// Whether an earlier run began it.
+    pub(super) retried: bool,
 }
 
-/// Claims a caller's batch id for these rows.
-///
-/// # Errors
-/// `Conflict` when it was claimed for other rows.
-pub(super) async fn claim(
-    root: &Root,
-    staging: &Staging,
-    batch: &BatchId,
-    content: &ContentHash,
-) -> Result<Creation> {
-    let claim = serde_json::to_vec(&Claim { batch: batch.as_str(), content })
-        .map_err(|error| Error::internal("claim").with_source(error))?;
-    let claimed = create_bytes(root, staging, &claim_path(batch), Bytes::from(claim)).await;
-    claimed.map_err(|error| match error.kind() {
-        ErrorKind::Conflict => Error::conflict(format!(
-            "batch `{batch}` was appended with other rows; nothing was changed. Append these under \
-             another id, or the same rows under this one"
-        ))
-        .with_source(error),
-        _ => error,
-    })
-}
-
-/// Makes the leaf visible, or finds its rows there already.
-///
-/// # Errors
-/// `Conflict` when another leaf of that id holds other rows.
-pub(super) async fn publish(root: &Root, leaf: &StagedLeaf, retried: bool) -> Result<Creation> {
-    let path = leaf_path(leaf.day, &leaf.footer.id);
-    let judge = || judge(root, &path, &leaf.footer);
-    // Its rows may have been taken in by a compacted file, and the leaf deleted since.
-    if retried && is_absorbed(root, leaf.day, &leaf.footer.id).await? {
-        return Ok(Creation::Same);
-    }
-    // A retry mostly finds its leaves there: a look costs less than sending them again. On a local
-    // disk it is the create that makes sure of their names.
-    if retried
-        && root.local_dir().is_none()
-        && let Some(found) = judge().await?
-    {
-        return Ok(found);
-    }
-    step("append: before a leaf");
-    let created = create_file(root, &path, &leaf.path, judge).await;
-    step("append: after a leaf");
-    created
-}
-
-async fn judge(
-    root: &Root,
-    path: &object_store::path::Path,
-    mine: &LeafFooter,
-) -> Result<Option<Creation>> {
-    let Some(footer) = read_footer(root, path).await? else { return Ok(None) };
-    match footer.leaf() {
-        Some(found) if found.same_rows(mine) && found.attempt == mine.attempt => {
-            Ok(Some(Creation::New))
+impl Publisher<'_> {
+    /// Makes the leaf visible, or finds its rows there already. Where an erasure took the leaf's
+    /// name before it was published, the rows that the erasure leaves are published under the next.
+    ///
+    /// # Errors
+    /// `Conflict` when another leaf of that id holds other rows, or the claim was given up.
+    pub(super) async fn publish(&self, leaf: &StagedLeaf) -> Result<Creation> {
+        let mut erasures = Vec::new();
+        let mut rest = leaf.clone();
+        for attempt in 0_u32.. {
+            let void = match self.try_once(&rest).await? {
+                Tried::Published(creation) => return Ok(creation),
+                Tried::Void(void) => void,
+            };
+            step("append.void_met");
+            // The leaf may have been published, absorbed and deleted before the void came.
+            if is_absorbed(self.place.root, leaf.day, &rest.footer.id).await? {
+                return Ok(Creation::Same);
+            }
+            let Void::Erased(values) = void else {
+                return Err(Error::conflict(format!(
+                    "batch `{}` was given up for other rows meanwhile; nothing of it is visible. \
+                     Append these under another id",
+                    self.batch
+                )));
+            };
+            erasures.push(values);
+            let part = leaf.footer.part;
+            let id = LeafId::of(self.batch, self.claim, leaf.day, part, attempt + 1);
+            // Also when no row is left: that the first leaf is there is what keeps a claim.
+            rest = without_erased(self.place, leaf, id, &erasures)?;
+            step("append.next_try");
         }
-        Some(found) if found.same_rows(mine) => Ok(Some(Creation::Same)),
-        _ => Err(Error::conflict(format!(
-            "batch `{}`: {} holds other rows of that batch",
-            mine.batch,
-            root.full_name(path)
-        ))),
+        Ok(Creation::Same)
     }
+
+    async fn try_once(&self, leaf: &StagedLeaf) -> Result<Tried> {
+        let (root, mine) = (self.place.root, &leaf.footer);
+        let path = leaf_path(leaf.day, &mine.id);
+        let met = Mutex::new(None);
+        let judge = || async {
+            let Some(found) = leaf_at(root, &path).await? else { return Ok(None) };
+            if let Some(void) = found.void {
+                *met.lock().unwrap_or_else(PoisonError::into_inner) = Some(void);
+                return Ok(Some(Creation::Same));
+            }
+            self.same(&found, mine, leaf).map(Some)
+        };
+        let created = if self.retried && self.is_merged(leaf).await? {
+            // The leaf may be deleted since; created again it would count nothing.
+            Creation::Same
+        } else if self.retried
+            && root.local_dir().is_none()
+            && let Some(found) = judge().await?
+        {
+            // A retry mostly finds its leaves there: a look costs less than sending them again. On
+            // a local disk it is the create that makes sure of their names.
+            found
+        } else {
+            create_file(root, &path, &leaf.path, judge).await?
+        };
+        let void = met.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(match void {
+            Some(void) => Tried::Void(void),
+            None => {
+                step("append.leaf");
+                Tried::Published(created)
+            }
+        })
+    }
+
+    /// Whether the day's newest manifest has the leaf's rows.
+    async fn is_merged(&self, leaf: &StagedLeaf) -> Result<bool> {
+        let manifest = newest_manifest(self.place.root, leaf.day).await?;
+        let absorbed = manifest.as_ref().and_then(|it| it.absorbed(&leaf.footer.id));
+        let Some(absorbed) = absorbed.filter(|absorbed| !absorbed.void) else { return Ok(false) };
+        match &absorbed.content {
+            Some(content) if *content != leaf.footer.content => Err(self.other_rows(leaf)),
+            _ => Ok(true),
+        }
+    }
+
+    fn same(&self, found: &LeafFooter, mine: &LeafFooter, leaf: &StagedLeaf) -> Result<Creation> {
+        match found.same_rows(mine) {
+            true if found.attempt == mine.attempt => Ok(Creation::New),
+            true => Ok(Creation::Same),
+            false => Err(self.other_rows(leaf)),
+        }
+    }
+
+    fn other_rows(&self, leaf: &StagedLeaf) -> Error {
+        let path = leaf_path(leaf.day, &leaf.footer.id);
+        Error::conflict(format!(
+            "batch `{}`: {} holds other rows of that batch",
+            self.batch,
+            self.place.root.full_name(&path)
+        ))
+    }
+}
+
+/// What a try to publish a leaf found.
+enum Tried {
+    Published(Creation),
+    Void(Void),
 }

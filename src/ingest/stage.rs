@@ -33,6 +33,8 @@ pub(super) struct Stage {
     pub(super) dataset: Arc<Dataset>,
     pub(super) staging: Arc<Staging>,
     pub(super) batch: BatchId,
+    /// The number of the claim that the leaves are of.
+    pub(super) claim: u32,
     /// Names this run of `append`.
     pub(super) attempt: String,
     /// Memory for rows that wait for the rest of their part; beyond it they wait on disk.
@@ -120,6 +122,7 @@ impl Stage {
             dataset: Arc::clone(&self.dataset),
             staging: Arc::clone(&self.staging),
             batch: self.batch.clone(),
+            claim: self.claim,
             attempt: self.attempt.clone(),
         };
         PartQueue::new(writer, workers, self.buffer_bytes / 2)

@@ -15,7 +15,7 @@ use crate::base::{Error, Grain, Result};
 pub const DEFAULT_DEFINITION: &str = include_str!("../../data/ai_usage.toml");
 
 /// The newest root format that this program reads, and the one it writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Names that time has in segments.
 const BUCKET_COLUMNS: [&str; 3] = [DATE_COLUMN, HOUR_COLUMN, QUARTER_HOUR_COLUMN];

@@ -29,9 +29,9 @@ impl BatchId {
         &self.0
     }
 
-    /// The name of this batch's claim: 128 bits in hex, whatever bytes the id has.
+    /// The start of the names of this batch's claims: 128 bits in hex, whatever bytes the id has.
     #[must_use]
-    pub fn claim_name(&self) -> String {
+    pub(crate) fn claims_name(&self) -> String {
         hex_128(
             blake3::Hasher::new_derive_key("tallybook 2026 batch claim").update(self.0.as_bytes()),
         )
@@ -46,21 +46,25 @@ impl fmt::Display for BatchId {
 
 /// The id of one immutable raw file: 128 bits in hex, and the stem of its file name.
 ///
-/// Of a file that Tallybook appended it is `BLAKE3(batch id, date, part)`: not of the content,
-/// since two honest identical batches must both count, and one batch encoded twice must not.
+/// Of a file that Tallybook appended it is `BLAKE3(batch id, claim, date, part, try)`: not of the
+/// content, since two honest identical batches must both count, and one batch encoded twice must
+/// not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LeafId(String);
 
 impl LeafId {
-    /// The id of part `part` of what `batch` holds for `day`.
+    /// The id of part `part` of what a claim on a batch holds for `day`. `attempt` is 0, or one
+    /// more than the attempt whose name an erasure took.
     #[must_use]
-    pub fn of(batch: &BatchId, day: Day, part: u32) -> Self {
-        let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 leaf id");
+    pub fn of(batch: &BatchId, claim: u32, day: Day, part: u32, attempt: u32) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 leaf id, format 2");
         hasher.update(&(batch.0.len() as u64).to_le_bytes());
         hasher.update(batch.0.as_bytes());
+        hasher.update(&claim.to_le_bytes());
         hasher.update(&day.epoch_days().to_le_bytes());
         hasher.update(&part.to_le_bytes());
+        hasher.update(&attempt.to_le_bytes());
         Self(hex_128(&hasher))
     }
 
@@ -91,7 +95,7 @@ impl LeafId {
         Self(hex_128(hasher.update(attempt.as_bytes())))
     }
 
-    /// The id that a file name's stem is, if it looks like one of ours.
+    /// The id that a text is, if it looks like one.
     #[must_use]
     pub fn parse(stem: &str) -> Option<Self> {
         let hex = stem.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -127,10 +131,12 @@ mod tests {
         let (a, b) = (BatchId::try_new("a").unwrap(), BatchId::try_new("b").unwrap());
         let day = Day::from_epoch_days(20_000);
         let ids = [
-            LeafId::of(&a, day, 0),
-            LeafId::of(&a, day, 1),
-            LeafId::of(&a, day.plus(1), 0),
-            LeafId::of(&b, day, 0),
+            LeafId::of(&a, 0, day, 0, 0),
+            LeafId::of(&a, 0, day, 1, 0),
+            LeafId::of(&a, 0, day.plus(1), 0, 0),
+            LeafId::of(&a, 1, day, 0, 0),
+            LeafId::of(&a, 0, day, 0, 1),
+            LeafId::of(&b, 0, day, 0, 0),
         ];
         for (at, id) in ids.iter().enumerate() {
             assert_eq!(LeafId::parse(id.as_str()).as_ref(), Some(id));
@@ -141,7 +147,7 @@ mod tests {
     #[test]
     fn ids_are_a_format_and_never_change() {
         let batch = BatchId::try_new("2026-01-24T01").unwrap();
-        let id = LeafId::of(&batch, "2026-01-24".parse().unwrap(), 0);
-        assert_eq!(id.as_str(), "43249dbba64c1119e20495cb2995288d");
+        let id = LeafId::of(&batch, 0, "2026-01-24".parse().unwrap(), 0, 0);
+        assert_eq!(id.as_str(), "6ba98e850c1f1a2e9549a12f33b28b1d");
     }
 }

@@ -4,36 +4,59 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContentHash, Fingerprint, LeafId};
+use super::{ContentHash, Fingerprint, LeafId, with_hash, without_hash};
 use crate::base::{Day, Error, Result};
 
 /// The newest manifest format that this program reads, and the one it writes.
-pub(crate) const MANIFEST_FORMAT: u32 = 1;
+pub(crate) const MANIFEST_FORMAT: u32 = 2;
+
+/// What comes before the hash in a manifest's last line.
+const HASH: &str = "blake3 ";
+
+/// The same in format 1.
+const HASH_OF_FORMAT_1: &str = "{\"blake3\":\"";
 
 /// What a day's raw rows are in, by one generation. The newest generation counts; the loose leaves
 /// that it doesn't list are read beside its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
-    /// The format of this account.
+    /// The format of this file.
     pub format: u32,
     /// Counted from 1. Each generation is created once, by whoever comes first.
     pub generation: u32,
     /// The UTC date, `YYYY-MM-DD`.
     pub date: String,
-    /// The run that wrote it, and whose name its files bear.
+    /// The run that wrote it. Its files have the same attempt in their names, unless the manifest
+    /// closes a generation: then its files are those of the generation before.
     pub attempt: String,
+    /// The BLAKE3 of the manifest before it, as that manifest ends in it; none for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
     /// Whether the rows are still there.
     pub state: ManifestState,
-    /// The leaves whose rows are accounted for here, sorted; and a mark for each erasure, so that
-    /// what was built before it is of other leaves. Ids stay for good: a late retry is recognised.
-    pub leaves: Vec<LeafId>,
-    /// The files that hold the rows.
-    pub files: Vec<ManifestFile>,
-    /// The rows of all files; of a purged day those that there were.
-    pub content: ContentHash,
-    /// Of a purged day: the segments that answer in place of the rows, by path.
+    /// The leaves whose rows are accounted for here, by id. They stay for good: a leaf that is
+    /// created again after its absorption counts nothing.
+    pub absorbed: Vec<Absorbed>,
+    /// A mark for each erasure, sorted: a hint that was built before an erasure is never current
+    /// again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub segments: Vec<String>,
+    pub marks: Vec<LeafId>,
+    /// The files that hold the rows; of a purged day none.
+    pub files: Vec<ManifestFile>,
+    /// The rows of all files; of a purged day the rows that were purged.
+    pub content: ContentHash,
+    /// What remains of a purged day: a file for each rollup.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remains: Vec<Remains>,
+    /// The texts of the dataset definitions that `remains` refer to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub definitions: Vec<String>,
+    /// The BLAKE3 that the file ends in; empty before it is written.
+    #[serde(skip)]
+    pub hash: String,
+    /// The ids of `absorbed` and the marks, sorted.
+    #[serde(skip)]
+    pub ids: Vec<LeafId>,
 }
 
 /// Whether a day's rows are there.
@@ -46,15 +69,79 @@ pub(crate) enum ManifestState {
     Purged,
 }
 
-/// A file that a manifest names.
+/// A leaf whose rows a manifest accounts for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ManifestFile {
+pub(crate) struct Absorbed {
+    /// The leaf.
+    pub id: LeafId,
+    /// Its rows; unknown where a manifest of format 1 accounted for it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ContentHash>,
+    /// Whether the leaf is a void: a file without rows that keeps a name from being used.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub void: bool,
+    /// The file, if another tool wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<ForeignFile>,
+}
+
+/// A file of another tool, by what tells it from others: its name and its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ForeignFile {
     /// Its name in the day's folder.
     pub name: String,
     /// Its size.
     pub bytes: u64,
+    /// The BLAKE3 of all of its bytes.
+    pub blake3: String,
+}
+
+/// A file that a manifest names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ManifestFile {
+    /// Its name in the day's folder. In a manifest that was format 1, the path of a segment below
+    /// the root.
+    pub name: String,
+    /// Its size; 0 where a manifest of format 1 doesn't say.
+    pub bytes: u64,
     /// Its rows.
     pub rows: u64,
+    /// The BLAKE3 of all of its bytes; empty where a manifest of format 1 doesn't say.
+    #[serde(default)]
+    pub blake3: String,
+}
+
+/// What remains of a purged day for one rollup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Remains {
+    /// The file.
+    #[serde(flatten)]
+    pub file: ManifestFile,
+    /// The rollup's name in its definition.
+    pub rollup: String,
+    /// The hash of the rollup's definition.
+    pub hash: String,
+    /// The place of the dataset's definition among the manifest's `definitions`.
+    pub definition: usize,
+}
+
+/// A manifest of format 1: only the leaves' ids, and of a purged day the segments that answer.
+#[derive(Deserialize)]
+struct Format1 {
+    generation: u32,
+    date: String,
+    attempt: String,
+    state: ManifestState,
+    leaves: Vec<LeafId>,
+    files: Vec<ManifestFile>,
+    content: ContentHash,
+    #[serde(default)]
+    segments: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct FormatOnly {
+    format: u32,
 }
 
 impl Manifest {
@@ -63,12 +150,9 @@ impl Manifest {
     /// # Errors
     /// `Internal` when it can't be JSON.
     pub(crate) fn to_file(&self) -> Result<Vec<u8>> {
-        let mut line = serde_json::to_vec(self)
+        let line = serde_json::to_string(self)
             .map_err(|error| Error::internal("manifest").with_source(error))?;
-        let seal = seal_of(&line);
-        line.push(b'\n');
-        line.extend(seal.as_bytes());
-        Ok(line)
+        Ok(with_hash(&line, HASH).into_bytes())
     }
 
     /// Reads a manifest of that day and generation.
@@ -77,42 +161,85 @@ impl Manifest {
     /// `Corrupt` when it isn't one, or not as it was written; `Invalid` when it is in a newer
     /// format.
     pub(crate) fn parse(bytes: &[u8], day: Day, generation: u32) -> Result<Self> {
-        let end = bytes.iter().position(|byte| *byte == b'\n');
-        let lines = end.and_then(|end| Some((bytes.get(..end)?, bytes.get(end + 1..)?)));
-        let (line, seal) = lines.ok_or_else(|| Error::corrupt("not a whole manifest"))?;
-        if seal != seal_of(line).as_bytes() {
-            return Err(Error::corrupt("its bytes are not those it was written with"));
-        }
-        let found: Self = serde_json::from_slice(line)
-            .map_err(|error| Error::corrupt(format!("not a manifest: {error}")))?;
-        if found.format > MANIFEST_FORMAT {
-            return Err(Error::invalid(format!(
-                "manifest format {} is newer than this program's, {MANIFEST_FORMAT}; use a newer \
-                 tallybook",
-                found.format
-            )));
-        }
+        // The first format ended in an object of JSON, of which only the closing was more.
+        let first = bytes.strip_suffix(b"\"}\n").map(|bytes| [bytes, b"\n"].concat());
+        let (line, hash) = match &first {
+            Some(first) => without_hash(first, HASH_OF_FORMAT_1)?,
+            None => without_hash(bytes, HASH)?,
+        };
+        let wrong = |error| Error::corrupt(format!("not a manifest: {error}"));
+        let FormatOnly { format } = serde_json::from_str(line).map_err(wrong)?;
+        let mut found: Self = match format {
+            1 => serde_json::from_str::<Format1>(line).map_err(wrong)?.into(),
+            MANIFEST_FORMAT => serde_json::from_str(line).map_err(wrong)?,
+            newer => {
+                return Err(Error::invalid(format!(
+                    "manifest format {newer} is newer than this program's, {MANIFEST_FORMAT}; use \
+                     a newer tallybook"
+                )));
+            }
+        };
         if found.generation != generation || found.date != day.to_string() {
             return Err(Error::corrupt("it is another manifest than its name says"));
         }
+        hash.clone_into(&mut found.hash);
+        found.ids = found.all_ids();
         Ok(found)
     }
 
     /// The fingerprint of its leaves.
     #[must_use]
     pub(crate) fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&self.leaves)
+        Fingerprint::of(&self.all_ids())
     }
 
-    /// Whether that leaf's rows are accounted for here.
+    /// What it says of that leaf, if it accounts for the leaf.
     #[must_use]
-    pub(crate) fn absorbs(&self, leaf: &LeafId) -> bool {
-        self.leaves.binary_search(leaf).is_ok()
+    pub(crate) fn absorbed(&self, leaf: &LeafId) -> Option<&Absorbed> {
+        let at = self.absorbed.binary_search_by(|absorbed| absorbed.id.cmp(leaf)).ok()?;
+        self.absorbed.get(at)
+    }
+
+    /// The other tools' files that it accounts for.
+    pub(crate) fn foreign(&self) -> impl Iterator<Item = (&LeafId, &ForeignFile)> {
+        let absorbed = self.absorbed.iter();
+        absorbed.filter_map(|absorbed| Some((&absorbed.id, absorbed.foreign.as_ref()?)))
+    }
+
+    fn all_ids(&self) -> Vec<LeafId> {
+        let absorbed = self.absorbed.iter().map(|absorbed| absorbed.id.clone());
+        sorted_ids(absorbed.chain(self.marks.iter().cloned()))
     }
 }
 
-fn seal_of(line: &[u8]) -> String {
-    format!("{{\"blake3\":\"{}\"}}\n", blake3::hash(line).to_hex())
+impl From<Format1> for Manifest {
+    fn from(found: Format1) -> Self {
+        let absorbed = |id| Absorbed { id, content: None, void: false, foreign: None };
+        let remains = found.segments.iter().filter_map(|path| {
+            // rollups/<name>/<definition hash>/date=…/<fingerprint>.parquet
+            let mut folders = path.split('/').skip(1);
+            let (rollup, hash) = (folders.next()?.to_owned(), folders.next()?.to_owned());
+            let (bytes, rows, blake3) = (0, 0, String::new());
+            let file = ManifestFile { name: path.clone(), bytes, rows, blake3 };
+            Some(Remains { file, rollup, hash, definition: 0 })
+        });
+        Self {
+            format: 1,
+            generation: found.generation,
+            date: found.date,
+            attempt: found.attempt,
+            previous: None,
+            state: found.state,
+            remains: remains.collect(),
+            absorbed: found.leaves.into_iter().map(absorbed).collect(),
+            marks: Vec::new(),
+            files: found.files,
+            content: found.content,
+            definitions: Vec::new(),
+            hash: String::new(),
+            ids: Vec::new(),
+        }
+    }
 }
 
 /// Those ids, each once, in order.
@@ -125,24 +252,42 @@ mod tests {
     use super::*;
     use crate::model::{BatchId, ContentHasher};
 
-    fn manifest() -> Manifest {
+    fn leaf(part: u32) -> LeafId {
         let day: Day = "2026-01-24".parse().unwrap();
-        let batch = BatchId::try_new("b").unwrap();
-        Manifest {
+        LeafId::of(&BatchId::try_new("b").unwrap(), 0, day, part, 0)
+    }
+
+    fn manifest() -> Manifest {
+        let content = ContentHasher::default().finish();
+        let absorbed = sorted_ids((0..3).map(leaf)).into_iter().map(|id| Absorbed {
+            id,
+            content: Some(content.clone()),
+            void: false,
+            foreign: None,
+        });
+        let mut written = Manifest {
             format: MANIFEST_FORMAT,
             generation: 3,
-            date: day.to_string(),
+            date: "2026-01-24".to_owned(),
             attempt: "0123456789abcdef".to_owned(),
+            previous: Some("ab".to_owned()),
             state: ManifestState::Open,
-            leaves: sorted_ids((0..3).map(|part| LeafId::of(&batch, day, part))),
+            absorbed: absorbed.collect(),
+            marks: vec![leaf(7)],
             files: vec![ManifestFile {
-                name: "c-00000003-0123456789abcdef-0000.parquet".to_owned(),
+                name: "C2-00000003-0123456789abcdef-0000.parquet".to_owned(),
                 bytes: 9,
                 rows: 2,
+                blake3: "cd".to_owned(),
             }],
-            content: ContentHasher::default().finish(),
-            segments: Vec::new(),
-        }
+            content,
+            remains: Vec::new(),
+            definitions: Vec::new(),
+            hash: String::new(),
+            ids: Vec::new(),
+        };
+        written.ids = written.all_ids();
+        written
     }
 
     #[test]
@@ -150,10 +295,30 @@ mod tests {
         let (written, day) = (manifest(), "2026-01-24".parse().unwrap());
         let bytes = written.to_file().unwrap();
         let read = Manifest::parse(&bytes, day, 3).unwrap();
-        assert_eq!(read, written);
-        let batch = BatchId::try_new("b").unwrap();
-        assert!(read.absorbs(&LeafId::of(&batch, day, 2)));
-        assert!(!read.absorbs(&LeafId::of(&batch, day, 3)));
+        assert_eq!(Manifest { hash: String::new(), ..read.clone() }, written);
+        assert!(bytes.ends_with(format!("{HASH}{}\n", read.hash).as_bytes()));
+        assert!(read.absorbed(&leaf(2)).is_some());
+        assert!(read.absorbed(&leaf(3)).is_none());
+        assert_eq!(read.ids.len(), 4);
+    }
+
+    #[test]
+    fn manifests_of_format_1_are_read() {
+        let (day, id) = ("2026-01-24".parse().unwrap(), leaf(0));
+        let path = "rollups/by_who/0011223344556677/date=2026-01-24/ab.parquet";
+        let line = format!(
+            r#"{{"format":1,"generation":2,"date":"2026-01-24","attempt":"a","state":"purged","leaves":["{id}"],"files":[],"content":{{"rows":3,"sum":"x1-00"}},"segments":["{path}"]}}"#
+        );
+        let hash = blake3::hash(line.as_bytes()).to_hex();
+        let file = format!("{line}\n{HASH_OF_FORMAT_1}{hash}\"}}\n");
+        let read = Manifest::parse(file.as_bytes(), day, 2).unwrap();
+        assert!(read.absorbed(&id).is_some());
+        let [remains] = read.remains.as_slice() else { panic!("{read:?}") };
+        assert_eq!(
+            (remains.rollup.as_str(), remains.hash.as_str()),
+            ("by_who", "0011223344556677")
+        );
+        assert_eq!(remains.file.name, path);
     }
 
     #[test]
@@ -163,7 +328,7 @@ mod tests {
         assert!(Manifest::parse(&bytes, day, 2).is_err());
         assert!(Manifest::parse(&bytes, day.plus(1), 3).is_err());
         assert!(Manifest::parse(&bytes[1..], day, 3).is_err());
-        let newer = Manifest { format: 2, ..manifest() }.to_file().unwrap();
+        let newer = Manifest { format: 3, ..manifest() }.to_file().unwrap();
         let error = Manifest::parse(&newer, day, 3).unwrap_err().to_string();
         assert!(error.contains("newer"), "{error}");
     }

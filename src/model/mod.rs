@@ -9,6 +9,7 @@ mod expression;
 mod fingerprint;
 mod fold;
 mod function;
+mod hashed_text;
 mod leaf;
 mod manifest;
 mod measure;
@@ -26,8 +27,12 @@ pub(crate) use expression::{Expression, normal};
 pub use fingerprint::Fingerprint;
 pub(crate) use fold::{Fold, StoredState};
 pub use function::{Function, Quantile};
+pub(crate) use hashed_text::{with_hash, without_hash};
 pub use leaf::{BatchId, LeafId};
-pub(crate) use manifest::{MANIFEST_FORMAT, Manifest, ManifestFile, ManifestState, sorted_ids};
+pub(crate) use manifest::{
+    Absorbed, ForeignFile, MANIFEST_FORMAT, Manifest, ManifestFile, ManifestState, Remains,
+    sorted_ids,
+};
 pub use measure::Measure;
 pub(crate) use odd::{OddRule, Operand, Relation};
 pub use rollup::Rollup;

@@ -26,7 +26,7 @@ fn file(name: &str, size: u64) -> ObjectMeta {
 
 fn leaf(day: i32, part: u32) -> Leaf {
     let day = Day::from_epoch_days(day);
-    let id = LeafId::of(&BatchId::try_new("test").unwrap(), day, part);
+    let id = LeafId::of(&BatchId::try_new("test").unwrap(), 0, day, part, 0);
     Leaf { file: file(id.as_str(), 100), id, day, kind: LeafKind::Appended }
 }
 
@@ -53,7 +53,7 @@ fn snapshot(dataset: &Dataset, leaves: &[u32], built: &[Vec<Option<u32>>]) -> Sn
                 file: file("segment", 10),
             });
             let live = LeafDay::new(Day::from_epoch_days(day), live);
-            let found = crate::catalog::freshness(&live, &[(segment, Some(held))]);
+            let found = crate::catalog::freshness(&live, None, &[(segment, Some(held))]);
             freshness.insert(Day::from_epoch_days(day), found);
         }
         rollups.insert(rollup.name().to_owned(), freshness);

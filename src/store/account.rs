@@ -4,10 +4,13 @@ use object_store::path::Path;
 use parquet::file::metadata::ParquetMetaData;
 use serde::{Deserialize, Serialize};
 
-use super::FileDigest;
+use super::{
+    FileDigest,
+    layout::{RawName, compacted_name, file_name, remains_name},
+};
 use crate::{
     base::{Day, Error, Result},
-    model::{ContentHash, Fingerprint, LeafId, Rollup},
+    model::{Absorbed, ContentHash, Fingerprint, LeafId, Rollup},
 };
 
 /// The footer key.
@@ -40,6 +43,8 @@ pub(crate) enum FileKind {
     Segment(SegmentFooter),
     /// Raw rows of several leaves.
     Compacted(CompactedFooter),
+    /// What remains of a purged day for one rollup.
+    Remains(RemainsFooter),
     /// A rollup's rows of one month.
     Month(MonthFooter),
 }
@@ -61,7 +66,48 @@ pub(crate) struct MonthFooter {
     pub rows_out: u64,
 }
 
-/// A compacted file's account. Which leaves the rows came as, the day's manifest says.
+/// What all files of one generation and attempt have in common, in the last of them: enough to
+/// write their manifest anew, should it be lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SetFooter {
+    /// How many files the set has.
+    pub files: usize,
+    /// The generation that the rows were read of; 0 when there was none.
+    pub from: u32,
+    /// The leaves that the manifest is to account for.
+    pub absorbed: Vec<Absorbed>,
+    /// The marks of erasures.
+    pub marks: Vec<LeafId>,
+    /// The rows of all files; of remains the rows that were purged.
+    pub content: ContentHash,
+}
+
+/// The account of what remains of a purged day for one rollup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RemainsFooter {
+    /// The rollup's name in its definition.
+    pub rollup: String,
+    /// The hash of the rollup's definition.
+    pub definition: String,
+    /// The text of the dataset's definition that the rollup is part of.
+    pub dataset: String,
+    /// The UTC date, `YYYY-MM-DD`.
+    pub date: String,
+    /// The generation of the manifest that it was written for.
+    pub generation: u32,
+    /// The run that wrote it.
+    pub attempt: String,
+    /// Which file of the set, from 0.
+    pub part: usize,
+    /// Raw rows behind it.
+    pub rows_in: u64,
+    /// Its rows.
+    pub rows_out: u64,
+    /// Of the last file of the set: what all have in common.
+    pub set: Option<SetFooter>,
+}
+
+/// A compacted file's account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CompactedFooter {
     /// Its UTC date, `YYYY-MM-DD`.
@@ -72,6 +118,55 @@ pub(crate) struct CompactedFooter {
     pub attempt: String,
     /// Its rows, whatever their order.
     pub content: ContentHash,
+    /// Which file of the set, from 0.
+    #[serde(default)]
+    pub part: usize,
+    /// Of the last file of the set: what all have in common. Files of format 1 lack it.
+    #[serde(default)]
+    pub set: Option<SetFooter>,
+}
+
+/// Why a leaf is a void: a file without rows that keeps its name from being used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Void {
+    /// Rows that have all of these values were erased before the leaf was published.
+    Erased(Vec<ErasedValue>),
+    /// The claim was given up: none of its leaves will be published.
+    GivenUp,
+}
+
+/// A value that was erased, as something that tells only who has the value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ErasedValue {
+    /// The column.
+    pub column: String,
+    /// Random, 128 bits in hex.
+    pub salt: String,
+    /// The BLAKE3 of the salt and the value in the column's type, as text.
+    pub blake3: String,
+}
+
+impl ErasedValue {
+    /// What stands for that value of that column.
+    #[must_use]
+    pub(crate) fn new(column: &str, value: &str, salt: u128) -> Self {
+        let salt = format!("{salt:032x}");
+        Self { column: column.to_owned(), blake3: Self::hash(&salt, value), salt }
+    }
+
+    /// Whether it stands for that value.
+    #[must_use]
+    pub(crate) fn is(&self, value: &str) -> bool {
+        self.blake3 == Self::hash(&self.salt, value)
+    }
+
+    fn hash(salt: &str, value: &str) -> String {
+        let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 erased value");
+        hasher.update(salt.as_bytes());
+        hasher.update(value.as_bytes());
+        hasher.finalize().to_hex().to_string()
+    }
 }
 
 /// A leaf's account.
@@ -89,6 +184,9 @@ pub(crate) struct LeafFooter {
     pub content: ContentHash,
     /// The run of `append` that wrote it; a retry has another.
     pub attempt: String,
+    /// Why it is a void, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub void: Option<Void>,
 }
 
 /// A segment's account.
@@ -132,20 +230,31 @@ impl FileFooter {
     }
 
     /// Whether it is the account of the file that is there, by its name and its folder. A copy
-    /// under a name that isn't one of ours is another tool's.
+    /// under a name that isn't one of ours is another tool's file.
     pub(super) fn is_at(&self, location: &Path) -> bool {
         let path = location.as_ref();
         match &self.kind {
             FileKind::Leaf(leaf) => {
-                let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".parquet"));
-                let ours = stem.and_then(LeafId::parse);
-                ours.is_none_or(|id| {
-                    id == leaf.id && path.contains(&format!("date={}/", leaf.date))
-                })
+                let is_in_its_folder = path.contains(&format!("date={}/", leaf.date));
+                match RawName::parse(file_name(location)) {
+                    Some(RawName::Leaf(id) | RawName::LeafOrForeign(id)) => {
+                        id == leaf.id && is_in_its_folder
+                    }
+                    Some(RawName::Foreign) => true,
+                    _ => false,
+                }
             }
-            FileKind::Compacted(CompactedFooter { date, generation, attempt, .. }) => {
-                path.contains(&format!("date={date}/c-{generation:08}-{attempt}-"))
+            FileKind::Compacted(CompactedFooter { date, generation, attempt, part, .. }) => {
+                path.ends_with(&format!(
+                    "date={date}/{}",
+                    compacted_name(*generation, attempt, *part)
+                )) || path.contains(&format!("date={date}/c-{generation:08}-{attempt}-"))
             }
+            FileKind::Remains(RemainsFooter { date, generation, attempt, definition, .. }) => path
+                .ends_with(&format!(
+                    "date={date}/{}",
+                    remains_name(*generation, attempt, definition)
+                )),
             FileKind::Segment(SegmentFooter { definition, date, fingerprint, .. }) => {
                 path.ends_with(&format!("/{definition}/date={date}/{fingerprint}.parquet"))
             }
@@ -161,7 +270,10 @@ impl FileFooter {
     pub(crate) const fn leaf(&self) -> Option<&LeafFooter> {
         match &self.kind {
             FileKind::Leaf(leaf) => Some(leaf),
-            FileKind::Segment(_) | FileKind::Compacted(_) | FileKind::Month(_) => None,
+            FileKind::Segment(_)
+            | FileKind::Compacted(_)
+            | FileKind::Remains(_)
+            | FileKind::Month(_) => None,
         }
     }
 
@@ -171,7 +283,7 @@ impl FileFooter {
         match &self.kind {
             FileKind::Leaf(leaf) => Some(&leaf.content),
             FileKind::Compacted(compacted) => Some(&compacted.content),
-            FileKind::Segment(_) | FileKind::Month(_) => None,
+            FileKind::Segment(_) | FileKind::Remains(_) | FileKind::Month(_) => None,
         }
     }
 
@@ -180,6 +292,19 @@ impl FileFooter {
     pub(crate) const fn segment(&self) -> Option<&SegmentFooter> {
         match &self.kind {
             FileKind::Segment(segment) => Some(segment),
+            FileKind::Leaf(_)
+            | FileKind::Compacted(_)
+            | FileKind::Remains(_)
+            | FileKind::Month(_) => None,
+        }
+    }
+
+    /// The raw rows behind a rollup's rows of one day; none of other files.
+    #[must_use]
+    pub(crate) const fn rows_in(&self) -> Option<u64> {
+        match &self.kind {
+            FileKind::Segment(segment) => Some(segment.rows_in),
+            FileKind::Remains(remains) => Some(remains.rows_in),
             FileKind::Leaf(_) | FileKind::Compacted(_) | FileKind::Month(_) => None,
         }
     }
@@ -199,7 +324,7 @@ impl SegmentFooter {
     pub(crate) fn new(rollup: &Rollup, day: Day, mut leaves: Vec<LeafId>) -> Self {
         leaves.sort_unstable();
         Self {
-            rollup: rollup.name().to_owned(),
+            rollup: rollup.folder().to_owned(),
             definition: rollup.definition_hash().to_owned(),
             date: day.to_string(),
             fingerprint: Fingerprint::of(&leaves),

@@ -1,90 +1,269 @@
-//! The definition of a root, and those that it had before.
+//! The definitions of a root: a chain of files, each created if absent and never changed. The
+//! newest counts; what was built by the ones before may serve still.
+//!
+//! In format 1 there was one definition, in `dataset.toml`, which was overwritten; and a copy of
+//! each that something had been built by, named by its hash. The first writer makes a chain of
+//! them.
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures::{TryStreamExt as _, future::try_join_all, join};
 use object_store::{ObjectMeta, ObjectStore as _, PutMode, PutOptions, PutPayload, path::Path};
 
 use super::{
-    Creation, DATASET_FILE, Root, Staging, create_bytes, definition_path,
-    layout::DEFINITIONS_FOLDER, store_error,
+    Creation, Root, Staging, create_bytes,
+    kept::name_of,
+    layout::{
+        DATASET_FILE, DEFINITIONS_FOLDER, definition_number, definition_path,
+        is_definition_of_format_1,
+    },
+    local_days::flat_files,
+    store_error,
 };
-use crate::base::{Error, Result, step};
+use crate::{
+    base::{Error, ErrorKind, Result, step},
+    model::{with_hash, without_hash},
+};
 
-/// The text of the root's definition; `None` when there is no dataset.
-///
-/// # Errors
-/// What the store says; `Corrupt` when it isn't text.
-pub(crate) async fn read_definition(root: &Root) -> Result<Option<String>> {
-    let path = Path::from(DATASET_FILE);
-    root.read(&path).await?.map(|bytes| text_of(root, &path, &bytes)).transpose()
+/// What comes before the hash in a definition's last line: a comment to TOML.
+const HASH: &str = "# blake3 ";
+
+/// What `dataset.toml` is since format 2.
+const MARKER: &str = "# This root's definition is the newest file in definitions/. This file only keeps programs\n\
+                      # of format 1 from taking the folder for an empty one.\nformat = 2\n";
+
+/// A definition, as a root holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// Where it is, for messages.
+    pub file: String,
+    /// The text, without its hash.
+    pub text: String,
 }
 
-/// The files of the definitions that segments were ever built by.
+/// A root's definitions.
+#[derive(Clone, Debug)]
+pub(crate) struct Definitions {
+    /// The number of the newest, counted from 1; 0 in a root of format 1.
+    pub number: u32,
+    /// The newest.
+    pub newest: Stored,
+    /// Those before it, oldest first.
+    pub previous: Vec<Stored>,
+}
+
+/// The root's definitions; `None` when there is no dataset.
 ///
 /// # Errors
-/// What the store says.
-pub(crate) async fn list_definitions(root: &Root) -> Result<Vec<ObjectMeta>> {
-    let folder = Path::from(DEFINITIONS_FOLDER);
-    let listed: Result<Vec<ObjectMeta>, _> = root.store().list(Some(&folder)).try_collect().await;
-    match listed {
-        Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
-        Err(error) => Err(store_error(&root.full_name(&folder), error)),
-        Ok(listed) => Ok(listed),
+/// What the store says; `Corrupt` when one is damaged or missing.
+pub(crate) async fn read_definitions(root: &Root) -> Result<Option<Definitions>> {
+    let first = definition_path(1);
+    // Most roots have one definition: it is asked for while the others are listed.
+    let (listed, guessed) = join!(list(root), root.read(&first));
+    let guessed = guessed?;
+    let listed = match listed {
+        Ok(listed) => listed,
+        // Nothing is there, or a bucket isn't: the dataset's file of format 1 tells which.
+        Err(error) if guessed.is_none() => {
+            let old = root.read(&Path::from(DATASET_FILE)).await?;
+            return if old.is_none() { Ok(None) } else { Err(error) };
+        }
+        // An object there has a name that is no path; ours are still found one by one.
+        Err(error) if error.kind() == ErrorKind::Invalid => list_by_number(root).await?,
+        Err(error) => return Err(error),
+    };
+    let mut numbers: Vec<_> =
+        listed.iter().filter_map(|file| Some((definition_number(&file.location)?, file))).collect();
+    numbers.sort_unstable_by_key(|(number, _)| *number);
+    let Some((newest, _)) = numbers.last().copied() else {
+        return match guessed {
+            // Created since the listing.
+            Some(found) => {
+                let newest = stored(root, &first, &found)?;
+                Ok(Some(Definitions { number: 1, newest, previous: Vec::new() }))
+            }
+            None => read_format_1(root, &listed).await,
+        };
+    };
+    if let Some(missing) = (1..=newest).find(|wanted| numbers.iter().all(|(it, _)| it != wanted)) {
+        let name = root.full_name(&definition_path(missing));
+        return Err(Error::corrupt(format!("{name}: is gone; a definition is never deleted")));
+    }
+    let texts = numbers.iter().map(|(number, file)| {
+        let guessed = guessed.as_ref().filter(|_| *number == 1);
+        async move {
+            let bytes = match guessed {
+                Some(bytes) => bytes.clone(),
+                None => read_listed(root, file).await?,
+            };
+            stored(root, &file.location, &bytes)
+        }
+    });
+    let mut previous = try_join_all(texts).await?;
+    let latest = previous.pop();
+    let latest = latest.ok_or_else(|| Error::internal("no definition"))?;
+    Ok(Some(Definitions { number: newest, newest: latest, previous }))
+}
+
+/// Makes the text the root's definition of that number. `false` when another one of that number was
+/// faster: nothing changed then.
+///
+/// # Errors
+/// `Unavailable` when the store refuses.
+pub(crate) async fn create_definition(
+    root: &Root,
+    staging: &Staging,
+    number: u32,
+    text: &str,
+) -> Result<bool> {
+    let file = Bytes::from(with_hash(text, HASH));
+    step("init.definition");
+    match create_bytes(root, staging, &definition_path(number), file).await {
+        Ok(Creation::New | Creation::Same) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
-/// The text of a definition that segments were built by.
+/// Makes sure that no definition came after the one of that number.
 ///
 /// # Errors
-/// As [`read_definition`]; `NotFound` when it is gone.
-pub(crate) async fn read_kept_definition(root: &Root, path: &Path) -> Result<String> {
-    let bytes = root.kept().find_or(path.as_ref(), async {
-        let found = root.read(path).await?;
-        found.ok_or_else(|| Error::not_found(format!("{}: not found", root.full_name(path))))
-    });
-    text_of(root, path, &bytes.await?)
+/// `Conflict` when one did; or what the store says.
+pub(crate) async fn check_newest_definition(root: &Root, number: u32) -> Result<()> {
+    match root.look(&definition_path(number + 1)).await? {
+        None => Ok(()),
+        Some(_) => Err(Error::conflict(format!(
+            "{}: its definition was replaced meanwhile; nothing was changed, try again",
+            root.name()
+        ))),
+    }
 }
 
-/// Keeps a definition that segments are built by.
+/// Makes the store show that it keeps the one promise that everything rests on: that a create of a
+/// name which is taken fails. The name is `dataset.toml`, which keeps older programs out.
+///
+/// # Errors
+/// `Unavailable` when the store overwrites what it was asked to create, or refuses.
+pub(crate) async fn probe_create(root: &Root, staging: &Staging) -> Result<()> {
+    let path = Path::from(DATASET_FILE);
+    match create_bytes(root, staging, &path, Bytes::from(MARKER)).await {
+        // Another writer made the root, and it is not ours to say more of it.
+        Err(error) if error.kind() == ErrorKind::Conflict => return Ok(()),
+        created => created?,
+    };
+    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    match root.store().put_opts(&path, PutPayload::from(MARKER), options).await {
+        Err(
+            object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. },
+        ) => Ok(()),
+        Ok(_) => Err(Error::unavailable(format!(
+            "{}: the store overwrites files that it was asked to create only if absent, so rows \
+             could be lost here; use another store",
+            root.name()
+        ))),
+        Err(error) => Err(store_error(&root.full_name(&path), error)),
+    }
+}
+
+/// Makes a chain of the definitions of a root of format 1. Whoever does it makes the same one.
 ///
 /// # Errors
 /// `Unavailable` when the store refuses.
-pub(crate) async fn keep_definition(
+pub(crate) async fn move_to_format_2(
     root: &Root,
     staging: &Staging,
-    text: &str,
-) -> Result<Creation> {
-    let path = definition_path(text);
-    let kept = create_bytes(root, staging, &path, Bytes::from(text.to_owned())).await;
-    step("definition: kept");
-    kept
+    found: &Definitions,
+) -> Result<u32> {
+    let mut number = 0;
+    for stored in found.previous.iter().chain([&found.newest]) {
+        number += 1;
+        if !create_definition(root, staging, number, &stored.text).await? {
+            return Err(Error::conflict(format!(
+                "{}: its definition was changed meanwhile; try again",
+                root.name()
+            )));
+        }
+    }
+    replace_dataset_file(root, staging).await?;
+    Ok(number)
 }
 
-/// Puts a definition in place of the root's. The one file that is ever changed in place; whoever
-/// opens the root reads the one or the other.
-///
-/// # Errors
-/// `Unavailable` when the store refuses.
-pub(crate) async fn replace_definition(root: &Root, staging: &Staging, text: &str) -> Result<()> {
+async fn list(root: &Root) -> Result<Vec<ObjectMeta>> {
+    let folder = Path::from(DEFINITIONS_FOLDER);
+    let is_ours =
+        |path: &Path| definition_number(path).is_some() || is_definition_of_format_1(path);
+    if let Some(dir) = root.local_dir() {
+        return flat_files(dir, DEFINITIONS_FOLDER, is_ours);
+    }
+    let listed = root.store().list(Some(&folder)).try_collect::<Vec<_>>().await;
+    let listed = listed.map_err(|error| store_error(&root.full_name(&folder), error))?;
+    Ok(listed.into_iter().filter(|file| is_ours(&file.location)).collect())
+}
+
+async fn list_by_number(root: &Root) -> Result<Vec<ObjectMeta>> {
+    let mut found = Vec::new();
+    while let Some(file) = root.look(&definition_path(1 + found.len() as u32)).await? {
+        found.push(file);
+    }
+    Ok(found)
+}
+
+async fn read_listed(root: &Root, file: &ObjectMeta) -> Result<Bytes> {
+    root.kept()
+        .find_or(&name_of(file), async {
+            let found = root.read(&file.location).await?;
+            found.ok_or_else(|| {
+                Error::not_found(format!("{}: not found", root.full_name(&file.location)))
+            })
+        })
+        .await
+}
+
+fn stored(root: &Root, path: &Path, bytes: &[u8]) -> Result<Stored> {
+    let file = root.full_name(path);
+    let (text, _) = without_hash(bytes, HASH).map_err(|error| error.about(&file))?;
+    Ok(Stored { text: text.to_owned(), file })
+}
+
+async fn read_format_1(root: &Root, listed: &[ObjectMeta]) -> Result<Option<Definitions>> {
+    let path = Path::from(DATASET_FILE);
+    let Some(found) = root.read(&path).await? else { return Ok(None) };
+    if found == MARKER {
+        // A root whose making was cut off, or whose definitions are gone.
+        return Ok(None);
+    }
+    let newest = Stored { text: text_of(root, &path, &found)?, file: root.full_name(&path) };
+    let of_format_1 = listed.iter().filter(|file| is_definition_of_format_1(&file.location));
+    let mut of_format_1: Vec<_> = of_format_1.collect();
+    of_format_1.sort_unstable_by(|a, b| a.location.cmp(&b.location));
+    let previous = of_format_1.into_iter().map(|file| async {
+        let text = text_of(root, &file.location, &read_listed(root, file).await?)?;
+        Ok::<_, Error>(Stored { text, file: root.full_name(&file.location) })
+    });
+    let mut previous = try_join_all(previous).await?;
+    previous.retain(|stored| stored.text != newest.text);
+    Ok(Some(Definitions { number: 0, newest, previous }))
+}
+
+fn text_of(root: &Root, path: &Path, bytes: &[u8]) -> Result<String> {
+    String::from_utf8(bytes.to_vec())
+        .map_err(|_| Error::corrupt(format!("{}: is not UTF-8", root.full_name(path))))
+}
+
+/// Puts the marker in the place of a definition of format 1, which is in the chain now.
+async fn replace_dataset_file(root: &Root, staging: &Staging) -> Result<()> {
     let path = Path::from(DATASET_FILE);
     let name = root.full_name(&path);
     let Some(local) = root.local_dir() else {
-        let options = PutOptions { mode: PutMode::Overwrite, ..PutOptions::default() };
-        let payload = PutPayload::from(text.to_owned());
-        let put = root.store().put_opts(&path, payload, options).await;
+        let (store, marker) = (root.store(), PutPayload::from(MARKER));
+        let put = store.put_opts(&path, marker, PutOptions::default()).await;
         return put.map(drop).map_err(|error| store_error(&name, error));
     };
     let (staged, mut file) = staging.create(DATASET_FILE)?;
-    let replaced = std::io::Write::write_all(&mut file, text.as_bytes())
+    let replaced = std::io::Write::write_all(&mut file, MARKER.as_bytes())
         .and_then(|()| file.sync_all())
         .and_then(|()| std::fs::rename(&staged, local.join(DATASET_FILE)))
         .and_then(|()| std::fs::File::open(local)?.sync_all());
     replaced.map_err(|error| {
         Error::unavailable(format!("can't write {name}: {error}")).with_source(error)
     })
-}
-
-fn text_of(root: &Root, path: &Path, bytes: &[u8]) -> Result<String> {
-    String::from_utf8(bytes.to_vec())
-        .map_err(|_| Error::corrupt(format!("{}: is not UTF-8", root.full_name(path))))
 }

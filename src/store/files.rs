@@ -1,13 +1,13 @@
 //! The files of a root that a snapshot is made of.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use object_store::{ObjectMeta, path::Path};
 
 use super::layout::{Period, first_day_and_name, segment_fingerprint};
 use crate::{
-    base::Day,
-    model::{Fingerprint, LeafId, Manifest},
+    base::{Day, Error, ErrorKind},
+    model::{Fingerprint, LeafId, Manifest, Rollup},
 };
 
 /// The files of a day's folder, as they are listed.
@@ -72,6 +72,11 @@ pub struct SegmentFile {
 }
 
 impl SegmentFile {
+    /// Whether it can be made anew at any time. What remains of a purged day can't.
+    pub(crate) fn is_hint(&self) -> bool {
+        self.file.location.as_ref().starts_with("rollups/")
+    }
+
     /// Whether it is of a day or of a month, as its path says.
     pub(crate) fn period(&self) -> Period {
         let mut folders = self.file.location.parts();
@@ -92,6 +97,30 @@ pub(crate) struct LeafDay {
     pub fingerprint: Fingerprint,
     /// What the newest manifest says.
     pub base: Option<Base>,
+    /// What remains of a purged day, by the hash of the rollup's definition. The fingerprint is
+    /// that of the leaves that the manifest accounts for.
+    pub remains: BTreeMap<String, Arc<SegmentFile>>,
+    /// The files that the manifest names and that aren't there.
+    pub lost: Vec<Path>,
+    /// Why the day can't be read, if it can't. It has no leaves then.
+    pub damage: Option<Damage>,
+}
+
+/// Why a day can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    /// What a caller can do about it.
+    pub kind: ErrorKind,
+    /// What is wrong, with the file's name.
+    pub what: String,
+}
+
+impl Damage {
+    /// The error of who needs the day.
+    #[must_use]
+    pub(crate) fn to_error(&self) -> Error {
+        Error::new(self.kind, &self.what)
+    }
 }
 
 /// The part of a day that its newest manifest accounts for.
@@ -121,14 +150,27 @@ impl LeafDay {
     pub(super) fn with_base(day: Day, mut leaves: Vec<Arc<Leaf>>, base: Option<Base>) -> Self {
         leaves.sort_by(|a, b| a.id.cmp(&b.id));
         let absorbed = base.as_ref().and_then(|base| base.manifest.as_ref());
-        let absorbed = absorbed.map_or(&[][..], |manifest| manifest.leaves.as_slice());
+        let absorbed = absorbed.map_or(&[][..], |manifest| manifest.ids.as_slice());
         let mut loose =
             leaves.iter().filter(|leaf| leaf.is_loose()).map(|leaf| &leaf.id).peekable();
         let fingerprint = match &base {
             Some(base) if loose.peek().is_none() => base.fingerprint.clone(),
             _ => Fingerprint::of(loose.chain(absorbed)),
         };
-        Self { day, leaves, fingerprint, base }
+        let (remains, lost, damage) = (BTreeMap::new(), Vec::new(), None);
+        Self { day, leaves, fingerprint, base, remains, lost, damage }
+    }
+
+    /// A day that can't be read.
+    #[must_use]
+    pub(super) fn damaged(day: Day, kind: ErrorKind, what: String) -> Self {
+        Self { damage: Some(Damage { kind, what }), ..Self::new(day, Vec::new()) }
+    }
+
+    /// What remains of the day for that rollup.
+    #[must_use]
+    pub(crate) fn remains_of(&self, rollup: &Rollup) -> Option<&Arc<SegmentFile>> {
+        self.remains.get(rollup.definition_hash())
     }
 
     /// The leaves that no manifest accounts for.

@@ -15,6 +15,7 @@ use super::{
     FileFooter, Root,
     account::{FIRST_SEALED, account_text},
     kept::name_of,
+    layout::is_named_ours,
     seal, store_error,
 };
 use crate::base::{Error, Result};
@@ -53,6 +54,9 @@ async fn read_sealed(
     let metadata = read.map_err(|error| parquet_error(&name(), error))?;
     let damaged = || Error::corrupt(format!("{}: {DAMAGED}", name()));
     let vouched = Vouched::of(&metadata).map_err(|error| error.about(name()))?;
+    if vouched.is_none() && is_named_ours(&meta.location) {
+        return Err(Error::corrupt(format!("{}: {NO_ACCOUNT}", name())));
+    }
     let Some(Vouched { account, seal: Some(seal) }) = vouched else {
         return Ok(Arc::new(metadata));
     };
@@ -74,6 +78,9 @@ async fn read_sealed(
 
 /// What is said of a file that isn't as it was written.
 pub(super) const DAMAGED: &str = "its bytes are not those it was written with";
+
+/// What is said of a file that another tool put where one of ours would be.
+pub(crate) const NO_ACCOUNT: &str = "has the name of a file of ours, and says nothing of itself";
 
 /// What is said of a file that is whole, but not the one that it is named for.
 pub(super) const ANOTHER: &str = "is not the file that its name says";

@@ -4,8 +4,9 @@ use object_store::{ObjectMeta, path::Path};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use super::{
-    FileDigest, FileFooter, Root, SegmentFooter,
-    footer::{ANOTHER, DAMAGED, Vouched},
+    FileDigest, FileFooter, Root, SegmentFile,
+    footer::{ANOTHER, DAMAGED, NO_ACCOUNT, Vouched},
+    layout::is_named_ours,
     read_body, seal,
 };
 use crate::base::{Error, ErrorKind, Result};
@@ -38,7 +39,9 @@ pub(crate) fn check_bytes(
     metadata: &ParquetMetaData,
 ) -> Result<Option<FileFooter>, &'static str> {
     let vouched = Vouched::of(metadata).map_err(|_| DAMAGED)?;
-    let Some(Vouched { account, seal }) = vouched else { return Ok(None) };
+    let Some(Vouched { account, seal }) = vouched else {
+        return if is_named_ours(location) { Err(NO_ACCOUNT) } else { Ok(None) };
+    };
     let rows = usize::try_from(account.body.bytes).unwrap_or(usize::MAX);
     let (body, tail) = file.split_at_checked(rows).ok_or(DAMAGED)?;
     let is_tail = seal.is_none_or(|seal| seal::is_tail(&seal, tail));
@@ -48,17 +51,51 @@ pub(crate) fn check_bytes(
     if account.is_at(location) { Ok(Some(account)) } else { Err(ANOTHER) }
 }
 
-/// The account of a segment that is as it was written.
+/// The account of a file of ours that is as it was written.
 ///
 /// # Errors
-/// `Corrupt`, naming it, when it isn't; or what the store says.
-pub(crate) async fn whole_segment(root: &Root, file: &ObjectMeta) -> Result<SegmentFooter> {
-    let name = || root.full_name(&file.location);
-    let (_, account) = check_file(root, file)
-        .await?
-        .map_err(|what| Error::corrupt(format!("{}: {what}", name())))?;
-    let account = account.as_ref().and_then(FileFooter::segment).cloned();
-    account.ok_or_else(|| Error::corrupt(format!("{}: is not a segment", name())))
+/// `Corrupt`, naming the file, when it isn't; or what the store says.
+pub(crate) async fn whole_file(root: &Root, file: &ObjectMeta) -> Result<FileFooter> {
+    let wrong = |what| Error::corrupt(format!("{}: {what}", root.full_name(&file.location)));
+    let (_, account) = check_file(root, file).await?.map_err(wrong)?;
+    account.ok_or_else(|| wrong(NO_ACCOUNT))
+}
+
+/// Reads a hint whole, and uses it no more when it isn't as it was written.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn check_hint(root: &Root, hint: &ObjectMeta) -> Result<()> {
+    match whole_file(root, hint).await {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Invalid) => {
+            root.distrust(hint, &error);
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a segment whole, once for the process: what is scanned page by page must be as it was
+/// written.
+///
+/// # Errors
+/// `Corrupt`, naming the file, when it isn't: a hint is used no more then; or what the store says.
+pub(crate) async fn check_once(root: &Root, segment: &SegmentFile) -> Result<()> {
+    if root.is_checked(&segment.file) {
+        return Ok(());
+    }
+    match whole_file(root, &segment.file).await {
+        Ok(_) => root.set_checked(&segment.file),
+        Err(error) => {
+            if segment.is_hint() && matches!(error.kind(), ErrorKind::Corrupt) {
+                root.distrust(&segment.file, &error);
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 const NOT_WHOLE: &str = "is not a whole Parquet file";

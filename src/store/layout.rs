@@ -1,16 +1,22 @@
 //! The names of a root's files. Pure: typed names to paths and back.
 //!
 //! ```text
-//! dataset.toml
-//! definitions/<hash>.toml                                      what segments were ever built by
-//! batches/<hash of the batch id>.json                          what a caller's batch id stands for
-//! raw/date=2026-01-24/<leaf id>.parquet
-//! raw/date=2026-01-24/c-<generation>-<attempt>-<part>.parquet  merged rows, live by a manifest
-//! raw/date=2026-01-24/_m/<generation>.json                     the manifest
-//! raw/date=2026-01-24/_m/<generation>-<fingerprint>-<attempt>-<files>.tag   the same in a name
-//! rollups/<name>/<definition hash>/date=2026-01-24/<fingerprint>.parquet
-//! rollups/<name>/<definition hash>/month=2026-01/<fingerprint>.parquet
+//! definitions/<n>.toml                                             n = 1, 2, …; the newest counts
+//! batches/<hash of the batch id>.<claim>.json                      what a named batch is
+//! raw/date=2026-01-24/L2-<leaf id>.parquet                         a leaf
+//! raw/date=2026-01-24/C2-<generation>-<attempt>-<part>.parquet     merged rows
+//! raw/date=2026-01-24/P2-<generation>-<attempt>-<definition hash>.parquet    remains of a purged
+//! day raw/date=2026-01-24/_m/2-<generation>.json                       the manifest
+//! raw/date=2026-01-24/_m/2-<generation>-<attempt>.intent           a generation is being written
+//! raw/date=2026-01-24/_m/2-<generation>-<fingerprint>-<attempt>-<files>.tag   a manifest in a name
+//! rollups/<name>/<definition hash>/date=2026-01-24/<fingerprint>.parquet      a hint
+//! rollups/<name>/<definition hash>/month=2026-01/<fingerprint>.parquet        a hint
 //! ```
+//!
+//! The 2 is the format. A name with a higher one is of a newer program, and its day is refused. In
+//! a listing by name a day's data come before its `_m/`: who sees that a leaf is gone also sees
+//! the manifest that absorbed the leaf. Format 1 had `<leaf id>.parquet`,
+//! `c-<generation>-<attempt>-<part>.parquet` and `_m/<generation>.json`, which are read still.
 
 use object_store::path::Path;
 
@@ -19,14 +25,20 @@ use crate::{
     model::{BatchId, Fingerprint, LeafId, Manifest, ManifestState, Rollup},
 };
 
-/// The dataset's definition.
+/// The dataset's definition in format 1. Since then the file only keeps older programs out.
 pub(crate) const DATASET_FILE: &str = "dataset.toml";
 
 /// Where a day's manifests are, in its folder.
 pub(super) const MANIFEST_FOLDER: &str = "_m";
 
-/// Where the definitions are that segments were ever built by.
+/// Where the definitions are.
 pub(super) const DEFINITIONS_FOLDER: &str = "definitions";
+
+/// Where the claims on batch ids are.
+pub(super) const BATCHES_FOLDER: &str = "batches";
+
+/// The format of names that this program writes.
+const FORMAT: u32 = 2;
 
 const PARQUET: &str = ".parquet";
 
@@ -45,7 +57,7 @@ pub(crate) fn raw_day_prefix(day: Day) -> Path {
 /// Where that leaf is.
 #[must_use]
 pub(crate) fn leaf_path(day: Day, leaf: &LeafId) -> Path {
-    raw_day_prefix(day).join(format!("{leaf}{PARQUET}"))
+    raw_day_prefix(day).join(format!("L{FORMAT}-{leaf}{PARQUET}"))
 }
 
 /// Where a rollup's segments are, those of its present definition.
@@ -129,23 +141,64 @@ impl Period {
     }
 }
 
-/// Where the definition of that text is kept, once segments were built by it.
+/// Where the definition of that number is.
 #[must_use]
-pub(crate) fn definition_path(text: &str) -> Path {
-    let name = format!("{}.toml", blake3::hash(text.as_bytes()).to_hex());
-    Path::from_iter([DEFINITIONS_FOLDER, &name])
+pub(crate) fn definition_path(number: u32) -> Path {
+    Path::from_iter([DEFINITIONS_FOLDER.to_owned(), format!("{number}.toml")])
 }
 
-/// Where the claim on a caller's batch id is.
+/// The number of the definition that a file below the root is.
 #[must_use]
-pub(crate) fn claim_path(batch: &BatchId) -> Path {
-    Path::from_iter(["batches".to_owned(), format!("{}.json", batch.claim_name())])
+pub(super) fn definition_number(path: &Path) -> Option<u32> {
+    let name = path.as_ref().strip_prefix(DEFINITIONS_FOLDER)?.strip_prefix('/')?;
+    let number = name.strip_suffix(".toml")?.parse().ok()?;
+    (definition_path(number) == *path).then_some(number)
+}
+
+/// Whether a file below the root is a definition that segments were built by in format 1.
+#[must_use]
+pub(super) fn is_definition_of_format_1(path: &Path) -> bool {
+    let name = path.as_ref().strip_prefix(DEFINITIONS_FOLDER).and_then(|it| it.strip_prefix('/'));
+    let hash = name.and_then(|name| name.strip_suffix(".toml"));
+    hash.is_some_and(|hash| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Where that claim on a caller's batch id is; claims are counted from 0.
+#[must_use]
+pub(crate) fn claim_path(batch: &BatchId, claim: u32) -> Path {
+    let name = batch.claims_name();
+    Path::from_iter([BATCHES_FOLDER.to_owned(), format!("{name}.{claim}.json")])
+}
+
+/// Where the claim on a caller's batch id was in format 1.
+#[must_use]
+pub(crate) fn claim_path_format_1(batch: &BatchId) -> Path {
+    Path::from_iter([BATCHES_FOLDER.to_owned(), format!("{}.json", batch.claims_name())])
+}
+
+/// Whether a file below the root has the name of a claim.
+#[must_use]
+pub(super) fn is_claim(path: &Path) -> bool {
+    let name = path.as_ref().strip_prefix(BATCHES_FOLDER).and_then(|it| it.strip_prefix('/'));
+    let stem = name.and_then(|name| name.strip_suffix(".json"));
+    let is_ours = |(hash, claim): (&str, &str)| {
+        LeafId::parse(hash).is_some()
+            && claim.parse::<u32>().is_ok_and(|number| number.to_string() == claim)
+    };
+    stem.and_then(|stem| stem.split_once('.')).is_some_and(is_ours)
 }
 
 /// Where that generation's manifest is.
 #[must_use]
 pub(crate) fn manifest_path(day: Day, generation: u32) -> Path {
-    raw_day_prefix(day).join(MANIFEST_FOLDER).join(format!("{generation:08}.json"))
+    raw_day_prefix(day).join(MANIFEST_FOLDER).join(format!("{FORMAT}-{generation:08}.json"))
+}
+
+/// Where the intent to write that generation is.
+#[must_use]
+pub(crate) fn intent_path(day: Day, generation: u32, attempt: &str) -> Path {
+    let name = format!("{FORMAT}-{generation:08}-{attempt}.intent");
+    raw_day_prefix(day).join(MANIFEST_FOLDER).join(name)
 }
 
 /// Where what a manifest says is kept as a name.
@@ -154,16 +207,29 @@ pub(crate) fn tag_path(day: Day, tag: &ManifestTag) -> Path {
     raw_day_prefix(day).join(MANIFEST_FOLDER).join(tag.file_name())
 }
 
-/// The name of a compacted file.
+/// The name of a file of merged rows.
 #[must_use]
 pub(crate) fn compacted_name(generation: u32, attempt: &str, part: usize) -> String {
-    format!("c-{generation:08}-{attempt}-{part:04}{PARQUET}")
+    format!("C{FORMAT}-{generation:08}-{attempt}-{part:04}{PARQUET}")
 }
 
-/// Where a file of that name in a day's folder is.
+/// The name of what remains of a purged day for the rollup of that definition hash.
+#[must_use]
+pub(crate) fn remains_name(generation: u32, attempt: &str, hash: &str) -> String {
+    format!("P{FORMAT}-{generation:08}-{attempt}-{hash}{PARQUET}")
+}
+
+/// Where a file of that name in a day's folder is. The remains of a day that was purged in format 1
+/// are segments, whose names are paths below the root.
 #[must_use]
 pub(crate) fn raw_path(day: Day, name: &str) -> Path {
-    raw_day_prefix(day).join(name)
+    if name.contains('/') { Path::from(name) } else { raw_day_prefix(day).join(name) }
+}
+
+/// The name of a file in its folder.
+#[must_use]
+pub(crate) fn file_name(path: &Path) -> &str {
+    path.as_ref().rsplit('/').next().unwrap_or_default()
 }
 
 /// What must be known of a manifest to answer from rollups, or to read its files: an empty file of
@@ -176,59 +242,86 @@ pub(crate) struct ManifestTag {
     pub fingerprint: Fingerprint,
     /// The run whose name its files bear.
     pub attempt: String,
-    /// How many files it names; none when the day is purged.
-    pub files: Option<usize>,
+    /// How many files it names: of rows, but for a file without rows; or of remains.
+    pub files: usize,
+    /// Whether the day is purged.
+    pub purged: bool,
 }
 
 impl ManifestTag {
     /// The tag of that manifest.
     #[must_use]
     pub(crate) fn of(manifest: &Manifest) -> Self {
-        let files = (manifest.state == ManifestState::Open).then_some(manifest.files.len());
+        let purged = manifest.state == ManifestState::Purged;
+        let with_rows = manifest.files.iter().filter(|file| file.rows > 0);
+        let files = if purged { manifest.remains.len() } else { with_rows.count() };
         Self {
             generation: manifest.generation,
             fingerprint: manifest.fingerprint(),
             attempt: manifest.attempt.clone(),
             files,
+            purged,
         }
     }
 
     fn file_name(&self) -> String {
-        let Self { generation, fingerprint, attempt, files } = self;
-        let files = files.map_or_else(|| "purged".to_owned(), |files| files.to_string());
-        format!("{generation:08}-{fingerprint}-{attempt}-{files}.tag")
+        let Self { generation, fingerprint, attempt, files, purged } = self;
+        let purged = if *purged { "purged-" } else { "" };
+        format!("{FORMAT}-{generation:08}-{fingerprint}-{attempt}-{purged}{files}.tag")
     }
 
     fn parse(name: &str) -> Option<Self> {
-        let mut words = name.strip_suffix(".tag")?.split('-');
-        let (generation, fingerprint) = (words.next()?, words.next()?);
-        let (attempt, files) = (words.next()?, words.next()?);
+        let words: Vec<_> = name.strip_suffix(".tag")?.split('-').collect();
+        let (generation, fingerprint, attempt, purged, files) = match words.as_slice() {
+            [_, generation, fingerprint, attempt, files] => {
+                (generation, fingerprint, attempt, false, files)
+            }
+            [_, generation, fingerprint, attempt, "purged", files] => {
+                (generation, fingerprint, attempt, true, files)
+            }
+            _ => return None,
+        };
         let tag = Self {
             generation: generation.parse().ok()?,
             fingerprint: Fingerprint::parse(fingerprint)?,
-            attempt: attempt.to_owned(),
-            files: if files == "purged" { None } else { Some(files.parse().ok()?) },
+            attempt: (*attempt).to_owned(),
+            files: files.parse().ok()?,
+            purged,
         };
         (tag.file_name() == name).then_some(tag)
     }
 }
 
+/// A run that wrote files of a generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Writer {
+    /// The generation.
+    pub generation: u32,
+    /// The run.
+    pub attempt: String,
+}
+
 /// What the name of a file in a day's raw folder says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RawName {
-    /// A leaf, ours or another tool's, by its name without `.parquet`.
-    Leaf(String),
-    /// A compacted file, of that generation and attempt.
-    Compacted {
-        /// The generation that it was written for.
-        generation: u32,
-        /// The run that wrote it.
-        attempt: String,
-    },
-    /// A manifest, of that generation.
-    Manifest(u32),
+    /// A leaf.
+    Leaf(LeafId),
+    /// A leaf of format 1, or another tool's file of that name.
+    LeafOrForeign(LeafId),
+    /// Another tool's file.
+    Foreign,
+    /// Merged rows.
+    Compacted(Writer),
+    /// What remains of a purged day, with the hash of the rollup's definition.
+    Remains(Writer, String),
+    /// A manifest, of that generation; and whether it is of format 1.
+    Manifest(u32, bool),
     /// A manifest's tag.
     Tag(ManifestTag),
+    /// An intent to write a generation.
+    Intent(Writer),
+    /// A file of ours in a newer format.
+    Newer,
 }
 
 impl RawName {
@@ -237,27 +330,69 @@ impl RawName {
     #[must_use]
     pub(crate) fn parse(name: &str) -> Option<Self> {
         if let Some(name) = name.strip_prefix("_m/") {
-            let generation = || name.strip_suffix(".json").filter(|digits| digits.len() == 8);
-            return match ManifestTag::parse(name) {
-                Some(tag) => Some(Self::Tag(tag)),
-                None => generation()?.parse().ok().map(Self::Manifest),
-            };
+            return Self::parse_inner(name);
         }
         let stem = parquet_stem(name)?;
-        Some(Self::compacted(stem).unwrap_or_else(|| Self::Leaf(stem.to_owned())))
-    }
-
-    fn compacted(stem: &str) -> Option<Self> {
         let words: Vec<_> = stem.split('-').collect();
-        let ["c", generation, attempt, part] = words.as_slice() else { return None };
-        let lengths = (generation.len(), attempt.len(), part.len() >= 4);
-        let hex = attempt.bytes().all(|byte| byte.is_ascii_hexdigit());
-        part.parse::<u32>().ok().filter(|_| hex && lengths == (8, 16, true))?;
-        Some(Self::Compacted {
-            generation: generation.parse().ok()?,
-            attempt: (*attempt).to_owned(),
+        let (format, kind) = format_of(words.first()?);
+        Some(match (kind, format, words.as_slice()) {
+            ("L" | "C" | "P", Some(format), _) if format > FORMAT => Self::Newer,
+            ("L", Some(FORMAT), [_, id]) => LeafId::parse(id).map_or(Self::Foreign, Self::Leaf),
+            ("C", Some(FORMAT), [_, generation, attempt, part]) => {
+                writer(generation, attempt, part).map_or(Self::Foreign, Self::Compacted)
+            }
+            ("c", None, [_, generation, attempt, part]) => {
+                writer(generation, attempt, part).map_or(Self::Foreign, Self::Compacted)
+            }
+            ("P", Some(FORMAT), [_, generation, attempt, hash]) if hash.len() == 16 => {
+                let writer = writer(generation, attempt, "0000");
+                let remains = |writer| Self::Remains(writer, (*hash).to_owned());
+                writer.map_or(Self::Foreign, remains)
+            }
+            _ => LeafId::parse(stem).map_or(Self::Foreign, Self::LeafOrForeign),
         })
     }
+
+    fn parse_inner(name: &str) -> Option<Self> {
+        if let Some(digits) = name.strip_suffix(".json").filter(|digits| digits.len() == 8) {
+            return digits.parse().ok().map(|generation| Self::Manifest(generation, true));
+        }
+        let (format, rest) = name.split_once('-')?;
+        match format.parse::<u32>().ok()? {
+            FORMAT => {}
+            newer if newer > FORMAT => return Some(Self::Newer),
+            _ => return None,
+        }
+        if let Some(digits) = rest.strip_suffix(".json").filter(|digits| digits.len() == 8) {
+            return digits.parse().ok().map(|generation| Self::Manifest(generation, false));
+        }
+        if let Some(words) = rest.strip_suffix(".intent") {
+            let (generation, attempt) = words.split_once('-')?;
+            return writer(generation, attempt, "0000").map(Self::Intent);
+        }
+        ManifestTag::parse(name).map(Self::Tag)
+    }
+}
+
+/// Whether only a file of ours has such a path: it is nobody else's, whatever it holds.
+#[must_use]
+pub(super) fn is_named_ours(path: &Path) -> bool {
+    let of_rollup = path.as_ref().starts_with("rollups/");
+    let name = RawName::parse(file_name(path));
+    of_rollup || !matches!(name, None | Some(RawName::Foreign | RawName::LeafOrForeign(_)))
+}
+
+/// The format that a name's first word ends in, if any, and the word before it.
+fn format_of(word: &str) -> (Option<u32>, &str) {
+    let kind = word.trim_end_matches(|c: char| c.is_ascii_digit());
+    (word.get(kind.len()..).and_then(|digits| digits.parse().ok()), kind)
+}
+
+fn writer(generation: &str, attempt: &str, part: &str) -> Option<Writer> {
+    let lengths = (generation.len(), attempt.len(), part.len() >= 4);
+    let hex = attempt.bytes().all(|byte| byte.is_ascii_hexdigit());
+    part.parse::<u32>().ok().filter(|_| hex && lengths == (8, 16, true))?;
+    Some(Writer { generation: generation.parse().ok()?, attempt: attempt.to_owned() })
 }
 
 /// The name without its ending, of a Parquet file that is data.
@@ -304,23 +439,71 @@ mod tests {
     #[test]
     fn names_read_back() {
         let day: Day = "2026-01-24".parse().unwrap();
-        let leaf = LeafId::of(&BatchId::try_new("b").unwrap(), day, 0);
+        let leaf = LeafId::of(&BatchId::try_new("b").unwrap(), 0, day, 0, 0);
         let path = leaf_path(day, &leaf);
-        assert_eq!(path.as_ref(), format!("raw/date=2026-01-24/{leaf}.parquet"));
-        assert_eq!(raw_name(path.as_ref()), Some(RawName::Leaf(leaf.to_string())));
+        assert_eq!(path.as_ref(), format!("raw/date=2026-01-24/L2-{leaf}.parquet"));
+        assert_eq!(raw_name(path.as_ref()), Some(RawName::Leaf(leaf.clone())));
+        let old = format!("raw/date=2026-01-24/{leaf}.parquet");
+        assert_eq!(raw_name(&old), Some(RawName::LeafOrForeign(leaf.clone())));
         let (found, name) = day_and_name(&raw_prefix(), &path).unwrap();
-        assert_eq!((found, name), (day, format!("{leaf}.parquet").as_str()));
+        assert_eq!((found, name), (day, file_name(&path)));
 
-        let attempt = "0123456789abcdef".to_owned();
-        let path = raw_path(day, &compacted_name(7, &attempt, 12));
-        let compacted = RawName::Compacted { generation: 7, attempt: attempt.clone() };
-        assert_eq!(raw_name(path.as_ref()), Some(compacted));
-        assert_eq!(raw_name(manifest_path(day, 7).as_ref()), Some(RawName::Manifest(7)));
-        for files in [None, Some(0), Some(12)] {
-            let fingerprint = Fingerprint::of([&leaf]);
-            let tag = ManifestTag { generation: 7, fingerprint, attempt: attempt.clone(), files };
+        let writer = Writer { generation: 7, attempt: "0123456789abcdef".to_owned() };
+        let path = raw_path(day, &compacted_name(7, &writer.attempt, 12));
+        assert_eq!(raw_name(path.as_ref()), Some(RawName::Compacted(writer.clone())));
+        let old = format!("raw/date=2026-01-24/c-00000007-{}-0012.parquet", writer.attempt);
+        assert_eq!(raw_name(&old), Some(RawName::Compacted(writer.clone())));
+        let hash = "0011223344556677";
+        let path = raw_path(day, &remains_name(7, &writer.attempt, hash));
+        let remains = RawName::Remains(writer.clone(), hash.to_owned());
+        assert_eq!(raw_name(path.as_ref()), Some(remains));
+        assert_eq!(raw_name(manifest_path(day, 7).as_ref()), Some(RawName::Manifest(7, false)));
+        let old = "raw/date=2026-01-24/_m/00000007.json";
+        assert_eq!(raw_name(old), Some(RawName::Manifest(7, true)));
+        let path = intent_path(day, 7, &writer.attempt);
+        assert_eq!(raw_name(path.as_ref()), Some(RawName::Intent(writer.clone())));
+        for (files, purged) in [(3, true), (0, false), (12, false)] {
+            let (fingerprint, attempt) = (Fingerprint::of([&leaf]), writer.attempt.clone());
+            let tag = ManifestTag { generation: 7, fingerprint, attempt, files, purged };
             assert_eq!(raw_name(tag_path(day, &tag).as_ref()), Some(RawName::Tag(tag)));
         }
+    }
+
+    #[test]
+    fn data_come_before_manifests_and_intents_before_their_manifest() {
+        let day: Day = "2026-01-24".parse().unwrap();
+        let attempt = "0123456789abcdef";
+        let leaf = LeafId::of(&BatchId::try_new("b").unwrap(), 0, day, 0, 0);
+        let names = [
+            raw_path(day, &compacted_name(7, attempt, 12)),
+            leaf_path(day, &leaf),
+            raw_path(day, &remains_name(7, attempt, "0011223344556677")),
+            intent_path(day, 7, attempt),
+            manifest_path(day, 7),
+        ];
+        assert!(names.is_sorted());
+    }
+
+    #[test]
+    fn definitions_and_claims_have_exactly_our_names() {
+        assert_eq!(definition_number(&definition_path(12)), Some(12));
+        let batch = BatchId::try_new("b").unwrap();
+        assert!(is_claim(&claim_path(&batch, 0)) && is_claim(&claim_path(&batch, 10)));
+        assert!(!is_claim(&claim_path_format_1(&batch)));
+        for stray in ["definitions", "definitions/.DS_Store", "definitions/01.toml", "x/1.toml"] {
+            assert_eq!(definition_number(&Path::from(stray)), None, "{stray}");
+        }
+    }
+
+    #[test]
+    fn names_of_newer_formats_are_known_as_such() {
+        for name in ["L3-ab", "C10-1", "P3-00000001-0123456789abcdef-0"] {
+            let path = format!("raw/date=2026-01-24/{name}.parquet");
+            assert_eq!(raw_name(&path), Some(RawName::Newer), "{name}");
+        }
+        assert_eq!(raw_name("raw/date=2026-01-24/_m/3-00000001.json"), Some(RawName::Newer));
+        assert_eq!(raw_name("raw/date=2026-01-24/L-3.parquet"), Some(RawName::Foreign));
+        assert_eq!(raw_name("raw/date=2026-01-24/Logs2026.parquet"), Some(RawName::Foreign));
     }
 
     #[test]
@@ -328,7 +511,9 @@ mod tests {
         for path in [
             "raw/date=2026-01-24/_m/00000001-ab.json",
             "raw/date=2026-01-24/_m/1.json",
-            "raw/date=2026-01-24/_m/00000001-ab-cd-1.tag",
+            "raw/date=2026-01-24/_m/2-00000001-ab-cd-1.tag",
+            "raw/date=2026-01-24/_m/2-00000001-xy.intent",
+            "raw/date=2026-01-24/_m/.DS_Store",
             "raw/date=2026-01-24/_tmp.parquet",
             "raw/date=2026-01-24/.parquet",
             "raw/date=2026-01-24/x.parquet.tmp",

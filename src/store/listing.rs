@@ -6,7 +6,10 @@ use futures::{StreamExt as _, TryStreamExt as _, stream, try_join};
 use object_store::{ObjectMeta, path::Path};
 
 use super::{
-    LeafDay, Period, RawFolder, Root, SegmentDay, files::DayFolder, local_days::LocalDays,
+    LeafDay, Period, RawFolder, Root, SegmentDay,
+    files::DayFolder,
+    local_days::LocalDays,
+    pages::{Listed, is_in_order},
     raw_prefix, segments_prefix, store_error,
 };
 use crate::{
@@ -20,8 +23,7 @@ const CONCURRENT_REQUESTS: usize = 32;
 /// The days among `first..=last` that have raw rows, in order.
 ///
 /// # Errors
-/// `NotFound` for a bucket that isn't there, else what the store says; `Corrupt` naming a manifest
-/// that can't be read.
+/// `NotFound` for a bucket that isn't there, else what the store says.
 pub(crate) async fn list_leaves(root: &Root, days: (Day, Day)) -> Result<Vec<Arc<LeafDay>>> {
     let folders = list_raw(root, days).await?;
     live_days(root, &folders).await
@@ -30,20 +32,20 @@ pub(crate) async fn list_leaves(root: &Root, days: (Day, Day)) -> Result<Vec<Arc
 /// The days among `first..=last` that have raw files, live or not, in order.
 ///
 /// # Errors
-/// As [`list_leaves`], but for manifests.
+/// As [`list_leaves`].
 pub(crate) async fn list_raw(root: &Root, days: (Day, Day)) -> Result<Vec<Arc<RawFolder>>> {
     let prefix = raw_prefix();
     if let Some(dir) = root.local_dir() {
-        return list_local(root, dir, root.raw_folders(), Period::Day, &prefix, days).await;
+        return list_local(root, dir, root.raw_folders(), &prefix, days).await;
     }
     let files = list_remote(root, &prefix, days, &[]).await?;
     Ok(folders(Period::Day, &prefix, &files, days).map(|(_, folder)| folder).collect())
 }
 
-/// What counts of each of those folders, in their order.
+/// What counts of each of those folders, in their order. A damaged day says so.
 ///
 /// # Errors
-/// As [`list_leaves`].
+/// What the store says.
 pub(crate) async fn live_days(
     root: &Root,
     folders: &[Arc<RawFolder>],
@@ -75,8 +77,8 @@ pub(crate) async fn list_segments(
     if let Some(dir) = root.local_dir() {
         let (of_days, of_months) = (root.segment_days(), root.segment_months());
         let (days, months) = try_join!(
-            list_local(root, dir, of_days, Period::Day, &prefix, days),
-            list_local(root, dir, of_months, Period::Month, &prefix, days)
+            list_local(root, dir, of_days, &prefix, days),
+            list_local(root, dir, of_months, &prefix, days)
         )?;
         return Ok(Segments { days, months });
     }
@@ -90,7 +92,6 @@ async fn list_local<T: DayFolder>(
     root: &Root,
     dir: &FilePath,
     known: &Arc<LocalDays<T>>,
-    period: Period,
     prefix: &Path,
     days: (Day, Day),
 ) -> Result<Vec<Arc<T>>> {
@@ -99,42 +100,73 @@ async fn list_local<T: DayFolder>(
     let listing = tokio::task::spawn_blocking(move || known.list(&dir, &below, days));
     let listed = listing.await;
     let listed = listed.map_err(|error| Error::internal("listing").with_source(error))??;
-    if listed.foreign.is_empty() {
-        return Ok(listed.days.into_iter().map(|(_, day)| day).collect());
-    }
-    let foreign = listed.foreign.into_iter().map(|day| prefix.clone().join(period.folder(day)));
-    let foreign = list_each(root, foreign.collect()).await?;
-    let foreign = folders(period, prefix, &foreign, days);
-    let all: BTreeMap<Day, Arc<T>> = listed.days.into_iter().chain(foreign).collect();
-    Ok(all.into_values().collect())
+    Ok(listed.into_iter().map(|(_, day)| day).collect())
 }
 
 /// The files below `prefix/` in the folders of those days, and of all such periods, in no order.
+/// Where the store lists in no order either, files of the folder inside a day's were listed last.
 async fn list_remote(
     root: &Root,
     prefix: &Path,
-    (first, last): (Day, Day),
+    days: (Day, Day),
     and_of: &[Period],
 ) -> Result<Vec<ObjectMeta>> {
-    let name = format!("{prefix} {first} {last}");
-    let files = match (root.listed(&name), root.pages()) {
-        (Some(files), _) => return Ok(files),
-        (None, None) => list(root, prefix).await?,
-        (None, Some(pages)) => {
-            let fail = |error| store_error(&root.full_name(prefix), error);
-            let mut listed = pages.list_days(prefix, (first, last)).await.map_err(fail)?;
-            // They come behind the days, and mostly with them.
-            for period in and_of.iter().filter(|_| !listed.whole) {
-                let start = format!("{prefix}/{}", period.label());
-                let of_period = pages.list_all(start).await.map_err(fail)?;
-                listed.files.retain(|file| !period.is_of(prefix, &file.location));
-                listed.files.extend(of_period);
-            }
-            listed.files
-        }
-    };
+    let name = format!("{prefix} {} {}", days.0, days.1);
+    if let Some(files) = root.listed(&name) {
+        return Ok(files);
+    }
+    let (mut files, in_order) = list_once(root, prefix, days, and_of).await?;
+    if !in_order && *prefix == raw_prefix() {
+        let is_inner = |file: &ObjectMeta| file.location.as_ref().contains(INNER);
+        files.retain(|file| !is_inner(file));
+        let (again, _) = list_once(root, prefix, days, and_of).await?;
+        files.extend(again.into_iter().filter(is_inner));
+    }
     root.keep_listing(&name, &files);
     Ok(files)
+}
+
+/// The folder of manifests, in a path.
+const INNER: &str = "/_m/";
+
+/// What the names of our files in a day's folder start with, in the order of names.
+const STARTS_OF_OURS: [&str; 4] = ["C2-", "L2-", "P2-", "_m/"];
+
+/// The files, and whether they were listed in the order of their names.
+async fn list_once(
+    root: &Root,
+    prefix: &Path,
+    days: (Day, Day),
+    and_of: &[Period],
+) -> Result<(Vec<ObjectMeta>, bool)> {
+    let Some(pages) = root.pages() else {
+        let files = list(root, prefix).await?;
+        let in_order = is_in_order(&files);
+        return Ok((files, in_order));
+    };
+    let fail = |error| store_error(&root.full_name(prefix), error);
+    let mut listed = match pages.list_days(prefix, days).await {
+        Err(object_store::Error::InvalidPath { source }) => {
+            root.warn(&format!(
+                "{}: an object there has a name that is no path ({source}), so each day is listed                  by itself, which is slow; delete that object",
+                root.full_name(prefix)
+            ));
+            let files = pages.list_each_day(prefix, days, &STARTS_OF_OURS).await.map_err(fail)?;
+            Listed { files, whole: false, in_order: true }
+        }
+        listed => listed.map_err(fail)?,
+    };
+    // They come behind the days, and mostly with them.
+    for period in and_of.iter().filter(|_| !listed.whole) {
+        let of_period = match pages.list_all(format!("{prefix}/{}", period.label())).await {
+            // A hint that can't be listed is not used.
+            Err(object_store::Error::InvalidPath { .. }) => Vec::new(),
+            of_period => of_period.map_err(fail)?,
+        };
+        listed.files.retain(|file| !period.is_of(prefix, &file.location));
+        listed.files.extend(of_period);
+    }
+    Ok((listed.files, listed.in_order))
 }
 
 /// The files of the periods that begin among those days, each period's by path: a store promises no
@@ -157,13 +189,6 @@ fn folders<T: DayFolder>(
         files.sort_by(|(_, a), (_, b)| a.location.cmp(&b.location));
         (day, Arc::new(T::of(day, files)))
     })
-}
-
-async fn list_each(root: &Root, folders: Vec<Path>) -> Result<Vec<ObjectMeta>> {
-    let listed =
-        stream::iter(folders.into_iter().map(|folder| async move { list(root, &folder).await }));
-    let listed: Vec<_> = listed.buffered(CONCURRENT_REQUESTS).try_collect().await?;
-    Ok(listed.into_iter().flatten().collect())
 }
 
 /// All files below that folder. One that isn't there is empty.

@@ -1,7 +1,7 @@
 //! Listings of a remote store that questions may use again for a while, where their asker said so.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -17,6 +17,8 @@ use super::disk::Disk;
 #[derive(Debug)]
 pub(super) struct Listings {
     memory: Mutex<HashMap<String, Made>>,
+    /// The names of listings that were found on the disk.
+    found: Mutex<HashSet<String>>,
     disk: Option<Disk>,
 }
 
@@ -35,7 +37,7 @@ struct Listed {
 
 impl Listings {
     pub(super) fn new(disk: Option<Disk>) -> Self {
-        Self { memory: Mutex::default(), disk }
+        Self { memory: Mutex::default(), found: Mutex::default(), disk }
     }
 
     /// The listing of that name, if it was made no longer ago than that.
@@ -51,6 +53,7 @@ impl Listings {
         }
         drop(memory);
         let stored = self.disk.as_ref()?.read(&key(name), Some(age_max))?;
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         let listed: Vec<Listed> = serde_json::from_slice(&stored).ok()?;
         let files = listed.into_iter().map(|file| ObjectMeta {
             location: Path::from(file.path),
@@ -80,13 +83,15 @@ impl Listings {
         }
     }
 
-    /// Forgets all listings: a file of one of them is gone.
+    /// Forgets all listings, in memory and on the disk: a file of one of them is gone.
     pub(super) fn forget(&self) {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(disk) = &self.disk {
-            memory.keys().for_each(|name| disk.remove(&key(name)));
+            memory.keys().chain(found.iter()).for_each(|name| disk.remove(&key(name)));
         }
         memory.clear();
+        found.clear();
     }
 }
 

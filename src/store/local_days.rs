@@ -53,14 +53,6 @@ struct SeenDay<T> {
     settled: Option<Arc<T>>,
 }
 
-/// The files of some days; and the days whose folders hold other tools' files, which may change in
-/// place and are listed by the store.
-#[derive(Debug)]
-pub(super) struct Listed<T> {
-    pub(super) days: Vec<(Day, Arc<T>)>,
-    pub(super) foreign: Vec<Day>,
-}
-
 impl<T> Clone for SeenDay<T> {
     fn clone(&self) -> Self {
         Self { settled: self.settled.clone(), ..*self }
@@ -82,7 +74,7 @@ impl<T: DayFolder> LocalDays<T> {
         root: &FilePath,
         prefix: &Path,
         (first, last): (Day, Day),
-    ) -> Result<Listed<T>> {
+    ) -> Result<Vec<(Day, Arc<T>)>> {
         let parent = root.join(prefix.as_ref());
         let days = if first.days_until(last) < LOOKUPS_MAX {
             periods(self.period, first, last)
@@ -91,15 +83,14 @@ impl<T: DayFolder> LocalDays<T> {
         };
         let seen = self.lock().get(&parent).cloned().unwrap_or_default();
         let mut news = Vec::new();
-        let mut listed = Listed { days: Vec::with_capacity(days.len()), foreign: Vec::new() };
+        let mut listed = Vec::with_capacity(days.len());
         let mut folder = parent.clone();
         for day in days.into_iter().filter(|day| (first..=last).contains(day)) {
             let name = self.period.folder(day);
             folder.push(&name);
             match look(&folder, &prefix.clone().join(name), day, seen.get(&day), &mut news) {
-                Ok(Some(files)) => listed.days.push((day, files)),
-                Ok(None) => listed.foreign.push(day),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Ok(files) => listed.push((day, files)),
+                Err(error) if is_absent(&error) => {}
                 Err(error) => return Err(Error::io(folder.display(), error)),
             }
             folder.pop();
@@ -116,21 +107,20 @@ impl<T: DayFolder> LocalDays<T> {
     }
 }
 
-/// The files of a day; `None` when some of them are another tool's. What is new about the folder
-/// goes to `news`.
+/// The files of a day. What is new about the folder goes to `news`.
 fn look<T: DayFolder>(
     folder: &FilePath,
     prefix: &Path,
     day: Day,
     known: Option<&SeenDay<T>>,
     news: &mut Vec<(Day, SeenDay<T>)>,
-) -> io::Result<Option<Arc<T>>> {
+) -> io::Result<Arc<T>> {
     let inner = T::INNER.filter(|_| known.is_none_or(|known| known.modified.inner.is_some()));
     let mut modified = modified_of(folder, inner)?;
     let known = known.filter(|seen| seen.modified.folder == modified.folder);
     let unchanged = known.filter(|seen| seen.modified == modified);
     if let Some(files) = unchanged.and_then(|known| known.settled.as_ref()) {
-        return Ok(Some(Arc::clone(files)));
+        return Ok(Arc::clone(files));
     }
     if known.is_none() && inner != T::INNER {
         // The folder inside may be new.
@@ -138,13 +128,15 @@ fn look<T: DayFolder>(
     }
     let known = known.filter(|seen| seen.modified == modified);
     let now = Instant::now();
-    let files = read::<T>(folder, prefix, day)?.map(Arc::new);
+    let (files, all_ours) = read::<T>(folder, prefix, day)?;
+    let files = Arc::new(files);
     let first_seen = known.map_or(now, |known| known.first_seen);
     #[expect(clippy::disallowed_methods, reason = "the file system's time is the machine's")]
     let age = SystemTime::now().duration_since(modified.latest());
     let is_old = age.is_ok_and(|age| age > OLD_AFTER);
     let is_settled = is_old || now.duration_since(first_seen) > SETTLED_AFTER;
-    let settled = files.clone().filter(|_| is_settled);
+    // Another tool may write its files anew in place, which no folder's time tells.
+    let settled = (is_settled && all_ours).then(|| Arc::clone(&files));
     news.push((day, SeenDay { modified, first_seen, settled }));
     Ok(files)
 }
@@ -163,7 +155,7 @@ fn periods(period: Period, first: Day, last: Day) -> Vec<Day> {
 
 fn days_in(period: Period, parent: &FilePath) -> io::Result<Vec<Day>> {
     let entries = match fs::read_dir(parent) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
         entries => entries?,
     };
     let mut days = Vec::new();
@@ -181,58 +173,99 @@ impl Modified {
     }
 }
 
+/// The folder's own time is looked at first: who finds it unchanged has all data, and sees the
+/// manifests of then or of later.
 fn modified_of(folder: &FilePath, inner: Option<&str>) -> io::Result<Modified> {
+    let of_folder = fs::metadata(folder)?.modified()?;
     let inner = match inner.map(|inner| fs::metadata(folder.join(inner))) {
-        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => None,
+        Some(Err(error)) if is_absent(&error) => None,
         found => found.transpose()?.map(|inner| inner.modified()).transpose()?,
     };
-    Ok(Modified { folder: fs::metadata(folder)?.modified()?, inner })
+    Ok(Modified { folder: of_folder, inner })
 }
 
-/// A folder's files; `None` when some of them are another tool's.
-fn read<T: DayFolder>(folder: &FilePath, prefix: &Path, day: Day) -> io::Result<Option<T>> {
+/// Whether nothing of that name is there, or a file where a folder is looked for.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// A folder's files, those of the folder inside read last; and whether all of them are ours.
+fn read<T: DayFolder>(folder: &FilePath, prefix: &Path, day: Day) -> io::Result<(T, bool)> {
     let mut files = Vec::new();
-    if !read_names::<T>(folder, prefix, "", &mut files)? {
-        return Ok(None);
-    }
+    let mut all_ours = read_names::<T>(folder, prefix, "", &mut files)?;
     if let Some(inner) = T::INNER {
         match read_names::<T>(&folder.join(inner), &prefix.clone().join(inner), inner, &mut files) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            read => {
-                read?;
-            }
+            Err(error) if is_absent(&error) => {}
+            read => all_ours &= read?,
         }
     }
     files.sort_by(|(_, a), (_, b)| a.location.cmp(&b.location));
-    Ok(Some(T::of(day, files)))
+    Ok((T::of(day, files), all_ours))
 }
 
-/// Whether all files of that folder, `inner` of the day's, are ours, which `files` gets.
+/// Whether all files of that folder, `inner` of the day's, are ours; `files` gets those that are
+/// data. Names that aren't UTF-8 are no data.
 fn read_names<T: DayFolder>(
     folder: &FilePath,
     prefix: &Path,
     inner: &str,
     files: &mut Vec<(T::Name, ObjectMeta)>,
 ) -> io::Result<bool> {
+    let mut all_ours = true;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { return Ok(false) };
+        let Ok(name) = entry.file_name().into_string() else { continue };
         let full = if inner.is_empty() { name.clone() } else { format!("{inner}/{name}") };
         let Some(parsed) = T::parse(&full) else { continue };
-        if !T::is_ours(&parsed) {
-            return Ok(false);
-        }
         let metadata = match fs::metadata(entry.path()) {
-            // It went while the folder was read.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            // It went while the folder was read, or is a link to nothing.
+            Err(error) if is_absent(&error) => continue,
             metadata => metadata?,
         };
         if metadata.is_file() {
+            all_ours &= T::is_ours(&parsed);
             let last_modified = metadata.modified()?.into();
-            let (location, size) = (prefix.clone().join(name.as_str()), metadata.len());
-            let meta = ObjectMeta { location, last_modified, size, e_tag: None, version: None };
+            // As it is: `join` would encode characters that a store has in names as they are.
+            let Ok(location) = Path::parse(format!("{prefix}/{name}")) else { continue };
+            let size = metadata.len();
+            let e_tag = (!T::is_ours(&parsed)).then(|| version_of(&metadata)).transpose()?;
+            let meta = ObjectMeta { location, last_modified, size, e_tag, version: None };
             files.push((parsed, meta));
         }
     }
-    Ok(true)
+    Ok(all_ours)
+}
+
+/// What changes when a file is written anew: its place on the disk, and its time to the nanosecond.
+fn version_of(metadata: &fs::Metadata) -> io::Result<String> {
+    let modified = metadata.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+    Ok(format!("{inode:x}-{:x}", modified.as_nanos()))
+}
+
+/// The files of that folder of a local root whose paths satisfy that, in no order. Other names, and
+/// names that are no text, are skipped one by one.
+pub(super) fn flat_files(
+    root: &FilePath,
+    folder: &str,
+    is_ours: impl Fn(&Path) -> bool,
+) -> Result<Vec<ObjectMeta>> {
+    let dir = root.join(folder);
+    let fail = |error| Error::io(dir.display(), error);
+    let entries = match fs::read_dir(&dir) {
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
+        entries => entries.map_err(fail)?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(fail)?;
+        let name = entry.file_name().into_string().ok();
+        let path = name.and_then(|name| Path::parse(format!("{folder}/{name}")).ok());
+        let Some(location) = path.filter(&is_ours) else { continue };
+        let metadata = entry.metadata().map_err(fail)?;
+        let last_modified = metadata.modified().map_err(fail)?.into();
+        let size = metadata.len();
+        files.push(ObjectMeta { location, last_modified, size, e_tag: None, version: None });
+    }
+    Ok(files)
 }

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
 
 use super::{
-    Base, Creation, LeafDay, ManifestTag, Root, Staging, create_bytes, kept::name_of, list_raw,
-    manifest_path, store_error, tag_path,
+    Base, Creation, LeafDay, ManifestTag, Root, Staging, create_bytes, kept::name_of,
+    layout::tag_path, list_raw, manifest_path, store_error,
 };
 use crate::{
-    base::{Day, Error, ErrorKind, Result, step},
+    base::{Day, Error, ErrorKind, Result},
     model::{LeafId, Manifest, sorted_ids},
 };
 
@@ -25,10 +25,13 @@ pub(crate) async fn read_manifest(
     generation: u32,
     listed: Option<&ObjectMeta>,
 ) -> Result<Arc<Manifest>> {
-    let path = manifest_path(day, generation);
+    let path = listed.map_or_else(|| manifest_path(day, generation), |it| it.location.clone());
     let read = async {
         let found = root.read(&path).await?;
-        found.ok_or_else(|| Error::not_found(format!("{}: not found", root.full_name(&path))))
+        found.ok_or_else(|| {
+            let name = root.full_name(&path);
+            Error::not_found(format!("{name}: the day's manifest is gone"))
+        })
     };
     let bytes = match listed {
         None => read.await?,
@@ -57,22 +60,29 @@ pub(crate) async fn leaf_ids(root: &Root, live: &LeafDay) -> Result<Vec<LeafId>>
     let loose = live.loose().map(|leaf| leaf.id.clone());
     let absorbed = match &live.base {
         None => Vec::new(),
-        Some(base) => read_base(root, live.day, base).await?.leaves.clone(),
+        Some(base) => read_base(root, live.day, base).await?.ids.clone(),
     };
     Ok(sorted_ids(loose.chain(absorbed)))
 }
 
-/// Whether the day's newest manifest accounts for that leaf, whose file may be gone then.
+/// The day's newest manifest, from a new listing; none when there is none.
 ///
 /// # Errors
-/// What listing the day meets; as [`read_manifest`].
-pub(crate) async fn is_absorbed(root: &Root, day: Day, leaf: &LeafId) -> Result<bool> {
-    for folder in list_raw(root, (day, day)).await? {
-        if let Some(manifest) = folder.read_newest(root).await? {
-            return Ok(manifest.absorbs(leaf));
+/// What listing the day meets; as [`read_manifest`]; `Unavailable` for a damaged day, of which
+/// nobody knows what it accounts for.
+pub(crate) async fn newest_manifest(root: &Root, day: Day) -> Result<Option<Arc<Manifest>>> {
+    match list_raw(&root.with_new_listings(), (day, day)).await?.first() {
+        None => Ok(None),
+        Some(folder) => {
+            if let Some(damage) = &folder.live(root).await?.damage {
+                return Err(Error::unavailable(format!(
+                    "day {day} can't be read: {}",
+                    damage.what
+                )));
+            }
+            folder.read_newest(root).await
         }
     }
-    Ok(false)
 }
 
 /// Makes the manifest the day's next generation. `false` when another one of that generation was
@@ -88,16 +98,11 @@ pub(crate) async fn create_manifest(
 ) -> Result<bool> {
     let bytes = manifest.to_file()?;
     let path = manifest_path(day, manifest.generation);
-    step("manifest: before it is created");
     match create_bytes(root, staging, &path, Bytes::from(bytes)).await {
-        Ok(Creation::New | Creation::Same) => {}
-        Err(error) if error.kind() == ErrorKind::Conflict => return Ok(false),
-        Err(error) => return Err(error),
+        Ok(Creation::New | Creation::Same) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+        Err(error) => Err(error),
     }
-    step("manifest: created");
-    create_tag(root, staging, day, &ManifestTag::of(manifest)).await?;
-    step("manifest: tagged");
-    Ok(true)
 }
 
 /// Keeps what that manifest says as a name.

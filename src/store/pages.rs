@@ -1,11 +1,11 @@
 //! Listing a remote store page by page, with as few requests one after the other as its order
 //! allows.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{
-    ListResult, ObjectMeta, Result,
+    ObjectMeta, Result,
     list::{PaginatedListOptions, PaginatedListStore},
     path::Path,
 };
@@ -36,6 +36,9 @@ pub(super) struct Listed {
     pub(super) files: Vec<ObjectMeta>,
     /// Whether that is all that comes after the first day's name in the folder: months, too.
     pub(super) whole: bool,
+    /// Whether files came in the order of their names, so that a day's manifests were seen after
+    /// its data.
+    pub(super) in_order: bool,
 }
 
 impl fmt::Debug for Pages {
@@ -50,34 +53,36 @@ impl Pages {
     ///
     /// One request asks for all from the first day on. If that isn't everything, it tells how many
     /// there are a day, and the days that are left are listed at once in stretches of about a page.
+    /// A listing ends where the store says so, or at a key behind the last day's, compared as
+    /// bytes: never at a key that isn't understood, of which buckets are full.
     ///
     /// # Errors
-    /// What the store says.
+    /// What the store says; `InvalidPath` where a key is no path, which fails its whole page.
     pub(super) async fn list_days(
         &self,
         folder: &Path,
         (first, last): (Day, Day),
     ) -> Result<Listed> {
         let start = is_named(first).then(|| day_name(folder, first));
-        let (page, token) = self.page(format!("{folder}/"), start.clone(), None, None).await?;
-        let mut files = page.objects;
-        if token.is_none() {
-            return Ok(Listed { files, whole: true });
+        let page = self.page(format!("{folder}/"), start.clone(), None, None).await?;
+        let mut files = page.files;
+        if page.next.is_none() {
+            return Ok(Listed { in_order: is_in_order(&files), files, whole: true });
         }
         let day_of = |file: &ObjectMeta| day_and_name(folder, &file.location).map(|(day, _)| day);
-        let in_order = files.is_sorted_by_key(|file| file.location.as_ref());
         // Some stores, or emulators of them, know no start.
-        let started = files
-            .first()
-            .is_some_and(|file| start.is_none_or(|start| start.as_str() < file.location.as_ref()));
+        let started = page
+            .first_key
+            .as_deref()
+            .is_some_and(|key| start.as_deref().is_none_or(|start| start < key));
         let (first, last) = match (is_named(first), is_named(last)) {
             (true, true) => (first, last),
             _ => match self.bounds(folder).await? {
                 Some((from, to)) => (first.max(from), last.min(to)),
-                None => return Ok(Listed { files, whole: false }),
+                None => return Ok(Listed { files, whole: false, in_order: true }),
             },
         };
-        if !(in_order && started) {
+        if !(is_in_order(&files) && started) {
             let months = months(first, last).into_iter().map(|month| async move {
                 // `2026-01` of `2026-01-01`.
                 let name = day_name(folder, month);
@@ -85,23 +90,22 @@ impl Pages {
             });
             let listed = stream::iter(months).buffer_unordered(CONCURRENT_LISTINGS);
             let listed = listed.try_collect::<Vec<_>>().await?;
-            return Ok(Listed { files: listed.into_iter().flatten().collect(), whole: false });
+            let in_order = listed.iter().all(|files| is_in_order(files));
+            let files = listed.into_iter().flatten().collect();
+            return Ok(Listed { files, whole: false, in_order });
         }
-        // Dates come before all other names of a folder that we know.
-        let (Some(from), Some(reached)) =
-            (files.first().and_then(day_of), files.last().and_then(day_of))
-        else {
-            return Ok(Listed { files, whole: false });
-        };
-        if reached > last {
-            return Ok(Listed { files, whole: false });
+        let end = behind(folder, last);
+        if page.last_key.is_some_and(|key| key >= end) {
+            return Ok(Listed { files, whole: false, in_order: true });
         }
+        let from = files.iter().find_map(day_of).unwrap_or(first);
+        let reached = files.iter().rev().find_map(day_of).unwrap_or(first);
         let stretches = stretches((from, reached), last);
         files.retain(|file| day_of(file).is_some_and(|day| day < reached));
         let listed = stretches.into_iter().map(|days| self.list_stretch(folder, days));
         let listed = stream::iter(listed).buffer_unordered(CONCURRENT_LISTINGS);
         files.extend(listed.try_collect::<Vec<_>>().await?.into_iter().flatten());
-        Ok(Listed { files, whole: false })
+        Ok(Listed { files, whole: false, in_order: true })
     }
 
     /// The files of those days, of a store that lists in order from where it is told to start.
@@ -111,22 +115,60 @@ impl Pages {
         (first, last): (Day, Day),
     ) -> Result<Vec<ObjectMeta>> {
         let (mut files, mut token) = (Vec::new(), None);
+        let end = behind(folder, last);
         loop {
             let start = Some(day_name(folder, first));
-            let (page, next) = self.page(format!("{folder}/"), start, None, token).await?;
-            let listed = page.objects.len();
-            let of_days = page.objects.into_iter().filter(|file| {
+            let page = self.page(format!("{folder}/"), start, None, token).await?;
+            files.extend(page.files.into_iter().filter(|file| {
                 let day = day_and_name(folder, &file.location).map(|(day, _)| day);
                 day.is_some_and(|day| (first..=last).contains(&day))
-            });
-            let before = files.len();
-            files.extend(of_days);
-            // A page with others has all of these.
-            if next.is_none() || files.len() - before < listed {
+            }));
+            if page.next.is_none() || page.last_key.is_some_and(|key| key >= end) {
                 return Ok(files);
             }
-            token = next;
+            token = page.next;
         }
+    }
+
+    /// The files of those days, day by day, where a listing of all of them fails for a key that is
+    /// no path (such as `raw/date=2026-01-01//x`). Such a key fails only what is listed with it, so
+    /// a day that has one is listed by the first characters of names. Files whose name starts like
+    /// the key that is no path can't be seen then, unless they are ours.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(super) async fn list_each_day(
+        &self,
+        folder: &Path,
+        (first, last): (Day, Day),
+        starts_of_ours: &[&str],
+    ) -> Result<Vec<ObjectMeta>> {
+        let days = self.days_there(folder).await?;
+        let days = days.into_iter().filter(|day| (first..=last).contains(day));
+        let listed = days.map(|day| async move {
+            let start = format!("{}/", day_name(folder, day));
+            match self.list_all(start.clone()).await {
+                Err(object_store::Error::InvalidPath { .. }) => {}
+                listed => return listed,
+            }
+            let others = (b'!'..=b'~').filter(|byte| !matches!(byte, b'/' | b'.' | b'_'));
+            let others = others.map(|byte| char::from(byte).to_string());
+            let starts = starts_of_ours.iter().map(|&ours| (ours.to_owned(), true));
+            let starts: Vec<_> = starts.chain(others.map(|other| (other, false))).collect();
+            // One after the other: ours come first, in the order that readers rely on.
+            let mut files: Vec<ObjectMeta> = Vec::new();
+            for (name, ours) in starts {
+                match self.list_all(format!("{start}{name}")).await {
+                    Err(object_store::Error::InvalidPath { .. }) if !ours => {}
+                    listed => files.extend(listed?),
+                }
+            }
+            files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
+            files.dedup_by(|a, b| a.location == b.location);
+            Ok(files)
+        });
+        let listed = stream::iter(listed).buffer_unordered(CONCURRENT_LISTINGS);
+        Ok(listed.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
     }
 
     /// All files whose path starts like that.
@@ -136,30 +178,33 @@ impl Pages {
     pub(super) async fn list_all(&self, start: String) -> Result<Vec<ObjectMeta>> {
         let (mut files, mut token) = (Vec::new(), None);
         loop {
-            let (page, next) = self.page(start.clone(), None, None, token).await?;
-            files.extend(page.objects);
-            match next {
-                None => return Ok(files),
-                next => token = next,
+            let page = self.page(start.clone(), None, None, token).await?;
+            files.extend(page.files);
+            if page.next.is_none() {
+                return Ok(files);
             }
+            token = page.next;
         }
     }
 
     /// The first and the last day that have files.
     async fn bounds(&self, folder: &Path) -> Result<Option<(Day, Day)>> {
-        let (mut bounds, mut token): (Option<(Day, Day)>, _) = (None, None);
+        let days = self.days_there(folder).await?;
+        Ok(days.first().copied().zip(days.last().copied()))
+    }
+
+    /// The days that have files.
+    async fn days_there(&self, folder: &Path) -> Result<BTreeSet<Day>> {
+        let (mut days, mut token) = (BTreeSet::new(), None);
         loop {
             let start = format!("{folder}/date=");
-            let (page, next) = self.page(start, None, Some("/"), token).await?;
-            let days = page.common_prefixes.iter().filter_map(|day| day_and_name(folder, day));
-            for (day, _) in days {
-                let (first, last) = bounds.unwrap_or((day, day));
-                bounds = Some((first.min(day), last.max(day)));
+            let page = self.page(start, None, Some("/"), token).await?;
+            let found = page.folders.iter().filter_map(|day| day_and_name(folder, day));
+            days.extend(found.map(|(day, _)| day));
+            if page.next.is_none() {
+                return Ok(days);
             }
-            match next {
-                None => return Ok(bounds),
-                next => token = next,
-            }
+            token = page.next;
         }
     }
 
@@ -171,7 +216,7 @@ impl Pages {
         offset: Option<String>,
         delimiter: Option<&'static str>,
         token: Option<String>,
-    ) -> Result<(ListResult, Option<String>)> {
+    ) -> Result<Page> {
         self.meter.count();
         let options = PaginatedListOptions {
             offset: offset.map(|offset| self.below(&offset)),
@@ -180,17 +225,29 @@ impl Pages {
             ..PaginatedListOptions::default()
         };
         let page = self.store.list_paginated(Some(&self.below(&start)), options).await?;
-        let mut result = page.result;
-        result.objects = result
-            .objects
-            .into_iter()
-            .filter_map(|file| {
-                Some(ObjectMeta { location: self.relative(&file.location)?, ..file })
-            })
-            .collect();
-        result.common_prefixes =
-            result.common_prefixes.iter().filter_map(|prefix| self.relative(prefix)).collect();
-        Ok((result, page.page_token))
+        let (listed, next) = (page.result, page.page_token);
+        let key = |file: Option<&ObjectMeta>| self.key_below(file?.location.as_ref());
+        let (first_key, last_key) = (key(listed.objects.first()), key(listed.objects.last()));
+        let files = listed.objects.into_iter();
+        let files = files.filter_map(|file| {
+            Some(ObjectMeta { location: self.relative(&file.location)?, ..file })
+        });
+        let folders = listed.common_prefixes.iter();
+        Ok(Page {
+            files: files.collect(),
+            folders: folders.filter_map(|folder| self.relative(folder)).collect(),
+            first_key,
+            last_key,
+            next,
+        })
+    }
+
+    /// The part of a key of the store that is below the root, as it is.
+    fn key_below(&self, key: &str) -> Option<String> {
+        if self.root.as_ref().is_empty() {
+            return Some(key.to_owned());
+        }
+        Some(key.strip_prefix(self.root.as_ref())?.strip_prefix('/')?.to_owned())
     }
 
     fn below(&self, path: &str) -> String {
@@ -202,12 +259,23 @@ impl Pages {
     }
 
     fn relative(&self, path: &Path) -> Option<Path> {
-        if self.root.as_ref().is_empty() {
-            return Some(path.clone());
-        }
-        let below = path.as_ref().strip_prefix(self.root.as_ref())?.strip_prefix('/')?;
-        Path::parse(below).ok()
+        Path::parse(self.key_below(path.as_ref())?).ok()
     }
+}
+
+/// A page of a listing, with paths below the root.
+struct Page {
+    files: Vec<ObjectMeta>,
+    folders: Vec<Path>,
+    first_key: Option<String>,
+    last_key: Option<String>,
+    /// What asks for the next page, if there is one.
+    next: Option<String>,
+}
+
+/// Whether files are in the order of their names.
+pub(super) fn is_in_order(files: &[ObjectMeta]) -> bool {
+    files.is_sorted_by_key(|file| file.location.as_ref())
 }
 
 /// The days from the one that a page reached, which began with that day, to the last: in stretches
@@ -239,6 +307,12 @@ fn months(first: Day, last: Day) -> Vec<Day> {
 
 fn day_name(folder: &Path, day: Day) -> String {
     format!("{folder}/date={day}")
+}
+
+/// The least text that is greater than all names in that day's folder.
+fn behind(folder: &Path, day: Day) -> String {
+    // `0` comes behind `/`.
+    format!("{}0", day_name(folder, day))
 }
 
 fn is_named(day: Day) -> bool {

@@ -6,51 +6,72 @@
 //! ```
 //!
 //! Leaves that a manifest accounts for stay for a while beside the files that took their rows in,
-//! and other files can be those of a compaction that died or came too late. Mostly names are enough
+//! and other files can be those of a writer that died or came too late. Mostly names are enough
 //! to tell: if there are no loose leaves, or exactly those of the manifest's fingerprint, all of
 //! them are in its files. Only else is the manifest read.
+//!
+//! A file of a generation above the newest manifest's is being written, and its intent is there. A
+//! file without an intent means that manifests are missing, as after a copy without `_m/`: the day
+//! is damaged, and nobody reads it, changes it, or deletes anything of it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{ObjectMeta, path::Path};
 use tokio::sync::OnceCell;
 
 use super::{
-    Base, Leaf, LeafDay, LeafKind, ManifestTag, Root,
+    Base, Leaf, LeafDay, LeafKind, ManifestTag, Root, SegmentFile,
     files::DayFolder,
-    layout::{RawName, manifest_path, raw_path},
-    read_manifest,
+    foreign::is_absorbed_foreign,
+    layout::{RawName, Writer, file_name, manifest_path, raw_path},
+    list_raw, read_account, read_manifest,
 };
 use crate::{
-    base::{Day, Result},
-    model::{Fingerprint, LeafId, Manifest, ManifestState},
+    base::{Day, ErrorKind, Result},
+    model::{Fingerprint, LeafId, Manifest, ManifestState, Remains},
 };
+
+/// Small reads at once.
+const CONCURRENT_READS: usize = 16;
 
 /// What was listed of a day.
 #[derive(Debug)]
 pub(crate) struct RawFolder {
     /// The day.
     pub day: Day,
-    /// All leaves that are there.
+    /// All leaves that are there, other tools' included. Whether one with a name of format 1 is
+    /// ours is not known yet: it is an appended one here.
     pub leaves: Vec<Arc<Leaf>>,
-    /// All compacted files that are there.
-    pub compacted: Vec<CompactedFile>,
+    /// All files of merged rows and of remains that are there.
+    pub written: Vec<WrittenFile>,
     /// All manifests, by generation.
     pub manifests: Vec<(u32, ObjectMeta)>,
     /// All tags.
     pub tags: Vec<(ManifestTag, ObjectMeta)>,
+    /// All intents.
+    pub intents: Vec<(Writer, ObjectMeta)>,
+    /// A file of a newer format.
+    newer: Option<Path>,
     live: OnceCell<Arc<LeafDay>>,
 }
 
-/// A compacted file, live or not.
+/// A file of merged rows or of remains, live or not.
 #[derive(Clone, Debug)]
-pub(crate) struct CompactedFile {
-    /// The generation that it was written for.
-    pub generation: u32,
-    /// The run that wrote it.
-    pub attempt: String,
+pub(crate) struct WrittenFile {
+    /// The generation and the run that it was written for.
+    pub writer: Writer,
+    /// Of remains: the hash of the rollup's definition.
+    pub remains: Option<String>,
     /// Path, size and version.
     pub file: ObjectMeta,
+}
+
+impl WrittenFile {
+    /// Whether it was written before there were intents.
+    fn is_of_format_1(&self) -> bool {
+        file_name(&self.file.location).starts_with("c-")
+    }
 }
 
 impl RawFolder {
@@ -85,21 +106,88 @@ impl RawFolder {
         read_manifest(root, self.day, newest, self.newest_file()).await.map(Some)
     }
 
-    /// What counts. The manifest is read once, if at all.
+    /// Whether a generation above the newest manifest's is being written, as far as was listed.
+    #[must_use]
+    pub(crate) fn is_being_written(&self) -> bool {
+        let newest = self.newest().unwrap_or_default();
+        self.intents.iter().any(|(writer, _)| writer.generation > newest)
+    }
+
+    /// The files of generations above the newest manifest's.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = &WrittenFile> {
+        let newest = self.newest().unwrap_or_default();
+        self.written.iter().filter(move |file| file.writer.generation > newest)
+    }
+
+    /// The files that nothing announces: of a generation that has no manifest, without an intent.
+    fn unannounced(&self) -> impl Iterator<Item = &WrittenFile> {
+        let is_intended =
+            move |file: &WrittenFile| self.intents.iter().any(|(writer, _)| *writer == file.writer);
+        self.unfinished().filter(move |file| !file.is_of_format_1() && !is_intended(file))
+    }
+
+    /// What counts. The manifest is read once, if at all. A damaged day says so.
     ///
     /// # Errors
-    /// What reading the manifest meets.
+    /// What the store says.
     pub(super) async fn live(&self, root: &Root) -> Result<Arc<LeafDay>> {
         let found = self.live.get_or_try_init(|| async {
-            if let Some(live) = self.newest_tag().and_then(|tag| self.by_name(tag)) {
-                return Ok(Arc::new(live));
+            let (mut live, mut missing) = self.decide(root).await?;
+            // What is missing may have been replaced while the day was listed, or a writer may have
+            // withdrawn. Only what is missing in two listings in a row is.
+            let root = root.with_new_listings();
+            while !missing.is_empty() {
+                let listed = list_raw(&root, (self.day, self.day)).await?;
+                let Some(again) = listed.first() else {
+                    return Ok(Arc::new(LeafDay::new(self.day, Vec::new())));
+                };
+                let (now, still) = again.decide(&root).await?;
+                live = now;
+                if still.iter().any(|path| missing.contains(path)) {
+                    break;
+                }
+                missing = still;
             }
-            Ok(Arc::new(match self.read_newest(root).await? {
-                None => LeafDay::new(self.day, self.leaves.clone()),
-                Some(manifest) => self.by_manifest(manifest),
-            }))
+            Ok(Arc::new(live))
         });
         found.await.cloned()
+    }
+
+    /// What counts, and what is missing: another listing may say otherwise.
+    async fn decide(&self, root: &Root) -> Result<(LeafDay, Vec<Path>)> {
+        if let Some(newer) = &self.newer {
+            let what = format!(
+                "{}: is of a newer format than this program knows; use a newer tallybook",
+                root.full_name(newer)
+            );
+            return Ok((LeafDay::damaged(self.day, ErrorKind::Invalid, what), Vec::new()));
+        }
+        if let Some(file) = self.unannounced().next() {
+            let what = format!(
+                "{}: no manifest and no intent of generation {} is in `_m/`, as after a copy that \
+                 left that folder out; copy the folder again, or run `repair {}`",
+                root.full_name(&file.file.location),
+                file.writer.generation,
+                self.day
+            );
+            let missing = self.unannounced().map(|file| file.file.location.clone()).collect();
+            return Ok((LeafDay::damaged(self.day, ErrorKind::Corrupt, what), missing));
+        }
+        if let Some(live) = self.newest_tag().and_then(|tag| self.by_name(tag)) {
+            return Ok((live, Vec::new()));
+        }
+        match self.read_newest(root).await {
+            Ok(manifest) => self.by_manifest(root, manifest).await,
+            Err(error) => match error.kind() {
+                kind @ (ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Invalid) => {
+                    let kind = if kind == ErrorKind::Invalid { kind } else { ErrorKind::Corrupt };
+                    let manifest = manifest_path(self.day, self.newest().unwrap_or_default());
+                    let damaged = LeafDay::damaged(self.day, kind, error.to_string());
+                    Ok((damaged, vec![manifest]))
+                }
+                _ => Err(error),
+            },
+        }
     }
 
     /// What counts, where names tell it.
@@ -112,48 +200,108 @@ impl RawFolder {
         let base = Base {
             generation: tag.generation,
             fingerprint: tag.fingerprint.clone(),
-            purged: tag.files.is_none(),
+            purged: tag.purged,
             listed: self.newest_file().cloned(),
             manifest: None,
         };
-        let leaves = match tag.files {
-            None => vec![self.purged(tag.generation)],
-            Some(count) => {
-                let files = self.compacted.iter().filter(|file| file.attempt == tag.attempt);
-                let files: Vec<_> = files.collect();
-                // A listing that lags; the manifest knows them all.
-                if files.len() != count {
-                    return None;
-                }
-                files.into_iter().map(|file| self.compacted_leaf(file.file.clone())).collect()
-            }
+        let is_of = |file: &&WrittenFile| {
+            let Writer { generation, attempt } = &file.writer;
+            (*generation, attempt) == (tag.generation, &tag.attempt)
+                && file.remains.is_some() == tag.purged
         };
-        Some(LeafDay::with_base(self.day, leaves, Some(base)))
+        let files: Vec<_> = self.written.iter().filter(is_of).collect();
+        // A listing that lags, or a file without rows; the manifest knows them all.
+        if files.len() != tag.files {
+            return None;
+        }
+        if !tag.purged {
+            let leaves = files.into_iter().map(|file| self.compacted_leaf(file.file.clone()));
+            return Some(LeafDay::with_base(self.day, leaves.collect(), Some(base)));
+        }
+        let remains = files.into_iter().filter_map(|file| {
+            let segment = self.remains(&tag.fingerprint, file.file.clone());
+            Some((file.remains.clone()?, segment))
+        });
+        let remains = remains.collect();
+        let leaves = vec![self.purged(tag.generation)];
+        Some(LeafDay { remains, ..LeafDay::with_base(self.day, leaves, Some(base)) })
     }
 
-    fn by_manifest(&self, manifest: Arc<Manifest>) -> LeafDay {
-        let loose = self.leaves.iter().filter(|leaf| !manifest.absorbs(&leaf.id));
-        let mut leaves: Vec<_> = loose.cloned().collect();
+    /// What counts by that manifest, and what it names that is missing.
+    async fn by_manifest(
+        &self,
+        root: &Root,
+        manifest: Option<Arc<Manifest>>,
+    ) -> Result<(LeafDay, Vec<Path>)> {
+        let mut leaves = self.loose(root, manifest.as_deref()).await?;
+        let Some(manifest) = manifest else {
+            return Ok((LeafDay::new(self.day, leaves), Vec::new()));
+        };
         let purged = manifest.state == ManifestState::Purged;
         if purged {
             leaves.push(self.purged(manifest.generation));
         }
-        for file in &manifest.files {
+        let mut lost = Vec::new();
+        for file in manifest.files.iter().filter(|file| file.rows > 0) {
             let location = raw_path(self.day, &file.name);
-            let mut listed = self.compacted.iter().map(|listed| &listed.file);
-            let listed = listed.find(|listed| listed.location == location).cloned();
-            leaves.push(
-                self.compacted_leaf(listed.unwrap_or_else(|| unlisted(location, file.bytes))),
-            );
+            match self.find(root, &location).await? {
+                Some(found) => leaves.push(self.compacted_leaf(found)),
+                // Hints may still answer; who reads it raw is told.
+                None => {
+                    leaves.push(self.compacted_leaf(unlisted(location.clone(), file.bytes)));
+                    lost.push(location);
+                }
+            }
+        }
+        let fingerprint = manifest.fingerprint();
+        let mut remains = BTreeMap::new();
+        for Remains { file, hash, .. } in &manifest.remains {
+            let location = raw_path(self.day, &file.name);
+            match self.find(root, &location).await? {
+                Some(found) => {
+                    remains.insert(hash.clone(), self.remains(&fingerprint, found));
+                }
+                None => lost.push(location),
+            }
         }
         let base = Base {
             generation: manifest.generation,
-            fingerprint: manifest.fingerprint(),
+            fingerprint,
             purged,
             listed: self.newest_file().cloned(),
             manifest: Some(manifest),
         };
-        LeafDay::with_base(self.day, leaves, Some(base))
+        let missing = lost.clone();
+        let live = LeafDay::with_base(self.day, leaves, Some(base));
+        Ok((LeafDay { remains, lost, ..live }, missing))
+    }
+
+    /// The leaves that the manifest doesn't account for.
+    async fn loose(&self, root: &Root, manifest: Option<&Manifest>) -> Result<Vec<Arc<Leaf>>> {
+        let is_absorbed = |leaf: &&Arc<Leaf>| {
+            manifest.is_some_and(|manifest| manifest.absorbed(&leaf.id).is_some())
+        };
+        let loose = self.leaves.iter().filter(|leaf| !is_absorbed(leaf)).cloned();
+        let loose = stream::iter(loose.collect::<Vec<_>>()).map(|leaf| async move {
+            let leaf = told_by_footer(root, leaf).await?;
+            let known = leaf.kind == LeafKind::Foreign
+                && match manifest {
+                    None => false,
+                    Some(manifest) => is_absorbed_foreign(root, manifest, &leaf.file).await?,
+                };
+            Ok((!known).then_some(leaf))
+        });
+        let loose: Vec<_> = loose.buffered(CONCURRENT_READS).try_collect().await?;
+        Ok(loose.into_iter().flatten().collect())
+    }
+
+    /// A file that a manifest names: as it was listed, or as the store has it.
+    async fn find(&self, root: &Root, location: &Path) -> Result<Option<ObjectMeta>> {
+        let mut written = self.written.iter().map(|written| &written.file);
+        match written.find(|listed| listed.location == *location) {
+            Some(listed) => Ok(Some(listed.clone())),
+            None => root.look(location).await,
+        }
     }
 
     fn compacted_leaf(&self, file: ObjectMeta) -> Arc<Leaf> {
@@ -161,6 +309,11 @@ impl RawFolder {
         Arc::new(Leaf { id, day: self.day, kind: LeafKind::Compacted, file })
     }
 
+    fn remains(&self, fingerprint: &Fingerprint, file: ObjectMeta) -> Arc<SegmentFile> {
+        Arc::new(SegmentFile { day: self.day, fingerprint: fingerprint.clone(), file })
+    }
+
+    /// Stands for the rows that were purged: no file, but one that can't be read.
     fn purged(&self, generation: u32) -> Arc<Leaf> {
         let file = unlisted(manifest_path(self.day, generation), 0);
         let id = LeafId::of_compacted(file.location.as_ref());
@@ -174,6 +327,22 @@ fn unlisted(location: Path, size: u64) -> ObjectMeta {
     ObjectMeta { location, last_modified, size, e_tag: None, version: None }
 }
 
+/// The leaf, of which its footer tells whether it is ours where its name doesn't: any tool may call
+/// a file as we did in format 1.
+async fn told_by_footer(root: &Root, leaf: Arc<Leaf>) -> Result<Arc<Leaf>> {
+    let is_named_ours = file_name(&leaf.file.location).starts_with("L2-");
+    if is_named_ours || leaf.kind == LeafKind::Foreign {
+        return Ok(leaf);
+    }
+    let ours = match read_account(root, &leaf.file).await {
+        Ok(footer) => footer.leaf().is_some_and(|found| found.id == leaf.id),
+        // Not ours, or ours and damaged: who reads it will say.
+        Err(error) if error.kind() == ErrorKind::Corrupt => false,
+        Err(error) => return Err(error),
+    };
+    Ok(if ours { leaf } else { Arc::new(foreign(leaf.day, leaf.file.clone())) })
+}
+
 impl DayFolder for RawFolder {
     type Name = RawName;
 
@@ -184,47 +353,49 @@ impl DayFolder for RawFolder {
     }
 
     fn is_ours(name: &RawName) -> bool {
-        match name {
-            RawName::Leaf(stem) => LeafId::parse(stem).is_some(),
-            RawName::Compacted { .. } | RawName::Manifest(_) | RawName::Tag(_) => true,
-        }
+        !matches!(name, RawName::Foreign | RawName::LeafOrForeign(_))
     }
 
     fn of(day: Day, files: Vec<(RawName, ObjectMeta)>) -> Self {
         let mut folder = Self {
             day,
             leaves: Vec::new(),
-            compacted: Vec::new(),
+            written: Vec::new(),
             manifests: Vec::new(),
             tags: Vec::new(),
+            intents: Vec::new(),
+            newer: None,
             live: OnceCell::new(),
         };
         for (name, file) in files {
             match name {
-                RawName::Leaf(stem) => folder.leaves.push(Arc::new(leaf(day, &stem, file))),
-                RawName::Compacted { generation, attempt } => {
-                    folder.compacted.push(CompactedFile { generation, attempt, file });
+                RawName::Leaf(id) | RawName::LeafOrForeign(id) => {
+                    let kind = LeafKind::Appended;
+                    folder.leaves.push(Arc::new(Leaf { id, day, kind, file }));
                 }
-                RawName::Manifest(generation) => folder.manifests.push((generation, file)),
+                RawName::Foreign => folder.leaves.push(Arc::new(foreign(day, file))),
+                RawName::Compacted(writer) => {
+                    folder.written.push(WrittenFile { writer, remains: None, file });
+                }
+                RawName::Remains(writer, hash) => {
+                    folder.written.push(WrittenFile { writer, remains: Some(hash), file });
+                }
+                RawName::Manifest(generation, _) => folder.manifests.push((generation, file)),
                 RawName::Tag(tag) => folder.tags.push((tag, file)),
+                RawName::Intent(writer) => folder.intents.push((writer, file)),
+                RawName::Newer => folder.newer = Some(file.location),
             }
         }
         folder
     }
 }
 
-fn leaf(day: Day, stem: &str, file: ObjectMeta) -> Leaf {
-    match LeafId::parse(stem) {
-        Some(id) => Leaf { id, day, kind: LeafKind::Appended, file },
-        None => Leaf { id: foreign_id(&file), day, kind: LeafKind::Foreign, file },
-    }
-}
-
-fn foreign_id(file: &ObjectMeta) -> LeafId {
+fn foreign(day: Day, file: ObjectMeta) -> Leaf {
     let version = match (&file.e_tag, &file.version) {
         (Some(tag), _) => tag.clone(),
         (None, Some(version)) => version.clone(),
         (None, None) => file.last_modified.to_rfc3339(),
     };
-    LeafId::of_foreign(file.location.as_ref(), file.size, &version)
+    let id = LeafId::of_foreign(file.location.as_ref(), file.size, &version);
+    Leaf { id, day, kind: LeafKind::Foreign, file }
 }

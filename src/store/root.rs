@@ -1,9 +1,10 @@
 //! A root: the URL that holds one dataset, opened.
 
 use std::{
+    collections::HashSet,
     fmt,
     path::{Path as FilePath, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -14,10 +15,10 @@ use object_store::{
 use url::Url;
 
 use super::{
-    Kept, Meter, Period, RawFolder, SegmentDay, disk::Disk, listings::Listings,
+    Kept, Meter, Period, RawFolder, SegmentDay, disk::Disk, kept::name_of, listings::Listings,
     local_days::LocalDays, meter::MeteredStore, pages::Pages, remote, store_error,
 };
-use crate::base::{Error, Result, Settings};
+use crate::base::{Error, OnWarning, Result, Settings};
 
 /// An opened root. Paths of files are relative to it; cloning it shares the connection.
 #[derive(Clone)]
@@ -33,6 +34,12 @@ pub(crate) struct Root {
     raw_folders: Arc<LocalDays<RawFolder>>,
     segment_days: Arc<LocalDays<SegmentDay>>,
     segment_months: Arc<LocalDays<SegmentDay>>,
+    /// Hints that were found damaged, as they were listed.
+    distrusted: Arc<Mutex<HashSet<String>>>,
+    /// Files that were read whole and found to be as they were written, as they were listed.
+    checked: Arc<Mutex<HashSet<String>>>,
+    warned: Arc<Mutex<HashSet<String>>>,
+    on_warning: Option<OnWarning>,
 }
 
 impl Root {
@@ -98,6 +105,10 @@ impl Root {
             raw_folders: Arc::new(LocalDays::new(Period::Day)),
             segment_days: Arc::new(LocalDays::new(Period::Day)),
             segment_months: Arc::new(LocalDays::new(Period::Month)),
+            distrusted: Arc::default(),
+            checked: Arc::default(),
+            warned: Arc::default(),
+            on_warning: settings.on_warning.clone(),
         }
     }
 
@@ -128,6 +139,61 @@ impl Root {
     #[must_use]
     pub(crate) fn with_listings_of(&self, age_max: Duration) -> Self {
         Self { listing_age_max: age_max, ..self.clone() }
+    }
+
+    /// The same root, all of whose listings are new.
+    #[must_use]
+    pub(crate) fn with_new_listings(&self) -> Self {
+        self.with_listings_of(Duration::ZERO)
+    }
+
+    /// Says something that doesn't stop the work, once: a hint that is damaged, a name that can't
+    /// be listed.
+    pub(crate) fn warn(&self, message: &str) {
+        let mut said = lock(&self.warned);
+        if said.insert(message.to_owned())
+            && let Some(tell) = &self.on_warning
+        {
+            tell(message);
+        }
+    }
+
+    /// Uses that hint no more, for a reason that a warning says: what it was made of answers in its
+    /// place, and the next `rollup` makes it anew.
+    pub(crate) fn distrust(&self, hint: &ObjectMeta, why: &Error) {
+        lock(&self.distrusted).insert(name_of(hint));
+        self.warn(&format!("{why}; not used, and the next `rollup` builds it anew"));
+    }
+
+    /// Whether that hint was found damaged.
+    #[must_use]
+    pub(crate) fn is_distrusted(&self, hint: &ObjectMeta) -> bool {
+        let distrusted = lock(&self.distrusted);
+        !distrusted.is_empty() && distrusted.contains(&name_of(hint))
+    }
+
+    /// Whether that file was read whole before, and found to be as it was written.
+    pub(super) fn is_checked(&self, file: &ObjectMeta) -> bool {
+        lock(&self.checked).contains(&name_of(file))
+    }
+
+    /// Remembers that.
+    pub(super) fn set_checked(&self, file: &ObjectMeta) {
+        lock(&self.checked).insert(name_of(file));
+    }
+
+    /// How many hints were found damaged.
+    #[must_use]
+    pub(crate) fn distrusted_count(&self) -> usize {
+        lock(&self.distrusted).len()
+    }
+
+    /// A hint that was found damaged, if one was, by its path.
+    #[must_use]
+    pub(crate) fn a_distrusted(&self) -> Option<String> {
+        let distrusted = lock(&self.distrusted);
+        let first = distrusted.iter().min()?;
+        first.split(' ').next().map(str::to_owned)
     }
 
     /// A listing of that name that is not too old.
@@ -204,6 +270,10 @@ impl Root {
             Err(error) => Err(fail(error)),
         }
     }
+}
+
+fn lock(names: &Mutex<HashSet<String>>) -> MutexGuard<'_, HashSet<String>> {
+    names.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Root {

@@ -5,9 +5,11 @@ use std::{path::PathBuf, sync::Arc};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use object_store::path::Path;
 
-use super::{Creation, FileKind, Packing, Root, SealedWriter, Staging, create_file, read_footer};
+use super::{
+    Creation, FileKind, Packing, Root, SealedWriter, Staging, check_file, create_file, delete_file,
+};
 use crate::{
-    base::{Error, Result, step},
+    base::{Error, ErrorKind, Result, step},
     model::Rollup,
 };
 
@@ -49,35 +51,67 @@ impl SegmentWriter {
         self.rows
     }
 
+    /// Ends the file, which nobody sees yet; gives its path and size.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses.
+    pub(crate) async fn finish(self, kind: FileKind) -> Result<(PathBuf, u64)> {
+        encode(move || self.writer.finish(kind)).await
+    }
+
     /// Makes it visible by that name, or finds that another builder had; gives its size, too.
     ///
     /// # Errors
-    /// `Corrupt` when what is there by that name is another segment, `Unavailable` when disk or
-    /// store refuse.
+    /// `Unavailable` when disk or store refuse. A damaged file of that name is replaced.
     pub(crate) async fn publish(
         self,
         root: &Root,
         target: &Path,
         kind: FileKind,
     ) -> Result<(Creation, u64)> {
-        let (writer, written) = (self.writer, kind.clone());
-        let (path, bytes): (PathBuf, u64) = encode(move || writer.finish(written)).await?;
+        let step_name = match kind {
+            FileKind::Month(_) => "rollup.month",
+            _ => "rollup.segment",
+        };
+        let (path, bytes) = self.finish(kind.clone()).await?;
         // Another builder's segment of the same leaves holds the same rows.
         let judge = || async {
-            match read_footer(root, target).await? {
-                None => Ok(None),
-                Some(found) if found.kind == kind => Ok(Some(Creation::Same)),
-                Some(_) => Err(Error::corrupt(format!(
-                    "{}: is not the segment that its name says",
-                    root.full_name(target)
-                ))),
+            let Some(there) = root.look(target).await? else { return Ok(None) };
+            match check_file(root, &there).await? {
+                Ok((_, Some(found))) if is_same(&found.kind, &kind) => Ok(Some(Creation::Same)),
+                // A hint is nobody's last copy: what is damaged makes room.
+                _ => {
+                    delete_file(root, target).await?;
+                    Ok(None)
+                }
             }
         };
-        step("segment: written");
-        let creation = create_file(root, target, &path, judge).await?;
-        step("segment: created");
+        step("rollup.snapshot");
+        let mut creation = create_file(root, target, &path, &judge).await;
+        if creation.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unavailable)
+            && judge().await?.is_none()
+        {
+            creation = create_file(root, target, &path, &judge).await;
+        }
+        let creation = creation?;
+        step(step_name);
         drop(std::fs::remove_file(path));
         Ok((creation, bytes))
+    }
+}
+
+/// Whether two segments are of the same rows: whoever built them.
+fn is_same(one: &FileKind, other: &FileKind) -> bool {
+    match (one, other) {
+        (FileKind::Segment(one), FileKind::Segment(other)) => {
+            (&one.definition, &one.date, &one.fingerprint, one.rows_out)
+                == (&other.definition, &other.date, &other.fingerprint, other.rows_out)
+        }
+        (FileKind::Month(one), FileKind::Month(other)) => {
+            (&one.definition, &one.month, &one.fingerprint, one.rows_out)
+                == (&other.definition, &other.month, &other.fingerprint, other.rows_out)
+        }
+        _ => false,
     }
 }
 

@@ -10,13 +10,13 @@ use std::{
 use tempfile::TempDir;
 
 use super::Root;
-use crate::base::{Clock, Error, Result, Settings};
+use crate::base::{Error, Result, Settings};
 
 /// The folder in a local root that holds files not yet visible. No listing looks into it.
 const STAGING_FOLDER: &str = ".staging";
 
-/// Staging folders of writers that died are removed when they are older than this.
-const ABANDONED: Duration = Duration::from_hours(48);
+/// The file in each writer's folder that the writer holds a lock on, as long as it lives.
+const LOCK_FILE: &str = ".lock";
 
 /// A private folder that disappears with its writer: inside a local root, so that a finished file
 /// only needs a new name, and in the temporary folder for other stores.
@@ -24,6 +24,8 @@ const ABANDONED: Duration = Duration::from_hours(48);
 pub(crate) struct Staging {
     folder: TempDir,
     in_root: bool,
+    /// Tells others that the writer lives.
+    _lock: File,
 }
 
 impl Staging {
@@ -31,7 +33,7 @@ impl Staging {
     ///
     /// # Errors
     /// `Unavailable` when it can't be made: a read-only or full disk.
-    pub(crate) fn open(root: &Root, settings: &Settings, clock: &dyn Clock) -> Result<Self> {
+    pub(crate) fn open(root: &Root, settings: &Settings) -> Result<Self> {
         let builder = || {
             let mut builder = tempfile::Builder::new();
             builder.prefix("write-");
@@ -41,7 +43,7 @@ impl Staging {
             (Some(local), _) => {
                 let staging = local.join(STAGING_FOLDER);
                 std::fs::create_dir_all(&staging).map_err(|error| unwritable(&staging, error))?;
-                remove_abandoned(&staging, clock);
+                remove_abandoned(&staging);
                 builder().tempdir_in(&staging).map_err(|error| unwritable(&staging, error))?
             }
             (None, Some(temp)) => {
@@ -51,7 +53,10 @@ impl Staging {
                 builder().tempdir().map_err(|error| unwritable(&std::env::temp_dir(), error))?
             }
         };
-        Ok(Self { folder, in_root: root.local_dir().is_some() })
+        let path = folder.path().join(LOCK_FILE);
+        let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
+        let lock = lock.map_err(|error| unwritable(&path, error))?;
+        Ok(Self { folder, in_root: root.local_dir().is_some(), _lock: lock })
     }
 
     /// The path of a file in it.
@@ -88,17 +93,32 @@ fn unwritable(path: &Path, error: io::Error) -> Error {
     Error::unavailable(format!("can't write to {}: {error}", path.display())).with_source(error)
 }
 
-/// Best effort: a folder that can't be looked at or removed is left for the next writer.
-fn remove_abandoned(staging: &Path, clock: &dyn Clock) {
-    let now = std::time::SystemTime::from(clock.now());
+/// Removes the folders of writers that died, of which nobody holds the lock: their rows may have
+/// been erased since. Best effort: a folder that can't be removed is left for the next writer.
+fn remove_abandoned(staging: &Path) {
     for entry in std::fs::read_dir(staging).into_iter().flatten().flatten() {
-        let age = entry
-            .metadata()
-            .and_then(|metadata| metadata.modified())
-            .ok()
-            .and_then(|modified| now.duration_since(modified).ok());
-        if age.is_some_and(|age| age > ABANDONED) {
-            drop(std::fs::remove_dir_all(entry.path()));
+        let folder = entry.path();
+        let lock = match File::open(folder.join(LOCK_FILE)) {
+            Ok(lock) => Some(lock),
+            // Made just now, before its lock, or by a program that had no locks.
+            Err(_) if !is_older(&folder, WITHOUT_LOCK) => continue,
+            Err(_) => None,
+        };
+        if lock.is_none_or(|lock| lock.try_lock().is_ok()) {
+            drop(std::fs::remove_dir_all(folder));
         }
     }
+}
+
+/// How old a folder without a lock must be before nobody can be about to make one.
+const WITHOUT_LOCK: Duration = Duration::from_secs(60);
+
+/// Whether a folder is older than that, by the clock of the disk that it is on.
+fn is_older(folder: &Path, age: Duration) -> bool {
+    let check = || {
+        let modified = std::fs::metadata(folder).ok()?.modified().ok()?;
+        let now = tempfile::tempfile_in(folder.parent()?).ok()?.metadata().ok()?.modified().ok()?;
+        Some(now.duration_since(modified).ok()? > age)
+    };
+    check().unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::rollup::go_on;
 use crate::{
     base::{Error, Result},
     cli::{
@@ -11,7 +12,7 @@ use crate::{
         resolve, say, tell,
     },
     engine::Tallybook,
-    lifecycle::{CompactOptions, CompactTask, Compaction},
+    jobs::{CompactOptions, CompactTask, Compaction},
 };
 
 pub(super) async fn run(root: &RootArgs, args: &CompactArgs) -> Result<ExitCode> {
@@ -28,20 +29,20 @@ pub(super) async fn run(root: &RootArgs, args: &CompactArgs) -> Result<ExitCode>
         (days, true) => format!("{} days would be compacted", count(days)),
         (days, false) => format!("{} days compacted; `gc` deletes what was merged", count(days)),
     });
-    Ok(failed.as_ref().map_or(ExitCode::SUCCESS, exit::code_of))
+    Ok(failed.first().map_or(ExitCode::SUCCESS, exit::code_of))
 }
 
-/// Compacts, and says each day; how many days were, and the first error.
+/// Compacts, and says each day; how many days were, and what failed.
 pub(super) async fn compact(
     book: &Tallybook,
     options: &CompactOptions,
-) -> Result<(u64, Option<Error>)> {
-    let (mut days, mut failed, mut printed) = (0, None, Ok(()));
-    book.compact(options, |task, done| {
+) -> Result<(u64, Vec<Error>)> {
+    let (mut days, mut failed, mut printed) = (0, Vec::new(), Ok(()));
+    let done = book.compact(options, |task, done| {
         match done {
             Compaction::Failed(error) => {
                 tell(format_args!("tallybook: {error}"));
-                failed.get_or_insert_with(|| Error::new(error.kind(), error.to_string()));
+                failed.push(Error::new(error.kind(), error.to_string()));
                 return;
             }
             Compaction::Waits(rollups) => {
@@ -58,8 +59,8 @@ pub(super) async fn compact(
         if printed.is_ok() {
             printed = say(line(task, done));
         }
-    })
-    .await?;
+    });
+    go_on(done.await, &mut failed)?;
     printed?;
     Ok((days, failed))
 }

@@ -12,7 +12,6 @@ use indicatif::ProgressBar;
 
 use crate::{
     base::{Day, Error, Result, Route, SystemClock},
-    build::{JobOptions, Outcome},
     cli::{
         args::{DemoArgs, RootArgs},
         render::{bars, count},
@@ -20,6 +19,7 @@ use crate::{
     },
     engine::{NamedQuery, Stats, Tallybook},
     ingest::{AppendOptions, Input},
+    jobs::{JobOptions, Outcome},
     model::BatchId,
     sample::SampleLog,
 };

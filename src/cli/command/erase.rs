@@ -16,7 +16,7 @@ use crate::{
 pub(super) async fn run(root: &RootArgs, args: &EraseArgs) -> Result<ExitCode> {
     let book = resolve::open(root).await?;
     let columns = columns(args)?;
-    let (mut days, mut failed, mut printed) = (0, None, Ok(()));
+    let (mut days, mut silent, mut failed, mut printed) = (0, 0, None, Ok(()));
     book.erase(&columns, args.dry_run, |day, done| match done {
         Erasure::Planned | Erasure::Erased => {
             days += 1;
@@ -25,7 +25,13 @@ pub(super) async fn run(root: &RootArgs, args: &EraseArgs) -> Result<ExitCode> {
             }
         }
         Erasure::Dropped { rollup } => tell(format_args!(
-            "{day}: rollup {rollup} is gone: its rows don't tell which of them counted erased ones"
+            "{day}: its raw rows were purged, and rollup {rollup} doesn't tell whose rows it counts; \
+             the rollup has no answer for this day any more"
+        )),
+        Erasure::NotTold => silent += 1,
+        Erasure::OwnerDeletes { file } => tell(format_args!(
+            "{day}: {file} was written by another tool and still holds such rows; it doesn't count \
+             any more, and is its owner's to delete"
         )),
         Erasure::NotBuilt(error) => {
             tell(format_args!("tallybook: {error}"));
@@ -43,6 +49,12 @@ pub(super) async fn run(root: &RootArgs, args: &EraseArgs) -> Result<ExitCode> {
             count(days)
         ),
     });
+    if silent > 0 {
+        tell(format_args!(
+            "{} purged days were left alone: nothing that remains of them tells whose rows it counts",
+            count(silent)
+        ));
+    }
     Ok(failed.as_ref().map_or(ExitCode::SUCCESS, exit::code_of))
 }
 

@@ -9,12 +9,13 @@ use crate::{
         render::{count, size},
         resolve, say, tell,
     },
-    lifecycle::GcOptions,
+    jobs::GcOptions,
 };
 
 pub(super) async fn run(root: &RootArgs, args: &GcArgs) -> Result<ExitCode> {
     let book = resolve::open(root).await?;
-    let options = GcOptions { grace: args.grace, dry_run: args.dry_run };
+    let (grace, abandoned) = (args.grace, args.abandoned);
+    let options = GcOptions { grace, abandoned, dry_run: args.dry_run };
     let (mut files, mut bytes, mut printed) = (0, 0, Ok(()));
     book.gc(&options, |superseded| {
         files += 1;

@@ -6,6 +6,7 @@ mod demo;
 mod erase;
 mod gc;
 mod init;
+mod nightly;
 mod purge;
 mod query;
 mod rollup;
@@ -26,6 +27,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         Command::Init(init) => init::run(root, init).await,
         Command::Append(append) => append::run(root, append).await,
         Command::Rollup(rollup) => rollup::run(root, rollup).await,
+        Command::Nightly => nightly::run(root).await,
         Command::Query(query) => query::run(root, query).await,
         Command::Usage(usage) => usage::run(root, usage).await,
         Command::Status(status) => status::run(root, status).await,

@@ -25,18 +25,7 @@ pub(super) async fn run(root: &RootArgs, args: &PurgeArgs) -> Result<ExitCode> {
                 printed = say(format_args!("{day}: {}", size(*bytes)));
             }
         }
-        Purge::Waits(rollups) if rollups.is_empty() => {
-            tell(format_args!("{day}: stays; no rollup would answer for it"));
-        }
-        Purge::Waits(rollups) => {
-            let rollups = rollups.join(", ");
-            tell(format_args!("{day}: stays until {rollups} is current; run `rollup`"));
-        }
         Purge::Overtaken => tell(format_args!("{day}: stays; it changed meanwhile")),
-        Purge::Differs(difference) => {
-            tell(format_args!("tallybook: {day}: stays; {difference}"));
-            failed.get_or_insert_with(|| Error::corrupt("a segment differs"));
-        }
         Purge::Failed(error) => {
             tell(format_args!("tallybook: {error}"));
             failed.get_or_insert_with(|| Error::new(error.kind(), error.to_string()));

@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use super::compact;
 use crate::{
-    base::{Error, Result},
-    build::{JobOptions, Outcome, Task},
+    base::{Error, ErrorKind, Result},
     cli::{
         args::{RollupArgs, RootArgs},
         exit,
@@ -13,7 +12,8 @@ use crate::{
         resolve, say, tell,
     },
     engine::Tallybook,
-    lifecycle::CompactOptions,
+    jobs::CompactOptions,
+    jobs::{JobOptions, Outcome, Task},
     store::Period,
 };
 
@@ -28,7 +28,7 @@ pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> 
     let (mut tasks, mut no_source) = (0_u64, 0_u64);
     let mut failed: Vec<Error> = Vec::new();
     let mut printed = Ok(());
-    book.rollup(&options, |task, outcome| {
+    let done = book.rollup(&options, |task, outcome| {
         match outcome {
             Outcome::NoSource => {
                 no_source += 1;
@@ -42,15 +42,17 @@ pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> 
             _ => {}
         }
         tasks += 1;
-    })
-    .await?;
+    });
+    let done = done.await;
+    let failures = failed.len() as u64;
+    go_on(done, &mut failed)?;
     printed?;
     tell(match (tasks, args.dry_run) {
         (0, _) => "every day is current; nothing to build".to_owned(),
         (tasks, true) => format!("{} segments would be built", count(tasks)),
         (tasks, false) => {
-            let built = tasks - failed.len() as u64;
-            format!("{} segments built, {} failed", count(built), failed.len())
+            let built = tasks - failures;
+            format!("{} segments built, {} failed", count(built), count(failures))
         }
     });
     if no_source > 0 {
@@ -65,14 +67,26 @@ pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> 
         tell(format_args!("{} segments of whole months {done}", count(months)));
     }
     if let Some(options) = compaction(args) {
-        let (days, error) = compact::compact(&book, &options).await?;
-        failed.extend(error);
+        let (days, errors) = compact::compact(&book, &options).await?;
+        failed.extend(errors);
         if days > 0 {
             let done = if args.dry_run { "would be compacted" } else { "compacted" };
             tell(format_args!("{} days {done}", count(days)));
         }
     }
     Ok(failed.first().map_or(ExitCode::SUCCESS, exit::code_of))
+}
+
+/// Damaged days were left out, which the exit code says; anything else stops the job.
+pub(super) fn go_on(done: Result<()>, failed: &mut Vec<Error>) -> Result<()> {
+    match done {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            tell(format_args!("tallybook: {error}"));
+            failed.push(error);
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 /// Builds what quiet months lack, and says each; how many were built.

@@ -42,8 +42,7 @@ Wants=network-online.target
 
 [Service]
 Type=oneshot
-ExecStart={program} --root {root} rollup
-ExecStart={program} --root {root} gc
+ExecStart={program} --root {root} nightly
 # Store credentials, if the root needs any.
 EnvironmentFile=-/etc/tallybook.env
 
@@ -66,7 +65,7 @@ WantedBy=timers.target
 fn cron(program: &str, root: &str) -> String {
     let tallybook = format!("{} --root {}", cron_word(program), cron_word(root));
     format!(
-        "# crontab -e; the job finds by itself what earlier nights missed.\nCRON_TZ=UTC\n0 1 * * * {tallybook} rollup && {tallybook} gc"
+        "# crontab -e; the job finds by itself what earlier nights missed.\nCRON_TZ=UTC\n0 1 * * * {tallybook} nightly"
     )
 }
 
@@ -109,15 +108,11 @@ spec:
       template:
         spec:
           restartPolicy: OnFailure
-          # Your image with the program in it, twice.
-          initContainers:
-            - name: rollup
-              image: tallybook
-              args: [\"--root\", {root}, \"rollup\"]{mounts}
           containers:
-            - name: gc
+            # Your image with the program in it.
+            - name: nightly
               image: tallybook
-              args: [\"--root\", {root}, \"gc\"]{mounts}{volumes}"
+              args: [\"--root\", {root}, \"nightly\"]{mounts}{volumes}"
     )
 }
 

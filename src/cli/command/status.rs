@@ -47,6 +47,9 @@ fn print(status: &Status, today: Day) -> Result<()> {
         0 => {}
         days => say(format_args!("raw rows of {} days were purged", count(days as u64)))?,
     }
+    for problem in &status.problems {
+        say(problem)?;
+    }
     for (at, name) in status.rollups.iter().enumerate() {
         let finished =
             || status.days.iter().filter(|day| day.finished).filter_map(|day| day.states.get(at));

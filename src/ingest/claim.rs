@@ -1,0 +1,169 @@
+//! What a batch id stands for: the claim that is made before any leaf, and what a retry finds.
+
+use super::{Place, restage::with_ids_of, stage::Staged};
+use crate::{
+    base::{Day, Error, Result, step},
+    model::{BatchId, LeafId},
+    store::{
+        Claim, ClaimedLeaf, Void, Voiding, create_claim, create_void, is_absorbed, leaf_at,
+        leaf_path, newest_claim,
+    },
+};
+
+/// What is known of a batch id before its rows are read.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    /// The claim that stands, if there is one.
+    pub(super) claim: Option<Claim>,
+    /// The number of the next claim.
+    pub(super) next: u32,
+}
+
+/// The claim on a batch id that stands: the newest, unless it was given up.
+///
+/// # Errors
+/// What reading it meets.
+pub(super) async fn standing_claim(place: Place<'_>, batch: &BatchId) -> Result<Standing> {
+    let Some(newest) = newest_claim(place.root, batch).await? else {
+        return Ok(Standing::default());
+    };
+    let next = newest.claim + 1;
+    let claim = if is_given_up(place, &newest).await? { None } else { Some(newest) };
+    Ok(Standing { claim, next })
+}
+
+async fn is_given_up(place: Place<'_>, claim: &Claim) -> Result<bool> {
+    let Some(first) = claim.leaves.first() else { return Ok(false) };
+    let (day, id) = claim.leaf(first, 0)?;
+    let found = leaf_at(place.root, &leaf_path(day, &id)).await?;
+    if found.is_none_or(|leaf| leaf.void != Some(Void::GivenUp)) {
+        return Ok(false);
+    }
+    // The void alone proves nothing: the leaf may have been published, absorbed and deleted before.
+    is_absorbed(place.root, day, &id).await.map(|absorbed| !absorbed)
+}
+
+/// What became of claiming a batch id.
+pub(super) enum Claimed {
+    /// The claim of that number is this run's.
+    New(u32),
+    /// It was claimed before, for the same leaves, by the claim of that number.
+    Before(u32),
+    /// It was claimed before, for the same rows in another order, and all of them are there.
+    Done,
+}
+
+/// Claims a batch id for the staged rows, or finds that it stands for them. A claim for other rows
+/// of which nothing was published is given up, and another takes its place.
+///
+/// # Errors
+/// `Conflict` when the id stands for other rows, or for the same in another order and not all of
+/// them are there: nothing was changed.
+pub(super) async fn claim(
+    place: Place<'_>,
+    batch: &BatchId,
+    mut standing: Standing,
+    (definition, today): (u32, Day),
+    staged: &mut Staged,
+) -> Result<Claimed> {
+    loop {
+        if let Some(claim) = &standing.claim {
+            if claim.content == staged.content {
+                return same_rows(place, claim, staged).await;
+            }
+            give_up(place, batch, claim).await?;
+            if claim.definition != definition {
+                return Err(Error::conflict(format!(
+                    "batch `{batch}` was claimed under an earlier definition for other rows, of \
+                     which nothing was published; the claim was given up. Append these rows again"
+                )));
+            }
+            standing = Standing { next: claim.claim + 1, claim: None };
+        }
+        with_ids_of(place, batch, standing.next, staged)?;
+        let leaves = staged.leaves.iter().map(|leaf| ClaimedLeaf {
+            date: leaf.day.to_string(),
+            part: leaf.footer.part,
+            content: leaf.footer.content.clone(),
+        });
+        let rules = (definition, today);
+        let content = staged.content.clone();
+        let wanted = Claim::new(batch, standing.next, rules, content, leaves.collect());
+        if create_claim(place.root, place.staging, batch, &wanted).await? {
+            step(if standing.next == 0 { "append.claim" } else { "append.next_claim" });
+            return Ok(Claimed::New(standing.next));
+        }
+        // Another run was faster.
+        standing = standing_claim(place, batch).await?;
+    }
+}
+
+/// What a retry with the same rows finds.
+async fn same_rows(place: Place<'_>, claim: &Claim, staged: &mut Staged) -> Result<Claimed> {
+    let batch = BatchId::try_new(claim.batch.clone())?;
+    with_ids_of(place, &batch, claim.claim, staged)?;
+    let is_claimed = |claimed: &ClaimedLeaf| {
+        let mut leaves = staged.leaves.iter();
+        leaves.any(|leaf| {
+            leaf.day.to_string() == claimed.date
+                && leaf.footer.part == claimed.part
+                && leaf.footer.content == claimed.content
+        })
+    };
+    if claim.leaves.len() == staged.leaves.len() && claim.leaves.iter().all(is_claimed) {
+        return Ok(Claimed::Before(claim.claim));
+    }
+    // Where a batch is cut into leaves depends on the order of its rows.
+    for leaf in &claim.leaves {
+        if !is_published(place, claim, leaf).await? {
+            return Err(Error::conflict(format!(
+                "batch `{batch}` holds the same rows in another order, and the append that began it \
+                 was cut off; nothing was changed. Append them in the order of then"
+            )));
+        }
+    }
+    Ok(Claimed::Done)
+}
+
+/// Whether a leaf of the claim is there, or was absorbed; by whatever attempt.
+async fn is_published(place: Place<'_>, claim: &Claim, leaf: &ClaimedLeaf) -> Result<bool> {
+    for attempt in 0_u32.. {
+        let (day, id) = claim.leaf(leaf, attempt)?;
+        match leaf_at(place.root, &leaf_path(day, &id)).await? {
+            Some(found) if found.void.is_none() => return Ok(true),
+            Some(_) if is_absorbed(place.root, day, &id).await? => return Ok(true),
+            Some(_) => {}
+            None => return is_absorbed(place.root, day, &id).await,
+        }
+    }
+    Ok(false)
+}
+
+/// Makes sure that no leaf of a claim will ever be visible: takes the name of the one that is
+/// published first.
+///
+/// # Errors
+/// `Conflict` when it was published: the batch stands.
+async fn give_up(place: Place<'_>, batch: &BatchId, claim: &Claim) -> Result<()> {
+    let stands = || {
+        Error::conflict(format!(
+            "batch `{batch}` was appended with other rows; nothing was changed. Append these under \
+             another id, or the same rows under this one"
+        ))
+    };
+    let first = claim.leaves.first().ok_or_else(stands)?;
+    let (day, id): (Day, LeafId) = claim.leaf(first, 0)?;
+    if is_absorbed(place.root, day, &id).await? {
+        return Err(stands());
+    }
+    let of_leaf = (claim.batch.as_str(), day, &id);
+    let Place { root, dataset, staging, .. } = place;
+    match create_void(root, staging, dataset, of_leaf, Void::GivenUp).await? {
+        Voiding::Done => step("append.give_up"),
+        Voiding::Taken(found) if found.void == Some(Void::GivenUp) => {}
+        // Published, or begun before an erasure.
+        Voiding::Taken(_) => return Err(stands()),
+    }
+    // It may have been published, absorbed and deleted before the void came.
+    if is_absorbed(root, day, &id).await? { Err(stands()) } else { Ok(()) }
+}

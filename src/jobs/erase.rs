@@ -1,0 +1,252 @@
+//! Erasing rows: of a day's raw rows, and of what remains of a purged day.
+//!
+//! 1. The fence: each leaf that a claim lists, and that isn't published, gets a void at its name.
+//!    From here on no row that was claimed before can appear unseen.
+//! 2. Each day with such rows is written anew without them, under a mark that makes all hints of
+//!    before useless.
+//! 3. Look again, until no day has any.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::{
+    common::ScalarValue,
+    execution::SendableRecordBatchStream,
+    logical_expr::{Expr, ident, lit},
+};
+use futures::StreamExt as _;
+
+use super::{
+    purge::{Purging, rollup_of},
+    rewrite::Rewrite,
+};
+use crate::{
+    base::{Day, Error, Result, Span},
+    catalog::Snapshot,
+    exec::{FileTable, Site, engine_error},
+    model::{ColumnType, Dataset, Rollup},
+    store::{Definitions, ErasedValue, Leaf, LeafDay, LeafKind, SegmentFile, read_base},
+};
+
+/// The rows to erase: those that have all of these values.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Erasing {
+    columns: Vec<(String, ScalarValue)>,
+}
+
+impl Erasing {
+    /// The rows whose columns have those values, which are compared in the column's type: `0.1` and
+    /// `0.10` are one decimal.
+    ///
+    /// # Errors
+    /// `Invalid` for no column, or one that the dataset doesn't have, or a value that isn't of the
+    /// column's type.
+    pub(crate) fn try_new(dataset: &Dataset, columns: &[(String, String)]) -> Result<Self> {
+        if columns.is_empty() {
+            return Err(Error::invalid("erase what? Name an organization, a user, or a column"));
+        }
+        let typed = columns.iter().map(|(name, value)| {
+            let column = dataset.column(name);
+            let column =
+                column.ok_or_else(|| Error::invalid(format!("there is no column `{name}`")))?;
+            Ok((name.clone(), typed(name, value, column.kind)?))
+        });
+        Ok(Self { columns: typed.collect::<Result<_>>()? })
+    }
+
+    /// The condition that they meet.
+    pub(crate) fn predicate(&self) -> Expr {
+        let terms = self.columns.iter().map(|(name, value)| ident(name).eq(lit(value.clone())));
+        terms.reduce(Expr::and).unwrap_or_else(|| lit(false))
+    }
+
+    /// Whether a rollup's rows tell which of them are of these rows.
+    pub(crate) fn is_told_by(&self, rollup: &Rollup) -> bool {
+        self.columns.iter().all(|(name, _)| rollup.has_dimension(name))
+    }
+
+    /// The values, as something that tells only who has them.
+    ///
+    /// # Errors
+    /// `Internal` when a value has no text.
+    pub(super) fn hashed(&self) -> Result<Vec<ErasedValue>> {
+        let hashed = self
+            .columns
+            .iter()
+            .map(|(name, value)| Ok(ErasedValue::new(name, &text_of(value)?, rand::random())));
+        hashed.collect()
+    }
+
+    /// Whether these are its values.
+    ///
+    /// # Errors
+    /// As for [`hashed`](Self::hashed).
+    pub(super) fn is_hashed_as(&self, values: &[ErasedValue]) -> Result<bool> {
+        if values.len() != self.columns.len() {
+            return Ok(false);
+        }
+        for ((name, value), hashed) in self.columns.iter().zip(values) {
+            if *name != hashed.column || !hashed.is(&text_of(value)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// A value as text, as rows have it.
+fn text_of(value: &ScalarValue) -> Result<String> {
+    let text = value.cast_to(&DataType::Utf8).map_err(engine_error)?;
+    Ok(text.try_as_str().flatten().unwrap_or_default().to_owned())
+}
+
+/// A value in its column's type, to the last digit.
+fn typed(name: &str, value: &str, kind: ColumnType) -> Result<ScalarValue> {
+    let wrong = || Error::invalid(format!("`{value}` is not a value of `{name}`, a {kind}"));
+    if let ColumnType::Decimal(_, scale) = kind {
+        let digits = value.split_once('.').map_or("", |(_, digits)| digits);
+        if digits.trim_end_matches('0').len() > usize::from(scale.unsigned_abs()) {
+            return Err(wrong());
+        }
+    }
+    let text = ScalarValue::Utf8(Some(value.to_owned()));
+    text.cast_to(&kind.query_type()).ok().filter(|value| !value.is_null()).ok_or_else(wrong)
+}
+
+/// What became of a day.
+#[derive(Debug)]
+pub(crate) enum ErasedDay {
+    /// Somebody else changed it meanwhile, and nothing was done.
+    Overtaken,
+    /// It is without the rows.
+    Erased {
+        /// Rollups of a purged day of which nothing remains: their rows didn't tell which of them
+        /// counted erased ones.
+        dropped: Vec<String>,
+        /// Files of other tools that still hold what was in them. They don't count, and are their
+        /// owners' to delete.
+        foreign: Vec<Arc<Leaf>>,
+    },
+}
+
+/// Erases rows of a day.
+///
+/// # Errors
+/// As for compaction and purge.
+pub(crate) async fn erase_day(
+    site: Site<'_>,
+    live: &LeafDay,
+    definitions: &Definitions,
+    erasing: &Erasing,
+) -> Result<ErasedDay> {
+    let predicate = erasing.predicate();
+    let foreign = live.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign);
+    let foreign: Vec<_> = foreign.cloned().collect();
+    if !live.is_purged() {
+        let leaves = live.leaves.clone();
+        let rewrite = Rewrite { site, live, leaves, without: Some(&predicate) };
+        return Ok(match rewrite.run().await? {
+            None => ErasedDay::Overtaken,
+            Some(_) => ErasedDay::Erased { dropped: Vec::new(), foreign },
+        });
+    }
+    let remains = remains_of(site, live, definitions).await?;
+    let (told, others): (Vec<_>, Vec<_>) =
+        remains.iter().partition(|(rollup, _)| erasing.is_told_by(rollup));
+    // Where nothing tells, all stays but for the late rows.
+    let dropped: Vec<&Rollup> = if told.is_empty() {
+        Vec::new()
+    } else {
+        others.iter().map(|(rollup, _)| rollup).collect()
+    };
+    let hashes: Vec<_> = dropped.iter().map(|it| it.definition_hash().to_owned()).collect();
+    let without = Some((&predicate, hashes.as_slice()));
+    let purging = Purging { site, live, definitions, without };
+    Ok(if purging.run().await? {
+        let dropped = dropped.iter().map(|rollup| rollup.folder().to_owned()).collect();
+        ErasedDay::Erased { dropped, foreign }
+    } else {
+        ErasedDay::Overtaken
+    })
+}
+
+/// What remains of a purged day, with the rollups that it is of.
+async fn remains_of(
+    site: Site<'_>,
+    live: &LeafDay,
+    definitions: &Definitions,
+) -> Result<Vec<(Rollup, Arc<SegmentFile>)>> {
+    let Some(base) = live.base.as_ref().filter(|base| base.purged) else { return Ok(Vec::new()) };
+    let manifest = read_base(site.root, live.day, base).await?;
+    let mut found = Vec::new();
+    for remains in &manifest.remains {
+        if let Some(segment) = live.remains.get(&remains.hash) {
+            let (rollup, _) = rollup_of(site.dataset, definitions, &manifest, remains)?;
+            found.push((rollup, Arc::clone(segment)));
+        }
+    }
+    Ok(found)
+}
+
+/// The days that have such rows, and the purged ones of which nothing tells whether they have.
+///
+/// # Errors
+/// What reading meets.
+pub(crate) async fn days_with(
+    site: Site<'_>,
+    snapshot: &Snapshot,
+    definitions: &Definitions,
+    erasing: &Erasing,
+) -> Result<(Vec<Day>, Vec<Day>)> {
+    let (mut days, mut silent) = (Vec::new(), Vec::new());
+    for live in snapshot.live(Span::ALL) {
+        let remains = remains_of(site, live, definitions).await?;
+        let told: Vec<_> =
+            remains.iter().filter(|(rollup, _)| erasing.is_told_by(rollup)).collect();
+        if has_raw(site, live, erasing).await? || has_remains(site, &told, erasing).await? {
+            days.push(live.day);
+        }
+        if live.is_purged() && told.is_empty() {
+            silent.push(live.day);
+        }
+    }
+    Ok((days, silent))
+}
+
+async fn has_raw(site: Site<'_>, live: &LeafDay, erasing: &Erasing) -> Result<bool> {
+    let leaves: Vec<_> = live.leaves.iter().filter(|leaf| !leaf.is_purged()).cloned().collect();
+    if leaves.is_empty() {
+        return Ok(false);
+    }
+    let table = FileTable::of_leaves(site.root, site.dataset, &leaves);
+    let rows = site.context.read_table(Arc::new(table)).map_err(engine_error)?;
+    let rows = rows.filter(erasing.predicate()).and_then(|rows| rows.limit(0, Some(1)));
+    Ok(rows.map_err(engine_error)?.count().await.map_err(engine_error)? > 0)
+}
+
+async fn has_remains(
+    site: Site<'_>,
+    told: &[&(Rollup, Arc<SegmentFile>)],
+    erasing: &Erasing,
+) -> Result<bool> {
+    for (rollup, segment) in told {
+        let mut rows = remaining_rows(site, rollup, segment, erasing.predicate()).await?;
+        while let Some(batch) = rows.next().await {
+            if batch.map_err(engine_error)?.num_rows() > 0 {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+async fn remaining_rows(
+    site: Site<'_>,
+    rollup: &Rollup,
+    segment: &Arc<SegmentFile>,
+    which: Expr,
+) -> Result<SendableRecordBatchStream> {
+    let table = FileTable::of_segments(site.root, rollup, std::slice::from_ref(segment));
+    let rows = site.context.read_table(Arc::new(table)).and_then(|rows| rows.filter(which));
+    rows.map_err(engine_error)?.execute_stream().await.map_err(engine_error)
+}

@@ -1,0 +1,136 @@
+//! Voids: files without rows that take the names of leaves which must not be published as claimed.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::erase::Erasing;
+use crate::{
+    base::{Day, Error, Result, Span, step},
+    exec::Site,
+    model::{LeafId, Manifest},
+    store::{
+        Claim, ClaimedLeaf, ErasedValue, RawFolder, Void, Voiding, create_void, leaf_path,
+        list_claims, list_raw, read_account,
+    },
+};
+
+/// Claims looked at at once.
+const CONCURRENT_CLAIMS: usize = 16;
+
+/// Voids each leaf that a claim lists and that isn't published: its rows can't appear from here on,
+/// but for those that the erasure leaves. How many voids there are new.
+///
+/// # Errors
+/// What listing and reading meet; `Unavailable` when the store refuses.
+pub(crate) async fn fence(site: Site<'_>, erasing: &Erasing) -> Result<u64> {
+    let values = erasing.hashed()?;
+    let claims = list_claims(site.root).await?;
+    if claims.is_empty() {
+        return Ok(0);
+    }
+    let Some(days) = Span::ALL.day_bounds() else { return Ok(0) };
+    let folders = list_raw(site.root, days).await?;
+    let mut known = HashMap::new();
+    for folder in &folders {
+        known.insert(folder.day, Known::of(site, folder).await?);
+    }
+    let (known, values) = (&known, &values);
+    let voided = stream::iter(claims).map(|claim| async move {
+        let mut voided = 0;
+        for leaf in &claim.leaves {
+            match void_leaf(site, known, &claim, leaf, (erasing, values)).await? {
+                Voided::New => voided += 1,
+                Voided::Not => {}
+                // None of the others will be published, either.
+                Voided::GivenUp => break,
+            }
+        }
+        Ok::<_, Error>(voided)
+    });
+    let voided = voided.buffer_unordered(CONCURRENT_CLAIMS).try_collect::<Vec<_>>().await?;
+    Ok(voided.into_iter().sum())
+}
+
+/// What is there of a day.
+struct Known {
+    folder: Arc<RawFolder>,
+    manifest: Option<Arc<Manifest>>,
+}
+
+impl Known {
+    async fn of(site: Site<'_>, folder: &Arc<RawFolder>) -> Result<Self> {
+        let manifest = folder.read_newest(site.root).await?;
+        Ok(Self { folder: Arc::clone(folder), manifest })
+    }
+}
+
+enum Voided {
+    New,
+    Not,
+    GivenUp,
+}
+
+async fn void_leaf(
+    site: Site<'_>,
+    known: &HashMap<Day, Known>,
+    claim: &Claim,
+    leaf: &ClaimedLeaf,
+    (erasing, values): (&Erasing, &[ErasedValue]),
+) -> Result<Voided> {
+    for attempt in 0_u32.. {
+        let (day, id) = claim.leaf(leaf, attempt)?;
+        match void_at(site, known.get(&day), day, &id).await? {
+            // This very erasure's, of an earlier run.
+            At::Void(Void::Erased(values)) if erasing.is_hashed_as(&values)? => {
+                return Ok(Voided::Not);
+            }
+            At::Void(Void::Erased(_)) => continue,
+            At::Void(Void::GivenUp) => return Ok(Voided::GivenUp),
+            At::Leaf => return Ok(Voided::Not),
+            At::Nothing => {}
+        }
+        let void = Void::Erased(values.to_vec());
+        step("erase.fence");
+        let of_leaf = (claim.batch.as_str(), day, &id);
+        match create_void(site.root, site.staging, site.dataset, of_leaf, void).await? {
+            Voiding::Done => {
+                step("erase.void");
+                return Ok(Voided::New);
+            }
+            // Another one was faster.
+            Voiding::Taken(found) => match found.void {
+                None => return Ok(Voided::Not),
+                Some(Void::Erased(values)) if erasing.is_hashed_as(&values)? => {
+                    return Ok(Voided::Not);
+                }
+                Some(Void::Erased(_)) => {}
+                Some(Void::GivenUp) => return Ok(Voided::GivenUp),
+            },
+        }
+    }
+    Ok(Voided::Not)
+}
+
+/// What is at a leaf's name.
+enum At {
+    Nothing,
+    Leaf,
+    Void(Void),
+}
+
+async fn void_at(site: Site<'_>, known: Option<&Known>, day: Day, id: &LeafId) -> Result<At> {
+    let Some(Known { folder, manifest }) = known else { return Ok(At::Nothing) };
+    let path = leaf_path(day, id);
+    let absorbed = manifest.as_ref().and_then(|manifest| manifest.absorbed(id));
+    if absorbed.is_some_and(|absorbed| !absorbed.void) {
+        return Ok(At::Leaf);
+    }
+    let listed = folder.leaves.iter().find(|leaf| leaf.file.location == path);
+    if let Some(leaf) = listed {
+        let account = read_account(site.root, &leaf.file).await?;
+        let void = account.leaf().and_then(|leaf| leaf.void.clone());
+        return Ok(void.map_or(At::Leaf, At::Void));
+    }
+    Ok(At::Nothing)
+}

@@ -1,0 +1,54 @@
+//! Which hints nobody needs. Pure.
+//!
+//! Of each rollup and day that segment stays which is current, or serves best; of a month the one
+//! of its days as they are. All others are nobody's last copy, and go when they are older than the
+//! grace period: so do those of days that are gone.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    base::Day,
+    catalog::Freshness,
+    store::{LeafDay, Period, SegmentDay, SegmentFile, month_fingerprint},
+};
+
+/// The segments of a day that nobody needs.
+pub(super) fn useless_of_day<'s>(
+    serving: &Freshness,
+    segments: &'s SegmentDay,
+    before: DateTime<Utc>,
+) -> impl Iterator<Item = &'s Arc<SegmentFile>> {
+    let serving = match serving {
+        Freshness::Current(segment) | Freshness::Behind { segment, .. } => Some(segment.clone()),
+        Freshness::Missing => None,
+    };
+    // The one that serves must be old enough, too: readers that listed before have the others.
+    let is_settled = serving.as_ref().is_none_or(|segment| segment.file.last_modified <= before);
+    let others = segments.segments.iter().filter(move |segment| {
+        is_settled && serving.as_ref().is_none_or(|serving| serving.file != segment.file)
+    });
+    others.filter(move |segment| segment.file.last_modified <= before)
+}
+
+/// The segments of a month that are of other days than it has now.
+pub(super) fn useless_of_month<'s>(
+    live: &[Arc<LeafDay>],
+    month: &'s SegmentDay,
+    before: DateTime<Utc>,
+) -> Vec<&'s Arc<SegmentFile>> {
+    let Some((first, next)) = Period::Month.around(month.day) else { return Vec::new() };
+    let days = live.iter().filter(|live| is_in(live.day, first, next));
+    // Of a day that can't be read nothing is known.
+    if days.clone().any(|live| live.damage.is_some()) {
+        return Vec::new();
+    }
+    let now = month_fingerprint(days.map(Arc::as_ref));
+    let others = month.segments.iter().filter(|segment| segment.fingerprint != now);
+    others.filter(|segment| segment.file.last_modified <= before).collect()
+}
+
+fn is_in(day: Day, first: Day, next: Day) -> bool {
+    day >= first && day < next
+}

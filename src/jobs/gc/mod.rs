@@ -1,0 +1,247 @@
+//! Deleting what nothing refers to any more, once that has been so for a grace period by the
+//! store's own clock.
+//!
+//! Nothing goes by its age alone. Of raw files, a day's newest manifest says what is dead, and
+//! before anything of the day is deleted, all that the manifest names is read whole: what was
+//! deleted has a readable copy. Files that no manifest names yet may have a writer that sleeps, so
+//! their generation is closed first: whoever creates its manifest decides, and the sleeper loses.
+//! Hints are nobody's last copy.
+
+mod hints;
+mod raw;
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use object_store::ObjectMeta;
+
+use self::raw::Dead;
+use super::{close::close_generations, sources::check_named};
+use crate::{
+    base::{Clock, Error, ErrorKind, Result, Settings, Span, step},
+    catalog::{Freshness, Serving, load},
+    exec::{Site, new_session},
+    model::{Dataset, Manifest},
+    store::{
+        Leaf, LeafDay, ManifestTag, RawFolder, Root, Staging, StoreClock, create_tag, delete_file,
+        list_raw, list_segments, live_days, read_footer,
+    },
+};
+
+/// What to delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GcOptions {
+    /// How long a file stays after the one in its place appeared: longer than any question takes.
+    pub grace: Duration,
+    /// How long files of a generation that has no manifest stay: longer than a compaction takes.
+    /// Shorter costs a writer that still runs its work, and never a row.
+    pub abandoned: Duration,
+    /// Only say what would be deleted.
+    pub dry_run: bool,
+}
+
+impl GcOptions {
+    /// How long files of a writer that may still run stay.
+    pub const ABANDONED: Duration = Duration::from_hours(24);
+}
+
+impl Default for GcOptions {
+    /// Two days, and delete.
+    fn default() -> Self {
+        Self { grace: Duration::from_hours(48), abandoned: Self::ABANDONED, dry_run: false }
+    }
+}
+
+/// A file that nothing refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Superseded {
+    /// Its full name.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// Deletes superseded files, telling `report` of each. A day that can't be read, or of which what
+/// counts isn't whole, keeps all that it has, and stops no other day.
+///
+/// # Errors
+/// What the store says; at the end, `Corrupt` for days that were left out.
+pub(crate) async fn gc(
+    root: &Root,
+    dataset: &Dataset,
+    settings: &Settings,
+    clock: &dyn Clock,
+    options: &GcOptions,
+    mut report: impl FnMut(&Superseded) + Send,
+) -> Result<()> {
+    let Some(days) = Span::ALL.day_bounds() else { return Ok(()) };
+    let staging = Staging::open(root, settings)?;
+    let now = StoreClock::read(root, &staging, clock).await?.now;
+    let context = new_session(root, settings)?;
+    let site = Site { root, dataset, context: &context, staging: &staging };
+    let earlier = |by: Duration| {
+        let by = chrono::Duration::from_std(by);
+        let by = by.map_err(|error| Error::invalid("the grace period").with_source(error))?;
+        Ok::<_, Error>(now.checked_sub_signed(by).unwrap_or(DateTime::<Utc>::MIN_UTC))
+    };
+    let before = earlier(options.grace)?;
+    let abandoned = earlier(options.abandoned.max(options.grace))?;
+    let collector = Collector { site, before, abandoned, dry_run: options.dry_run };
+    let folders = list_raw(root, days).await?;
+    let live = live_days(root, &folders).await?;
+    let mut damaged = Vec::new();
+    for (folder, live) in folders.iter().zip(&live) {
+        if let Err(error) = collector.collect(folder, live, &mut report).await {
+            match error.kind() {
+                ErrorKind::Unavailable => return Err(error),
+                _ => damaged.push(error.about(format!("day {}", live.day))),
+            }
+        }
+    }
+    collector.collect_hints(&live, &mut report).await?;
+    match damaged.into_iter().next() {
+        None => Ok(()),
+        Some(first) => Err(first),
+    }
+}
+
+struct Collector<'a> {
+    site: Site<'a>,
+    /// What is as old as this is out of its grace period.
+    before: DateTime<Utc>,
+    /// What is as old as this has no writer that still runs.
+    abandoned: DateTime<Utc>,
+    dry_run: bool,
+}
+
+impl Collector<'_> {
+    /// Deletes what is dead of a day's raw files.
+    async fn collect(
+        &self,
+        folder: &RawFolder,
+        live: &LeafDay,
+        report: &mut (impl FnMut(&Superseded) + Send),
+    ) -> Result<()> {
+        let Site { root, staging, .. } = self.site;
+        if let Some(damage) = &live.damage {
+            return Err(damage.to_error());
+        }
+        step("gc.list_data");
+        let manifest = folder.read_newest(root).await?;
+        step("gc.list_manifests");
+        let times = (self.before, self.abandoned);
+        let dead = Dead::of(folder, manifest.as_deref(), times);
+        if !self.dry_run
+            && folder.newest_tag().is_none()
+            && let Some(manifest) = &manifest
+        {
+            create_tag(root, staging, folder.day, &ManifestTag::of(manifest)).await?;
+        }
+        if dead.needs_proof()
+            && let Some(manifest) = &manifest
+        {
+            check_named(root, folder.day, manifest).await?;
+            step("gc.prove");
+        }
+        for file in &dead.files {
+            self.delete(file, report).await?;
+        }
+        for leaf in &dead.leaves {
+            self.delete_leaf(leaf, manifest.as_deref(), report).await?;
+        }
+        if dead.unfinished.is_empty() {
+            return Ok(());
+        }
+        // It was nobody's, or another collector closed the generation: the next run sees.
+        if !self.dry_run && !close_generations(root, staging, folder, dead.close).await? {
+            return Ok(());
+        }
+        for file in &dead.unfinished {
+            self.delete(file, report).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a leaf that was absorbed, if it is the one: its footer must say the rows that the
+    /// manifest does. A void stays, and so does what another tool put in the leaf's place.
+    async fn delete_leaf(
+        &self,
+        leaf: &Leaf,
+        manifest: Option<&Manifest>,
+        report: &mut (impl FnMut(&Superseded) + Send),
+    ) -> Result<()> {
+        let root = self.site.root;
+        let absorbed = manifest.and_then(|manifest| manifest.absorbed(&leaf.id));
+        let content = absorbed.and_then(|absorbed| absorbed.content.as_ref());
+        let footer = match read_footer(root, &leaf.file.location).await {
+            Ok(footer) => footer,
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                root.warn(&format!("{error}; it was merged before, and stays where it is"));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let is_it = footer.as_ref().and_then(|footer| footer.leaf()).is_some_and(|found| {
+            found.id == leaf.id
+                && found.void.is_none()
+                && content.is_none_or(|content| *content == found.content)
+        });
+        if is_it { self.delete(&leaf.file, report).await } else { Ok(()) }
+    }
+
+    /// Deletes hints that nobody needs.
+    async fn collect_hints(
+        &self,
+        live: &[Arc<LeafDay>],
+        report: &mut (impl FnMut(&Superseded) + Send),
+    ) -> Result<()> {
+        let Site { root, dataset, .. } = self.site;
+        let Some(days) = Span::ALL.day_bounds() else { return Ok(()) };
+        let serving = load(root, Span::ALL, dataset.all_rollups(), Serving::Days).await?;
+        for rollup in dataset.all_rollups() {
+            let listed = list_segments(root, rollup, days).await?;
+            for month in &listed.months {
+                for segment in hints::useless_of_month(live, month, self.before) {
+                    self.delete(&segment.file, report).await?;
+                }
+            }
+            for segments in &listed.days {
+                if serving.damaged(segments.day.span()).next().is_some() {
+                    continue;
+                }
+                let found = serving.freshness(rollup.name(), segments.day);
+                // What an earlier definition built goes once the present one's serves.
+                let present = dataset.rollups().iter();
+                let present =
+                    present.filter(|it| rollup.is_earlier() && it.folder() == rollup.folder());
+                let mut present = present.map(|it| serving.freshness(it.name(), segments.day));
+                let replaced = present.find(|it| matches!(it, Freshness::Current(_)));
+                let found = replaced.unwrap_or(found);
+                for segment in hints::useless_of_day(found, segments, self.before) {
+                    // What a day that was purged in format 1 is left with is no hint.
+                    let is_last = live.iter().any(|live| {
+                        live.remains.values().any(|it| it.file.location == segment.file.location)
+                    });
+                    if !is_last {
+                        self.delete(&segment.file, report).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete(
+        &self,
+        file: &ObjectMeta,
+        report: &mut (impl FnMut(&Superseded) + Send),
+    ) -> Result<()> {
+        if !self.dry_run {
+            delete_file(self.site.root, &file.location).await?;
+            step("gc.delete");
+        }
+        let name = self.site.root.full_name(&file.location);
+        report(&Superseded { file: name, bytes: file.size });
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! A rollup's rows: a GROUP BY over the day's leaves, or over a finer rollup's segment of them.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::{
+    common::ScalarValue,
+    execution::SendableRecordBatchStream,
+    functions_aggregate::expr_fn::{count, max, min},
+    logical_expr::{Expr, cast, ident, lit},
+    prelude::{DataFrame, SessionContext},
+};
+
+use super::Proofs;
+use crate::{
+    base::{Day, Grain, Result},
+    exec::{FileTable, engine_error},
+    model::{DATE_COLUMN, Dataset, Fold, Rollup, StoredState},
+    store::{Leaf, Root, SegmentFile},
+};
+
+/// Columns that the job needs of each group of raw rows, and no segment keeps.
+pub(super) const GROUP_ROWS: &str = "tallybook_rows";
+pub(super) const GROUP_FIRST: &str = "tallybook_first";
+pub(super) const GROUP_LAST: &str = "tallybook_last";
+
+/// The rollup's rows of these leaves of that day, sorted by dimensions and bucket. Behind its
+/// columns comes the number of each group's raw rows, and unless it is proven that all are of the
+/// day, their first and last instant.
+///
+/// # Errors
+/// DataFusion's, when the plan can't be made.
+pub(crate) async fn group_rows(
+    root: &Root,
+    dataset: &Dataset,
+    context: &SessionContext,
+    rollup: &Rollup,
+    rows_of: (Day, &[Arc<Leaf>]),
+    proofs: &Proofs,
+) -> Result<SendableRecordBatchStream> {
+    sorted(grouped_leaves(root, dataset, context, rollup, rows_of, proofs, None)?, rollup).await
+}
+
+fn grouped_leaves(
+    root: &Root,
+    dataset: &Dataset,
+    context: &SessionContext,
+    rollup: &Rollup,
+    (day, leaves): (Day, &[Arc<Leaf>]),
+    proofs: &Proofs,
+    without: Option<&Expr>,
+) -> Result<DataFrame> {
+    let time = dataset.time_column();
+    let bucket = match rollup.grain() {
+        Grain::Day => ident(DATE_COLUMN),
+        finer => bucket_of(ident(time), day, finer),
+    };
+    let mut partials = Vec::new();
+    for (state, stored) in rollup.states() {
+        let column = state.argument.as_deref().unwrap_or_default();
+        let partial = if state.fold == Fold::Count && proofs.no_nulls(column) {
+            Fold::Rows.partial(None, &DataType::Int64, None)?
+        } else {
+            let (argument, kind) = match rollup.argument(dataset, state) {
+                None => (None, DataType::Int64),
+                Some((argument, kind)) => (Some(argument), kind),
+            };
+            let fold = if proofs.sum_fits(column) { state.fold } else { roomy(state, stored) };
+            fold.partial(argument, &kind, None)?
+        };
+        partials.push(partial.alias(state.name()));
+    }
+    let mut beside = vec![GROUP_ROWS];
+    partials.push(count(lit(1_i64)).alias(GROUP_ROWS));
+    if !proofs.all_of_day(time, day) {
+        beside.extend([GROUP_FIRST, GROUP_LAST]);
+        partials.push(min(ident(time)).alias(GROUP_FIRST));
+        partials.push(max(ident(time)).alias(GROUP_LAST));
+    }
+    let table = FileTable::of_leaves(root, dataset, leaves);
+    let rows = context.read_table(Arc::new(table)).map_err(engine_error)?;
+    let without = without.map(|without| without.clone().is_not_true());
+    let filters = rollup.filter_expr().cloned().into_iter().chain(without);
+    let rows = match filters.reduce(Expr::and) {
+        None => rows,
+        Some(filter) => rows.filter(filter).map_err(engine_error)?,
+    };
+    grouped(rows, rollup, bucket, partials, &beside)
+}
+
+/// The rollup's rows made of a finer rollup's, which has all its dimensions and states; in the same
+/// order.
+///
+/// # Errors
+/// DataFusion's, when the plan can't be made.
+pub(super) async fn merge_rows(
+    root: &Root,
+    context: &SessionContext,
+    rollup: &Rollup,
+    finer: &Rollup,
+    segment: &Arc<SegmentFile>,
+) -> Result<SendableRecordBatchStream> {
+    let day = segment.day;
+    let bucket = match rollup.grain() {
+        Grain::Day => lit(ScalarValue::Date32(Some(day.epoch_days()))),
+        coarser => bucket_of(ident(finer.bucket_column()), day, coarser),
+    };
+    let rows = stored_rows(root, context, finer, segment)?;
+    sorted(grouped(rows, rollup, bucket, merges(rollup), &[])?, rollup).await
+}
+
+/// The rollup's rows of a segment and of leaves that it lacks, all of whose rows are proven to be
+/// of its day. Rows of which `without` holds are left out: of the leaves, and of the segment where
+/// the rollup has all columns that the condition is over.
+///
+/// # Errors
+/// DataFusion's, when the plan can't be made.
+pub(crate) async fn add_rows(
+    root: &Root,
+    dataset: &Dataset,
+    context: &SessionContext,
+    rollup: &Rollup,
+    segment: &Arc<SegmentFile>,
+    (late, proofs): (&[Arc<Leaf>], &Proofs),
+    without: Option<&Expr>,
+) -> Result<SendableRecordBatchStream> {
+    let columns: Vec<_> =
+        rollup.segment_schema().fields().iter().map(|field| ident(field.name())).collect();
+    let mut rows = stored_rows(root, context, rollup, segment)?;
+    let is_told = |without: &&Expr| {
+        without.column_refs().iter().all(|column| rollup.has_dimension(column.name()))
+    };
+    if let Some(without) = without.filter(is_told) {
+        rows = rows.filter(without.clone().is_not_true()).map_err(engine_error)?;
+    }
+    rows = rows.select(columns.clone()).map_err(engine_error)?;
+    if !late.is_empty() {
+        let of_day = (segment.day, late);
+        let late = grouped_leaves(root, dataset, context, rollup, of_day, proofs, without)?;
+        let late = late.select(columns).map_err(engine_error)?;
+        rows = rows.union(late).map_err(engine_error)?;
+    }
+    let bucket = ident(rollup.bucket_column());
+    sorted(grouped(rows, rollup, bucket, merges(rollup), &[])?, rollup).await
+}
+
+fn stored_rows(
+    root: &Root,
+    context: &SessionContext,
+    rollup: &Rollup,
+    segment: &Arc<SegmentFile>,
+) -> Result<DataFrame> {
+    let table = FileTable::of_segments(root, rollup, std::slice::from_ref(segment));
+    context.read_table(Arc::new(table)).map_err(engine_error)
+}
+
+/// The rollup's states, merged.
+fn merges(rollup: &Rollup) -> Vec<Expr> {
+    let merge = |(state, kind): &(StoredState, DataType)| {
+        let fold = roomy(state, kind);
+        fold.merge(fold.restored(ident(state.name()))).alias(state.name())
+    };
+    rollup.states().iter().map(merge).collect()
+}
+
+/// The rows in groups of bucket and dimensions, in the segments' types.
+fn grouped(
+    rows: DataFrame,
+    rollup: &Rollup,
+    bucket: Expr,
+    partials: Vec<Expr>,
+    beside: &[&str],
+) -> Result<DataFrame> {
+    let names = || rollup.dimensions().iter().map(|column| ident(&column.name));
+    let groups = std::iter::once(bucket.alias(rollup.bucket_column())).chain(names()).collect();
+    let mut columns = vec![ident(rollup.bucket_column())];
+    columns.extend(names());
+    let states = rollup.states().iter();
+    columns.extend(
+        states.map(|(state, kind)| cast(ident(state.name()), kind.clone()).alias(state.name())),
+    );
+    columns.extend(beside.iter().map(|name| ident(*name)));
+    rows.aggregate(groups, partials).and_then(|rows| rows.select(columns)).map_err(engine_error)
+}
+
+/// The groups in the segments' order.
+async fn sorted(rows: DataFrame, rollup: &Rollup) -> Result<SendableRecordBatchStream> {
+    let rows = rows.sort(rollup.segment_order()).map_err(engine_error)?;
+    rows.execute_stream().await.map_err(engine_error)
+}
+
+/// The state's fold; sums of integers are made in a type that has room, so that one too large for
+/// its column is an error instead of a wrong number.
+fn roomy(state: &StoredState, stored: &DataType) -> Fold {
+    match (state.fold, stored) {
+        (Fold::Sum, DataType::Int64) => Fold::WideSum,
+        (fold, _) => fold,
+    }
+}
+
+/// The first instant of the bucket that an instant of the day is in. Buckets divide the UTC day, so
+/// it is arithmetic, where calendar functions look for a time zone's offset in each row.
+fn bucket_of(time: Expr, day: Day, grain: Grain) -> Expr {
+    let micros = cast(time, DataType::Int64);
+    let into_bucket = (micros.clone() - lit(day.start_micros())) % lit(grain.micros());
+    cast(micros - into_bucket, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
+}

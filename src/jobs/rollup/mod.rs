@@ -1,0 +1,20 @@
+//! The nightly job. For each day and rollup: is there a segment of exactly these leaves?
+//! If not, build it. That one question is also the backfill, the repair after late rows and the
+//! recovery after a crash, and any number of hosts may ask it at once: they write the same names.
+
+mod finer;
+mod grouping;
+mod job;
+mod months;
+mod proofs;
+mod segment_builder;
+mod tasks;
+
+pub(crate) use grouping::{add_rows, group_rows};
+pub use job::{JobOptions, Outcome};
+pub(crate) use job::{run, run_months};
+pub(crate) use proofs::Proofs;
+pub use segment_builder::Built;
+pub(crate) use segment_builder::check_rows;
+pub(crate) use tasks::tasks;
+pub use tasks::{Reason, Task};

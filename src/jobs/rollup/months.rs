@@ -1,0 +1,151 @@
+//! Months: when all days of one are current and nothing of it has changed for a while, the rows of
+//! its days' segments in one file, so that a year is a few requests. A day that changes afterwards
+//! makes the month's useless, and its days' serve again: so a month is not built while rows still
+//! come.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use futures::StreamExt as _;
+
+use super::{Built, Outcome};
+use crate::{
+    base::{Day, Result, Span},
+    catalog::{Freshness, Snapshot},
+    exec::{FileTable, Site, engine_error},
+    model::{Fingerprint, Rollup},
+    store::{
+        FileKind, LeafDay, MonthFooter, Period, Root, SegmentFile, SegmentWriter, list_segments,
+        month_fingerprint, month_path, name_damage, whole_file,
+    },
+};
+
+/// How long nothing of a month must have changed.
+const QUIET: Duration = Duration::from_hours(48);
+
+/// A month of a rollup that lacks its segment.
+#[derive(Debug)]
+pub(super) struct MonthTask<'a> {
+    pub(super) rollup: &'a Rollup,
+    /// Its first day.
+    pub(super) month: Day,
+    segments: Vec<Arc<SegmentFile>>,
+    fingerprint: Fingerprint,
+}
+
+/// The quiet months inside `span` that these rollups lack.
+///
+/// # Errors
+/// What listing meets.
+pub(super) async fn month_tasks<'a>(
+    root: &Root,
+    snapshot: &Snapshot,
+    span: Span,
+    rollups: &[&'a Rollup],
+    now: DateTime<Utc>,
+) -> Result<Vec<MonthTask<'a>>> {
+    let live: Vec<_> = snapshot.live(span).collect();
+    let quiet_before = now - QUIET;
+    let mut tasks = Vec::new();
+    for rollup in rollups {
+        let months = live.chunk_by(|a, b| month_of(a.day) == month_of(b.day));
+        let wanted = months.filter_map(|days| task(snapshot, span, rollup, days, quiet_before));
+        let mut wanted: Vec<_> = wanted.collect();
+        let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { continue };
+        let found = list_segments(root, rollup, (first.month, last.month)).await?.months;
+        wanted.retain(|task| {
+            let of_month = found.iter().filter(|month| month.day == task.month);
+            let mut segments = of_month.flat_map(|month| &month.segments);
+            !segments.any(|segment| segment.fingerprint == task.fingerprint)
+        });
+        tasks.extend(wanted);
+    }
+    Ok(tasks)
+}
+
+fn month_of(day: Day) -> Option<(Day, Day)> {
+    Period::Month.around(day)
+}
+
+/// The month of those days, if it is whole, quiet, and worth a file.
+fn task<'a>(
+    snapshot: &Snapshot,
+    span: Span,
+    rollup: &'a Rollup,
+    days: &[&Arc<LeafDay>],
+    quiet_before: DateTime<Utc>,
+) -> Option<MonthTask<'a>> {
+    let (month, next) = month_of(days.first()?.day)?;
+    let whole = Span::of_days(month, next.plus(-1));
+    if days.len() < 2 || !span.contains(whole) || whole.end > quiet_before.timestamp_micros() {
+        return None;
+    }
+    if snapshot.damaged(whole).next().is_some() {
+        return None;
+    }
+    let mut segments = Vec::with_capacity(days.len());
+    for live in days {
+        let Freshness::Current(segment) = snapshot.freshness(rollup.name(), live.day) else {
+            return None;
+        };
+        segments.push(Arc::clone(segment));
+    }
+    let leaves = days.iter().flat_map(|live| live.leaves.iter().map(|leaf| &leaf.file));
+    let mut files = leaves.chain(segments.iter().map(|segment| &segment.file));
+    if files.any(|file| file.last_modified >= quiet_before) {
+        return None;
+    }
+    let fingerprint = month_fingerprint(days.iter().copied().map(Arc::as_ref));
+    Some(MonthTask { rollup, month, segments, fingerprint })
+}
+
+/// Builds the month's segment and makes it visible.
+pub(super) async fn build_month(site: Site<'_>, task: &MonthTask<'_>) -> Outcome {
+    let start = Instant::now();
+    match build(site, task).await {
+        Ok(built) => Outcome::Built { built, took: start.elapsed() },
+        Err(error) => {
+            let month = Period::Month.name(task.month);
+            Outcome::Failed(error.about(format!("rollup `{}`, {month}", task.rollup.name())))
+        }
+    }
+}
+
+async fn build(site: Site<'_>, task: &MonthTask<'_>) -> Result<Built> {
+    let (root, rollup) = (site.root, task.rollup);
+    // A month must not give a damaged day a hash that is right.
+    for segment in &task.segments {
+        whole_file(root, &segment.file).await?;
+    }
+    let table = FileTable::of_segments(root, rollup, &task.segments);
+    let rows = site.context.read_table(Arc::new(table));
+    let rows = rows.and_then(|rows| rows.sort(rollup.segment_order()));
+    let rows = rows.map_err(engine_error)?.execute_stream().await;
+    let mut rows = rows.map_err(engine_error)?;
+    let mut writer = SegmentWriter::try_new(site.staging, rollup, task.fingerprint.as_str())?;
+    while let Some(batch) = rows.next().await {
+        let batch = match batch.map_err(engine_error) {
+            Ok(batch) => batch,
+            Err(error) => {
+                let files = task.segments.iter().map(|segment| &segment.file);
+                return Err(name_damage(root, error, files).await);
+            }
+        };
+        writer = writer.write(&batch).await?;
+    }
+    let rows_out = writer.rows();
+    let kind = FileKind::Month(MonthFooter {
+        rollup: rollup.folder().to_owned(),
+        definition: rollup.definition_hash().to_owned(),
+        month: task.month.to_string(),
+        fingerprint: task.fingerprint.clone(),
+        days: task.segments.len(),
+        rows_out,
+    });
+    let target = month_path(rollup, task.month, &task.fingerprint);
+    let (creation, bytes) = writer.publish(root, &target, kind).await?;
+    Ok(Built { rows_in: rows_out, rows_out, bytes, creation })
+}

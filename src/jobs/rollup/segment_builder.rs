@@ -1,0 +1,202 @@
+//! One task: the day's groups, written as a segment.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{AsArray, RecordBatch},
+    datatypes::{Int64Type, TimestampMicrosecondType},
+};
+use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt as _;
+use object_store::ObjectMeta;
+
+use super::{
+    Proofs, Task,
+    grouping::{GROUP_FIRST, GROUP_LAST, GROUP_ROWS, add_rows, group_rows, merge_rows},
+};
+use crate::{
+    base::{Day, Error, Result},
+    exec::{Site, engine_error},
+    model::{Dataset, Rollup},
+    store::{
+        Creation, FileKind, Leaf, Root, SegmentFile, SegmentFooter, SegmentWriter, leaf_ids,
+        name_damage, read_metadata, segment_path, whole_file,
+    },
+};
+
+/// A segment that was built.
+#[derive(Clone, Copy, Debug)]
+pub struct Built {
+    /// Raw rows that it is of.
+    pub rows_in: u64,
+    /// Rows of the segment.
+    pub rows_out: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// Whether this call made it visible, or found that another builder had.
+    pub creation: Creation,
+}
+
+/// What a segment is made of.
+#[derive(Debug)]
+pub(super) enum Source<'s> {
+    /// The day's leaves, of which that is proven.
+    Leaves(&'s Proofs),
+    /// A finer rollup's segment of the same leaves.
+    Finer(FinerSegment<'s>),
+    /// The rollup's own segment of some of the leaves, and the others.
+    Late(LateLeaves<'s>),
+}
+
+/// A segment that was found to be as it was written, and the leaves that it lacks.
+#[derive(Debug)]
+pub(super) struct LateLeaves<'s> {
+    segment: &'s Arc<SegmentFile>,
+    leaves: &'s [Arc<Leaf>],
+    proofs: Proofs,
+    rows_in: u64,
+}
+
+impl<'s> LateLeaves<'s> {
+    /// Checks the segment, and reads what the leaves say of themselves.
+    ///
+    /// # Errors
+    /// `Corrupt` for a damaged segment, or for a leaf whose rows aren't known to be of the day.
+    pub(super) async fn read(
+        site: Site<'_>,
+        segment: &'s Arc<SegmentFile>,
+        leaves: &'s [Arc<Leaf>],
+    ) -> Result<Self> {
+        let root = site.root;
+        let account = whole_file(root, &segment.file).await?;
+        let mut rows_in = account.rows_in().unwrap_or_default();
+        let proofs = Proofs::of(root, site.dataset, site.context, leaves).await?;
+        if !proofs.all_of_day(site.dataset.time_column(), segment.day) {
+            return Err(Error::corrupt(format!(
+                "late files of {} are another tool's, and are read as they are: what is added to \
+                 purged rows must come by `append`",
+                segment.day
+            )));
+        }
+        for leaf in leaves {
+            let metadata = read_metadata(root, &leaf.file).await?;
+            rows_in += metadata.file_metadata().num_rows().unsigned_abs();
+        }
+        Ok(Self { segment, leaves, proofs, rows_in })
+    }
+}
+
+/// A segment that was read whole and found to be as it was written.
+#[derive(Debug)]
+pub(super) struct FinerSegment<'s> {
+    rollup: &'s Rollup,
+    segment: Arc<SegmentFile>,
+    rows_in: u64,
+}
+
+impl<'s> FinerSegment<'s> {
+    /// That rollup's segment of those leaves, if there is one without damage.
+    pub(super) async fn find(root: &Root, rollup: &'s Rollup, task: &Task<'_>) -> Option<Self> {
+        let fingerprint = task.live.fingerprint.clone();
+        let remains = task.live.remains_of(rollup);
+        let segment = match remains.filter(|remains| remains.fingerprint == fingerprint) {
+            Some(remains) => Arc::clone(remains),
+            None => {
+                let location = segment_path(rollup, task.day, &fingerprint);
+                let file = root.look(&location).await.ok()??;
+                Arc::new(SegmentFile { day: task.day, fingerprint, file })
+            }
+        };
+        let rows_in = whole_file(root, &segment.file).await.ok()?.rows_in()?;
+        Some(Self { rollup, segment, rows_in })
+    }
+}
+
+/// Builds the task's segment and makes it visible.
+///
+/// # Errors
+/// `Corrupt` naming an unreadable leaf, `Invalid` when a sum overflows, `Limit` without memory,
+/// `Unavailable` when disk or store refuse.
+pub(super) async fn build(site: Site<'_>, task: &Task<'_>, source: Source<'_>) -> Result<Built> {
+    let root = site.root;
+    let ids = leaf_ids(root, &task.live).await?;
+    let mut footer = SegmentFooter::new(task.rollup, task.day, ids);
+    let mut groups = groups(site, task, &source).await?;
+    let mut writer =
+        SegmentWriter::try_new(site.staging, task.rollup, footer.fingerprint.as_str())?;
+    while let Some(batch) = groups.next().await {
+        let batch = match batch.map_err(engine_error) {
+            Ok(batch) => batch,
+            Err(error) => return Err(name_damage(root, error, files(task, &source)).await),
+        };
+        if let Source::Leaves(_) = source {
+            footer.rows_in += check_rows(site.dataset, task.day, &batch)?;
+        }
+        writer = writer.write(&batch).await?;
+    }
+    match source {
+        Source::Leaves(_) => {}
+        Source::Finer(finer) => footer.rows_in = finer.rows_in,
+        Source::Late(late) => footer.rows_in = late.rows_in,
+    }
+    footer.rows_out = writer.rows();
+    let (rows_in, rows_out) = (footer.rows_in, footer.rows_out);
+    let target = segment_path(task.rollup, task.day, &footer.fingerprint);
+    let (creation, bytes) = writer.publish(root, &target, FileKind::Segment(footer)).await?;
+    Ok(Built { rows_in, rows_out, bytes, creation })
+}
+
+async fn groups(
+    site: Site<'_>,
+    task: &Task<'_>,
+    source: &Source<'_>,
+) -> Result<SendableRecordBatchStream> {
+    let Site { root, dataset, context, .. } = site;
+    match source {
+        Source::Leaves(proofs) => {
+            let rows = (task.day, task.live.leaves.as_slice());
+            group_rows(root, dataset, context, task.rollup, rows, proofs).await
+        }
+        Source::Finer(finer) => {
+            merge_rows(root, context, task.rollup, finer.rollup, &finer.segment).await
+        }
+        Source::Late(late) => {
+            let added = (late.leaves, &late.proofs);
+            add_rows(root, dataset, context, task.rollup, late.segment, added, None).await
+        }
+    }
+}
+
+/// The files that a segment is made of.
+fn files<'s>(task: &'s Task<'_>, source: &'s Source<'_>) -> Vec<&'s ObjectMeta> {
+    match source {
+        Source::Leaves(_) => task.live.leaves.iter().map(|leaf| &leaf.file).collect(),
+        Source::Finer(finer) => vec![&finer.segment.file],
+        Source::Late(late) => {
+            let leaves = late.leaves.iter().map(|leaf| &leaf.file);
+            leaves.chain([&late.segment.file]).collect()
+        }
+    }
+}
+
+/// The raw rows behind a batch of groups, all of which must be of the day.
+///
+/// # Errors
+/// `Corrupt` when one isn't.
+pub(crate) fn check_rows(dataset: &Dataset, day: Day, batch: &RecordBatch) -> Result<u64> {
+    let outside = |name| {
+        let instants = batch.column_by_name(name)?.as_primitive::<TimestampMicrosecondType>();
+        Some(instants.iter().any(|micros| micros.is_none_or(|at| Day::of_micros(at) != day)))
+    };
+    // Without those columns it is proven.
+    if [GROUP_FIRST, GROUP_LAST].into_iter().filter_map(outside).any(|outside| outside) {
+        return Err(Error::corrupt(format!(
+            "a file in the folder of {day} holds rows whose `{}` is not of that day",
+            dataset.time_column()
+        )));
+    }
+    let rows = batch.column_by_name(GROUP_ROWS);
+    let rows = rows.ok_or_else(|| Error::internal(format!("no column {GROUP_ROWS}")))?;
+    let rows: i64 = rows.as_primitive::<Int64Type>().values().iter().sum();
+    Ok(rows.unsigned_abs())
+}

@@ -1,0 +1,120 @@
+//! What is read was checked: the raw files that a day's next generation is made of.
+
+use std::sync::Arc;
+
+use super::generation::location;
+use crate::{
+    base::{Day, Error, Result},
+    exec::Site,
+    model::{ContentHash, ContentHasher, Manifest},
+    store::{Leaf, LeafKind, Root, check_file, hash_now, read_account},
+};
+
+/// The hash of the rows that the leaves were written with; `None` if one of them, another tool's,
+/// doesn't say. What the manifest says of its files' rows must be what their footers do.
+///
+/// # Errors
+/// `Corrupt` when it isn't, or for a file that holds no raw rows; or what the store says.
+pub(super) async fn expected_content(
+    site: Site<'_>,
+    base: Option<&Manifest>,
+    leaves: &[Arc<Leaf>],
+) -> Result<Option<ContentHash>> {
+    let (mut all, mut merged) = (ContentHasher::default(), ContentHasher::default());
+    let (mut unknown, mut is_merged) = (false, false);
+    for leaf in leaves {
+        if leaf.kind == LeafKind::Foreign {
+            unknown = true;
+            continue;
+        }
+        let account = read_account(site.root, &leaf.file).await?;
+        let content = account.content().ok_or_else(|| {
+            let name = site.root.full_name(&leaf.file.location);
+            Error::corrupt(format!("{name}: holds no raw rows"))
+        })?;
+        all.add_hashed(content)?;
+        if leaf.kind == LeafKind::Compacted {
+            is_merged = true;
+            merged.add_hashed(content)?;
+        }
+    }
+    let merged = merged.finish();
+    if let Some(base) = base
+        && is_merged
+        && base.content != merged
+    {
+        return Err(Error::corrupt(format!(
+            "{}: the files of generation {} hold {merged}, and their manifest says {}; nothing was \
+             changed",
+            base.date, base.generation, base.content
+        )));
+    }
+    Ok((!unknown).then(|| all.finish()))
+}
+
+/// Reads all files that the manifest names whole, and compares their bytes with what it says.
+///
+/// # Errors
+/// `Corrupt`, naming the file that is missing or isn't as the manifest says; or what the store says.
+pub(crate) async fn check_named(root: &Root, day: Day, manifest: &Manifest) -> Result<()> {
+    let remains = manifest.remains.iter().map(|remains| &remains.file);
+    for file in manifest.files.iter().chain(remains) {
+        let path = location(day, file);
+        let name = || root.full_name(&path);
+        let Some(found) = root.look(&path).await? else {
+            return Err(Error::corrupt(format!(
+                "{}: the manifest of generation {} names this file, and it is gone",
+                name(),
+                manifest.generation
+            )));
+        };
+        if let Err(what) = check_file(root, &found).await? {
+            return Err(Error::corrupt(format!("{}: {what}", name())));
+        }
+        let is_it = file.blake3.is_empty()
+            || (found.size == file.bytes && hash_now(root, &found).await? == file.blake3);
+        if !is_it {
+            return Err(Error::corrupt(format!(
+                "{}: is not the file that the manifest of generation {} names",
+                name(),
+                manifest.generation
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Reads each raw file whole, and compares its bytes with what its footer and the manifest say.
+///
+/// # Errors
+/// `Corrupt`, naming the file that isn't as it was written; or what the store says.
+pub(super) async fn check_sources(
+    site: Site<'_>,
+    base: Option<&Manifest>,
+    leaves: &[Arc<Leaf>],
+) -> Result<()> {
+    for leaf in leaves {
+        if let Err(what) = check_file(site.root, &leaf.file).await? {
+            let name = site.root.full_name(&leaf.file.location);
+            return Err(Error::corrupt(format!("{name}: {what}; nothing was changed")));
+        }
+    }
+    expected_content(site, base, leaves).await?;
+    let Some(base) = base else { return Ok(()) };
+    let day = leaves.first().map(|leaf| leaf.day);
+    for (file, leaf) in base.files.iter().filter_map(|file| {
+        let path = location(day?, file);
+        Some((file, leaves.iter().find(|leaf| leaf.file.location == path)?))
+    }) {
+        // Of format 1 only the footer tells.
+        let differs =
+            !file.blake3.is_empty() && hash_now(site.root, &leaf.file).await? != file.blake3;
+        if differs {
+            let name = site.root.full_name(&leaf.file.location);
+            return Err(Error::corrupt(format!(
+                "{name}: is not the file that the manifest names; nothing was changed"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! Claims: what a caller's batch id stands for, from its first append on.
+//!
+//! A claim is created, if absent, before any leaf of the batch. It lists every leaf with the hash
+//! of its rows, so whoever publishes a leaf of that id publishes the same rows.
+
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::{ObjectMeta, ObjectStore as _, path::Path};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Creation, Root, Staging, create_bytes,
+    kept::name_of,
+    layout::{BATCHES_FOLDER, claim_path, claim_path_format_1, is_claim},
+    local_days::flat_files,
+    store_error,
+};
+use crate::{
+    base::{Day, Error, ErrorKind, Result},
+    model::{BatchId, ContentHash, LeafId, with_hash, without_hash},
+};
+
+/// Claims read at once.
+const CONCURRENT_READS: usize = 32;
+
+/// The newest format of claims that this program reads, and the one it writes.
+const CLAIM_FORMAT: u32 = 2;
+
+/// What comes before the hash in a claim's last line.
+const HASH: &str = "blake3 ";
+
+/// What a batch id stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Claim {
+    /// The format of this file.
+    pub format: u32,
+    /// The batch's id.
+    pub batch: String,
+    /// Counted from 0: each claim takes the place of one that was given up.
+    pub claim: u32,
+    /// The number of the definition that the rows were read by; 0 is that of a root of format 1.
+    pub definition: u32,
+    /// The UTC date, `YYYY-MM-DD`, that it was: rows of later than the day after were rejected.
+    pub today: String,
+    /// All rows, whatever their order.
+    pub content: ContentHash,
+    /// The leaves, by day and part. The first is published first.
+    pub leaves: Vec<ClaimedLeaf>,
+}
+
+/// A leaf of a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClaimedLeaf {
+    /// Its UTC date, `YYYY-MM-DD`.
+    pub date: String,
+    /// Which part of the batch's rows of that day, from 0.
+    pub part: u32,
+    /// Its rows, whatever their order.
+    pub content: ContentHash,
+}
+
+impl Claim {
+    /// The claim of that number on a batch.
+    #[must_use]
+    pub(crate) fn new(
+        batch: &BatchId,
+        claim: u32,
+        (definition, today): (u32, Day),
+        content: ContentHash,
+        leaves: Vec<ClaimedLeaf>,
+    ) -> Self {
+        let (format, batch, today) = (CLAIM_FORMAT, batch.to_string(), today.to_string());
+        Self { format, batch, claim, definition, today, content, leaves }
+    }
+
+    /// The date by which rows of the future were rejected.
+    ///
+    /// # Errors
+    /// `Corrupt` when it isn't a date.
+    pub(crate) fn today(&self) -> Result<Day> {
+        self.today.parse().map_err(|_| self.wrong(&self.today))
+    }
+
+    /// The day and the id of a leaf of it. `attempt` counts the names that erasures took.
+    ///
+    /// # Errors
+    /// `Corrupt` when the claim can't be one.
+    pub(crate) fn leaf(&self, leaf: &ClaimedLeaf, attempt: u32) -> Result<(Day, LeafId)> {
+        let day = leaf.date.parse().map_err(|_| self.wrong(&leaf.date))?;
+        let batch = BatchId::try_new(self.batch.clone()).map_err(|_| self.wrong(&self.batch))?;
+        Ok((day, LeafId::of(&batch, self.claim, day, leaf.part, attempt)))
+    }
+
+    fn wrong(&self, what: &str) -> Error {
+        Error::corrupt(format!("the claim on batch `{}` says `{what}`", self.batch))
+    }
+}
+
+/// The newest claim on a batch id; `None` when there is none.
+///
+/// # Errors
+/// What the store says; `Corrupt` for a damaged claim; `Conflict` for one of format 1.
+pub(crate) async fn newest_claim(root: &Root, batch: &BatchId) -> Result<Option<Claim>> {
+    let mut newest = None;
+    for number in 0_u32.. {
+        let path = claim_path(batch, number);
+        match root.read(&path).await? {
+            Some(found) => newest = Some(parse(root, &path, &found)?),
+            None => break,
+        }
+    }
+    if newest.is_none() && root.look(&claim_path_format_1(batch)).await?.is_some() {
+        return Err(Error::conflict(format!(
+            "batch `{batch}` was appended by a program of format 1, and this one can't tell whether \
+             these are the same rows; nothing was changed. Append other rows under another id"
+        )));
+    }
+    Ok(newest)
+}
+
+/// Creates the claim, if nobody has. `false` when there is another one of that number.
+///
+/// # Errors
+/// `Unavailable` when the store refuses.
+pub(crate) async fn create_claim(
+    root: &Root,
+    staging: &Staging,
+    batch: &BatchId,
+    claim: &Claim,
+) -> Result<bool> {
+    let json = serde_json::to_string(claim)
+        .map_err(|error| Error::internal("claim").with_source(error))?;
+    let file = Bytes::from(with_hash(&json, HASH));
+    match create_bytes(root, staging, &claim_path(batch, claim.claim), file).await {
+        Ok(Creation::New | Creation::Same) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// All claims of the root, in no order.
+///
+/// # Errors
+/// What the store says; `Corrupt` for a damaged claim.
+pub(crate) async fn list_claims(root: &Root) -> Result<Vec<Claim>> {
+    let files = claim_files(root).await?;
+    let claims = stream::iter(files).map(|file| async move {
+        let read = async {
+            let found = root.read(&file.location).await?;
+            found.ok_or_else(|| {
+                Error::not_found(format!("{}: not found", root.full_name(&file.location)))
+            })
+        };
+        let bytes = root.kept().find_or(&name_of(&file), read).await?;
+        parse(root, &file.location, &bytes)
+    });
+    claims.buffer_unordered(CONCURRENT_READS).try_collect().await
+}
+
+async fn claim_files(root: &Root) -> Result<Vec<ObjectMeta>> {
+    let folder = Path::from(BATCHES_FOLDER);
+    let fail = |error| store_error(&root.full_name(&folder), error);
+    if let Some(dir) = root.local_dir() {
+        return flat_files(dir, BATCHES_FOLDER, is_claim);
+    }
+    let files = if let Some(pages) = root.pages() {
+        // By their first digits: a name that is no path can't be among them.
+        let digits = "0123456789abcdef".chars();
+        let listed = digits.map(|digit| pages.list_all(format!("{BATCHES_FOLDER}/{digit}")));
+        let listed = stream::iter(listed).buffer_unordered(CONCURRENT_READS);
+        listed.try_collect::<Vec<_>>().await.map_err(fail)?.into_iter().flatten().collect()
+    } else {
+        root.store().list(Some(&folder)).try_collect::<Vec<_>>().await.map_err(fail)?
+    };
+    Ok(files.into_iter().filter(|file| is_claim(&file.location)).collect())
+}
+
+fn parse(root: &Root, path: &Path, bytes: &[u8]) -> Result<Claim> {
+    let name = root.full_name(path);
+    let (json, _) = without_hash(bytes, HASH).map_err(|error| error.about(&name))?;
+    let wrong = |error| Error::corrupt(format!("{name}: not a claim: {error}"));
+    let claim: Claim = serde_json::from_str(json).map_err(wrong)?;
+    if claim.format > CLAIM_FORMAT {
+        return Err(Error::invalid(format!(
+            "{name}: format {} is newer than this program's, {CLAIM_FORMAT}; use a newer tallybook",
+            claim.format
+        )));
+    }
+    let batch = BatchId::try_new(claim.batch.clone()).map_err(|error| error.about(&name))?;
+    if claim_path(&batch, claim.claim) == *path {
+        Ok(claim)
+    } else {
+        Err(Error::corrupt(format!("{name}: it is another claim than its name says")))
+    }
+}

@@ -1,0 +1,91 @@
+//! Voids: leaves without rows, which keep a name from being used.
+//!
+//! An erasure voids what claims have not published yet, and whoever replaces a claim voids its
+//! first leaf. A void's file is never deleted: a writer that slept must meet it.
+
+use object_store::path::Path;
+
+use super::{
+    Creation, FileKind, LeafFooter, Packing, Root, SealedWriter, Staging, Void, create_file,
+    layout::leaf_path, newest_manifest, read_footer,
+};
+use crate::{
+    base::{Day, Error, Result},
+    model::{ContentHasher, Dataset, LeafId},
+};
+
+/// What a try to create a void found.
+#[derive(Debug)]
+pub(crate) enum Voiding {
+    /// The void is there.
+    Done,
+    /// The name was taken: by a leaf, or by another void.
+    Taken(LeafFooter),
+}
+
+/// Takes a leaf's name for a void.
+///
+/// # Errors
+/// `Unavailable` when the store refuses; `Corrupt` when what is there can't be read.
+pub(crate) async fn create_void(
+    root: &Root,
+    staging: &Staging,
+    dataset: &Dataset,
+    (batch, day, id): (&str, Day, &LeafId),
+    void: Void,
+) -> Result<Voiding> {
+    let attempt = format!("{:032x}", rand::random::<u128>());
+    let (path, file) = staging.create(&format!("void-{attempt}.parquet"))?;
+    let packing = Packing::Small { distinct: &[] };
+    let writer = SealedWriter::try_new(path, file, dataset.file_schema(), packing)?;
+    let footer = LeafFooter {
+        id: id.clone(),
+        batch: batch.to_owned(),
+        date: day.to_string(),
+        part: 0,
+        content: ContentHasher::new().finish(),
+        attempt,
+        void: Some(void),
+    };
+    let (staged, _) = writer.finish(FileKind::Leaf(footer.clone()))?;
+    let target = leaf_path(day, id);
+    let judge = || async {
+        Ok(match leaf_at(root, &target).await? {
+            None => None,
+            Some(found) if found.attempt == footer.attempt => Some(Creation::New),
+            Some(_) => Some(Creation::Same),
+        })
+    };
+    let created = create_file(root, &target, &staged, judge).await;
+    drop(std::fs::remove_file(staged));
+    match created? {
+        Creation::New => Ok(Voiding::Done),
+        Creation::Same => {
+            let found = leaf_at(root, &target).await?;
+            let name = || root.full_name(&target);
+            let gone = || Error::unavailable(format!("{}: was there, and is gone", name()));
+            Ok(Voiding::Taken(found.ok_or_else(gone)?))
+        }
+    }
+}
+
+/// The account of the leaf at that path; `None` when nothing is there.
+///
+/// # Errors
+/// `Corrupt` when it is no leaf; or what the store says.
+pub(crate) async fn leaf_at(root: &Root, path: &Path) -> Result<Option<LeafFooter>> {
+    let Some(footer) = read_footer(root, path).await? else { return Ok(None) };
+    let leaf = footer.leaf().cloned();
+    leaf.map(Some).ok_or_else(|| Error::corrupt(format!("{}: is no leaf", root.full_name(path))))
+}
+
+/// Whether a leaf's rows are in the day's newest manifest, looked at now: who meets a void looks
+/// once more, since the leaf may have been published, absorbed and deleted before the void came.
+///
+/// # Errors
+/// What listing the day and reading its manifest meet.
+pub(crate) async fn is_absorbed(root: &Root, day: Day, id: &LeafId) -> Result<bool> {
+    let manifest = newest_manifest(root, day).await?;
+    let absorbed = manifest.as_ref().and_then(|manifest| manifest.absorbed(id));
+    Ok(absorbed.is_some_and(|absorbed| !absorbed.void))
+}
