@@ -27,6 +27,7 @@ mod faults;
 mod fuzz;
 mod gc;
 mod house;
+mod inputs;
 mod kill;
 mod library;
 mod limits;

@@ -2,9 +2,9 @@
 
 use std::{
     fmt,
-    fs::File,
+    fs::{self, File, Metadata},
     io::{self, BufRead, BufReader, Cursor, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
     sync::{
         Arc,
@@ -15,8 +15,8 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 
 use super::{
-    csv_rows::CsvBlocks, field_map::FieldMap, ndjson_blocks::NdjsonBlocks,
-    parquet_rows::ParquetBlocks, reader::BlockReader,
+    Rejects, csv_rows::CsvBlocks, field_map::FieldMap, ndjson_blocks::NdjsonBlocks,
+    parquet_rows::ParquetBlocks, reader::BlockReader, stdin,
 };
 use crate::{
     base::{Error, Result},
@@ -96,6 +96,22 @@ impl Input {
         }
     }
 
+    /// What it is on disk; `None` for bytes in memory.
+    ///
+    /// # Errors
+    /// `NotFound` when it isn't there; `Invalid` for a folder, or a standard input that is closed;
+    /// `Unavailable` for a file that may not be read.
+    fn metadata(&self) -> Result<Option<Metadata>> {
+        match &self.source {
+            Source::File(path) => {
+                let found = look(path).map_err(|error| Error::io(&self.name, error));
+                found.map(Some)
+            }
+            Source::Stdin => stdin::metadata().map(Some),
+            Source::Bytes(_) => Ok(None),
+        }
+    }
+
     /// Opens it for reading rows. `read` counts the bytes taken from the source.
     pub(super) fn open(
         self,
@@ -154,6 +170,31 @@ impl Read for Counted {
         self.read.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
+}
+
+/// Fails for what can be known to be wrong before anything is read, made or written.
+///
+/// # Errors
+/// Of an input that can't be read; `Invalid` when bad rows would be written over an input.
+pub(crate) fn check(inputs: &[Input], rejects: &Rejects) -> Result<()> {
+    for input in inputs {
+        if let Some(file) = input.metadata()? {
+            rejects.spare(&file, &format!("{}, which is an input", input.name))?;
+        }
+    }
+    Ok(())
+}
+
+fn look(path: &Path) -> io::Result<Metadata> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    // To open a pipe would wait for its writer, and take its first one away.
+    if metadata.is_file() {
+        File::open(path)?;
+    }
+    Ok(metadata)
 }
 
 /// Compression is told by the first bytes, whatever the name says.

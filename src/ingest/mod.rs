@@ -27,14 +27,17 @@ mod publish;
 mod reader;
 mod rejects;
 mod restage;
+mod rejects_file;
 mod row_rules;
 mod scalar;
 mod spool;
 mod stage;
+mod stdin;
 mod workers;
 
 pub use append::{AppendOptions, AppendReport};
 pub(crate) use append::{Place, append};
 pub(crate) use field_map::FieldMap;
+pub(crate) use input::check;
 pub use input::{Format, Input};
 pub use rejects::Rejects;

@@ -1,12 +1,14 @@
 //! Bad rows: counted, described and kept.
 
 use std::{
-    fs::File,
-    io::{BufWriter, Write as _},
-    path::{Path, PathBuf},
+    fs::{self, Metadata},
+    path::Path,
 };
 
-use super::draft::Fault;
+use super::{
+    draft::Fault,
+    rejects_file::{RejectsFile, RejectsPath},
+};
 use crate::base::{Error, Result};
 
 /// Descriptions kept for messages; every bad row is counted and written to the file.
@@ -29,24 +31,45 @@ pub struct Rejects {
     max: u64,
     count: u64,
     described: Vec<String>,
-    file: Option<(PathBuf, BufWriter<File>)>,
+    path: Option<RejectsPath>,
+    file: Option<RejectsFile>,
     preamble: Vec<u8>,
 }
 
 impl Rejects {
-    /// Up to `max` bad rows are accepted; all are written to `file`, as they came.
+    /// Up to `max` bad rows are accepted; all are written to `file`, as they came. What it held
+    /// before is replaced when the whole input was read, and by nothing if there were no bad rows.
     ///
     /// # Errors
-    /// `Unavailable` when the file can't be made.
+    /// `NotFound` when the file's folder isn't there; `Invalid` when it is a folder itself.
     pub fn new(max: u64, file: Option<&Path>) -> Result<Self> {
-        let file = match file {
-            None => None,
-            Some(path) => {
-                let made = File::create(path).map_err(|error| Error::io(path.display(), error))?;
-                Some((path.to_owned(), BufWriter::new(made)))
-            }
-        };
-        Ok(Self { max, file, ..Self::default() })
+        let path = file.map(RejectsPath::try_new).transpose()?;
+        Ok(Self { max, path, ..Self::default() })
+    }
+
+    /// Fails if bad rows would be written over the file at `path`, which is `what` in the message.
+    ///
+    /// # Errors
+    /// `Invalid` if they would.
+    pub(crate) fn spare_file(&self, path: &Path, what: &str) -> Result<()> {
+        fs::metadata(path).map_or(Ok(()), |file| self.spare(&file, what))
+    }
+
+    /// The same for a file that is known by its metadata.
+    ///
+    /// # Errors
+    /// `Invalid` if they would.
+    pub(super) fn spare(&self, file: &Metadata, what: &str) -> Result<()> {
+        self.path.as_ref().map_or(Ok(()), |path| path.refuse_to_be(file, what))
+    }
+
+    /// Opens the file that bad rows go to, if there is one.
+    ///
+    /// # Errors
+    /// `Unavailable` when it can't be made.
+    pub(super) fn open(&mut self) -> Result<()> {
+        self.file = self.path.as_ref().map(RejectsPath::open).transpose()?;
+        Ok(())
     }
 
     /// Bad rows so far.
@@ -63,7 +86,7 @@ impl Rejects {
 
     /// Whether bad rows are kept as they came.
     pub(super) const fn keeps_rows(&self) -> bool {
-        self.file.is_some()
+        self.path.is_some()
     }
 
     /// Adds a bad row of the input of that name; `preamble` is what goes before its rows.
@@ -85,16 +108,15 @@ impl Rejects {
     }
 
     fn write(&mut self, line: &[u8]) -> Result<()> {
-        let Some((path, file)) = &mut self.file else { return Ok(()) };
-        let written = file.write_all(line).and_then(|()| file.write_all(b"\n"));
-        written.map_err(|error| Error::io(path.display(), error))
+        self.file.as_mut().map_or(Ok(()), |file| file.write(line))
     }
 
-    /// Ends the file, and fails when there were too many.
+    /// Ends the file, and fails when there were too many: then, too, the bad rows are in it.
+    ///
+    /// # Errors
+    /// `Invalid` for too many; `Unavailable` when the file can't be written.
     pub(super) fn settle(&mut self) -> Result<()> {
-        if let Some((path, file)) = &mut self.file {
-            file.flush().map_err(|error| Error::io(path.display(), error))?;
-        }
+        self.file.take().map_or(Ok(()), RejectsFile::finish)?;
         if self.count <= self.max {
             return Ok(());
         }

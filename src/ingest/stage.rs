@@ -12,7 +12,7 @@ use futures::{StreamExt as _, stream};
 use tokio::runtime::Handle;
 
 use super::{
-    AppendOptions, FieldMap, Input, Rejects,
+    AppendOptions, FieldMap, Input, Rejects, check,
     draft::warnings,
     judge::Judge,
     parts::{PartQueue, PartWriter, StagedLeaf},
@@ -67,7 +67,9 @@ impl Stage {
             None => FieldMap::of(&self.dataset),
             Some((text, file)) => FieldMap::parse(text, file, &self.dataset)?,
         };
+        check(&inputs, &options.rejects)?;
         let mut rejects = options.rejects;
+        rejects.open()?;
         let keep_bad = rejects.keeps_rows();
         let dataset = Arc::clone(&self.dataset);
         let judge = Arc::new(Judge { dataset, map, today: self.today, keep_bad });

@@ -27,6 +27,7 @@ mod seal;
 mod segment_writer;
 mod staging;
 mod voids;
+mod unfinished;
 
 pub(crate) use account::{
     CompactedFooter, ErasedValue, FileFooter, FileKind, LeafFooter, MonthFooter, RemainsFooter,
@@ -66,3 +67,4 @@ pub(crate) use root::Root;
 pub(crate) use segment_writer::SegmentWriter;
 pub(crate) use staging::Staging;
 pub(crate) use voids::{Voiding, create_void, is_absorbed, leaf_at};
+pub(crate) use unfinished::Unfinished;

@@ -11,7 +11,7 @@ use crate::{
         render::{count, size},
         resolve, tell,
     },
-    ingest::{AppendOptions, AppendReport, Format, Input, Rejects},
+    ingest::{AppendOptions, AppendReport, Format, Input, Rejects, check},
     model::BatchId,
 };
 
@@ -23,6 +23,8 @@ pub(super) async fn run(root: &RootArgs, args: &AppendArgs) -> Result<ExitCode> 
         Some(path) => Some((resolve::read(path)?, path.display().to_string())),
     };
     let inputs = inputs(args);
+    let rejects = rejects(args)?;
+    check(&inputs, &rejects)?;
     let bar = progress_bar(&inputs);
     let ticking = bar.clone();
     let options = AppendOptions {
@@ -33,7 +35,7 @@ pub(super) async fn run(root: &RootArgs, args: &AppendArgs) -> Result<ExitCode> 
             InputFormat::Parquet => Format::Parquet,
         }),
         map,
-        rejects: Rejects::new(args.max_rejects, args.rejects.as_deref())?,
+        rejects,
         progress: Some(Arc::new(move |bytes, rows| {
             ticking.set_position(bytes);
             ticking.set_message(format!("{} rows", count(rows)));
@@ -44,6 +46,16 @@ pub(super) async fn run(root: &RootArgs, args: &AppendArgs) -> Result<ExitCode> 
     bar.finish_and_clear();
     report(&appended?, args.batch.is_some(), started);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Bad rows must not be written over what this run or another one needs.
+fn rejects(args: &AppendArgs) -> Result<Rejects> {
+    let rejects = Rejects::new(args.max_rejects, args.rejects.as_deref())?;
+    let others = [(&args.map, "the field map"), (&args.dataset, "the definition")];
+    for (path, what) in others {
+        path.iter().try_for_each(|path| rejects.spare_file(path, what))?;
+    }
+    Ok(rejects)
 }
 
 fn inputs(args: &AppendArgs) -> Vec<Input> {

@@ -1,0 +1,162 @@
+//! What `append` is given, and where its root is: files that are not what they seem, standard input
+//! that isn't there, and folders by every spelling.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+    path::Path,
+    process::Command,
+};
+
+use crate::support::{Ran, Sandbox, run};
+
+const ROW: &str = "{\"timestamp\":\"2026-01-24T09:30:00Z\",\"organization_id\":\"acme\"}\n";
+const BAD: &str = "{\"organization_id\":\"acme\"}\n";
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+/// The names in the sandbox's folder.
+fn names(sandbox: &Sandbox) -> Vec<String> {
+    let entries = fs::read_dir(sandbox.path("")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+/// Runs a line of shell, in which `$T` is the program, in the sandbox's folder.
+fn shell(sandbox: &Sandbox, line: &str) -> Ran {
+    let mut command = Command::new("sh");
+    command.env("T", env!("CARGO_BIN_EXE_tallybook")).env("TALLYBOOK_ROOT", sandbox.root());
+    command.current_dir(sandbox.path("")).args(["-c", line]);
+    run(command, b"")
+}
+
+#[test]
+fn bad_rows_are_never_written_over_an_input() {
+    let sandbox = Sandbox::new();
+    let rows = format!("{ROW}{BAD}");
+    let input = sandbox.write("in.ndjson", &rows);
+    symlink(&input, sandbox.path("link.ndjson")).unwrap();
+    fs::hard_link(&input, sandbox.path("hard.ndjson")).unwrap();
+    fs::create_dir(sandbox.path("sub")).unwrap();
+    for line in [
+        "append in.ndjson --rejects in.ndjson",
+        "append in.ndjson --rejects ./sub/../in.ndjson",
+        "append in.ndjson --rejects link.ndjson",
+        "append in.ndjson --rejects hard.ndjson",
+        "append link.ndjson --rejects in.ndjson",
+        "append hard.ndjson --rejects link.ndjson --max-rejects 9",
+        "append --rejects in.ndjson < in.ndjson",
+        "append - --rejects link.ndjson < hard.ndjson",
+        "append --rejects /dev/stdin < in.ndjson",
+        "append in.ndjson --rejects /dev/stdout >> in.ndjson",
+    ] {
+        let ran = shell(&sandbox, &format!("$T {line}"));
+        assert!(ran.failed(3, "give --rejects another file").err.contains("is an input"), "{line}");
+        assert_eq!(text(&input), rows, "{line}");
+        assert!(!sandbox.root().exists(), "{line}");
+    }
+    let map = "[map]\nmodel = \"m\"\n";
+    let map_path = sandbox.write("map.toml", map);
+    shell(&sandbox, "$T append in.ndjson --map map.toml --rejects map.toml")
+        .failed(3, "over the field map");
+    let definition = sandbox.write("d.toml", "");
+    shell(&sandbox, "$T append in.ndjson --dataset d.toml --rejects d.toml")
+        .failed(3, "over the definition");
+    assert_eq!((text(&map_path), text(&definition)), (map.to_owned(), String::new()));
+}
+
+#[test]
+fn older_bad_rows_stay_until_the_input_was_read() {
+    let sandbox = Sandbox::new();
+    let rejects = sandbox.write("bad.ndjson", "older\n");
+    sandbox.write("in.ndjson", format!("{ROW}{BAD}"));
+    sandbox.write("map.toml", "[map]\nwhat = \"x\"\n");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(format!("{BAD}{}", ROW.repeat(50_000)).as_bytes()).unwrap();
+    let gzip = gzip.finish().unwrap();
+    sandbox.write("cut.ndjson.gz", &gzip[..gzip.len() - 9]);
+    fs::create_dir(sandbox.path("folder")).unwrap();
+    let before = names(&sandbox);
+    for (line, code) in [
+        ("append in.ndjson --map map.toml", 3),
+        ("append in.ndjson --map nowhere.toml", 4),
+        ("append in.ndjson nowhere.ndjson", 4),
+        ("append in.ndjson folder", 3),
+        ("append in.ndjson cut.ndjson.gz --max-rejects 9", 5),
+        ("append in.ndjson --dataset map.toml", 3),
+        ("append in.ndjson --root http://host/x", 3),
+    ] {
+        let ran = shell(&sandbox, &format!("$T {line} --rejects bad.ndjson"));
+        assert_eq!(ran.code, code, "{line}\n{ran:?}");
+        assert_eq!(text(&rejects), "older\n", "{line}");
+        let mut left = names(&sandbox);
+        left.retain(|name| name != "root");
+        assert_eq!(left, before, "{line}");
+    }
+    shell(&sandbox, "$T append in.ndjson --rejects bad.ndjson").failed(3, "1 row is bad");
+    assert_eq!(text(&rejects), BAD, "too many bad rows are what the user needs");
+    sandbox.write("good.ndjson", ROW);
+    shell(&sandbox, "$T append good.ndjson --rejects bad.ndjson").ok();
+    assert_eq!(text(&rejects), "");
+    assert!(names(&sandbox).iter().all(|name| !name.starts_with('.')), "{:?}", names(&sandbox));
+}
+
+#[test]
+fn bad_rows_go_where_links_lead_and_their_readers_stay_the_same() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.ndjson", BAD);
+    let real = sandbox.write("real", "older\n");
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("real", sandbox.path("one")).unwrap();
+    symlink("one", sandbox.path("two")).unwrap();
+    symlink("new", sandbox.path("dangling")).unwrap();
+    for rejects in ["two", "dangling"] {
+        let line = format!("$T append in.ndjson --max-rejects 1 --rejects {rejects}");
+        shell(&sandbox, &line).ok();
+        assert!(sandbox.path(rejects).is_symlink());
+        assert_eq!(text(&sandbox.path(rejects)), BAD);
+    }
+    assert_eq!(fs::metadata(real).unwrap().mode() & 0o777, 0o640);
+    let into = |rejects: &str| shell(&sandbox, &format!("$T append in.ndjson --rejects {rejects}"));
+    into("nowhere/bad").failed(4, "nowhere/bad");
+    into("root").failed(3, "root: is a directory");
+}
+
+#[test]
+fn bad_rows_go_to_pipes_and_open_files_as_they_come() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.ndjson", format!("{BAD}{ROW}"));
+    let append = "$T append in.ndjson --max-rejects 1 --rejects";
+    assert_eq!(shell(&sandbox, &format!("{append} /dev/stdout")).ok().out, BAD);
+    assert_eq!(shell(&sandbox, &format!("{append} /dev/stdout | cat")).ok().out, BAD);
+    assert_eq!(shell(&sandbox, &format!("{append} /dev/fd/3 3>&1")).ok().out, BAD);
+    assert_eq!(shell(&sandbox, &format!("{append} /dev/null")).ok().out, "");
+    let log = sandbox.write("log", "older\n");
+    shell(&sandbox, &format!("{append} /dev/stdout >> log")).ok();
+    assert_eq!(text(&log), format!("older\n{BAD}"), "the file is appended to, as it was opened");
+    let inode = fs::metadata(&log).unwrap().ino();
+    shell(&sandbox, &format!("{append} /dev/fd/3 3> log; echo more >> log")).ok();
+    assert_eq!(text(&log), format!("{BAD}more\n"));
+    assert_eq!(fs::metadata(&log).unwrap().ino(), inode);
+    let piped = format!("mkfifo pipe; cat pipe & {append} pipe; wait");
+    assert_eq!(shell(&sandbox, &piped).ok().out, BAD);
+}
+
+#[test]
+fn a_closed_standard_input_is_an_error() {
+    let sandbox = Sandbox::new();
+    for redirected in ["<&-", "0>out", "<>/dev/null"] {
+        for file in ["", "- "] {
+            let ran = shell(&sandbox, &format!("$T append {file}--batch x {redirected}"));
+            ran.failed(3, "standard input is closed");
+            assert!(!sandbox.root().exists(), "{redirected}");
+        }
+    }
+    sandbox.write("in.ndjson", ROW);
+    shell(&sandbox, "$T append in.ndjson --batch x <&-").ok();
+}
