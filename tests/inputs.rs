@@ -13,9 +13,14 @@ use crate::support::{Ran, Sandbox, run};
 
 const ROW: &str = "{\"timestamp\":\"2026-01-24T09:30:00Z\",\"organization_id\":\"acme\"}\n";
 const BAD: &str = "{\"organization_id\":\"acme\"}\n";
+const COUNT: &str = "SELECT count(*) AS n FROM ai_usage_log";
 
 fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
+}
+
+fn count(sandbox: &Sandbox) -> String {
+    sandbox.run(&["query", COUNT, "--format", "csv"]).ok().out.replace('\n', " ")
 }
 
 /// The names in the sandbox's folder.
@@ -159,4 +164,22 @@ fn a_closed_standard_input_is_an_error() {
     }
     sandbox.write("in.ndjson", ROW);
     shell(&sandbox, "$T append in.ndjson --batch x <&-").ok();
+}
+
+#[test]
+fn an_empty_input_is_fine_and_takes_no_batch_id() {
+    let sandbox = Sandbox::new();
+    let words = "the input held no rows: nothing was appended, and batch id x was not used up";
+    let ran = shell(&sandbox, "$T append --batch x < /dev/null").ok();
+    assert!(ran.err.contains(words), "{}", ran.err);
+    let ran = shell(&sandbox, "printf '' | $T append").ok();
+    assert!(ran.err.contains("held no rows") && !ran.err.contains("is random"), "{}", ran.err);
+    sandbox.write("bad.ndjson", BAD);
+    let ran = sandbox.run(&["append", "bad.ndjson", "--batch", "x", "--max-rejects", "1"]).ok();
+    assert!(ran.err.contains("held no good rows (1 rejects)"), "{}", ran.err);
+    assert!(sandbox.files("batches").is_empty());
+    sandbox.run_with(&["append", "--batch", "x"], ROW.as_bytes()).ok();
+    assert_eq!(count(&sandbox), "n 1 ");
+    shell(&sandbox, "$T append --batch x < /dev/null").ok();
+    assert_eq!(count(&sandbox), "n 1 ");
 }

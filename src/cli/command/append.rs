@@ -84,12 +84,28 @@ fn progress_bar(inputs: &[Input]) -> ProgressBar {
     }
 }
 
+fn no_rows(report: &AppendReport, named: bool) -> String {
+    let held = match report.rejected {
+        0 => "the input held no rows".to_owned(),
+        count => format!("the input held no good rows ({count} rejects)"),
+    };
+    if named {
+        format!("{held}: nothing was appended, and batch id {} was not used up", report.batch)
+    } else {
+        format!("{held}: nothing was appended")
+    }
+}
+
 fn report(report: &AppendReport, named: bool, started: Instant) {
     for line in &report.reject_reasons {
         tell(format_args!("rejected {line}"));
     }
     for (what, rows) in &report.warnings {
         tell(format_args!("warning: {} rows have {what}", count(*rows)));
+    }
+    if report.rows == 0 {
+        tell(no_rows(report, named));
+        return;
     }
     if named && report.leaves_new == 0 && report.leaves > 0 {
         tell(format_args!(
