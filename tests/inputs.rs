@@ -152,6 +152,111 @@ fn bad_rows_go_to_pipes_and_open_files_as_they_come() {
     assert_eq!(shell(&sandbox, &piped).ok().out, BAD);
 }
 
+fn compressed(name: &str, content: &[u8]) -> Vec<u8> {
+    match name.rsplit('.').next() {
+        Some("gz") => {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(content).unwrap();
+            gzip.finish().unwrap()
+        }
+        Some("zst") => zstd::encode_all(content, 1).unwrap(),
+        _ => content.to_vec(),
+    }
+}
+
+#[test]
+fn a_csv_file_that_is_cut_is_told_from_a_whole_one() {
+    let header = "timestamp,organization_id,input_tokens";
+    let row = "2026-01-24T09:30:00Z,acme,100";
+    let cut = "the file seems to be cut; if it is whole, add a newline";
+    let quote = "has a quote that is not closed: the file seems to be cut";
+    for (content, wrong) in [
+        (format!("{header}\n{row}\n{row}\n"), None),
+        (format!("{header}\r\n{row}\r\n"), None),
+        (format!("{header}\n{row}\n\n"), None),
+        (format!("{header}\n{row}\n{row}"), Some((3, cut))),
+        (format!("{header}\n{row}\n{}", &row[..row.len() - 2]), Some((3, cut))),
+        (format!("{header}\n{row}\n2026-01-24T09"), Some((3, cut))),
+        (format!("{header}\n{row}\n{},\"1\"", &row[..25]), Some((3, cut))),
+        (format!("{header}\n{row}\n{},\"1", &row[..25]), Some((3, quote))),
+        (format!("{header}\n{row}\n2026-01-24T09:30:00Z,\"ac\nme\n"), Some((3, quote))),
+        (format!("{header}\n{row}\n\n\n{row}"), Some((5, cut))),
+        (format!("{header}\r\n{row}\r\n{row}"), Some((3, cut))),
+        (format!("{header}\r\n{row}\r\n\r\n{row}"), Some((4, cut))),
+        (header.to_owned(), Some((1, cut))),
+        (format!("{header}\n"), None),
+    ] {
+        for name in ["rows.csv", "rows.csv.gz", "rows.csv.zst"] {
+            let sandbox = Sandbox::new();
+            sandbox.write(name, compressed(name, content.as_bytes()));
+            let ran = sandbox.run(&["append", name]);
+            let Some((line, reason)) = wrong else {
+                ran.ok();
+                continue;
+            };
+            let ran = ran.failed(3, reason);
+            assert!(ran.err.contains(&format!("{name}:{line}: ")), "{content:?}\n{ran:?}");
+            assert!(sandbox.files("raw").is_empty());
+        }
+    }
+}
+
+/// It is a bad row like others: counted, kept, and the good ones before it count.
+#[test]
+fn the_record_that_is_cut_is_a_bad_row() {
+    let sandbox = Sandbox::new();
+    let header = "timestamp,organization_id,model\n";
+    sandbox
+        .write("in.csv", format!("{header}2026-01-24T09:30:00Z,a,m\n2026-01-24T09:30:00Z,b,\"m"));
+    let ran = sandbox.run(&["append", "in.csv", "--max-rejects", "1", "--rejects", "bad.csv"]);
+    assert!(ran.ok().err.contains("rejected in.csv:3: has a quote that is not closed"));
+    assert_eq!(text(&sandbox.path("bad.csv")), format!("{header}2026-01-24T09:30:00Z,b,\"m\n"));
+    assert_eq!(count(&sandbox), "n 1 ");
+    // Over the end of a block, too.
+    let rows = "2026-01-24T09:30:00Z,a,m\n".repeat(60_000);
+    sandbox.write("in.csv", format!("{header}{rows}2026-01-24T09:30:00Z,b,m"));
+    sandbox.run(&["append", "in.csv"]).failed(3, "in.csv:60002: is not ended by a line end");
+}
+
+#[test]
+fn json_lines_need_no_last_line_end_and_compressed_files_no_less_than_all() {
+    let sandbox = Sandbox::new();
+    let whole = ROW.trim_end();
+    sandbox.run_with(&["append"], whole.as_bytes()).ok();
+    let cut = &whole[..whole.len() - 1];
+    sandbox.run_with(&["append"], cut.as_bytes()).failed(3, "not a JSON object");
+    let rows: String = (0..20_000).map(|n| ROW.replace("acme", &format!("o{n}"))).collect();
+    let record = "2026-01-24T09:30:00Z,acme\n";
+    let records: String = (0..20_000).map(|n| record.replace("acme", &format!("o{n}"))).collect();
+    let records = format!("timestamp,organization_id\n{records}");
+    for (name, content) in [
+        ("in.ndjson.gz", &rows),
+        ("in.ndjson.zst", &rows),
+        ("in.csv.gz", &records),
+        ("in.csv.zst", &records),
+    ] {
+        let content = compressed(name, content.as_bytes());
+        for bytes in [0, 1, 4, 12, 1000, content.len() / 2, content.len() - 1] {
+            sandbox.write(name, &content[..bytes]);
+            let ran = sandbox.run(&["append", name, "--max-rejects", "100000"]);
+            assert!(ran.code == 5 && ran.err.contains(name), "{name} {bytes}\n{ran:?}");
+        }
+    }
+    assert_eq!(count(&sandbox), "n 1 ");
+}
+
+/// A pipe gives what was written at once, which may be a byte.
+#[test]
+fn the_first_bytes_may_come_one_by_one() {
+    let sandbox = Sandbox::new();
+    for (batch, name) in [("a", "in.ndjson.gz"), ("b", "in.ndjson.zst"), ("c", "in.ndjson")] {
+        sandbox.write("in", compressed(name, format!("\n{ROW}").as_bytes()));
+        let slow = "(for n in 1 2 3 4; do dd bs=1 count=1 2>/dev/null; sleep 0.05; done; cat) < in";
+        shell(&sandbox, &format!("{slow} | $T append --batch {batch}")).ok();
+    }
+    assert_eq!(count(&sandbox), "n 3 ");
+}
+
 #[test]
 fn a_closed_standard_input_is_an_error() {
     let sandbox = Sandbox::new();

@@ -26,6 +26,11 @@ const BLOCK_BYTES: u64 = 512 << 10;
 /// What is read before a record ends is no more than a block and the longest record.
 const BYTES_READ_AHEAD_MAX: usize = RECORD_BYTES_MAX + (1 << 20);
 
+/// What a record without a line end may be is the start of a longer one: `1` of `100`.
+const NO_LINE_END: &str = "is not ended by a line end: the file seems to be cut; if it is whole, add a newline to its end";
+
+const OPEN_QUOTE: &str = "has a quote that is not closed: the file seems to be cut";
+
 /// Cuts CSV into records.
 pub(super) struct CsvBlocks {
     name: String,
@@ -47,6 +52,9 @@ impl CsvBlocks {
         let recorded = Recorded { reader, tape: Rc::clone(&tape) };
         let mut reader = ReaderBuilder::new().flexible(true).from_reader(recorded);
         let header = reader.byte_headers().map_err(|error| csv_error(&name, error))?.clone();
+        if tape.borrow().ended && !header.is_empty() {
+            return Err(Error::invalid(format!("{name}:1: the header {NO_LINE_END}")));
+        }
         let targets: Vec<Vec<Target>> = header
             .iter()
             .map(|field| String::from_utf8_lossy(field).trim().to_owned())
@@ -67,7 +75,7 @@ impl CsvBlocks {
 impl BlockReader for CsvBlocks {
     fn next(&mut self) -> Result<Option<Box<dyn RowReader>>> {
         let start = self.reader.position().byte();
-        let mut records = Vec::new();
+        let (mut records, mut is_cut) = (Vec::new(), false);
         while self.reader.position().byte() - start < BLOCK_BYTES {
             let mut record = ByteRecord::new();
             let more = self.reader.read_byte_record(&mut record);
@@ -75,13 +83,15 @@ impl BlockReader for CsvBlocks {
                 break;
             }
             records.push(record);
+            // A line end would have ended it sooner.
+            is_cut = self.tape.borrow().ended;
         }
         if records.is_empty() {
             return Ok(None);
         }
         let text = self.tape.borrow_mut().take(self.reader.position().byte());
         let targets = Arc::clone(&self.targets);
-        Ok(Some(Box::new(CsvRows { records, targets, text, start, read: 0 })))
+        Ok(Some(Box::new(CsvRows { records, targets, text, start, read: 0, is_cut })))
     }
 
     fn preamble(&self) -> &[u8] {
@@ -98,11 +108,19 @@ struct CsvRows {
     /// Where that starts in the input.
     start: u64,
     read: usize,
+    /// Whether the last record was ended by the end of the input.
+    is_cut: bool,
 }
 
 impl CsvRows {
     fn position(&self, record: usize) -> Option<&csv::Position> {
         self.records.get(record).and_then(ByteRecord::position)
+    }
+
+    /// What is wrong with a last record that has no end.
+    fn cut_record(&self) -> Fault {
+        let last = self.text.get(self.offset(self.read.saturating_sub(1))..).unwrap_or_default();
+        Fault::row(if is_quote_open(last) { OPEN_QUOTE } else { NO_LINE_END })
     }
 
     /// Where a record starts in the text.
@@ -121,17 +139,36 @@ impl RowReader for CsvRows {
     fn next(&mut self, draft: &mut Draft<'_>) -> Option<Result<(), Fault>> {
         let record = self.records.get(self.read)?;
         self.read += 1;
+        if self.is_cut && self.read == self.records.len() {
+            return Some(Err(self.cut_record()));
+        }
         Some(read_record(record, &self.targets, draft))
     }
 
     fn line(&self) -> u64 {
-        self.position(self.read.saturating_sub(1)).map_or(1, csv::Position::line)
+        let record = self.read.saturating_sub(1);
+        let text = self.text.get(self.offset(record)..).unwrap_or_default();
+        // Blank lines before a record are read with it.
+        let blank = text.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        let blank = blank.filter(|byte| **byte == b'\n').count() as u64;
+        self.position(record).map_or(1, csv::Position::line) + blank
     }
 
     fn raw(&self) -> Result<Vec<u8>> {
         let (start, end) = (self.offset(self.read.saturating_sub(1)), self.offset(self.read));
         Ok(self.text.get(start..end).unwrap_or_default().trim_ascii().to_vec())
     }
+}
+
+/// Whether what follows a record's text would belong to it, whatever it is.
+fn is_quote_open(text: &[u8]) -> bool {
+    let behind = text.chain(b"\nx\n".as_slice());
+    let mut records = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(behind)
+        .into_byte_records();
+    records.nth(1).is_none()
 }
 
 fn read_record(
@@ -190,6 +227,8 @@ fn csv_error(name: &str, error: csv::Error) -> Error {
 struct Tape {
     start: u64,
     bytes: Vec<u8>,
+    /// Whether the end of the input was met.
+    ended: bool,
 }
 
 impl Tape {
@@ -211,6 +250,7 @@ impl Read for Recorded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         let mut tape = self.tape.borrow_mut();
+        tape.ended |= count == 0 && !buffer.is_empty();
         tape.bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
         // A block of whole records, and one that may be as long as can be.
         if tape.bytes.len() > BYTES_READ_AHEAD_MAX {

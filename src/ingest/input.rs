@@ -3,7 +3,7 @@
 use std::{
     fmt,
     fs::{self, File, Metadata},
-    io::{self, BufRead, BufReader, Cursor, Read},
+    io::{self, BufReader, Cursor, Read},
     path::{Path, PathBuf},
     str::FromStr,
     sync::{
@@ -12,11 +12,9 @@ use std::{
     },
 };
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::{
-    Rejects, csv_rows::CsvBlocks, field_map::FieldMap, ndjson_blocks::NdjsonBlocks,
-    parquet_rows::ParquetBlocks, reader::BlockReader, stdin,
+    Rejects, csv_rows::CsvBlocks, decompress::decompressed, field_map::FieldMap,
+    ndjson_blocks::NdjsonBlocks, parquet_rows::ParquetBlocks, reader::BlockReader, stdin,
 };
 use crate::{
     base::{Error, Result},
@@ -47,6 +45,9 @@ impl FromStr for Format {
         }
     }
 }
+
+/// What is looked at to tell an input's format: enough for blank lines before the first row.
+const SNIFFED_BYTES: u64 = 4 << 10;
 
 /// Rows to append, not yet opened.
 pub struct Input {
@@ -129,10 +130,14 @@ impl Input {
             Source::Bytes(bytes) => Box::new(Cursor::new(bytes)),
         };
         let counted = BufReader::with_capacity(1 << 20, Counted { source, read });
-        let mut reader = decompressed(counted).map_err(fail)?;
-        let format = match format.or_else(|| named_format(&name)) {
-            Some(format) => format,
-            None => sniffed_format(reader.fill_buf().map_err(fail)?),
+        let mut reader = decompressed(&name, counted).map_err(fail)?;
+        let format = if let Some(format) = format.or_else(|| named_format(&name)) {
+            format
+        } else {
+            let start = peek(&mut reader, SNIFFED_BYTES).map_err(fail)?;
+            let format = sniffed_format(&start);
+            reader = Box::new(Cursor::new(start).chain(reader));
+            format
         };
         Ok(match format {
             Format::Ndjson => Box::new(NdjsonBlocks::new(name, reader)),
@@ -197,19 +202,6 @@ fn look(path: &Path) -> io::Result<Metadata> {
     Ok(metadata)
 }
 
-/// Compression is told by the first bytes, whatever the name says.
-fn decompressed(mut reader: impl BufRead + 'static) -> io::Result<Box<dyn BufRead>> {
-    let start = reader.fill_buf()?;
-    Ok(if start.starts_with(&[0x1f, 0x8b]) {
-        Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(reader)))
-    } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        let decoder = zstd::stream::read::Decoder::with_buffer(reader)?;
-        Box::new(BufReader::with_capacity(1 << 18, decoder))
-    } else {
-        Box::new(reader)
-    })
-}
-
 fn named_format(name: &str) -> Option<Format> {
     let name = name.to_ascii_lowercase();
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
@@ -219,6 +211,14 @@ fn named_format(name: &str) -> Option<Format> {
         "parquet" => Some(Format::Parquet),
         _ => None,
     }
+}
+
+/// Takes that many bytes off the start, or all if there are fewer. A pipe gives as many at once as
+/// were written to it at once, which may be one.
+pub(super) fn peek(reader: &mut impl Read, bytes: u64) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    reader.by_ref().take(bytes).read_to_end(&mut start)?;
+    Ok(start)
 }
 
 fn sniffed_format(start: &[u8]) -> Format {

@@ -14,6 +14,7 @@ mod append;
 mod claim;
 mod columns;
 mod csv_rows;
+mod decompress;
 mod draft;
 mod field_map;
 mod input;
