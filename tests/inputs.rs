@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use crate::support::{Ran, Sandbox, run};
+use crate::support::{Ran, Sandbox, program, run};
 
 const ROW: &str = "{\"timestamp\":\"2026-01-24T09:30:00Z\",\"organization_id\":\"acme\"}\n";
 const BAD: &str = "{\"organization_id\":\"acme\"}\n";
@@ -287,4 +287,115 @@ fn an_empty_input_is_fine_and_takes_no_batch_id() {
     assert_eq!(count(&sandbox), "n 1 ");
     shell(&sandbox, "$T append --batch x < /dev/null").ok();
     assert_eq!(count(&sandbox), "n 1 ");
+}
+
+#[test]
+fn a_url_with_a_slash_missing_is_no_folder() {
+    let sandbox = Sandbox::new();
+    let append = |root: &str| {
+        let mut command = sandbox.command(&["append", "--root", root]);
+        command.env_remove("TALLYBOOK_ROOT");
+        run(command, ROW.as_bytes())
+    };
+    for (root, meant) in [
+        ("s3:/bucket/x", "did you mean `s3://bucket/x`?"),
+        ("S3:/bucket", "did you mean `s3://bucket`?"),
+        ("s3:bucket", "did you mean `s3://bucket`?"),
+        ("gs:/b", "did you mean `gs://b`?"),
+        ("az:/b", "did you mean `az://b`?"),
+        ("file:/x", "did you mean `file:///x`?"),
+        ("s4:/b", "did you mean `s4://b`?"),
+        ("http://host/x", "no store for `http://`"),
+        ("", "empty path"),
+    ] {
+        append(root).failed(3, meant);
+        assert!(names(&sandbox).is_empty(), "{root}");
+    }
+    append("./s3:/bucket/x").ok();
+    assert!(sandbox.path("s3:/bucket/x/dataset.toml").exists());
+}
+
+#[test]
+fn a_scheme_may_be_in_capitals() {
+    let store = crate::support::fake_store::FakeStore::start();
+    let at = |root: &str, args: &[&str], input: &str| {
+        let mut command = program();
+        command.envs(store.environment()).env("TALLYBOOK_CACHE", "").args(["--root", root]);
+        command.args(args);
+        run(command, input.as_bytes()).ok()
+    };
+    at("S3://bucket/r", &["append"], ROW);
+    assert_eq!(at("s3://bucket/r", &["query", COUNT, "--format", "csv"], "").out, "n\n1\n");
+}
+
+/// Runs the program on that root from that folder, and gives its output.
+#[track_caller]
+fn at(place: &Path, root: &str, args: &[&str], input: &str) -> String {
+    let mut command = program();
+    command.current_dir(place).args(["--root", root]).args(args);
+    let ran = run(command, input.as_bytes());
+    assert_eq!(ran.code, 0, "{root}\n{ran:?}");
+    ran.out
+}
+
+/// Every way to write it is the same root, whether it is there yet or not.
+#[test]
+fn a_folder_is_the_same_by_every_spelling() {
+    let sandbox = Sandbox::new();
+    let top = sandbox.path("").canonicalize().unwrap().join("top");
+    let (work, root) = (top.join("work/deep"), top.join("root"));
+    fs::create_dir_all(&work).unwrap();
+    fs::create_dir_all(sandbox.path("far")).unwrap();
+    symlink(&root, sandbox.path("link")).unwrap();
+    symlink(&work, sandbox.path("far/work")).unwrap();
+    at(&work, "../new/../../root/", &["append"], ROW);
+    let full = root.display();
+    let spellings = [
+        (work.clone(), "../../root".to_owned()),
+        (work.clone(), "../new/../../root/".to_owned()),
+        (work.clone(), format!("{full}///")),
+        (work.clone(), format!("{full}/raw/..")),
+        (work.clone(), format!("{full}/./new/..")),
+        (work.clone(), format!("file://{full}")),
+        (root.clone(), ".".to_owned()),
+        (root.join("raw"), "..".to_owned()),
+        (root.join("raw"), "../".to_owned()),
+        (top.clone(), "./root".to_owned()),
+        (sandbox.path(""), "link".to_owned()),
+        (sandbox.path(""), "link/".to_owned()),
+        // What is above a link is what is above its target.
+        (sandbox.path(""), "far/work/../../root".to_owned()),
+    ];
+    for (nth, (place, root)) in spellings.iter().enumerate() {
+        at(place, root, &["append", "--batch", &nth.to_string()], ROW);
+        let found = at(place, root, &["query", COUNT, "--format", "csv"], "");
+        assert_eq!(found, format!("n\n{}\n", nth + 2), "{root}");
+        if !root.starts_with("file:") {
+            let listed = at(place, root, &["files"], "");
+            assert!(listed.lines().all(|file| place.join(file).exists()), "{root}\n{listed}");
+        }
+    }
+    let made = fs::read_dir(&top).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(made.count(), 2, "the root and the folder to work in");
+}
+
+#[test]
+fn a_folder_may_have_any_name() {
+    for name in ["a b", "100%", "%41", "a#b", "größe", "a?b", "a*b~[c]", "s3:x", ".hidden"] {
+        let sandbox = Sandbox::new();
+        let place = sandbox.path("");
+        let (full, relative) = (sandbox.path(name), format!("./{name}"));
+        let full = full.to_str().unwrap();
+        at(&place, &relative, &["append", "--batch", "a"], ROW);
+        at(&place, full, &["append", "--batch", "b"], ROW);
+        at(&place, &relative, &["rollup"], "");
+        at(&place, full, &["verify"], "");
+        for root in [&relative, full] {
+            assert_eq!(at(&place, root, &["query", COUNT, "--format", "csv"], ""), "n\n2\n");
+        }
+        assert_eq!(names(&sandbox), [name]);
+        fs::create_dir(sandbox.path(&format!("{name}/in"))).unwrap();
+        let inner = sandbox.path(&format!("{name}/in"));
+        assert_eq!(at(&inner, "..", &["query", COUNT, "--format", "csv"], ""), "n\n2\n");
+    }
 }

@@ -16,6 +16,7 @@ mod layout;
 mod listing;
 mod listings;
 mod local_days;
+mod location;
 mod manifests;
 mod meter;
 mod pages;

@@ -12,11 +12,17 @@ use object_store::{
     ObjectMeta, ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory,
     path::Path, prefix::PrefixStore,
 };
-use url::Url;
 
 use super::{
-    Kept, Meter, Period, RawFolder, SegmentDay, disk::Disk, kept::name_of, listings::Listings,
-    local_days::LocalDays, meter::MeteredStore, pages::Pages, remote, store_error,
+    Kept, Meter, Period, RawFolder, SegmentDay,
+    disk::Disk,
+    kept::name_of,
+    listings::Listings,
+    local_days::LocalDays,
+    location::{real_path, url_of},
+    meter::MeteredStore,
+    pages::Pages,
+    remote, store_error,
 };
 use crate::base::{Error, OnWarning, Result, Settings};
 
@@ -49,8 +55,7 @@ impl Root {
     /// # Errors
     /// `Invalid` for a URL or options that no store can be made of.
     pub(crate) fn open(location: &str, settings: &Settings) -> Result<Self> {
-        let url = location.contains("://").then(|| Url::parse(location)).transpose();
-        let url = url.map_err(|error| Error::invalid(format!("root `{location}`: {error}")))?;
+        let url = url_of(location)?;
         match url {
             None => Self::open_local(location, FilePath::new(location), settings),
             Some(url) if url.scheme() == "file" => {
@@ -77,7 +82,8 @@ impl Root {
     }
 
     fn open_local(location: &str, path: &FilePath, settings: &Settings) -> Result<Self> {
-        let path = std::path::absolute(path).map_err(|error| Error::io(location, error))?;
+        let path = real_path(path)
+            .map_err(|error| Error::invalid(format!("root `{location}`: {error}")))?;
         if path.exists() && !path.is_dir() {
             return Err(Error::invalid(format!("root `{location}`: not a folder")));
         }
@@ -85,7 +91,10 @@ impl Root {
         let prefix = Path::from_absolute_path(&path)
             .map_err(|error| Error::invalid(format!("root `{location}`: {error}")))?;
         let store = Arc::new(PrefixStore::new(LocalFileSystem::new(), prefix));
-        Ok(Self { local: Some(path), ..Self::over(location, store, settings) })
+        // Of `a/../b` the file system wants to see `a`, which needn't be there.
+        let real = path.to_str().filter(|_| location.split('/').any(|part| part == ".."));
+        let opened = Self::over(real.unwrap_or(location), store, settings);
+        Ok(Self { local: Some(path), ..opened })
     }
 
     /// A root that is the whole of a store.
