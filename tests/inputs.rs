@@ -399,3 +399,62 @@ fn a_folder_may_have_any_name() {
         assert_eq!(at(&inner, "..", &["query", COUNT, "--format", "csv"], ""), "n\n2\n");
     }
 }
+
+/// A folder on another file system than the sandbox's, if there is one for the test of that name.
+fn other_disk(test: &str, sandbox: &Sandbox) -> Option<tempfile::TempDir> {
+    let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
+    let memory = Path::new("/dev/shm");
+    if device(memory).is_none() || device(memory) == device(&sandbox.path("")) {
+        eprintln!("SKIPPED: {test}: /dev/shm is not another file system");
+        return None;
+    }
+    Some(tempfile::tempdir_in(memory).unwrap())
+}
+
+#[test]
+fn raw_rows_may_be_on_another_disk() {
+    let sandbox = Sandbox::new();
+    let Some(disk) = other_disk("raw_rows_may_be_on_another_disk", &sandbox) else { return };
+    fs::create_dir(sandbox.root()).unwrap();
+    symlink(disk.path(), sandbox.root().join("raw")).unwrap();
+    let append = |batch: &str| sandbox.run_with(&["append", "--batch", batch], ROW.as_bytes()).ok();
+    append("a");
+    let day = disk.path().join("date=2026-01-24");
+    // What a writer leaves behind that dies before its file has its name.
+    let left = day.join(format!(".tallybook-unfinished-{:032x}", 1));
+    fs::write(&left, "PAR1 and no more").unwrap();
+    assert!(append("a").err.contains("nothing changed"));
+    assert_eq!(count(&sandbox), "n 1 ");
+    sandbox.run(&["rollup"]).ok();
+    sandbox.run(&["verify"]).ok();
+    sandbox.run(&["gc"]).ok();
+    assert!(left.exists());
+    append("b");
+    assert!(!left.exists(), "the next writer deletes it");
+    assert_eq!(count(&sandbox), "n 2 ");
+    sandbox.run(&["compact"]).ok();
+    let hidden = fs::read_dir(&day)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+    assert_eq!(hidden.count(), 0);
+    sandbox.run(&["verify"]).ok();
+}
+
+/// Writers of one batch at once: each leaf is made once, and no writer takes another's copy.
+#[test]
+fn writers_at_once_on_another_disk() {
+    let sandbox = Sandbox::new();
+    let Some(disk) = other_disk("writers_at_once_on_another_disk", &sandbox) else { return };
+    sandbox.run(&["init"]).ok();
+    symlink(disk.path(), sandbox.root().join("raw")).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..6 {
+            let sandbox = &sandbox;
+            scope.spawn(move || {
+                let batch = format!("b{}", writer / 2);
+                run(sandbox.command(&["append", "--batch", &batch]), ROW.as_bytes()).ok();
+            });
+        }
+    });
+    assert_eq!(count(&sandbox), "n 3 ");
+}

@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use object_store::{ObjectStore as _, PutMode, PutOptions, PutPayload, path::Path};
 
-use super::{Root, Staging, store_error};
+use super::{Root, Staging, other_disk, store_error};
 use crate::base::{Error, ErrorKind, Result, step};
 
 /// How often a create is sent whose object turns out not to be there.
@@ -141,7 +141,7 @@ fn link_durably(staged: &FilePath, target: &FilePath, root: &FilePath) -> io::Re
     step("create: file synced");
     let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::create_dir_all(folder)?;
-    let linked = fs::hard_link(staged, target);
+    let linked = other_disk::link_or_copy(staged, target);
     if let Err(error) = &linked
         && error.kind() != io::ErrorKind::AlreadyExists
     {

@@ -19,6 +19,7 @@ mod local_days;
 mod location;
 mod manifests;
 mod meter;
+mod other_disk;
 mod pages;
 mod parquet_file;
 mod raw_folder;
