@@ -5,7 +5,7 @@ use std::{
     fs,
     io::Write as _,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -398,6 +398,40 @@ fn a_folder_may_have_any_name() {
         let inner = sandbox.path(&format!("{name}/in"));
         assert_eq!(at(&inner, "..", &["query", COUNT, "--format", "csv"], ""), "n\n2\n");
     }
+}
+
+#[test]
+fn what_is_made_in_a_shared_root_is_shared_whatever_the_umask() {
+    let modes = |root: u32, umask: &str| {
+        let sandbox = Sandbox::new();
+        fs::create_dir(sandbox.root()).unwrap();
+        fs::set_permissions(sandbox.root(), fs::Permissions::from_mode(root)).unwrap();
+        sandbox.write("in.ndjson", ROW);
+        let line = format!(
+            "umask {umask}; $T append in.ndjson --batch x && $T rollup && $T compact && $T status"
+        );
+        shell(&sandbox, &line).ok();
+        let mode = |path: PathBuf| fs::metadata(path).unwrap().mode() & 0o7777;
+        let (mut folders, mut files) = (Vec::new(), Vec::new());
+        for file in sandbox.files("") {
+            let above = file.ancestors().skip(1);
+            let above = above.take_while(|folder| *folder != sandbox.root());
+            folders.extend(above.map(Path::to_owned));
+            files.push(mode(file));
+        }
+        folders.push(sandbox.root().join(".staging"));
+        let mut folders: Vec<_> = folders.into_iter().map(mode).collect();
+        assert!(files.len() > 3, "{files:?}");
+        folders.dedup();
+        files.dedup();
+        (folders, files)
+    };
+    for umask in ["022", "077", "002"] {
+        assert_eq!(modes(0o2770, umask), (vec![0o2770], vec![0o660]), "{umask}");
+        assert_eq!(modes(0o775, umask), (vec![0o775], vec![0o664]), "{umask}");
+    }
+    assert_eq!(modes(0o755, "022"), (vec![0o755], vec![0o644]));
+    assert_eq!(modes(0o755, "077"), (vec![0o700], vec![0o600]));
 }
 
 /// A folder on another file system than the sandbox's, if there is one for the test of that name.

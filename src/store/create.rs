@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use object_store::{ObjectStore as _, PutMode, PutOptions, PutPayload, path::Path};
 
-use super::{Root, Staging, other_disk, store_error};
+use super::{Root, Staging, other_disk, permissions, store_error};
 use crate::base::{Error, ErrorKind, Result, step};
 
 /// How often a create is sent whose object turns out not to be there.
@@ -137,10 +137,11 @@ fn open(error: Error) -> Error {
 /// The file's bytes reach the disk before its name does, and its name, with those of the folders
 /// on the way to it, before this returns; also where an earlier attempt, cut off, had made them.
 fn link_durably(staged: &FilePath, target: &FilePath, root: &FilePath) -> io::Result<()> {
+    permissions::like_root(root, staged)?;
     File::open(staged)?.sync_all()?;
     step("create: file synced");
     let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    fs::create_dir_all(folder)?;
+    permissions::create_folders(root, folder)?;
     let linked = other_disk::link_or_copy(staged, target);
     if let Err(error) = &linked
         && error.kind() != io::ErrorKind::AlreadyExists

@@ -22,6 +22,7 @@ mod meter;
 mod other_disk;
 mod pages;
 mod parquet_file;
+mod permissions;
 mod raw_folder;
 mod remote;
 mod root;

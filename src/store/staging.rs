@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::Root;
+use super::{Root, permissions};
 use crate::base::{Error, Result, Settings};
 
 /// The folder in a local root that holds files not yet visible. No listing looks into it.
@@ -42,7 +42,8 @@ impl Staging {
         let folder = match (root.local_dir(), &settings.temp_dir) {
             (Some(local), _) => {
                 let staging = local.join(STAGING_FOLDER);
-                std::fs::create_dir_all(&staging).map_err(|error| unwritable(&staging, error))?;
+                permissions::create_folders(local, &staging)
+                    .map_err(|error| unwritable(&staging, error))?;
                 remove_abandoned(&staging);
                 builder().tempdir_in(&staging).map_err(|error| unwritable(&staging, error))?
             }
