@@ -492,3 +492,49 @@ fn writers_at_once_on_another_disk() {
     });
     assert_eq!(count(&sandbox), "n 3 ");
 }
+
+/// What is made before the rows are found good is still there when they are not.
+#[test]
+fn a_failed_append_leaves_no_root_behind() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.ndjson", ROW);
+    sandbox.write("bad.ndjson", BAD.repeat(3));
+    sandbox.write("map.toml", "[map]\nwhat = \"x\"\n");
+    sandbox.write("broken.toml", "[map\n");
+    sandbox.write("dataset.toml", "name = \"log\"\n");
+    sandbox.write("head.csv", "when,who\n1,2\n");
+    sandbox.write("not.parquet", "PAR1 and no more");
+    sandbox.write("cut.ndjson.gz", &compressed("in.gz", ROW.repeat(9).as_bytes())[..20]);
+    fs::create_dir(sandbox.path("folder")).unwrap();
+    let before = names(&sandbox);
+    for (line, code) in [
+        ("in.ndjson --map map.toml", 3),
+        ("in.ndjson --map broken.toml", 3),
+        ("in.ndjson --map nowhere.toml", 4),
+        ("nowhere.ndjson", 4),
+        ("in.ndjson nowhere.ndjson", 4),
+        ("bad.ndjson", 3),
+        ("bad.ndjson --max-rejects 2", 3),
+        ("in.ndjson bad.ndjson --batch b", 3),
+        ("in.ndjson --dataset dataset.toml", 3),
+        ("in.ndjson --dataset nowhere.toml", 4),
+        ("head.csv", 3),
+        ("not.parquet", 5),
+        ("cut.ndjson.gz", 5),
+        ("folder", 3),
+        ("in.ndjson --rejects nowhere/bad", 4),
+        ("--batch b <&-", 3),
+    ] {
+        for root in ["new", "new/nested/root", "folder/../new/root"] {
+            let ran = shell(&sandbox, &format!("$T --root {root} append {line}"));
+            assert_eq!(ran.code, code, "{root} {line}\n{ran:?}");
+            assert_eq!(names(&sandbox), before, "{root} {line}");
+        }
+    }
+    // A root that is there is as it was.
+    fs::create_dir(sandbox.path("empty")).unwrap();
+    shell(&sandbox, "$T --root empty append bad.ndjson").failed(3, "3 rows are bad");
+    assert_eq!(fs::read_dir(sandbox.path("empty")).unwrap().count(), 0);
+    shell(&sandbox, "$T --root new/nested/root append in.ndjson").ok();
+    assert!(sandbox.path("new/nested/root/dataset.toml").exists());
+}
