@@ -84,7 +84,7 @@ async fn lives(book: &Tallybook, location: &str, settings: &Settings) {
 async fn a_local_folder() {
     let sandbox = crate::support::Sandbox::new();
     conforms(sandbox.root().to_str().unwrap(), &Settings::default()).await;
-    assert_eq!(std::fs::read_dir(sandbox.root().join(".staging")).unwrap().count(), 0);
+    assert_eq!(sandbox.files(".staging"), Vec::<std::path::PathBuf>::new());
 }
 
 #[tokio::test]

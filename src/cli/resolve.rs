@@ -71,6 +71,15 @@ pub(super) async fn open_to_ask(args: &RootArgs, answer: &AnswerArgs) -> Result<
     Tallybook::open_with(location(args), settings, Arc::new(SystemClock)).await
 }
 
+/// Opens the root that was named, or one that is made, with the definition in that file or the
+/// default one, once rows are appended to it.
+pub(super) async fn open_or_make(args: &RootArgs, dataset: Option<&PathBuf>) -> Result<Tallybook> {
+    let text = dataset.map(read).transpose()?;
+    let file = dataset.map(|path| path.display().to_string());
+    let definition = text.as_deref().zip(file.as_deref());
+    Tallybook::open_or_make(location(args), definition, settings(), Arc::new(SystemClock)).await
+}
+
 /// Opens the root that was named, or makes it, with the definition in that file or the default one.
 pub(super) async fn create(args: &RootArgs, dataset: Option<&PathBuf>) -> Result<Tallybook> {
     let text = dataset.map(read).transpose()?;

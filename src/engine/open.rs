@@ -55,6 +55,29 @@ impl Tallybook {
         Self::create_at(Root::open(location, &settings)?, definition, settings, clock).await
     }
 
+    /// Opens a root, or one that will be made with that definition once rows are appended to it:
+    /// when they can't be, nothing is made.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), but that nothing is written yet.
+    pub async fn open_or_make(
+        location: &str,
+        definition: Option<(&str, &str)>,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let root = Root::open(location, &settings)?;
+        if read_definitions(&root).await?.is_some() {
+            return Self::create_at(root, definition, settings, clock).await;
+        }
+        let (text, file) = definition.unwrap_or((DEFAULT_DEFINITION, "ai_usage.toml"));
+        let newest = Stored { file: file.to_owned(), text: Dataset::stored_text(text) };
+        let definitions = Definitions { number: 0, newest, previous: Vec::new() };
+        // A definition that is wrong is told by its own lines.
+        Dataset::parse(text, file)?;
+        Ok(Self { unmade: true, ..Self::over(root, definitions, settings, clock)? })
+    }
+
     /// Opens or makes a root that is the whole of a store of yours; `name` is what messages call
     /// it.
     ///
@@ -151,6 +174,7 @@ impl Tallybook {
             root,
             dataset,
             definitions,
+            unmade: false,
             definition_number,
             settings,
             clock,
@@ -165,12 +189,32 @@ impl Tallybook {
     /// whoever writes moves it.
     pub(super) async fn definition_number(&self, staging: &Staging) -> Result<u32> {
         let number = self.definition_number.get_or_try_init(|| async {
+            if self.unmade {
+                return self.make(staging).await;
+            }
             match self.definitions.number {
                 0 => move_to_format_2(&self.root, staging, &self.definitions).await,
                 number => Ok(number),
             }
         });
         number.await.copied()
+    }
+
+    /// Makes the root of the definition that it was opened with.
+    async fn make(&self, staging: &Staging) -> Result<u32> {
+        let (root, newest) = (&self.root, &self.definitions.newest);
+        probe_create(root, staging).await?;
+        create_definition(root, staging, 1, &newest.text).await?;
+        let made = read_definitions(root).await?.ok_or_else(|| no_dataset(root))?;
+        let parse = |stored: &Stored| Dataset::parse(&stored.text, &stored.file);
+        if parse(&made.newest)? == parse(newest)? {
+            return Ok(made.number);
+        }
+        Err(Error::conflict(format!(
+            "{}: somebody else made the root meanwhile, with another definition; nothing was \
+             appended, try again",
+            root.name()
+        )))
     }
 
     /// The root's definitions, as a writer of format 2 goes by them.

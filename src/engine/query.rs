@@ -126,8 +126,8 @@ pub(super) async fn answer(book: &Tallybook, question: &Question) -> Result<Answ
             ErrorKind::NotFound if !is_final(&error) => {
                 gone += 1;
                 if gone == LISTINGS_MAX {
-                    let what = format!("{error}; listed and gone {gone} times");
-                    return Err(Error::corrupt(what).with_source(error));
+                    let what = format!("{error}; the store listed it {gone} times");
+                    return Err(Error::unavailable(what).with_source(error));
                 }
                 book.root().forget_listings();
             }
@@ -259,6 +259,7 @@ pub(super) async fn decide(
         return Err(Error::invalid(format!("rollups alone can't answer this\n{why}")));
     }
     check_purged(book, &decision)?;
+    check_lost(book, &snapshot, span, &decision)?;
     check_limit(book, &decision)?;
     Ok(Decided { plan, decision, span, snapshot, waited })
 }
@@ -277,6 +278,24 @@ fn check_purged(book: &Tallybook, decision: &Decision) -> Result<()> {
          this; ask for what a rollup keeps, or for days after {last}\n{why}"
     ))
     .with_source(PurgedRows))
+}
+
+/// A file that a manifest names and that isn't there can't be read.
+fn check_lost(
+    book: &Tallybook,
+    snapshot: &Snapshot,
+    span: Span,
+    decision: &Decision,
+) -> Result<()> {
+    let lost = |path| snapshot.live(span).any(|live| live.lost.contains(path));
+    let read = decision.files_read().into_iter().map(|file| &file.location);
+    match read.into_iter().find(|path| lost(path)) {
+        None => Ok(()),
+        Some(path) => Err(Error::corrupt(format!(
+            "{}: the day's manifest names this file, and it is gone",
+            book.root().full_name(path)
+        ))),
+    }
 }
 
 fn check_limit(book: &Tallybook, decision: &Decision) -> Result<()> {

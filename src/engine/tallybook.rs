@@ -3,6 +3,7 @@
 use std::{path::Path as FilePath, sync::Arc};
 
 use datafusion::prelude::SessionContext;
+use futures::FutureExt as _;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::{
@@ -13,7 +14,7 @@ use crate::{
     base::{Clock, Day, Error, Result, Settings, Span},
     catalog::{Serving, Snapshot, load},
     exec::SegmentCache,
-    ingest::{self, AppendOptions, AppendReport, Input, Place},
+    ingest::{self, AppendOptions, AppendReport, Input, MakeReady, Place},
     jobs::{
         self, CompactOptions, CompactTask, Compaction, GcOptions, JobOptions, Outcome, Superseded,
         Task,
@@ -28,6 +29,8 @@ pub struct Tallybook {
     pub(super) dataset: Arc<Dataset>,
     /// Its definitions, as they were when it was opened.
     pub(super) definitions: Definitions,
+    /// Whether the root has none yet, and gets them with its first rows.
+    pub(super) unmade: bool,
     /// The number of the newest of them, once the root is known to be of format 2.
     pub(super) definition_number: OnceCell<u32>,
     pub(super) settings: Settings,
@@ -65,12 +68,33 @@ impl Tallybook {
     /// batch id that stands for other rows; `Unavailable` when the store refuses: the same batch
     /// again completes it.
     pub async fn append(&self, inputs: Vec<Input>, options: AppendOptions) -> Result<AppendReport> {
+        let root = &self.root;
+        let missing = Staging::missing_folders(root);
+        let appended = self.append_staged(inputs, options).await;
+        if appended.is_err() {
+            Staging::remove_empty(&missing);
+        }
+        appended
+    }
+
+    async fn append_staged(
+        &self,
+        inputs: Vec<Input>,
+        options: AppendOptions,
+    ) -> Result<AppendReport> {
         let (root, settings) = (&self.root, &self.settings);
         let staging = Arc::new(Staging::open(root, settings)?);
-        let definition = self.definition_number(&staging).await?;
+        let definition = match self.definitions.number {
+            0 => u32::try_from(self.definitions.previous.len()).unwrap_or(u32::MAX) + 1,
+            number => number,
+        };
         let place = Place { root, dataset: &self.dataset, staging: &staging, definition };
         let of_claim = |number| self.dataset_of(number);
-        ingest::append(place, settings, self.clock(), &of_claim, inputs, options).await
+        let make_ready: Box<MakeReady<'_>> =
+            Box::new(|| async { self.definition_number(&staging).await.map(drop) }.boxed());
+        let clock = self.clock();
+        ingest::append(place, settings, clock, &of_claim, make_ready.as_ref(), inputs, options)
+            .await
     }
 
     /// The dataset as the definition of that number has it.
@@ -78,7 +102,8 @@ impl Tallybook {
     /// # Errors
     /// `Conflict` for one that came after this root was opened.
     fn dataset_of(&self, number: u32) -> Result<Arc<Dataset>> {
-        let known = self.definition_number.get().copied().unwrap_or_default();
+        let known = self.definition_number.get().copied();
+        let known = known.unwrap_or(self.definitions.number);
         if number > known {
             return Err(Error::conflict(format!(
                 "{}: its definition was replaced since it was opened; open it again",

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 
 use super::{
     Format, Input, Rejects,
@@ -76,12 +76,16 @@ pub(crate) struct Place<'a> {
     pub(crate) dataset: &'a Arc<Dataset>,
     /// Where files are written before they are visible.
     pub(crate) staging: &'a Arc<Staging>,
-    /// The number of the dataset's definition.
+    /// The number of the dataset's definition, which the root may not have yet.
     pub(crate) definition: u32,
 }
 
+/// What must be there before anything is published: the root's definition.
+pub(crate) type MakeReady<'a> = dyn Fn() -> BoxFuture<'a, Result<()>> + Send + Sync + 'a;
+
 /// Appends rows to a root whose dataset is known. `dataset_of` gives the dataset as a definition of
-/// the root has it: a batch that was claimed before is read as it was then.
+/// the root has it: a batch that was claimed before is read as it was then. `make_ready` comes once
+/// all rows were read and judged.
 ///
 /// # Errors
 /// `Invalid` for bad rows beyond the limit; `Conflict` for a batch id that stands for other rows;
@@ -92,6 +96,7 @@ pub(crate) async fn append(
     settings: &Settings,
     clock: &dyn Clock,
     dataset_of: &(dyn Fn(u32) -> Result<Arc<Dataset>> + Send + Sync),
+    make_ready: &MakeReady<'_>,
     inputs: Vec<Input>,
     options: AppendOptions,
 ) -> Result<AppendReport> {
@@ -125,9 +130,10 @@ pub(crate) async fn append(
         let done = tokio::task::spawn_blocking(move || stage.run(inputs, options)).await;
         done.map_err(|error| Error::internal("reading the input").with_source(error))??
     };
+    make_ready().await?;
     let mut report = AppendReport::of(&batch, &staged);
-    if staged.content.rows == 0 && claimed.claim.is_none() {
-        // There is nothing to stand for.
+    if staged.content.rows == 0 {
+        // Nothing to claim an id for, nor to compare with what it stands for.
         return Ok(report);
     }
     let place = Place { dataset: &dataset, ..place };

@@ -27,8 +27,8 @@ mod plain_json;
 mod publish;
 mod reader;
 mod rejects;
-mod restage;
 mod rejects_file;
+mod restage;
 mod row_rules;
 mod scalar;
 mod spool;
@@ -37,7 +37,7 @@ mod stdin;
 mod workers;
 
 pub use append::{AppendOptions, AppendReport};
-pub(crate) use append::{Place, append};
+pub(crate) use append::{MakeReady, Place, append};
 pub(crate) use field_map::FieldMap;
 pub(crate) use input::check;
 pub use input::{Format, Input};

@@ -55,7 +55,8 @@ pub(super) async fn expected_content(
 /// Reads all files that the manifest names whole, and compares their bytes with what it says.
 ///
 /// # Errors
-/// `Corrupt`, naming the file that is missing or isn't as the manifest says; or what the store says.
+/// `Corrupt`, naming the file that is missing or isn't as the manifest says; or what the store
+/// says.
 pub(crate) async fn check_named(root: &Root, day: Day, manifest: &Manifest) -> Result<()> {
     let remains = manifest.remains.iter().map(|remains| &remains.file);
     for file in manifest.files.iter().chain(remains) {

@@ -54,7 +54,11 @@ fn local(staging: &Staging) -> Result<DateTime<Utc>> {
 async fn remote(root: &Root) -> Result<DateTime<Utc>> {
     let name = format!("{:032x}", rand::random::<u128>());
     let path = Path::from_iter([CLOCK_FOLDER, &name]);
-    let fail = |error| store_error(&root.full_name(&path), error);
+    // Whatever it is, the clock can't be read now.
+    let fail = |error: object_store::Error| {
+        let error = store_error(&root.full_name(&path), error);
+        Error::unavailable(format!("the store's clock can't be read: {error}")).with_source(error)
+    };
     root.store().put(&path, PutPayload::from_static(b"-")).await.map_err(fail)?;
     let looked = root.look(&path).await;
     // One that stays is in nobody's way.

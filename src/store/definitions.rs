@@ -17,7 +17,7 @@ use super::{
         is_definition_of_format_1,
     },
     local_days::flat_files,
-    store_error,
+    permissions, store_error,
 };
 use crate::{
     base::{Error, ErrorKind, Result, step},
@@ -261,6 +261,7 @@ async fn replace_dataset_file(root: &Root, staging: &Staging) -> Result<()> {
     let (staged, mut file) = staging.create(DATASET_FILE)?;
     let replaced = std::io::Write::write_all(&mut file, MARKER.as_bytes())
         .and_then(|()| file.sync_all())
+        .and_then(|()| permissions::like_root(local, &staged))
         .and_then(|()| std::fs::rename(&staged, local.join(DATASET_FILE)))
         .and_then(|()| std::fs::File::open(local)?.sync_all());
     replaced.map_err(|error| {

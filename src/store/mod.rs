@@ -29,8 +29,8 @@ mod root;
 mod seal;
 mod segment_writer;
 mod staging;
-mod voids;
 mod unfinished;
+mod voids;
 
 pub(crate) use account::{
     CompactedFooter, ErasedValue, FileFooter, FileKind, LeafFooter, MonthFooter, RemainsFooter,
@@ -69,5 +69,5 @@ pub(crate) use raw_folder::RawFolder;
 pub(crate) use root::Root;
 pub(crate) use segment_writer::SegmentWriter;
 pub(crate) use staging::Staging;
-pub(crate) use voids::{Voiding, create_void, is_absorbed, leaf_at};
 pub(crate) use unfinished::Unfinished;
+pub(crate) use voids::{Voiding, create_void, is_absorbed, leaf_at};

@@ -15,6 +15,9 @@ use crate::base::{Error, Result, Settings};
 /// The folder in a local root that holds files not yet visible. No listing looks into it.
 const STAGING_FOLDER: &str = ".staging";
 
+/// How often a folder is made that somebody takes away.
+const TRIES: usize = 100;
+
 /// The file in each writer's folder that the writer holds a lock on, as long as it lives.
 const LOCK_FILE: &str = ".lock";
 
@@ -42,10 +45,17 @@ impl Staging {
         let folder = match (root.local_dir(), &settings.temp_dir) {
             (Some(local), _) => {
                 let staging = local.join(STAGING_FOLDER);
-                permissions::create_folders(local, &staging)
-                    .map_err(|error| unwritable(&staging, error))?;
-                remove_abandoned(&staging);
-                builder().tempdir_in(&staging).map_err(|error| unwritable(&staging, error))?
+                let mut tries = 0;
+                loop {
+                    let folder = permissions::create_folders(local, &staging)
+                        .and_then(|()| builder().tempdir_in(&staging));
+                    tries += 1;
+                    match folder {
+                        // Whoever had made the folder took it away meanwhile.
+                        Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => {}
+                        folder => break folder.map_err(|error| unwritable(&staging, error))?,
+                    }
+                }
             }
             (None, Some(temp)) => {
                 builder().tempdir_in(temp).map_err(|error| unwritable(temp, error))?
@@ -57,7 +67,27 @@ impl Staging {
         let path = folder.path().join(LOCK_FILE);
         let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
         let lock = lock.map_err(|error| unwritable(&path, error))?;
+        if let Some(local) = root.local_dir() {
+            remove_abandoned(&local.join(STAGING_FOLDER));
+        }
         Ok(Self { folder, in_root: root.local_dir().is_some(), _lock: lock })
+    }
+
+    /// The folders that opening one would make in a local root, the innermost first.
+    #[must_use]
+    pub(crate) fn missing_folders(root: &Root) -> Vec<PathBuf> {
+        let Some(local) = root.local_dir() else { return Vec::new() };
+        let staging = local.join(STAGING_FOLDER);
+        staging.ancestors().take_while(|it| !it.exists()).map(Path::to_owned).collect()
+    }
+
+    /// Removes those of them that are empty: of a root that was not made after all.
+    pub(crate) fn remove_empty(folders: &[PathBuf]) {
+        for folder in folders {
+            if std::fs::remove_dir(folder).is_err() {
+                return;
+            }
+        }
     }
 
     /// The path of a file in it.

@@ -14,7 +14,7 @@ use std::{
 const PREFIX: &str = ".tallybook-unfinished-";
 
 /// How often another file is made when a cleaner took it for abandoned before it was locked.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = 32;
 
 /// The file, open for reading and writing. It is deleted when this is dropped.
 #[derive(Debug)]
@@ -34,10 +34,16 @@ impl Unfinished {
             let path = folder.join(format!("{PREFIX}{:032x}", rand::random::<u128>()));
             let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
             let made = Self { path, file };
-            // Where the file system has no locks, no cleaner gets one either.
-            drop(made.file.try_lock());
-            if made.file.metadata()?.nlink() > 0 {
-                return Ok(made);
+            match made.file.try_lock() {
+                // A cleaner has it, and deletes it now.
+                Err(TryLockError::WouldBlock) => {}
+                // One may have had it, and deleted it. Without locks on this file system no cleaner
+                // gets one either.
+                Ok(()) | Err(TryLockError::Error(_)) => {
+                    if made.file.metadata()?.nlink() > 0 {
+                        return Ok(made);
+                    }
+                }
             }
         }
         Err(io::Error::other("temporary files are deleted as soon as they are made"))
