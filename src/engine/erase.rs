@@ -11,7 +11,7 @@ use crate::{
         ErasedDay, Erasing, JobOptions, Outcome, close_generations_in_flight, days_with, erase_day,
         fence,
     },
-    store::{LeafKind, Staging, list_raw},
+    store::{Definitions, Staging, list_raw},
 };
 
 /// Batches that are appended meanwhile may hold such rows, too. After so many looks it is given up.
@@ -59,8 +59,12 @@ pub(super) async fn erase(
     if dry_run {
         let snapshot = book.snapshot(Span::ALL).await?;
         let (days, silent) = days_with(site, &snapshot, &book.definitions, &erasing).await?;
-        days.into_iter().for_each(|day| report(day, &Erasure::Planned));
-        silent.into_iter().for_each(|day| report(day, &Erasure::NotTold));
+        for day in days {
+            report(day, &Erasure::Planned);
+        }
+        for day in silent {
+            report(day, &Erasure::NotTold);
+        }
         return snapshot.check_damage(Span::ALL);
     }
     let Some(all_days) = Span::ALL.day_bounds() else { return Ok(()) };
@@ -81,7 +85,9 @@ pub(super) async fn erase(
             let folders = list_raw(book.root(), all_days).await?;
             let closed = close_generations_in_flight(book.root(), &staging, &folders).await?;
             if !closed || failed.is_some() {
-                silent.into_iter().for_each(|day| report(day, &Erasure::NotTold));
+                for day in silent {
+                    report(day, &Erasure::NotTold);
+                }
                 failed = failed.or_else(|| snapshot.check_damage(Span::ALL).err());
                 break;
             }
@@ -94,27 +100,12 @@ pub(super) async fn erase(
             )));
         }
         for day in days {
-            let now = book.snapshot(day.span()).await?;
-            for live in now.live(day.span()) {
-                match erase_day(site, live, &definitions, &erasing).await {
-                    Ok(ErasedDay::Overtaken) => {}
-                    Ok(ErasedDay::Erased { dropped, foreign }) => {
-                        if erased.insert(day) {
-                            report(day, &Erasure::Erased);
-                        }
-                        for rollup in dropped {
-                            report(day, &Erasure::Dropped { rollup });
-                        }
-                        for leaf in foreign.iter().filter(|it| it.kind == LeafKind::Foreign) {
-                            let file = book.root().full_name(&leaf.file.location);
-                            report(day, &Erasure::OwnerDeletes { file });
-                        }
-                    }
-                    // The other days still lose their rows.
-                    Err(error) => {
-                        failed.get_or_insert(error.about(format!("day {day}")));
-                    }
-                }
+            match erase_one(site, book, day, (&definitions, &erasing), &mut report).await {
+                Ok(true) => drop(erased.insert(day)),
+                Ok(false) => {}
+                // The other days still lose their rows.
+                Err(error) if failed.is_none() => failed = Some(error.about(format!("day {day}"))),
+                Err(_) => {}
             }
         }
     }
@@ -122,6 +113,32 @@ pub(super) async fn erase(
         rebuild(book, *day, &mut report).await?;
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// Erases rows of a day, and says what became of it. `false` when somebody else changed it.
+async fn erase_one(
+    site: Site<'_>,
+    book: &Tallybook,
+    day: Day,
+    (definitions, erasing): (&Definitions, &Erasing),
+    report: &mut (impl FnMut(Day, &Erasure) + Send),
+) -> Result<bool> {
+    let now = book.snapshot(day.span()).await?;
+    let Some(live) = now.live(day.span()).next() else { return Ok(false) };
+    match erase_day(site, live, definitions, erasing).await? {
+        ErasedDay::Overtaken => Ok(false),
+        ErasedDay::Erased { dropped, foreign } => {
+            report(day, &Erasure::Erased);
+            for rollup in dropped {
+                report(day, &Erasure::Dropped { rollup });
+            }
+            for leaf in foreign {
+                let file = book.root().full_name(&leaf.file.location);
+                report(day, &Erasure::OwnerDeletes { file });
+            }
+            Ok(true)
+        }
+    }
 }
 
 /// Builds what the day lacks.

@@ -100,12 +100,11 @@ impl Tallybook {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let given = definition.map(|(text, file)| Dataset::parse(text, file)).transpose()?;
-        let definitions = match read_definitions(&root).await? {
-            Some(definitions) => definitions,
-            None => {
-                let text = definition.map_or(DEFAULT_DEFINITION, |(text, _)| text);
-                make(&root, &Dataset::stored_text(text), &settings).await?
-            }
+        let definitions = if let Some(definitions) = read_definitions(&root).await? {
+            definitions
+        } else {
+            let text = definition.map_or(DEFAULT_DEFINITION, |(text, _)| text);
+            make(&root, &Dataset::stored_text(text), &settings).await?
         };
         let stored = &definitions.newest;
         if let Some(given) = given

@@ -56,9 +56,10 @@ pub(super) async fn purge(
     }
     for live in days {
         let day = live.day;
-        let done = match options.dry_run {
-            true => Ok(Purge::Planned { bytes: bytes_of(&live) }),
-            false => purge_day(book, &staging, &live).await,
+        let done = if options.dry_run {
+            Ok(Purge::Planned { bytes: bytes_of(&live) })
+        } else {
+            purge_day(book, &staging, &live).await
         };
         report(day, &done.unwrap_or_else(|error| Purge::Failed(error.about(format!("day {day}")))));
     }

@@ -99,7 +99,7 @@ impl fmt::Display for PurgedRows {
 }
 
 fn is_final(error: &Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<PurgedRows>())
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<PurgedRows>)
 }
 
 /// A question, decided on and ready to run.

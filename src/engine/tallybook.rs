@@ -92,9 +92,8 @@ impl Tallybook {
         let of_claim = |number| self.dataset_of(number);
         let make_ready: Box<MakeReady<'_>> =
             Box::new(|| async { self.definition_number(&staging).await.map(drop) }.boxed());
-        let clock = self.clock();
-        ingest::append(place, settings, clock, &of_claim, make_ready.as_ref(), inputs, options)
-            .await
+        let definitions = ingest::Definitions { dataset_of: &of_claim, make_ready };
+        ingest::append(place, settings, self.clock(), definitions, inputs, options).await
     }
 
     /// The dataset as the definition of that number has it.

@@ -80,12 +80,19 @@ pub(crate) struct Place<'a> {
     pub(crate) definition: u32,
 }
 
-/// What must be there before anything is published: the root's definition.
+/// A root's definitions, as an append needs them.
+pub(crate) struct Definitions<'a> {
+    /// The dataset as the definition of that number has it: a batch that was claimed before is read
+    /// as it was then.
+    pub(crate) dataset_of: &'a (dyn Fn(u32) -> Result<Arc<Dataset>> + Send + Sync),
+    /// Comes once all rows were read and judged: makes sure that the root has its definition.
+    pub(crate) make_ready: Box<MakeReady<'a>>,
+}
+
+/// Makes sure that what must be there before anything is published is there.
 pub(crate) type MakeReady<'a> = dyn Fn() -> BoxFuture<'a, Result<()>> + Send + Sync + 'a;
 
-/// Appends rows to a root whose dataset is known. `dataset_of` gives the dataset as a definition of
-/// the root has it: a batch that was claimed before is read as it was then. `make_ready` comes once
-/// all rows were read and judged.
+/// Appends rows to a root whose dataset is known.
 ///
 /// # Errors
 /// `Invalid` for bad rows beyond the limit; `Conflict` for a batch id that stands for other rows;
@@ -95,8 +102,7 @@ pub(crate) async fn append(
     place: Place<'_>,
     settings: &Settings,
     clock: &dyn Clock,
-    dataset_of: &(dyn Fn(u32) -> Result<Arc<Dataset>> + Send + Sync),
-    make_ready: &MakeReady<'_>,
+    definitions: Definitions<'_>,
     inputs: Vec<Input>,
     options: AppendOptions,
 ) -> Result<AppendReport> {
@@ -106,44 +112,41 @@ pub(crate) async fn append(
         Some(batch) => batch,
         None => BatchId::try_new(random_name())?,
     };
-    let claimed = match named {
-        true => standing_claim(place, &batch).await?,
-        false => Standing::default(),
-    };
+    let standing = if named { standing_claim(place, &batch).await? } else { Standing::default() };
     let mut stage = Stage {
         dataset: Arc::clone(place.dataset),
         staging: Arc::clone(staging),
         batch: batch.clone(),
-        claim: claimed.next,
+        claim: standing.next,
         attempt: random_name(),
         buffer_bytes: settings.append_buffer_bytes,
         today: clock.today(),
         streams: settings.streams.max(1),
     };
     let mut definition = place.definition;
-    if let Some(claim) = &claimed.claim {
-        stage.dataset = dataset_of(claim.definition)?;
-        (stage.claim, stage.today, definition) = (claim.claim, claim.today()?, claim.definition);
+    if let Some(claim) = &standing.claim {
+        stage.dataset = (definitions.dataset_of)(claim.definition)?;
+        (stage.claim, stage.today, definition) = (claim.number, claim.today()?, claim.definition);
     }
     let (dataset, rules) = (Arc::clone(&stage.dataset), (definition, stage.today));
-    let mut staged = {
-        let done = tokio::task::spawn_blocking(move || stage.run(inputs, options)).await;
-        done.map_err(|error| Error::internal("reading the input").with_source(error))??
-    };
-    make_ready().await?;
+    let read = tokio::task::spawn_blocking(move || stage.run(inputs, options)).await;
+    let read = read.map_err(|error| Error::internal("reading the input").with_source(error))?;
+    let mut staged = read?;
+    (definitions.make_ready)().await?;
     let mut report = AppendReport::of(&batch, &staged);
     if staged.content.rows == 0 {
         // Nothing to claim an id for, nor to compare with what it stands for.
         return Ok(report);
     }
     let place = Place { dataset: &dataset, ..place };
-    let (claim, retried) = match named {
-        false => (0, false),
-        true => match claim(place, &batch, claimed, rules, &mut staged).await? {
+    let (claim, retried) = if named {
+        match claim(place, &batch, standing, rules, &mut staged).await? {
             Claimed::New(claim) => (claim, false),
             Claimed::Before(claim) => (claim, true),
             Claimed::Done => return Ok(report),
-        },
+        }
+    } else {
+        (0, false)
     };
     let publisher = Publisher { place, batch: &batch, claim, retried };
     let Some((first, others)) = staged.leaves.split_first() else { return Ok(report) };

@@ -27,7 +27,7 @@ pub(super) async fn standing_claim(place: Place<'_>, batch: &BatchId) -> Result<
     let Some(newest) = newest_claim(place.root, batch).await? else {
         return Ok(Standing::default());
     };
-    let next = newest.claim + 1;
+    let next = newest.number + 1;
     let claim = if is_given_up(place, &newest).await? { None } else { Some(newest) };
     Ok(Standing { claim, next })
 }
@@ -78,7 +78,7 @@ pub(super) async fn claim(
                      which nothing was published; the claim was given up. Append these rows again"
                 )));
             }
-            standing = Standing { next: claim.claim + 1, claim: None };
+            standing = Standing { next: claim.number + 1, claim: None };
         }
         with_ids_of(place, batch, standing.next, staged)?;
         let leaves = staged.leaves.iter().map(|leaf| ClaimedLeaf {
@@ -101,7 +101,7 @@ pub(super) async fn claim(
 /// What a retry with the same rows finds.
 async fn same_rows(place: Place<'_>, claim: &Claim, staged: &mut Staged) -> Result<Claimed> {
     let batch = BatchId::try_new(claim.batch.clone())?;
-    with_ids_of(place, &batch, claim.claim, staged)?;
+    with_ids_of(place, &batch, claim.number, staged)?;
     let is_claimed = |claimed: &ClaimedLeaf| {
         let mut leaves = staged.leaves.iter();
         leaves.any(|leaf| {
@@ -111,7 +111,7 @@ async fn same_rows(place: Place<'_>, claim: &Claim, staged: &mut Staged) -> Resu
         })
     };
     if claim.leaves.len() == staged.leaves.len() && claim.leaves.iter().all(is_claimed) {
-        return Ok(Claimed::Before(claim.claim));
+        return Ok(Claimed::Before(claim.number));
     }
     // Where a batch is cut into leaves depends on the order of its rows.
     for leaf in &claim.leaves {

@@ -37,7 +37,7 @@ mod stdin;
 mod workers;
 
 pub use append::{AppendOptions, AppendReport};
-pub(crate) use append::{MakeReady, Place, append};
+pub(crate) use append::{Definitions, MakeReady, Place, append};
 pub(crate) use field_map::FieldMap;
 pub(crate) use input::check;
 pub use input::{Format, Input};

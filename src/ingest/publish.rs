@@ -84,13 +84,11 @@ impl Publisher<'_> {
             create_file(root, &path, &leaf.path, judge).await?
         };
         let void = met.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(match void {
-            Some(void) => Tried::Void(void),
-            None => {
-                step("append.leaf");
-                Tried::Published(created)
-            }
-        })
+        if let Some(void) = void {
+            return Ok(Tried::Void(void));
+        }
+        step("append.leaf");
+        Ok(Tried::Published(created))
     }
 
     /// Whether the day's newest manifest has the leaf's rows.

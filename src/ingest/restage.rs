@@ -1,5 +1,7 @@
 //! Staged leaves written anew: under other ids, or without rows that were erased.
 
+use std::sync::Arc;
+
 use arrow::{
     array::{Array as _, AsArray as _, BooleanArray, RecordBatch},
     compute::{cast, concat_batches, filter_record_batch},
@@ -75,7 +77,7 @@ fn read_rows(place: Place<'_>, leaf: &StagedLeaf) -> Result<RecordBatch> {
     let file = std::fs::File::open(&leaf.path);
     let file = file.map_err(|error| Error::io(leaf.path.display(), error))?;
     let schema = place.dataset.file_schema();
-    let options = ArrowReaderOptions::new().with_schema(schema.clone());
+    let options = ArrowReaderOptions::new().with_schema(Arc::clone(&schema));
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
         .and_then(ParquetRecordBatchReaderBuilder::build);
     let reader = reader.map_err(|error| fail(error.into()))?;

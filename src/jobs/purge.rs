@@ -14,7 +14,7 @@ use futures::StreamExt as _;
 use super::{
     generation::{Draft, Generation, absorb, location},
     parts::{hash, read_as_meant},
-    rollup::{Proofs, add_rows, check_rows, group_rows},
+    rollup::{Late, Proofs, add_rows, check_rows, group_rows},
     sources::check_sources,
 };
 use crate::{
@@ -43,7 +43,8 @@ pub(crate) struct Purging<'a> {
 struct Rows {
     rollup: Rollup,
     definition: usize,
-    rows_in: Option<u64>,
+    /// Raw rows behind them, where they aren't counted on the way.
+    behind: Option<u64>,
     stream: SendableRecordBatchStream,
 }
 
@@ -97,7 +98,7 @@ impl Purging<'_> {
             marks: generation.marks(&marks),
             content: content.clone(),
         };
-        let remains = self.create(generation, rows, &definitions, set).await?;
+        let remains = Box::pin(self.create(generation, rows, &definitions, set)).await?;
         let (state, files) = (ManifestState::Purged, Vec::new());
         Ok(Draft { state, taken, marks, files, content, remains, definitions })
     }
@@ -114,7 +115,7 @@ impl Purging<'_> {
             }
             let of_day = (self.live.day, leaves);
             let stream = group_rows(root, dataset, context, rollup, of_day, proofs).await?;
-            rows.push(Rows { rollup: rollup.clone(), definition: 0, rows_in: None, stream });
+            rows.push(Rows { rollup: rollup.clone(), definition: 0, behind: None, stream });
         }
         Ok(rows)
     }
@@ -150,21 +151,19 @@ impl Purging<'_> {
             if dropped.contains(&remains.hash) {
                 continue;
             }
-            let definition = match definitions.iter().position(|known| *known == text) {
-                Some(known) => known,
-                None => {
-                    definitions.push(text);
-                    definitions.len() - 1
-                }
-            };
+            let known = definitions.iter().position(|known| *known == text);
+            let definition = known.unwrap_or(definitions.len());
+            if known.is_none() {
+                definitions.push(text);
+            }
             let segment = self.live.remains.get(&remains.hash).ok_or_else(|| {
                 Error::internal(format!("{}: no remains of `{}`", self.live.day, remains.rollup))
             })?;
             let rows_in = self.check(base, remains, segment).await?;
-            let added = (late, proofs);
-            let stream = add_rows(root, dataset, context, &rollup, segment, added, without).await?;
-            let rows_in = rows_in.saturating_add(rows_of(self.site, late).await?);
-            rows.push(Rows { rollup, definition, rows_in: Some(rows_in), stream });
+            let late = Late { leaves: late, proofs, without };
+            let stream = add_rows(root, dataset, context, &rollup, segment, late).await?;
+            let rows_in = rows_in.saturating_add(rows_of(self.site, late.leaves).await?);
+            rows.push(Rows { rollup, definition, behind: Some(rows_in), stream });
         }
         Ok((rows, definitions))
     }
@@ -201,18 +200,18 @@ impl Purging<'_> {
     ) -> Result<Vec<Remains>> {
         let Site { dataset, staging, .. } = self.site;
         let mut written = Vec::new();
-        for Rows { rollup, definition, rows_in, mut stream } in rows {
+        for Rows { rollup, definition, behind, mut stream } in rows {
             let name = format!("{}-{}", rollup.definition_hash(), generation.attempt);
             let mut writer = SegmentWriter::try_new(staging, &rollup, &name)?;
             let mut counted = 0;
             while let Some(batch) = stream.next().await {
                 let batch = batch.map_err(engine_error)?;
-                if rows_in.is_none() {
+                if behind.is_none() {
                     counted += check_rows(dataset, self.live.day, &batch)?;
                 }
                 writer = writer.write(&batch).await?;
             }
-            written.push((rollup, definition, rows_in.unwrap_or(counted), writer));
+            written.push((rollup, definition, behind.unwrap_or(counted), writer));
         }
         let (last, mut remains) = (written.len() - 1, Vec::new());
         for (part, (rollup, definition, rows_in, writer)) in written.into_iter().enumerate() {
@@ -275,12 +274,11 @@ pub(super) fn rollup_of(
     base: &Manifest,
     remains: &Remains,
 ) -> Result<(Rollup, String)> {
-    let texts: Vec<_> = match base.definitions.get(remains.definition) {
-        Some(text) => vec![text],
-        None => {
-            let root = definitions.previous.iter().rev();
-            [&definitions.newest].into_iter().chain(root).map(|stored| &stored.text).collect()
-        }
+    let texts: Vec<_> = if let Some(text) = base.definitions.get(remains.definition) {
+        vec![text]
+    } else {
+        let root = definitions.previous.iter().rev();
+        [&definitions.newest].into_iter().chain(root).map(|stored| &stored.text).collect()
     };
     for text in texts {
         let parsed = Dataset::parse(text, "the definition in a manifest")?;

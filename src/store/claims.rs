@@ -37,7 +37,8 @@ pub(crate) struct Claim {
     /// The batch's id.
     pub batch: String,
     /// Counted from 0: each claim takes the place of one that was given up.
-    pub claim: u32,
+    #[serde(rename = "claim")]
+    pub number: u32,
     /// The number of the definition that the rows were read by; 0 is that of a root of format 1.
     pub definition: u32,
     /// The UTC date, `YYYY-MM-DD`, that it was: rows of later than the day after were rejected.
@@ -64,13 +65,13 @@ impl Claim {
     #[must_use]
     pub(crate) fn new(
         batch: &BatchId,
-        claim: u32,
+        number: u32,
         (definition, today): (u32, Day),
         content: ContentHash,
         leaves: Vec<ClaimedLeaf>,
     ) -> Self {
         let (format, batch, today) = (CLAIM_FORMAT, batch.to_string(), today.to_string());
-        Self { format, batch, claim, definition, today, content, leaves }
+        Self { format, batch, number, definition, today, content, leaves }
     }
 
     /// The date by which rows of the future were rejected.
@@ -88,7 +89,7 @@ impl Claim {
     pub(crate) fn leaf(&self, leaf: &ClaimedLeaf, attempt: u32) -> Result<(Day, LeafId)> {
         let day = leaf.date.parse().map_err(|_| self.wrong(&leaf.date))?;
         let batch = BatchId::try_new(self.batch.clone()).map_err(|_| self.wrong(&self.batch))?;
-        Ok((day, LeafId::of(&batch, self.claim, day, leaf.part, attempt)))
+        Ok((day, LeafId::of(&batch, self.number, day, leaf.part, attempt)))
     }
 
     fn wrong(&self, what: &str) -> Error {
@@ -131,7 +132,7 @@ pub(crate) async fn create_claim(
     let json = serde_json::to_string(claim)
         .map_err(|error| Error::internal("claim").with_source(error))?;
     let file = Bytes::from(with_hash(&json, HASH));
-    match create_bytes(root, staging, &claim_path(batch, claim.claim), file).await {
+    match create_bytes(root, staging, &claim_path(batch, claim.number), file).await {
         Ok(Creation::New | Creation::Same) => Ok(true),
         Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
         Err(error) => Err(error),
@@ -187,7 +188,7 @@ fn parse(root: &Root, path: &Path, bytes: &[u8]) -> Result<Claim> {
         )));
     }
     let batch = BatchId::try_new(claim.batch.clone()).map_err(|error| error.about(&name))?;
-    if claim_path(&batch, claim.claim) == *path {
+    if claim_path(&batch, claim.number) == *path {
         Ok(claim)
     } else {
         Err(Error::corrupt(format!("{name}: it is another claim than its name says")))

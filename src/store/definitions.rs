@@ -201,7 +201,8 @@ async fn list(root: &Root) -> Result<Vec<ObjectMeta>> {
 
 async fn list_by_number(root: &Root) -> Result<Vec<ObjectMeta>> {
     let mut found = Vec::new();
-    while let Some(file) = root.look(&definition_path(1 + found.len() as u32)).await? {
+    for number in 1.. {
+        let Some(file) = root.look(&definition_path(number)).await? else { break };
         found.push(file);
     }
     Ok(found)

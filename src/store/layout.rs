@@ -338,10 +338,8 @@ impl RawName {
         Some(match (kind, format, words.as_slice()) {
             ("L" | "C" | "P", Some(format), _) if format > FORMAT => Self::Newer,
             ("L", Some(FORMAT), [_, id]) => LeafId::parse(id).map_or(Self::Foreign, Self::Leaf),
-            ("C", Some(FORMAT), [_, generation, attempt, part]) => {
-                writer(generation, attempt, part).map_or(Self::Foreign, Self::Compacted)
-            }
-            ("c", None, [_, generation, attempt, part]) => {
+            ("C", Some(FORMAT), [_, generation, attempt, part])
+            | ("c", None, [_, generation, attempt, part]) => {
                 writer(generation, attempt, part).map_or(Self::Foreign, Self::Compacted)
             }
             ("P", Some(FORMAT), [_, generation, attempt, hash]) if hash.len() == 16 => {

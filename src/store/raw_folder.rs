@@ -244,14 +244,13 @@ impl RawFolder {
         let mut lost = Vec::new();
         for file in manifest.files.iter().filter(|file| file.rows > 0) {
             let location = raw_path(self.day, &file.name);
-            match self.find(root, &location).await? {
-                Some(found) => leaves.push(self.compacted_leaf(found)),
+            let found = self.find(root, &location).await?;
+            if found.is_none() {
                 // Hints may still answer; who reads it raw is told.
-                None => {
-                    leaves.push(self.compacted_leaf(unlisted(location.clone(), file.bytes)));
-                    lost.push(location);
-                }
+                lost.push(location.clone());
             }
+            let found = found.unwrap_or_else(|| unlisted(location, file.bytes));
+            leaves.push(self.compacted_leaf(found));
         }
         let fingerprint = manifest.fingerprint();
         let mut remains = BTreeMap::new();

@@ -142,7 +142,7 @@ fn remove_abandoned(staging: &Path) {
 }
 
 /// How old a folder without a lock must be before nobody can be about to make one.
-const WITHOUT_LOCK: Duration = Duration::from_secs(60);
+const WITHOUT_LOCK: Duration = Duration::from_mins(1);
 
 /// Whether a folder is older than that, by the clock of the disk that it is on.
 fn is_older(folder: &Path, age: Duration) -> bool {

@@ -21,7 +21,9 @@ pub(super) fn useless_of_day<'s>(
     before: DateTime<Utc>,
 ) -> impl Iterator<Item = &'s Arc<SegmentFile>> {
     let serving = match serving {
-        Freshness::Current(segment) | Freshness::Behind { segment, .. } => Some(segment.clone()),
+        Freshness::Current(segment) | Freshness::Behind { segment, .. } => {
+            Some(Arc::clone(segment))
+        }
         Freshness::Missing => None,
     };
     // The one that serves must be old enough, too: readers that listed before have the others.

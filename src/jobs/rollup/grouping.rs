@@ -24,6 +24,14 @@ pub(super) const GROUP_ROWS: &str = "tallybook_rows";
 pub(super) const GROUP_FIRST: &str = "tallybook_first";
 pub(super) const GROUP_LAST: &str = "tallybook_last";
 
+/// Leaves, what is proven of their rows, and the rows that are left out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Late<'a> {
+    pub(crate) leaves: &'a [Arc<Leaf>],
+    pub(crate) proofs: &'a Proofs,
+    pub(crate) without: Option<&'a Expr>,
+}
+
 /// The rollup's rows of these leaves of that day, sorted by dimensions and bucket. Behind its
 /// columns comes the number of each group's raw rows, and unless it is proven that all are of the
 /// day, their first and last instant.
@@ -35,10 +43,11 @@ pub(crate) async fn group_rows(
     dataset: &Dataset,
     context: &SessionContext,
     rollup: &Rollup,
-    rows_of: (Day, &[Arc<Leaf>]),
+    (day, leaves): (Day, &[Arc<Leaf>]),
     proofs: &Proofs,
 ) -> Result<SendableRecordBatchStream> {
-    sorted(grouped_leaves(root, dataset, context, rollup, rows_of, proofs, None)?, rollup).await
+    let rows = (day, Late { leaves, proofs, without: None });
+    sorted(grouped_leaves(root, dataset, context, rollup, rows)?, rollup).await
 }
 
 fn grouped_leaves(
@@ -46,9 +55,7 @@ fn grouped_leaves(
     dataset: &Dataset,
     context: &SessionContext,
     rollup: &Rollup,
-    (day, leaves): (Day, &[Arc<Leaf>]),
-    proofs: &Proofs,
-    without: Option<&Expr>,
+    (day, Late { leaves, proofs, without }): (Day, Late<'_>),
 ) -> Result<DataFrame> {
     let time = dataset.time_column();
     let bucket = match rollup.grain() {
@@ -121,8 +128,7 @@ pub(crate) async fn add_rows(
     context: &SessionContext,
     rollup: &Rollup,
     segment: &Arc<SegmentFile>,
-    (late, proofs): (&[Arc<Leaf>], &Proofs),
-    without: Option<&Expr>,
+    late: Late<'_>,
 ) -> Result<SendableRecordBatchStream> {
     let columns: Vec<_> =
         rollup.segment_schema().fields().iter().map(|field| ident(field.name())).collect();
@@ -130,13 +136,12 @@ pub(crate) async fn add_rows(
     let is_told = |without: &&Expr| {
         without.column_refs().iter().all(|column| rollup.has_dimension(column.name()))
     };
-    if let Some(without) = without.filter(is_told) {
+    if let Some(without) = late.without.filter(is_told) {
         rows = rows.filter(without.clone().is_not_true()).map_err(engine_error)?;
     }
     rows = rows.select(columns.clone()).map_err(engine_error)?;
-    if !late.is_empty() {
-        let of_day = (segment.day, late);
-        let late = grouped_leaves(root, dataset, context, rollup, of_day, proofs, without)?;
+    if !late.leaves.is_empty() {
+        let late = grouped_leaves(root, dataset, context, rollup, (segment.day, late))?;
         let late = late.select(columns).map_err(engine_error)?;
         rows = rows.union(late).map_err(engine_error)?;
     }

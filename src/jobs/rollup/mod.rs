@@ -10,7 +10,7 @@ mod proofs;
 mod segment_builder;
 mod tasks;
 
-pub(crate) use grouping::{add_rows, group_rows};
+pub(crate) use grouping::{Late, add_rows, group_rows};
 pub use job::{JobOptions, Outcome};
 pub(crate) use job::{run, run_months};
 pub(crate) use proofs::Proofs;

@@ -12,7 +12,7 @@ use object_store::ObjectMeta;
 
 use super::{
     Proofs, Task,
-    grouping::{GROUP_FIRST, GROUP_LAST, GROUP_ROWS, add_rows, group_rows, merge_rows},
+    grouping::{self, GROUP_FIRST, GROUP_LAST, GROUP_ROWS, add_rows, group_rows, merge_rows},
 };
 use crate::{
     base::{Day, Error, Result},
@@ -99,13 +99,13 @@ impl<'s> FinerSegment<'s> {
     pub(super) async fn find(root: &Root, rollup: &'s Rollup, task: &Task<'_>) -> Option<Self> {
         let fingerprint = task.live.fingerprint.clone();
         let remains = task.live.remains_of(rollup);
-        let segment = match remains.filter(|remains| remains.fingerprint == fingerprint) {
-            Some(remains) => Arc::clone(remains),
-            None => {
-                let location = segment_path(rollup, task.day, &fingerprint);
-                let file = root.look(&location).await.ok()??;
-                Arc::new(SegmentFile { day: task.day, fingerprint, file })
-            }
+        let remains = remains.filter(|remains| remains.fingerprint == fingerprint);
+        let segment = if let Some(remains) = remains {
+            Arc::clone(remains)
+        } else {
+            let location = segment_path(rollup, task.day, &fingerprint);
+            let file = root.look(&location).await.ok()??;
+            Arc::new(SegmentFile { day: task.day, fingerprint, file })
         };
         let rows_in = whole_file(root, &segment.file).await.ok()?.rows_in()?;
         Some(Self { rollup, segment, rows_in })
@@ -161,8 +161,8 @@ async fn groups(
             merge_rows(root, context, task.rollup, finer.rollup, &finer.segment).await
         }
         Source::Late(late) => {
-            let added = (late.leaves, &late.proofs);
-            add_rows(root, dataset, context, task.rollup, late.segment, added, None).await
+            let added = grouping::Late { leaves: late.leaves, proofs: &late.proofs, without: None };
+            add_rows(root, dataset, context, task.rollup, late.segment, added).await
         }
     }
 }
