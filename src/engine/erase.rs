@@ -102,10 +102,9 @@ pub(super) async fn erase(
         for day in days {
             match erase_one(site, book, day, (&definitions, &erasing), &mut report).await {
                 Ok(true) => drop(erased.insert(day)),
-                Ok(false) => {}
                 // The other days still lose their rows.
                 Err(error) if failed.is_none() => failed = Some(error.about(format!("day {day}"))),
-                Err(_) => {}
+                Ok(false) | Err(_) => {}
             }
         }
     }

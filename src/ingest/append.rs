@@ -151,11 +151,11 @@ pub(crate) async fn append(
     let publisher = Publisher { place, batch: &batch, claim, retried };
     let Some((first, others)) = staged.leaves.split_first() else { return Ok(report) };
     // Who gives a claim up takes the first leaf's name: if that is not there, none is.
-    let mut published = vec![publisher.publish(first).await?];
+    let mut creations = vec![publisher.publish(first).await?];
     let others = others.iter().map(|leaf| publisher.publish(leaf));
     let others = stream::iter(others).buffer_unordered(CONCURRENT_LEAVES);
-    published.extend(others.try_collect::<Vec<_>>().await?);
-    report.leaves_new = published.into_iter().filter(|it| *it == Creation::New).count();
+    creations.extend(others.try_collect::<Vec<_>>().await?);
+    report.leaves_new = creations.into_iter().filter(|it| *it == Creation::New).count();
     Ok(report)
 }
 
