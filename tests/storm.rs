@@ -185,7 +185,7 @@ impl Life {
                         of_store(error);
                         failed += 1;
                     }
-                    other => panic!("{other:?}"),
+                    Purge::Planned { .. } => panic!("planned"),
                 })
             );
             if failed == 0 {

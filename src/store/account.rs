@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     FileDigest,
-    layout::{RawName, compacted_name, file_name, remains_name},
+    layout::{compacted_name, file_name, remains_name},
+    raw_name::RawName,
 };
 use crate::{
     base::{Day, Error, Result},

@@ -15,7 +15,7 @@ use super::{
     FileFooter, Root,
     account::{FIRST_SEALED, account_text},
     kept::name_of,
-    layout::is_named_ours,
+    raw_name::is_named_ours,
     seal, store_error,
 };
 use crate::base::{Error, Result};

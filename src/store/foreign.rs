@@ -8,11 +8,23 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
 
-use super::{Root, kept::name_of, layout::file_name, store_error};
+use super::{Leaf, LeafKind, Root, kept::name_of, layout::file_name, store_error};
 use crate::{
-    base::{Error, Result},
-    model::{ForeignFile, Manifest},
+    base::{Day, Error, Result},
+    model::{ForeignFile, LeafId, Manifest},
 };
+
+/// The file as a leaf. Its id is a key only: where one was absorbed, the bytes decide.
+#[must_use]
+pub(super) fn foreign_leaf(day: Day, file: ObjectMeta) -> Leaf {
+    let version = match (&file.e_tag, &file.version) {
+        (Some(tag), _) => tag.clone(),
+        (None, Some(version)) => version.clone(),
+        (None, None) => file.last_modified.to_rfc3339(),
+    };
+    let id = LeafId::of_foreign(file.location.as_ref(), file.size, &version);
+    Leaf { id, day, kind: LeafKind::Foreign, file }
+}
 
 /// The file, by what tells it from others.
 ///

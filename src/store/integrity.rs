@@ -6,7 +6,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use super::{
     FileDigest, FileFooter, Root, SegmentFile,
     footer::{ANOTHER, DAMAGED, NO_ACCOUNT, Vouched},
-    layout::is_named_ours,
+    raw_name::is_named_ours,
     read_body, seal,
 };
 use crate::base::{Error, ErrorKind, Result};

@@ -20,9 +20,10 @@
 
 use object_store::path::Path;
 
+use super::raw_name::{ManifestTag, parquet_stem};
 use crate::{
     base::Day,
-    model::{BatchId, Fingerprint, LeafId, Manifest, ManifestState, Rollup},
+    model::{BatchId, Fingerprint, LeafId, Rollup},
 };
 
 /// The dataset's definition in format 1. Since then the file only keeps older programs out.
@@ -38,9 +39,9 @@ pub(super) const DEFINITIONS_FOLDER: &str = "definitions";
 pub(super) const BATCHES_FOLDER: &str = "batches";
 
 /// The format of names that this program writes.
-const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 2;
 
-const PARQUET: &str = ".parquet";
+pub(super) const PARQUET: &str = ".parquet";
 
 /// Where raw leaves are.
 #[must_use]
@@ -232,173 +233,6 @@ pub(crate) fn file_name(path: &Path) -> &str {
     path.as_ref().rsplit('/').next().unwrap_or_default()
 }
 
-/// What must be known of a manifest to answer from rollups, or to read its files: an empty file of
-/// this name spares readers the manifest. Only who has read the manifest writes it, so it is true.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ManifestTag {
-    /// The manifest's generation.
-    pub generation: u32,
-    /// The fingerprint of the leaves that it accounts for.
-    pub fingerprint: Fingerprint,
-    /// The run whose name its files bear.
-    pub attempt: String,
-    /// How many files it names: of rows, but for a file without rows; or of remains.
-    pub files: usize,
-    /// Whether the day is purged.
-    pub purged: bool,
-}
-
-impl ManifestTag {
-    /// The tag of that manifest.
-    #[must_use]
-    pub(crate) fn of(manifest: &Manifest) -> Self {
-        let purged = manifest.state == ManifestState::Purged;
-        let with_rows = manifest.files.iter().filter(|file| file.rows > 0);
-        let files = if purged { manifest.remains.len() } else { with_rows.count() };
-        Self {
-            generation: manifest.generation,
-            fingerprint: manifest.fingerprint(),
-            attempt: manifest.attempt.clone(),
-            files,
-            purged,
-        }
-    }
-
-    fn file_name(&self) -> String {
-        let Self { generation, fingerprint, attempt, files, purged } = self;
-        let purged = if *purged { "purged-" } else { "" };
-        format!("{FORMAT}-{generation:08}-{fingerprint}-{attempt}-{purged}{files}.tag")
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        let words: Vec<_> = name.strip_suffix(".tag")?.split('-').collect();
-        let (generation, fingerprint, attempt, purged, files) = match words.as_slice() {
-            [_, generation, fingerprint, attempt, files] => {
-                (generation, fingerprint, attempt, false, files)
-            }
-            [_, generation, fingerprint, attempt, "purged", files] => {
-                (generation, fingerprint, attempt, true, files)
-            }
-            _ => return None,
-        };
-        let tag = Self {
-            generation: generation.parse().ok()?,
-            fingerprint: Fingerprint::parse(fingerprint)?,
-            attempt: (*attempt).to_owned(),
-            files: files.parse().ok()?,
-            purged,
-        };
-        (tag.file_name() == name).then_some(tag)
-    }
-}
-
-/// A run that wrote files of a generation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Writer {
-    /// The generation.
-    pub generation: u32,
-    /// The run.
-    pub attempt: String,
-}
-
-/// What the name of a file in a day's raw folder says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum RawName {
-    /// A leaf.
-    Leaf(LeafId),
-    /// A leaf of format 1, or another tool's file of that name.
-    LeafOrForeign(LeafId),
-    /// Another tool's file.
-    Foreign,
-    /// Merged rows.
-    Compacted(Writer),
-    /// What remains of a purged day, with the hash of the rollup's definition.
-    Remains(Writer, String),
-    /// A manifest, of that generation; and whether it is of format 1.
-    Manifest(u32, bool),
-    /// A manifest's tag.
-    Tag(ManifestTag),
-    /// An intent to write a generation.
-    Intent(Writer),
-    /// A file of ours in a newer format.
-    Newer,
-}
-
-impl RawName {
-    /// Reads what comes behind `raw/date=YYYY-MM-DD/`. Other names that start with `_` or `.` are
-    /// other tools' temporary or marker files, and no data.
-    #[must_use]
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        if let Some(name) = name.strip_prefix("_m/") {
-            return Self::parse_inner(name);
-        }
-        let stem = parquet_stem(name)?;
-        let words: Vec<_> = stem.split('-').collect();
-        let (format, kind) = format_of(words.first()?);
-        Some(match (kind, format, words.as_slice()) {
-            ("L" | "C" | "P", Some(format), _) if format > FORMAT => Self::Newer,
-            ("L", Some(FORMAT), [_, id]) => LeafId::parse(id).map_or(Self::Foreign, Self::Leaf),
-            ("C", Some(FORMAT), [_, generation, attempt, part])
-            | ("c", None, [_, generation, attempt, part]) => {
-                writer(generation, attempt, part).map_or(Self::Foreign, Self::Compacted)
-            }
-            ("P", Some(FORMAT), [_, generation, attempt, hash]) if hash.len() == 16 => {
-                let writer = writer(generation, attempt, "0000");
-                let remains = |writer| Self::Remains(writer, (*hash).to_owned());
-                writer.map_or(Self::Foreign, remains)
-            }
-            _ => LeafId::parse(stem).map_or(Self::Foreign, Self::LeafOrForeign),
-        })
-    }
-
-    fn parse_inner(name: &str) -> Option<Self> {
-        if let Some(digits) = name.strip_suffix(".json").filter(|digits| digits.len() == 8) {
-            return digits.parse().ok().map(|generation| Self::Manifest(generation, true));
-        }
-        let (format, rest) = name.split_once('-')?;
-        match format.parse::<u32>().ok()? {
-            FORMAT => {}
-            newer if newer > FORMAT => return Some(Self::Newer),
-            _ => return None,
-        }
-        if let Some(digits) = rest.strip_suffix(".json").filter(|digits| digits.len() == 8) {
-            return digits.parse().ok().map(|generation| Self::Manifest(generation, false));
-        }
-        if let Some(words) = rest.strip_suffix(".intent") {
-            let (generation, attempt) = words.split_once('-')?;
-            return writer(generation, attempt, "0000").map(Self::Intent);
-        }
-        ManifestTag::parse(name).map(Self::Tag)
-    }
-}
-
-/// Whether only a file of ours has such a path: it is nobody else's, whatever it holds.
-#[must_use]
-pub(super) fn is_named_ours(path: &Path) -> bool {
-    let of_rollup = path.as_ref().starts_with("rollups/");
-    let name = RawName::parse(file_name(path));
-    of_rollup || !matches!(name, None | Some(RawName::Foreign | RawName::LeafOrForeign(_)))
-}
-
-/// The format that a name's first word ends in, if any, and the word before it.
-fn format_of(word: &str) -> (Option<u32>, &str) {
-    let kind = word.trim_end_matches(|c: char| c.is_ascii_digit());
-    (word.get(kind.len()..).and_then(|digits| digits.parse().ok()), kind)
-}
-
-fn writer(generation: &str, attempt: &str, part: &str) -> Option<Writer> {
-    let lengths = (generation.len(), attempt.len(), part.len() >= 4);
-    let hex = attempt.bytes().all(|byte| byte.is_ascii_hexdigit());
-    part.parse::<u32>().ok().filter(|_| hex && lengths == (8, 16, true))?;
-    Some(Writer { generation: generation.parse().ok()?, attempt: attempt.to_owned() })
-}
-
-/// The name without its ending, of a Parquet file that is data.
-fn parquet_stem(name: &str) -> Option<&str> {
-    let stem = name.strip_suffix(PARQUET)?;
-    (!stem.is_empty() && !stem.starts_with(['_', '.']) && !stem.contains('/')).then_some(stem)
-}
-
 /// The fingerprint that the name of a segment is.
 #[must_use]
 pub(crate) fn segment_fingerprint(name: &str) -> Option<Fingerprint> {
@@ -426,7 +260,10 @@ pub(super) fn first_day_and_name<'p>(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::raw_name::{RawName, Writer},
+        *,
+    };
 
     fn raw_name(path: &str) -> Option<RawName> {
         let path = Path::from(path);

@@ -23,9 +23,11 @@ use tokio::sync::OnceCell;
 use super::{
     Base, Leaf, LeafDay, LeafKind, ManifestTag, Root, SegmentFile,
     files::DayFolder,
-    foreign::is_absorbed_foreign,
-    layout::{RawName, Writer, file_name, manifest_path, raw_path},
-    list_raw, read_account, read_manifest,
+    foreign::{foreign_leaf, is_absorbed_foreign},
+    layout::{file_name, manifest_path, raw_path},
+    list_raw,
+    raw_name::{RawName, Writer},
+    read_account, read_manifest,
 };
 use crate::{
     base::{Day, ErrorKind, Result},
@@ -339,7 +341,7 @@ async fn told_by_footer(root: &Root, leaf: Arc<Leaf>) -> Result<Arc<Leaf>> {
         Err(error) if error.kind() == ErrorKind::Corrupt => false,
         Err(error) => return Err(error),
     };
-    Ok(if ours { leaf } else { Arc::new(foreign(leaf.day, leaf.file.clone())) })
+    Ok(if ours { leaf } else { Arc::new(foreign_leaf(leaf.day, leaf.file.clone())) })
 }
 
 impl DayFolder for RawFolder {
@@ -372,7 +374,7 @@ impl DayFolder for RawFolder {
                     let kind = LeafKind::Appended;
                     folder.leaves.push(Arc::new(Leaf { id, day, kind, file }));
                 }
-                RawName::Foreign => folder.leaves.push(Arc::new(foreign(day, file))),
+                RawName::Foreign => folder.leaves.push(Arc::new(foreign_leaf(day, file))),
                 RawName::Compacted(writer) => {
                     folder.written.push(WrittenFile { writer, remains: None, file });
                 }
@@ -387,14 +389,4 @@ impl DayFolder for RawFolder {
         }
         folder
     }
-}
-
-fn foreign(day: Day, file: ObjectMeta) -> Leaf {
-    let version = match (&file.e_tag, &file.version) {
-        (Some(tag), _) => tag.clone(),
-        (None, Some(version)) => version.clone(),
-        (None, None) => file.last_modified.to_rfc3339(),
-    };
-    let id = LeafId::of_foreign(file.location.as_ref(), file.size, &version);
-    Leaf { id, day, kind: LeafKind::Foreign, file }
 }
