@@ -174,15 +174,12 @@ fn a_csv_file_that_is_cut_is_told_from_a_whole_one() {
         (format!("{header}\n{row}\n{row}\n"), None),
         (format!("{header}\r\n{row}\r\n"), None),
         (format!("{header}\n{row}\n\n"), None),
-        (format!("{header}\n{row}\n{row}"), Some((3, cut))),
-        (format!("{header}\n{row}\n{}", &row[..row.len() - 2]), Some((3, cut))),
-        (format!("{header}\n{row}\n2026-01-24T09"), Some((3, cut))),
-        (format!("{header}\n{row}\n{},\"1\"", &row[..25]), Some((3, cut))),
+        (format!("{header}\n{row}\n{row}"), None),
+        (format!("{header}\n{row}\n2026-01-24T09"), Some((3, "timestamp"))),
+        (format!("{header}\n{row}\n{},\"1\"", &row[..25]), None),
         (format!("{header}\n{row}\n{},\"1", &row[..25]), Some((3, quote))),
         (format!("{header}\n{row}\n2026-01-24T09:30:00Z,\"ac\nme\n"), Some((3, quote))),
-        (format!("{header}\n{row}\n\n\n{row}"), Some((5, cut))),
-        (format!("{header}\r\n{row}\r\n{row}"), Some((3, cut))),
-        (format!("{header}\r\n{row}\r\n\r\n{row}"), Some((4, cut))),
+        (format!("{header}\r\n{row}\r\n\r\n{row}"), None),
         (header.to_owned(), Some((1, cut))),
         (format!("{header}\n"), None),
     ] {
@@ -191,7 +188,9 @@ fn a_csv_file_that_is_cut_is_told_from_a_whole_one() {
             sandbox.write(name, compressed(name, content.as_bytes()));
             let ran = sandbox.run(&["append", name]);
             let Some((line, reason)) = wrong else {
-                ran.ok();
+                // Nothing else tells a last record that was cut in its last field.
+                let warned = ran.ok().err.contains("no line end, the last of rows.csv");
+                assert_eq!(warned, !content.ends_with('\n'), "{content:?}");
                 continue;
             };
             let ran = ran.failed(3, reason);
@@ -215,7 +214,8 @@ fn the_record_that_is_cut_is_a_bad_row() {
     // Over the end of a block, too.
     let rows = "2026-01-24T09:30:00Z,a,m\n".repeat(60_000);
     sandbox.write("in.csv", format!("{header}{rows}2026-01-24T09:30:00Z,b,m"));
-    sandbox.run(&["append", "in.csv"]).failed(3, "in.csv:60002: is not ended by a line end");
+    let ran = sandbox.run(&["append", "in.csv"]).ok();
+    assert!(ran.err.contains("the file may be cut"), "{ran:?}");
 }
 
 #[test]

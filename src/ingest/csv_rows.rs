@@ -26,7 +26,7 @@ const BLOCK_BYTES: u64 = 512 << 10;
 /// What is read before a record ends is no more than a block and the longest record.
 const BYTES_READ_AHEAD_MAX: usize = RECORD_BYTES_MAX + (1 << 20);
 
-/// What a record without a line end may be is the start of a longer one: `1` of `100`.
+/// A header without a line end may be the start of a longer one, and there are no rows anyway.
 const NO_LINE_END: &str = "is not ended by a line end: the file seems to be cut; if it is whole, add a newline to its end";
 
 const OPEN_QUOTE: &str = "has a quote that is not closed: the file seems to be cut";
@@ -117,10 +117,9 @@ impl CsvRows {
         self.records.get(record).and_then(ByteRecord::position)
     }
 
-    /// What is wrong with a last record that has no end.
-    fn cut_record(&self) -> Fault {
-        let last = self.text.get(self.offset(self.read.saturating_sub(1))..).unwrap_or_default();
-        Fault::row(if is_quote_open(last) { OPEN_QUOTE } else { NO_LINE_END })
+    /// Whether the record that was read last ends inside quotes.
+    fn is_quote_open(&self) -> bool {
+        is_quote_open(self.text.get(self.offset(self.read.saturating_sub(1))..).unwrap_or_default())
     }
 
     /// Where a record starts in the text.
@@ -139,10 +138,14 @@ impl RowReader for CsvRows {
     fn next(&mut self, draft: &mut Draft<'_>) -> Option<Result<(), Fault>> {
         let record = self.records.get(self.read)?;
         self.read += 1;
-        if self.is_cut && self.read == self.records.len() {
-            return Some(Err(self.cut_record()));
+        if self.is_cut && self.read == self.records.len() && self.is_quote_open() {
+            return Some(Err(Fault::row(OPEN_QUOTE)));
         }
         Some(read_record(record, &self.targets, draft))
+    }
+
+    fn lacks_line_end(&self) -> bool {
+        self.is_cut
     }
 
     fn line(&self) -> u64 {

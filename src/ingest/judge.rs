@@ -29,6 +29,8 @@ pub(super) struct Judged {
     pub(super) odd: Vec<u64>,
     /// How many records there were.
     pub(super) read: u64,
+    /// Whether the last one has no line end.
+    pub(super) lacks_line_end: bool,
 }
 
 /// Says what is good and bad about a dataset's rows.
@@ -52,7 +54,8 @@ impl Judge {
             }
         }
         let Drafted { rows, days, odd } = draft.take()?;
-        Ok(Judged { rows: by_day(rows, &days)?, bad, odd, read })
+        let lacks_line_end = block.lacks_line_end();
+        Ok(Judged { rows: by_day(rows, &days)?, bad, odd, read, lacks_line_end })
     }
 }
 

@@ -77,7 +77,7 @@ impl Stage {
         let workers = Workers::new(self.streams);
         let mut parts = self.part_queue(workers.clone());
         let bytes_read = Arc::new(AtomicU64::new(0));
-        let (mut odd, mut rows_read) = (Vec::new(), 0);
+        let (mut odd, mut unended, mut rows_read) = (Vec::new(), Vec::new(), 0);
         for input in inputs {
             let name = input.name().to_owned();
             let counter = Arc::clone(&bytes_read);
@@ -106,6 +106,10 @@ impl Stage {
                     }
                 }
                 rows_read += block.read;
+                if block.lacks_line_end {
+                    let what = format!("no line end, the last of {name}: the file may be cut");
+                    unended.push((what, 1));
+                }
                 if let Some(progress) = &options.progress {
                     progress(bytes_read.load(Ordering::Relaxed), rows_read);
                 }
@@ -116,7 +120,9 @@ impl Stage {
             parts.push(part).await?;
         }
         let (leaves, content) = parts.finish().await?;
-        Ok(Staged { leaves, content, rejects, warnings: warnings(&self.dataset, &odd) })
+        let mut warnings = warnings(&self.dataset, &odd);
+        warnings.extend(unended);
+        Ok(Staged { leaves, content, rejects, warnings })
     }
 
     fn part_queue(&self, workers: Workers) -> PartQueue {

@@ -15,28 +15,29 @@
 //! **Rules for readers**
 //! 1. List data first, then manifests: a leaf that is gone was absorbed by a manifest that is seen.
 //! 2. Live rows are the newest manifest's files, and the leaves that it has not absorbed.
-//! 3. A file above the newest generation with an intent is being written, and ignored. The same file
-//!    without one in two listings in a row means that manifests are missing: the day is damaged.
+//! 3. A file above the newest generation with an intent is being written, and ignored. The same
+//!    file without one in two listings in a row means lost manifests: the day is damaged.
 //! 4. A listed file that is gone: forget all kept listings, list again, plan again.
 //! 5. A segment below `rollups/` is a hint. Its bytes are checked where it is read; anything wrong
-//! with    it is named, and what it was made of answers. 6. A damaged day is an error of questions
-//! that touch it, and of no other.
+//!    with it is named, and what it was made of answers.
+//! 6. A damaged day is an error of questions that touch it, and of no other.
 //!
 //! **Rules for writers**
 //! 1. Append: the claim of a named batch lists every leaf, before any is created. The first leaf is
 //!    settled before the others. A retry works under its claim's definition and date.
 //! 2. A claim of which nothing is visible can be given up: a void takes the first leaf's name.
-//! 3. A rewriting (compact, purge, erase): intent, files, read back, manifest, tag, then the intent goes.
-//!    Its sources are compared with their hashes. Who has lost deletes its files, then its intent.
-//! 4. Erase: void what is claimed and not published, rewrite each day under a mark that makes earlier
-//!    hints useless, close generations that are being written, and look again until nothing is
-//! left. 5. Definitions are a chain; a purge makes sure before its manifest that no newer one came.
+//! 3. A rewriting (compact, purge, erase): intent, files, read back, manifest, tag, and the intent
+//!    goes. Sources are compared with their hashes. Who lost deletes its files, then its intent.
+//! 4. Erase: void what is claimed and not published, rewrite each day under a mark that makes
+//!    earlier hints useless, close generations that are being written, and look again until
+//!    nothing is left.
+//! 5. Definitions are a chain; a purge makes sure before its manifest that no newer one came.
 //!
 //! **Rules for `gc`**
 //! 1. Candidates follow from a day's newest manifest. A damaged day keeps all that it has.
 //! 2. Before anything of a day goes, all that the manifest names is read whole and compared.
-//! 3. A generation that somebody may be writing is closed, by a manifest that says what the last one
-//!    did, before its files go.
+//! 3. A generation that somebody may be writing is closed, by a manifest that says what the last
+//!    one did, before its files go.
 //! 4. Never: manifests, voids, claims, definitions, files of other tools, names that aren't ours.
 //! 5. Hints that aren't the best of their day go without proof: a hint is nobody's last copy.
 
