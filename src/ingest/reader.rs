@@ -29,8 +29,9 @@ pub(super) trait RowReader: Send {
     /// Fills the draft's row from the next record: `None` at the end, a fault for a bad record.
     fn next(&mut self, draft: &mut Draft<'_>) -> Option<Result<(), Fault>>;
 
-    /// Whether the last record of the block has no line end, so that it may be the start of a longer
-    /// one: `1` of `100`. Many tools write none; nothing else tells a file that was cut there.
+    /// Whether the last record of the block has no line end, so that it may be the start of a
+    /// longer one: `1` of `100`. Many tools write none; nothing else tells a file that was cut
+    /// there.
     fn lacks_line_end(&self) -> bool {
         false
     }
