@@ -90,7 +90,11 @@ pub(super) async fn claim(
         let content = staged.content.clone();
         let wanted = Claim::new(batch, standing.next, rules, content, leaves.collect());
         if create_claim(place.root, place.staging, batch, &wanted).await? {
-            step(if standing.next == 0 { "append.claim" } else { "append.next_claim" });
+            if standing.next == 0 {
+                step("append.claim");
+            } else {
+                step("append.next_claim");
+            }
             return Ok(Claimed::New(standing.next));
         }
         // Another run was faster.

@@ -69,10 +69,7 @@ impl SegmentWriter {
         target: &Path,
         kind: FileKind,
     ) -> Result<(Creation, u64)> {
-        let step_name = match kind {
-            FileKind::Month(_) => "rollup.month",
-            _ => "rollup.segment",
-        };
+        let of_month = matches!(kind, FileKind::Month(_));
         let (path, bytes) = self.finish(kind.clone()).await?;
         // Another builder's segment of the same leaves holds the same rows.
         let judge = || async {
@@ -94,7 +91,11 @@ impl SegmentWriter {
             creation = create_file(root, target, &path, &judge).await;
         }
         let creation = creation?;
-        step(step_name);
+        if of_month {
+            step("rollup.month");
+        } else {
+            step("rollup.segment");
+        }
         drop(std::fs::remove_file(path));
         Ok((creation, bytes))
     }
