@@ -26,8 +26,9 @@ use crate::{
         Remains, sorted_ids,
     },
     store::{
-        Leaf, LeafDay, LeafKind, ManifestTag, create_bytes, create_manifest, create_tag,
-        delete_file, foreign_file, intent_path, raw_path, read_account, read_base, read_metadata,
+        Creation, FileKind, Leaf, LeafDay, LeafKind, ManifestTag, create_bytes, create_file,
+        create_manifest, create_tag, delete_file, foreign_file, intent_path, raw_path,
+        read_account, read_base, read_body, read_footer, read_metadata,
     },
 };
 
@@ -85,9 +86,39 @@ impl<'a> Generation<'a> {
         self.number - 1
     }
 
-    /// Remembers a file that is about to be created.
-    pub(super) fn will_create(&self, file: &Path) {
-        self.created.lock().unwrap_or_else(PoisonError::into_inner).push(file.clone());
+    /// Creates a staged file of that name and those rows, which nobody counts yet, and reads it
+    /// back;
+    /// what the manifest is to say of it, and its bytes.
+    ///
+    /// # Errors
+    /// `Corrupt` when it reads back as other bytes; `Unavailable` when the store refuses.
+    pub(super) async fn create(
+        &self,
+        name: String,
+        rows: u64,
+        staged: &std::path::Path,
+        kind: &FileKind,
+    ) -> Result<(ManifestFile, Bytes)> {
+        let root = self.site.root;
+        let meant = tokio::fs::read(staged).await;
+        let meant = Bytes::from(meant.map_err(|error| Error::io(staged.display(), error))?);
+        let (bytes, blake3) = (meant.len() as u64, blake3::hash(&meant).to_hex().to_string());
+        let file = ManifestFile { name, bytes, rows, blake3 };
+        let location = location(self.day, &file);
+        self.created.lock().unwrap_or_else(PoisonError::into_inner).push(location.clone());
+        let judge = || async {
+            let Some(found) = read_footer(root, &location).await? else { return Ok(None) };
+            if found.kind == *kind {
+                return Ok(Some(Creation::New));
+            }
+            let name = root.full_name(&location);
+            Err(Error::conflict(format!("{name}: is there with other rows")))
+        };
+        create_file(root, &location, staged, judge).await?;
+        step("rewrite.data");
+        drop(std::fs::remove_file(staged));
+        let there = read_as_meant(self.site, &location, &meant).await?;
+        Ok((file, there))
     }
 
     /// All leaves that the manifest is to account for: those of the manifest before, and these.
@@ -160,6 +191,21 @@ impl<'a> Generation<'a> {
         }
         delete_file(root, &intent_path(self.day, self.number, &self.attempt)).await
     }
+}
+
+/// A file's bytes as the store has them, which must be those.
+///
+/// # Errors
+/// `Corrupt` when they are others; or what the store says.
+async fn read_as_meant(site: Site<'_>, file: &Path, meant: &Bytes) -> Result<Bytes> {
+    let name = || site.root.full_name(file);
+    let found = site.root.look(file).await?;
+    let found = found.ok_or_else(|| Error::corrupt(format!("{}: is gone again", name())))?;
+    let there = read_body(site.root, file, found.size).await?;
+    if there == *meant {
+        return Ok(there);
+    }
+    Err(Error::corrupt(format!("{}: reads back as other bytes than were written", name())))
 }
 
 /// What a manifest says of those leaves, once it has their rows.

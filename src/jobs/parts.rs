@@ -4,17 +4,16 @@ use std::{path::PathBuf, sync::Arc};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
-use object_store::path::Path;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
 use super::generation::Generation;
 use crate::{
-    base::{Day, Error, Result, step},
+    base::{Day, Error, Result},
     exec::Site,
     model::{Absorbed, ContentHash, ContentHasher, Dataset, LeafId, ManifestFile},
     store::{
-        CompactedFooter, Creation, FileKind, Packing, SealedWriter, SetFooter, compacted_name,
-        create_file, distinct_texts, raw_path, read_body, read_footer,
+        CompactedFooter, FileKind, Packing, SealedWriter, SetFooter, compacted_name,
+        distinct_texts, raw_path,
     },
 };
 
@@ -111,31 +110,15 @@ impl<'a> Parts<'a> {
             set,
         });
         let (path, _) = open.writer.finish(footer.clone())?;
-        let meant = tokio::fs::read(&path).await;
-        let meant = Bytes::from(meant.map_err(|error| Error::io(path.display(), error))?);
-        let location = raw_path(self.day, &name);
-        self.generation.will_create(&location);
-        let judge = || async {
-            let Some(found) = read_footer(root, &location).await? else { return Ok(None) };
-            if found.kind == footer {
-                return Ok(Some(Creation::New));
-            }
-            let name = root.full_name(&location);
-            Err(Error::conflict(format!("{name}: is there with other rows")))
-        };
-        create_file(root, &location, &path, judge).await?;
-        step("rewrite.data");
-        drop(std::fs::remove_file(path));
-        let there = read_as_meant(self.site, &location, &meant).await?;
+        let (file, there) = self.generation.create(name, rows, &path, &footer).await?;
         let schema_of = Arc::new(dataset.clone());
         let read = tokio::task::spawn_blocking(move || content_of(&schema_of, there));
         let read = read.await.map_err(|error| Error::internal("reading").with_source(error))??;
         if read != open.content.finish() {
-            let name = root.full_name(&location);
+            let name = root.full_name(&raw_path(self.day, &file.name));
             return Err(Error::corrupt(format!("{name}: its rows read back as {read}")));
         }
-        let (bytes, blake3) = (meant.len() as u64, hash(&meant));
-        self.done.push(ManifestFile { name, bytes, rows, blake3 });
+        self.done.push(file);
         Ok(())
     }
 }
@@ -151,26 +134,6 @@ impl OpenPart {
         });
         encoded.await.map_err(|error| Error::internal("encoding").with_source(error))?
     }
-}
-
-/// A file's bytes as the store has them, which must be those.
-///
-/// # Errors
-/// `Corrupt` when they are others; or what the store says.
-pub(super) async fn read_as_meant(site: Site<'_>, file: &Path, meant: &Bytes) -> Result<Bytes> {
-    let name = || site.root.full_name(file);
-    let found = site.root.look(file).await?;
-    let found = found.ok_or_else(|| Error::corrupt(format!("{}: is gone again", name())))?;
-    let there = read_body(site.root, file, found.size).await?;
-    if there == *meant {
-        return Ok(there);
-    }
-    Err(Error::corrupt(format!("{}: reads back as other bytes than were written", name())))
-}
-
-/// The BLAKE3 of a file, in hex.
-pub(super) fn hash(bytes: &[u8]) -> String {
-    blake3::hash(bytes).to_hex().to_string()
 }
 
 /// The hash of a file's rows, decoded.

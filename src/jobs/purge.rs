@@ -7,26 +7,24 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use datafusion::{execution::SendableRecordBatchStream, logical_expr::Expr};
 use futures::StreamExt as _;
 
 use super::{
     generation::{Draft, Generation, absorb, location},
-    parts::{hash, read_as_meant},
     rollup::{Late, Proofs, add_rows, check_rows, group_rows},
     sources::check_sources,
 };
 use crate::{
-    base::{Error, Result, step},
+    base::{Error, Result},
     exec::{Site, engine_error},
     model::{
         Absorbed, ContentHash, ContentHasher, Dataset, LeafId, Manifest, ManifestFile,
         ManifestState, Remains, Rollup,
     },
     store::{
-        Creation, Definitions, FileKind, Leaf, LeafDay, RemainsFooter, SegmentFile, SegmentWriter,
-        SetFooter, check_newest_definition, create_file, read_footer, remains_name, whole_file,
+        Definitions, FileKind, Leaf, LeafDay, RemainsFooter, SegmentFile, SegmentWriter, SetFooter,
+        check_newest_definition, remains_name, whole_file,
     },
 };
 
@@ -240,28 +238,11 @@ impl Purging<'_> {
         footer: RemainsFooter,
         writer: SegmentWriter,
     ) -> Result<ManifestFile> {
-        let Site { root, .. } = self.site;
         let name = remains_name(generation.number, &generation.attempt, &footer.definition);
         let rows = footer.rows_out;
         let kind = FileKind::Remains(footer);
-        let (path, bytes) = writer.finish(kind.clone()).await?;
-        let meant = tokio::fs::read(&path).await;
-        let meant = Bytes::from(meant.map_err(|error| Error::io(path.display(), error))?);
-        let file = ManifestFile { name, bytes, rows, blake3: hash(&meant) };
-        let location = location(self.live.day, &file);
-        generation.will_create(&location);
-        let judge = || async {
-            let Some(found) = read_footer(root, &location).await? else { return Ok(None) };
-            if found.kind == kind {
-                return Ok(Some(Creation::New));
-            }
-            let name = root.full_name(&location);
-            Err(Error::conflict(format!("{name}: is there with other rows")))
-        };
-        create_file(root, &location, &path, judge).await?;
-        step("rewrite.data");
-        drop(std::fs::remove_file(path));
-        read_as_meant(self.site, &location, &meant).await?;
+        let (path, _) = writer.finish(kind.clone()).await?;
+        let (file, _) = generation.create(name, rows, &path, &kind).await?;
         Ok(file)
     }
 }

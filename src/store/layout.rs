@@ -292,9 +292,9 @@ mod tests {
         let path = raw_path(day, &remains_name(7, &writer.attempt, hash));
         let remains = RawName::Remains(writer.clone(), hash.to_owned());
         assert_eq!(raw_name(path.as_ref()), Some(remains));
-        assert_eq!(raw_name(manifest_path(day, 7).as_ref()), Some(RawName::Manifest(7, false)));
+        assert_eq!(raw_name(manifest_path(day, 7).as_ref()), Some(RawName::Manifest(7)));
         let old = "raw/date=2026-01-24/_m/00000007.json";
-        assert_eq!(raw_name(old), Some(RawName::Manifest(7, true)));
+        assert_eq!(raw_name(old), Some(RawName::Manifest(7)));
         let path = intent_path(day, 7, &writer.attempt);
         assert_eq!(raw_name(path.as_ref()), Some(RawName::Intent(writer.clone())));
         for (files, purged) in [(3, true), (0, false), (12, false)] {

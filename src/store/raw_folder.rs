@@ -167,10 +167,9 @@ impl RawFolder {
         if let Some(file) = self.unannounced().next() {
             let what = format!(
                 "{}: no manifest and no intent of generation {} is in `_m/`, as after a copy that \
-                 left that folder out; copy the folder again, or run `repair {}`",
+                 left that folder out; copy that folder again",
                 root.full_name(&file.file.location),
-                file.writer.generation,
-                self.day
+                file.writer.generation
             );
             let missing = self.unannounced().map(|file| file.file.location.clone()).collect();
             return Ok((LeafDay::damaged(self.day, ErrorKind::Corrupt, what), missing));
@@ -381,7 +380,7 @@ impl DayFolder for RawFolder {
                 RawName::Remains(writer, hash) => {
                     folder.written.push(WrittenFile { writer, remains: Some(hash), file });
                 }
-                RawName::Manifest(generation, _) => folder.manifests.push((generation, file)),
+                RawName::Manifest(generation) => folder.manifests.push((generation, file)),
                 RawName::Tag(tag) => folder.tags.push((tag, file)),
                 RawName::Intent(writer) => folder.intents.push((writer, file)),
                 RawName::Newer => folder.newer = Some(file.location),

@@ -87,8 +87,8 @@ pub(crate) enum RawName {
     Compacted(Writer),
     /// What remains of a purged day, with the hash of the rollup's definition.
     Remains(Writer, String),
-    /// A manifest, of that generation; and whether it is of format 1.
-    Manifest(u32, bool),
+    /// A manifest, of that generation.
+    Manifest(u32),
     /// A manifest's tag.
     Tag(ManifestTag),
     /// An intent to write a generation.
@@ -126,7 +126,7 @@ impl RawName {
 
     fn parse_inner(name: &str) -> Option<Self> {
         if let Some(digits) = name.strip_suffix(".json").filter(|digits| digits.len() == 8) {
-            return digits.parse().ok().map(|generation| Self::Manifest(generation, true));
+            return digits.parse().ok().map(Self::Manifest);
         }
         let (format, rest) = name.split_once('-')?;
         match format.parse::<u32>().ok()? {
@@ -135,7 +135,7 @@ impl RawName {
             _ => return None,
         }
         if let Some(digits) = rest.strip_suffix(".json").filter(|digits| digits.len() == 8) {
-            return digits.parse().ok().map(|generation| Self::Manifest(generation, false));
+            return digits.parse().ok().map(Self::Manifest);
         }
         if let Some(words) = rest.strip_suffix(".intent") {
             let (generation, attempt) = words.split_once('-')?;
