@@ -23,9 +23,10 @@
 //! let (rows, stats) = answer.collect().await?;
 //! assert_eq!((rows[0].num_rows(), stats.route), (1, "rollup"));
 //!
-//! // Days as Berlin has them, and why each rollup can or can't answer. let question =
-//! Question::sql("SELECT date, count(DISTINCT user_id) FROM ai_usage_log GROUP BY 1")
-//! .in_time_zone("Europe/Berlin".parse()?); println!("{}", book.explain(&question).await?);
+//! // Days as Berlin has them, and why each rollup can or can't answer.
+//! let question = Question::sql("SELECT date, count(DISTINCT user_id) FROM ai_usage_log GROUP BY 1")
+//!     .in_time_zone("Europe/Berlin".parse()?);
+//! println!("{}", book.explain(&question).await?);
 //! # Ok::<(), tallybook::Error>(())
 //! # }).unwrap();
 //! ```
@@ -105,7 +106,7 @@ pub use engine::{
 };
 pub use ingest::{AppendOptions, AppendReport, Format, Input, Rejects};
 pub use jobs::{
-    Built, CompactOptions, CompactTask, Compaction, GcOptions, JobOptions, Outcome, Reason,
+    Built, CompactOptions, CompactTask, Compaction, GcOptions, JobOptions, Outcome, Reason, Repair,
     Superseded, Task,
 };
 pub use model::{

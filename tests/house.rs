@@ -28,7 +28,7 @@ const KEPT_CRATES: [(&str, &[&str]); 12] = [
     ("humantime", &["cli"]),
     ("indicatif", &["cli"]),
     ("tempfile", &["store"]),
-    ("twox_hash", &["model"]),
+    ("twox_hash", &["model", "store"]),
     ("csv", &["ingest"]),
     ("memchr", &["ingest", "store"]),
     ("rand_chacha", &["sample"]),

@@ -51,4 +51,6 @@ mod slt;
 mod sql_rewrite;
 mod steps;
 mod storm;
+mod strays;
+mod together;
 mod traces;

@@ -102,7 +102,7 @@ async fn race(location: &str, settings: &Settings) {
 #[tokio::test(flavor = "multi_thread")]
 async fn races_on_both_dialects() {
     let store = FakeStore::start();
-    store.page_as_real_ones();
+    store.page_by(1000);
     race("s3://bucket/races", &store.settings()).await;
     // Each manifest was created once, by one attempt, which its tag names.
     let of = |end: &str| {

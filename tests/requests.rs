@@ -102,7 +102,7 @@ fn is_data(request: &Answered) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_year_of_a_compacted_root_is_few_requests() {
     let store = FakeStore::start();
-    store.page_as_real_ones();
+    store.page_by(1000);
     let book = compacted_year(&store).await;
     let expected = "who,v,n\nx,730,730\n";
     assert_eq!(csv(&book, YEAR, Route::Raw).await.0, expected);
@@ -164,7 +164,7 @@ async fn listings_are_used_again_where_that_is_allowed(store: &FakeStore) {
 async fn a_year_of_many_leaves() {
     let batches = number("TALLYBOOK_LEAVES").unwrap_or(2_000).div_ceil(365) as usize;
     let store = FakeStore::start();
-    store.page_as_real_ones();
+    store.page_by(1000);
     let of_one = DEFINITION.split("[[rollup]]").take(2).collect::<Vec<_>>().join("[[rollup]]");
     let book = book_with("s3://bucket/many", &of_one, TODAY, store.settings()).await;
     for batch in 0..batches {

@@ -21,8 +21,8 @@ use tallybook::{Clock as _, DEFAULT_DEFINITION, Day, SampleLog, SystemClock};
 
 use crate::support::{
     Ran, Sandbox,
-    fake_store::FakeStore,
     many::{number, on_all_cores},
+    place::Place,
 };
 
 const LOG: SampleLog = SampleLog { seed: 12, organizations: 3, rows_per_hour: 3 };
@@ -64,6 +64,8 @@ struct Act {
     waits_at: Option<&'static str>,
     /// Whether all files are made three days old before it.
     files_age: bool,
+    /// The day whose manifests are lost before it.
+    loses: Option<Day>,
 }
 
 /// The life of a root, in which every step is reached.
@@ -91,12 +93,15 @@ fn script(sandbox: &Sandbox, today: Day) -> Vec<Act> {
     let more = "\n[[rollup]]\nname = \"models\"\ngrain = \"day\"\ndimensions = [\"model\"]\n\
                 measures = [\"count(*) as calls\"]\n";
     sandbox.write("redefined", DEFAULT_DEFINITION.to_owned() + more);
+    // Purged by then.
+    let repaired = today.plus(-6);
     let act = |line: &str, changes_nothing| Act {
         args: line.split(' ').map(str::to_owned).collect(),
         changes_nothing,
         dies_at: None,
         waits_at: None,
         files_age: false,
+        loses: None,
     };
     let dies = |line, dies_at| Act { dies_at: Some(dies_at), ..act(line, false) };
     vec![
@@ -121,58 +126,54 @@ fn script(sandbox: &Sandbox, today: Day) -> Vec<Act> {
         act("init redefined --replace", true),
         act("append more --batch more --format ndjson", false),
         act("rollup", true),
+        Act { loses: Some(repaired), ..act(&format!("repair {repaired} --yes"), false) },
         // A compaction that dies and leaves its files.
         dies("compact", "rewrite.data"),
         act("gc --grace 0s --abandoned 0s", true),
     ]
 }
 
-/// A root, in a folder or on a store.
-struct Place {
-    sandbox: Sandbox,
-    store: Option<FakeStore>,
+/// Runs the program, which dies at that step if it is given.
+fn run<S: AsRef<OsStr>>(place: &Place, args: &[S], fail_at: Option<&str>) -> Ran {
+    let mut command = place.command(args);
+    if let Some(fail_at) = fail_at {
+        command.env("FAILPOINTS", fail_at);
+    }
+    crate::support::run(command, b"")
 }
 
-impl Place {
-    fn new(on_store: bool) -> Self {
-        Self { sandbox: Sandbox::new(), store: on_store.then(FakeStore::start) }
-    }
+/// The same command twice at once: the first waits at that step until the second is done.
+fn race(place: &Place, args: &[String], waits_at: &str, fail_at: Option<&str>) -> Ran {
+    let waits = format!("{waits_at}=sleep({WAIT_MS})");
+    let fail_at = fail_at.map_or(waits.clone(), |fail_at| format!("{waits};{fail_at}"));
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| run(place, args, Some(&fail_at)));
+        std::thread::sleep(Duration::from_millis(WAIT_MS / 8));
+        place.run(args).ok();
+        first.join().unwrap()
+    })
+}
 
-    fn run<S: AsRef<OsStr>>(&self, args: &[S], fail_at: Option<&str>) -> Ran {
-        let mut command = self.sandbox.command(args);
-        if let Some(store) = &self.store {
-            command.envs(store.environment()).env("TALLYBOOK_ROOT", "s3://bucket/r");
-            command.env("TALLYBOOK_CACHE", self.sandbox.root().join("cache"));
-        }
-        if let Some(fail_at) = fail_at {
-            command.env("FAILPOINTS", fail_at);
-        }
-        crate::support::run(command, b"")
+/// Makes all files of a root in a folder three days old.
+fn age_files(place: &Place) {
+    let then = std::time::SystemTime::now() - Duration::from_hours(72);
+    for file in place.sandbox.files("") {
+        fs::File::options().write(true).open(file).unwrap().set_modified(then).unwrap();
     }
+}
 
-    /// The same command twice at once: the first waits at that step until the second is done.
-    fn race(&self, args: &[String], waits_at: &str, fail_at: Option<&str>) -> Ran {
-        let waits = format!("{waits_at}=sleep({WAIT_MS})");
-        let fail_at = fail_at.map_or(waits.clone(), |fail_at| format!("{waits};{fail_at}"));
-        std::thread::scope(|scope| {
-            let first = scope.spawn(|| self.run(args, Some(&fail_at)));
-            std::thread::sleep(Duration::from_millis(WAIT_MS / 8));
-            self.run(args, None).ok();
-            first.join().unwrap()
-        })
+fn lose_manifests(place: &Place, day: Day) {
+    let folder = format!("raw/date={day}/_m/");
+    if let Some(store) = &place.store {
+        let keys = store.keys().into_iter().filter(|key| key.contains(&folder));
+        keys.for_each(|key| store.remove(&key));
+    } else {
+        fs::remove_dir_all(place.sandbox.root().join(folder)).unwrap();
     }
+}
 
-    /// Makes all files of a root in a folder three days old.
-    fn age_files(&self) {
-        let then = std::time::SystemTime::now() - Duration::from_hours(72);
-        for file in self.sandbox.files("") {
-            fs::File::options().write(true).open(file).unwrap().set_modified(then).unwrap();
-        }
-    }
-
-    fn report(&self) -> String {
-        self.run(&["query", REPORT, "--format", "csv"], None).ok().out
-    }
+fn report(place: &Place) -> String {
+    place.run(&["query", REPORT, "--format", "csv"]).ok().out
 }
 
 /// Runs the script, in which the process dies once; how often it did, and the answer at the end.
@@ -181,35 +182,38 @@ fn live(today: Day, on_store: bool, dies_at: Option<&str>) -> (usize, String) {
     let (mut deaths, mut fail_at) = (0, dies_at);
     for (at, act) in script(&place.sandbox, today).iter().enumerate() {
         if let Some(dies_at) = act.dies_at {
-            let ran = place.run(&act.args, Some(&format!("{dies_at}=return")));
+            let ran = run(&place, &act.args, Some(&format!("{dies_at}=return")));
             assert_eq!(ran.code, -1, "{dies_at} {:?}\n{ran:?}", act.args);
             continue;
         }
         if act.files_age && !on_store {
-            place.age_files();
+            age_files(&place);
         }
-        let before = (at > 0).then(|| place.report());
+        if let Some(day) = act.loses {
+            lose_manifests(&place, day);
+        }
+        let before = (at > 0 && act.changes_nothing).then(|| report(&place));
         let ran = match act.waits_at {
-            None => place.run(&act.args, fail_at),
-            Some(waits_at) => place.race(&act.args, waits_at, fail_at),
+            None => run(&place, &act.args, fail_at),
+            Some(waits_at) => race(&place, &act.args, waits_at, fail_at),
         };
         if ran.code != 0 {
             let args = &act.args;
             assert_eq!(ran.code, -1, "{dies_at:?} {args:?}: not by a signal\n{ran:?}");
             (deaths, fail_at) = (deaths + 1, None);
             if act.changes_nothing && at > 0 {
-                assert_eq!(Some(place.report()), before, "{dies_at:?} {args:?}");
+                assert_eq!(Some(report(&place)), before, "{dies_at:?} {args:?}");
             }
-            let again = place.run(args, None);
+            let again = place.run(args);
             assert_eq!(again.code, 0, "{dies_at:?} {args:?} again\n{again:?}");
         }
         if act.changes_nothing && at > 0 {
-            assert_eq!(Some(place.report()), before, "{dies_at:?} {:?}", act.args);
+            assert_eq!(Some(report(&place)), before, "{dies_at:?} {:?}", act.args);
         }
     }
-    place.run(&["rollup"], None).ok();
-    place.run(&["verify"], None).ok();
-    (deaths, place.report())
+    place.run(&["rollup"]).ok();
+    place.run(&["verify"]).ok();
+    (deaths, report(&place))
 }
 
 #[test]

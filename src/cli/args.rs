@@ -52,6 +52,8 @@ pub(super) enum Command {
     Erase(EraseArgs),
     /// Delete files that newer ones have replaced
     Gc(GcArgs),
+    /// Write a day's lost or damaged manifest anew, from what the day's files say of themselves
+    Repair(RepairArgs),
     /// Print a unit that runs the nightly job at 1 AM UTC
     Schedule(ScheduleArgs),
     /// Make 90 days of logs, roll them up, and report on them by both routes
@@ -342,6 +344,15 @@ pub(super) struct GcArgs {
     /// Say what would be deleted, and delete nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct RepairArgs {
+    /// The day that can't be read, as `status` names it
+    pub(super) day: Day,
+    /// Write it without asking
+    #[arg(long)]
+    pub(super) yes: bool,
 }
 
 #[derive(ClapArgs, Debug)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Tallybook;
 use crate::{
-    base::{Day, Error, Result, Span, step},
+    base::{Day, Error, ErrorKind, Result, Span, step},
     exec::Site,
     jobs::{
         ErasedDay, Erasing, JobOptions, Outcome, close_generations_in_flight, days_with, erase_day,
@@ -74,7 +74,11 @@ pub(super) async fn erase(
     let mut failed: Option<Error> = None;
     for round in 0.. {
         let snapshot = book.snapshot(Span::ALL).await?;
-        let (mut days, silent) = days_with(site, &snapshot, &definitions, &erasing).await?;
+        let (mut days, silent) = match days_with(site, &snapshot, &definitions, &erasing).await {
+            // Somebody else replaced a file while days were looked through.
+            Err(error) if error.kind() == ErrorKind::NotFound && round < ROUNDS => continue,
+            found => found?,
+        };
         step("erase.look");
         if failed.is_some() {
             // What failed once is not tried again.

@@ -1,7 +1,6 @@
 //! Floor 5: the one door. Everything above goes through [`Tallybook`].
 
 mod answer;
-mod chain;
 mod erase;
 mod explain;
 mod limits;
@@ -11,7 +10,6 @@ mod prepared;
 mod purge;
 mod query;
 mod registered;
-mod rows_differ;
 mod sources;
 mod status;
 mod tables;

@@ -16,8 +16,8 @@ use crate::{
     exec::SegmentCache,
     ingest::{self, AppendOptions, AppendReport, Input, MakeReady, Place},
     jobs::{
-        self, CompactOptions, CompactTask, Compaction, GcOptions, JobOptions, Outcome, Superseded,
-        Task,
+        self, CompactOptions, CompactTask, Compaction, GcOptions, JobOptions, Outcome, Repair,
+        Superseded, Task,
     },
     model::{Dataset, Rollup},
     store::{Definitions, Leaf, Root, Staging},
@@ -204,6 +204,26 @@ impl Tallybook {
     ) -> Result<()> {
         let (root, settings) = (&self.root, &self.settings);
         jobs::gc(root, &self.dataset, settings, self.clock(), options, report).await
+    }
+
+    /// What a lost or damaged manifest of that day would say, by what its files say of themselves;
+    /// `None` when the day needs none. Nothing is written.
+    ///
+    /// # Errors
+    /// `NotFound` for a day without raw files; `Corrupt`, with the reason, when its files don't
+    /// tell.
+    pub async fn conclude_repair(&self, day: Day) -> Result<Option<Repair>> {
+        jobs::conclude_repair(&self.root, day).await
+    }
+
+    /// Writes that manifest, and the day can be read again; `false` when somebody else wrote one
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store refuses.
+    pub async fn repair(&self, repair: &Repair) -> Result<bool> {
+        let staging = Staging::open(&self.root, &self.settings)?;
+        jobs::repair(&self.root, &staging, repair).await
     }
 
     /// Makes a file a table that questions can join: CSV with a header, Parquet or NDJSON, by its

@@ -23,10 +23,11 @@ use parquet::{
     errors::{ParquetError, Result},
     file::metadata::ParquetMetaData,
 };
+use tokio::sync::OnceCell;
 
 use crate::{
     base::Error,
-    store::{Root, read_metadata_and_index, store_error},
+    store::{BlockHashes, DAMAGED, FileFooter, Root, read_metadata_and_index, store_error},
 };
 
 /// DataFusion's readers, with the file's name on their errors, and a cache of metadata.
@@ -48,8 +49,8 @@ impl ParquetFileReaderFactory for NamingReaderFactory {
         let (root, meta) = (self.root.clone(), file.object_meta.clone());
         let name: Arc<str> = root.full_name(file.path()).into();
         let inner = self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?;
-        let cache = Arc::clone(&self.cache);
-        Ok(Box::new(NamingReader { name, root, file: meta, cache, inner }))
+        let (cache, blocks) = (Arc::clone(&self.cache), OnceCell::new());
+        Ok(Box::new(NamingReader { name, root, file: meta, cache, inner, blocks }))
     }
 }
 
@@ -59,21 +60,75 @@ struct NamingReader {
     file: ObjectMeta,
     cache: Arc<FileMetadataCache>,
     inner: Box<dyn AsyncFileReader + Send>,
+    blocks: OnceCell<Option<(BlockHashes, u64)>>,
+}
+
+impl NamingReader {
+    /// Those bytes, which are those that were written where the file can tell.
+    async fn read(&mut self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
+        let Self { name, root, file, cache, inner, blocks } = self;
+        let blocks = blocks.get_or_try_init(|| blocks_of(cache.as_ref(), root, file)).await?;
+        let Some((blocks, end)) = blocks else {
+            return inner.get_byte_ranges(ranges).await.map_err(|error| named(name, error));
+        };
+        let whole = merged(ranges.iter().map(|range| BlockHashes::around(range, *end)));
+        let read = inner.get_byte_ranges(whole.clone()).await;
+        let read = read.map_err(|error| named(name, error))?;
+        let read: Vec<_> = whole.into_iter().zip(read).collect();
+        let are_whole = read.iter().all(|(range, bytes)| blocks.are(range.start, bytes));
+        let parts = ranges.iter().map(|range| part(&read, range).filter(|_| are_whole));
+        parts.collect::<Option<_>>().ok_or_else(|| {
+            ParquetError::External(Box::new(Error::corrupt(format!("{name}: {DAMAGED}"))))
+        })
+    }
+}
+
+/// What a file says of its blocks, and where its rows end; `None` of another tool's.
+async fn blocks_of(
+    cache: &FileMetadataCache,
+    root: &Root,
+    file: &ObjectMeta,
+) -> Result<Option<(BlockHashes, u64)>> {
+    let metadata = cached_metadata(cache, root, file).await;
+    let metadata = metadata.map_err(|error| ParquetError::External(Box::new(error)))?;
+    let account = FileFooter::of(&metadata).ok().filter(|account| !account.blocks.is_empty());
+    Ok(account.map(|account| (account.blocks, account.body.bytes)))
+}
+
+/// The same bytes, in ranges that don't touch.
+fn merged(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
+    let mut sorted: Vec<_> = ranges.collect();
+    sorted.sort_by_key(|range| range.start);
+    let mut merged: Vec<Range<u64>> = Vec::with_capacity(sorted.len());
+    for range in sorted {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
+/// The bytes of a range that is in one of those that were read.
+fn part(read: &[(Range<u64>, Bytes)], range: &Range<u64>) -> Option<Bytes> {
+    let behind = read.partition_point(|(whole, _)| whole.start <= range.start);
+    let (whole, bytes) = read.get(behind.checked_sub(1)?)?;
+    let offset = |at: u64| usize::try_from(at - whole.start).ok();
+    let (start, end) = (offset(range.start)?, offset(range.end)?);
+    (end <= bytes.len()).then(|| bytes.slice(start..end))
 }
 
 impl AsyncFileReader for NamingReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
-        let name = Arc::clone(&self.name);
-        self.inner
-            .get_bytes(range)
-            .map(move |read| read.map_err(|error| named(&name, error)))
-            .boxed()
+        async move {
+            let read = self.read(vec![range]).await?;
+            Ok(read.into_iter().next().unwrap_or_default())
+        }
+        .boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
-        let name = Arc::clone(&self.name);
-        let read = self.inner.get_byte_ranges(ranges);
-        read.map(move |read| read.map_err(|error| named(&name, error))).boxed()
+        self.read(ranges).boxed()
     }
 
     fn get_metadata<'a>(

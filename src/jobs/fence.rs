@@ -6,7 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::erase::Erasing;
 use crate::{
-    base::{Day, Error, Result, Span, step},
+    base::{Day, Error, ErrorKind, Result, Span, step},
     exec::Site,
     model::{LeafId, Manifest},
     store::{
@@ -128,7 +128,11 @@ async fn void_at(site: Site<'_>, known: Option<&Known>, day: Day, id: &LeafId) -
     }
     let listed = folder.leaves.iter().find(|leaf| leaf.file.location == path);
     if let Some(leaf) = listed {
-        let account = read_account(site.root, &leaf.file).await?;
+        let account = match read_account(site.root, &leaf.file).await {
+            // It was merged meanwhile, and a void never goes.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(At::Leaf),
+            account => account?,
+        };
         let void = account.leaf().and_then(|leaf| leaf.void.clone());
         return Ok(void.map_or(At::Leaf, At::Void));
     }

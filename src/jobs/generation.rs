@@ -87,8 +87,7 @@ impl<'a> Generation<'a> {
     }
 
     /// Creates a staged file of that name and those rows, which nobody counts yet, and reads it
-    /// back;
-    /// what the manifest is to say of it, and its bytes.
+    /// back; what the manifest is to say of it, and its bytes.
     ///
     /// # Errors
     /// `Corrupt` when it reads back as other bytes; `Unavailable` when the store refuses.

@@ -12,6 +12,7 @@ use futures::StreamExt as _;
 
 use super::{
     generation::{Draft, Generation, absorb, location},
+    overtaken::unless_changed,
     rollup::{Late, Proofs, add_rows, check_rows, group_rows},
     sources::check_sources,
 };
@@ -58,7 +59,10 @@ impl Purging<'_> {
         let generation = Generation::begin(self.site, self.live).await?;
         let draft = match Box::pin(self.write(&generation)).await {
             Ok(draft) => draft,
-            Err(why) => return Err(generation.give_up(why).await),
+            Err(why) => {
+                let why = generation.give_up(why).await;
+                return unless_changed(self.site.root, self.live, why).await.map(|()| false);
+            }
         };
         // A purge that read a definition comes before the next one.
         if let Err(why) = check_newest_definition(self.site.root, self.definitions.number).await {

@@ -17,6 +17,7 @@ use futures::StreamExt as _;
 
 use super::{
     generation::{Draft, Generation, absorb},
+    overtaken::unless_changed,
     parts::Parts,
     sources::expected_content,
 };
@@ -61,7 +62,10 @@ impl Rewrite<'_> {
         let generation = Generation::begin(self.site, self.live).await?;
         let draft = match Box::pin(self.write(&generation)).await {
             Ok(draft) => draft,
-            Err(why) => return Err(generation.give_up(why).await),
+            Err(why) => {
+                let why = generation.give_up(why).await;
+                return unless_changed(self.site.root, self.live, why).await.map(|()| None);
+            }
         };
         let done = Rewritten {
             files: draft.files.len(),

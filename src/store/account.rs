@@ -5,7 +5,7 @@ use parquet::file::metadata::ParquetMetaData;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FileDigest,
+    BlockHashes, FileDigest,
     layout::{compacted_name, file_name, remains_name},
     raw_name::RawName,
 };
@@ -30,6 +30,9 @@ pub(crate) struct FileFooter {
     pub format: u32,
     /// The bytes before the footer, and their hash.
     pub body: FileDigest,
+    /// The hashes of those bytes' blocks.
+    #[serde(default, skip_serializing_if = "BlockHashes::is_empty")]
+    pub blocks: BlockHashes,
     /// What it holds.
     pub kind: FileKind,
 }
@@ -297,6 +300,36 @@ impl FileFooter {
             | FileKind::Compacted(_)
             | FileKind::Remains(_)
             | FileKind::Month(_) => None,
+        }
+    }
+
+    /// Which file of its generation it is, from 0; of merged rows and of remains.
+    #[must_use]
+    pub(crate) const fn part(&self) -> Option<usize> {
+        match &self.kind {
+            FileKind::Compacted(compacted) => Some(compacted.part),
+            FileKind::Remains(remains) => Some(remains.part),
+            FileKind::Leaf(_) | FileKind::Segment(_) | FileKind::Month(_) => None,
+        }
+    }
+
+    /// What all files of its generation have in common, if it is the last of them.
+    #[must_use]
+    pub(crate) const fn set(&self) -> Option<&SetFooter> {
+        match &self.kind {
+            FileKind::Compacted(compacted) => compacted.set.as_ref(),
+            FileKind::Remains(remains) => remains.set.as_ref(),
+            FileKind::Leaf(_) | FileKind::Segment(_) | FileKind::Month(_) => None,
+        }
+    }
+
+    /// The rows of a file of merged rows, or of remains.
+    #[must_use]
+    pub(crate) const fn rows(&self) -> Option<u64> {
+        match &self.kind {
+            FileKind::Compacted(compacted) => Some(compacted.content.rows),
+            FileKind::Remains(remains) => Some(remains.rows_out),
+            FileKind::Leaf(_) | FileKind::Segment(_) | FileKind::Month(_) => None,
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     raw_name::is_named_ours,
     seal, store_error,
 };
-use crate::base::{Error, Result};
+use crate::base::{Error, ErrorKind, Result};
 
 /// A file's Parquet metadata, which are those that it was written with where it can vouch for them.
 ///
@@ -77,7 +77,7 @@ async fn read_sealed(
 }
 
 /// What is said of a file that isn't as it was written.
-pub(super) const DAMAGED: &str = "its bytes are not those it was written with";
+pub(crate) const DAMAGED: &str = "its bytes are not those it was written with";
 
 /// What is said of a file that another tool put where one of ours would be.
 pub(crate) const NO_ACCOUNT: &str = "has the name of a file of ours, and says nothing of itself";
@@ -131,7 +131,11 @@ pub(crate) async fn read_account(root: &Root, file: &ObjectMeta) -> Result<FileF
 /// As [`read_metadata`]; `Corrupt` when the file isn't one of ours.
 pub(crate) async fn read_footer(root: &Root, path: &Path) -> Result<Option<FileFooter>> {
     let Some(meta) = root.look(path).await? else { return Ok(None) };
-    let metadata = read_metadata(root, &meta).await?;
+    let metadata = match read_metadata(root, &meta).await {
+        // It went meanwhile.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read?,
+    };
     FileFooter::of(&metadata).map(Some).map_err(|error| error.about(root.full_name(path)))
 }
 

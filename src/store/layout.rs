@@ -1,16 +1,18 @@
 //! The names of a root's files. Pure: typed names to paths and back.
 //!
 //! ```text
-//! definitions/<n>.toml                                             n = 1, 2, …; the newest counts
-//! batches/<hash of the batch id>.<claim>.json                      what a named batch is
-//! raw/date=2026-01-24/L2-<leaf id>.parquet                         a leaf
-//! raw/date=2026-01-24/C2-<generation>-<attempt>-<part>.parquet     merged rows
-//! raw/date=2026-01-24/P2-<generation>-<attempt>-<definition hash>.parquet    remains of a purged
-//! day raw/date=2026-01-24/_m/2-<generation>.json                       the manifest
-//! raw/date=2026-01-24/_m/2-<generation>-<attempt>.intent           a generation is being written
-//! raw/date=2026-01-24/_m/2-<generation>-<fingerprint>-<attempt>-<files>.tag   a manifest in a name
-//! rollups/<name>/<definition hash>/date=2026-01-24/<fingerprint>.parquet      a hint
-//! rollups/<name>/<definition hash>/month=2026-01/<fingerprint>.parquet        a hint
+//! definitions/<n>.toml                            n = 1, 2, …; the newest counts
+//! batches/<hash of the batch id>.<claim>.json     what a named batch is
+//! raw/date=2026-01-24/
+//!   L2-<leaf id>.parquet                          a leaf
+//!   C2-<generation>-<attempt>-<part>.parquet      merged rows
+//!   P2-<generation>-<attempt>-<hash>.parquet      remains of a purged day, by definition hash
+//!   _m/2-<generation>.json                        the manifest
+//!   _m/2-<generation>-<attempt>.intent            a generation is being written
+//!   _m/2-<generation>-<fingerprint>-<attempt>-<files>.tag    a manifest in a name
+//! rollups/<name>/<definition hash>/
+//!   date=2026-01-24/<fingerprint>.parquet         a hint
+//!   month=2026-01/<fingerprint>.parquet           a hint
 //! ```
 //!
 //! The 2 is the format. A name with a higher one is of a newer program, and its day is refused. In
@@ -153,7 +155,7 @@ pub(crate) fn definition_path(number: u32) -> Path {
 pub(super) fn definition_number(path: &Path) -> Option<u32> {
     let name = path.as_ref().strip_prefix(DEFINITIONS_FOLDER)?.strip_prefix('/')?;
     let number = name.strip_suffix(".toml")?.parse().ok()?;
-    (definition_path(number) == *path).then_some(number)
+    (number > 0 && definition_path(number) == *path).then_some(number)
 }
 
 /// Whether a file below the root is a definition that segments were built by in format 1.

@@ -148,7 +148,8 @@ async fn list_once(
     let mut listed = match pages.list_days(prefix, days).await {
         Err(object_store::Error::InvalidPath { source }) => {
             root.warn(&format!(
-                "{}: an object there has a name that is no path ({source}), so each day is listed                  by itself, which is slow; delete that object",
+                "{}: an object there has a name that is no path ({source}), so each day is listed \
+                 by itself, which is slow; delete that object",
                 root.full_name(prefix)
             ));
             let files = pages.list_each_day(prefix, days, &STARTS_OF_OURS).await.map_err(fail)?;

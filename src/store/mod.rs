@@ -42,6 +42,7 @@
 //! 5. Hints that aren't the best of their day go without proof: a hint is nobody's last copy.
 
 mod account;
+mod blocks;
 mod claims;
 mod clock;
 mod create;
@@ -78,6 +79,7 @@ pub(crate) use account::{
     CompactedFooter, ErasedValue, FileFooter, FileKind, LeafFooter, MonthFooter, RemainsFooter,
     SegmentFooter, SetFooter, Void,
 };
+pub(crate) use blocks::BlockHashes;
 pub(crate) use claims::{Claim, ClaimedLeaf, create_claim, list_claims, newest_claim};
 pub(crate) use clock::StoreClock;
 pub(crate) use create::{Creation, create_bytes, create_file};
@@ -90,7 +92,8 @@ pub(crate) use files::{
     Base, Damage, Leaf, LeafDay, LeafKind, SegmentDay, SegmentFile, month_fingerprint,
 };
 pub(crate) use footer::{
-    NO_ACCOUNT, read_account, read_body, read_footer, read_metadata, read_metadata_and_index,
+    DAMAGED, NO_ACCOUNT, read_account, read_body, read_footer, read_metadata,
+    read_metadata_and_index,
 };
 pub(crate) use foreign::{foreign_file, hash_now};
 pub(crate) use integrity::{
@@ -107,8 +110,8 @@ pub(crate) use manifests::{
 };
 pub(crate) use meter::Meter;
 pub(crate) use parquet_file::{FileDigest, Packing, SealedWriter, distinct_texts};
-pub(crate) use raw_folder::RawFolder;
-pub(crate) use raw_name::ManifestTag;
+pub(crate) use raw_folder::{RawFolder, WrittenFile};
+pub(crate) use raw_name::{ManifestTag, Writer};
 pub(crate) use root::Root;
 pub(crate) use segment_writer::SegmentWriter;
 pub(crate) use staging::Staging;

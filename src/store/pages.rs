@@ -199,7 +199,10 @@ impl Pages {
         loop {
             let start = format!("{folder}/date=");
             let page = self.page(start, None, Some("/"), token).await?;
-            let found = page.folders.iter().filter_map(|day| day_and_name(folder, day));
+            // A store that has an object of a folder's name may tell of the object alone.
+            let markers = page.files.iter().map(|file| &file.location);
+            let found = page.folders.iter().chain(markers);
+            let found = found.filter_map(|day| day_and_name(folder, day));
             days.extend(found.map(|(day, _)| day));
             if page.next.is_none() {
                 return Ok(days);

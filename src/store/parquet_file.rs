@@ -24,8 +24,9 @@ use parquet::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FileFooter, FileKind,
+    BlockHashes, FileFooter, FileKind,
     account::{FILE_FORMAT, FOOTER_KEY},
+    blocks::BlockHasher,
     seal,
 };
 use crate::base::{Error, Result};
@@ -152,7 +153,8 @@ impl SealedWriter {
         // The embedded Arrow schema only serves Arrow readers, and older ones refuse text views.
         let options =
             ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-        let sink = HashingFile { file, hasher: blake3::Hasher::new(), bytes: 0 };
+        let (hasher, blocks) = (blake3::Hasher::new(), BlockHasher::default());
+        let sink = HashingFile { file, hasher, blocks, bytes: 0 };
         let writer = ArrowWriter::try_new_with_options(sink, schema, options)
             .map_err(|error| write_error(&path, error))?;
         Ok(Self { writer, path })
@@ -174,9 +176,9 @@ impl SealedWriter {
         let fail = |error| write_error(&self.path, error);
         self.writer.flush().map_err(fail)?;
         self.writer.sync().map_err(|error| fail(error.into()))?;
-        let body = self.writer.inner().digest();
+        let (body, blocks) = self.writer.inner().digests();
         let rows = body.bytes;
-        let footer = FileFooter { format: FILE_FORMAT, body, kind };
+        let footer = FileFooter { format: FILE_FORMAT, body, blocks, kind };
         let footer = serde_json::to_string(&footer)
             .map_err(|error| Error::internal("footer").with_source(error))?;
         self.writer.append_key_value_metadata(KeyValue::new(FOOTER_KEY.to_owned(), footer));
@@ -191,19 +193,23 @@ impl SealedWriter {
 struct HashingFile {
     file: File,
     hasher: blake3::Hasher,
+    blocks: BlockHasher,
     bytes: u64,
 }
 
 impl HashingFile {
-    fn digest(&self) -> FileDigest {
-        FileDigest { bytes: self.bytes, blake3: self.hasher.finalize().to_hex().to_string() }
+    fn digests(&self) -> (FileDigest, BlockHashes) {
+        let blake3 = self.hasher.finalize().to_hex().to_string();
+        (FileDigest { bytes: self.bytes, blake3 }, self.blocks.finish())
     }
 }
 
 impl Write for HashingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
-        self.hasher.update(bytes.get(..written).unwrap_or_default());
+        let bytes = bytes.get(..written).unwrap_or_default();
+        self.hasher.update(bytes);
+        self.blocks.update(bytes);
         self.bytes += written as u64;
         Ok(written)
     }

@@ -132,7 +132,7 @@ impl RawFolder {
     ///
     /// # Errors
     /// What the store says.
-    pub(super) async fn live(&self, root: &Root) -> Result<Arc<LeafDay>> {
+    pub(crate) async fn live(&self, root: &Root) -> Result<Arc<LeafDay>> {
         let found = self.live.get_or_try_init(|| async {
             let (mut live, mut missing) = self.decide(root).await?;
             // What is missing may have been replaced while the day was listed, or a writer may have
@@ -167,9 +167,10 @@ impl RawFolder {
         if let Some(file) = self.unannounced().next() {
             let what = format!(
                 "{}: no manifest and no intent of generation {} is in `_m/`, as after a copy that \
-                 left that folder out; copy that folder again",
+                 left that folder out; copy that folder again, or `repair {}`",
                 root.full_name(&file.file.location),
-                file.writer.generation
+                file.writer.generation,
+                self.day
             );
             let missing = self.unannounced().map(|file| file.file.location.clone()).collect();
             return Ok((LeafDay::damaged(self.day, ErrorKind::Corrupt, what), missing));

@@ -66,7 +66,7 @@ impl ManifestTag {
 }
 
 /// A run that wrote files of a generation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Writer {
     /// The generation.
     pub generation: u32,

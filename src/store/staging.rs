@@ -4,7 +4,6 @@ use std::{
     fs::{File, OpenOptions},
     io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -37,26 +36,8 @@ impl Staging {
     /// # Errors
     /// `Unavailable` when it can't be made: a read-only or full disk.
     pub(crate) fn open(root: &Root, settings: &Settings) -> Result<Self> {
-        let builder = || {
-            let mut builder = tempfile::Builder::new();
-            builder.prefix("write-");
-            builder
-        };
         let folder = match (root.local_dir(), &settings.temp_dir) {
-            (Some(local), _) => {
-                let staging = local.join(STAGING_FOLDER);
-                let mut tries = 0;
-                loop {
-                    let folder = permissions::create_folders(local, &staging)
-                        .and_then(|()| builder().tempdir_in(&staging));
-                    tries += 1;
-                    match folder {
-                        // Whoever had made the folder took it away meanwhile.
-                        Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => {}
-                        folder => break folder.map_err(|error| unwritable(&staging, error))?,
-                    }
-                }
-            }
+            (Some(local), _) => return Self::in_root(local),
             (None, Some(temp)) => {
                 builder().tempdir_in(temp).map_err(|error| unwritable(temp, error))?
             }
@@ -64,13 +45,35 @@ impl Staging {
                 builder().tempdir().map_err(|error| unwritable(&std::env::temp_dir(), error))?
             }
         };
-        let path = folder.path().join(LOCK_FILE);
-        let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
-        let lock = lock.map_err(|error| unwritable(&path, error))?;
-        if let Some(local) = root.local_dir() {
-            remove_abandoned(&local.join(STAGING_FOLDER));
-        }
-        Ok(Self { folder, in_root: root.local_dir().is_some(), _lock: lock })
+        let lock = lock_of(folder.path())?;
+        Ok(Self { folder, in_root: false, _lock: lock })
+    }
+
+    /// The same in a local root.
+    fn in_root(local: &Path) -> Result<Self> {
+        let staging = local.join(STAGING_FOLDER);
+        let mut tries = 0;
+        let made = loop {
+            let made = permissions::create_folders(local, &staging).and_then(|()| {
+                // While somebody holds this, nobody takes away a folder that has no lock yet. Where
+                // a disk can't lock folders, nobody takes any away.
+                let held = File::open(&staging)?;
+                drop(held.lock_shared());
+                let folder = builder().tempdir_in(&staging)?;
+                Ok((held, folder))
+            });
+            tries += 1;
+            match made {
+                // Whoever had made the folder took it away meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => {}
+                made => break made.map_err(|error| unwritable(&staging, error))?,
+            }
+        };
+        let (held, folder) = made;
+        let lock = lock_of(folder.path())?;
+        drop(held);
+        remove_abandoned(&staging);
+        Ok(Self { folder, in_root: true, _lock: lock })
     }
 
     /// The folders that opening one would make in a local root, the innermost first.
@@ -124,32 +127,35 @@ fn unwritable(path: &Path, error: io::Error) -> Error {
     Error::unavailable(format!("can't write to {}: {error}", path.display())).with_source(error)
 }
 
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("write-");
+    builder
+}
+
+/// The lock of a new folder, which its writer holds as long as it lives.
+fn lock_of(folder: &Path) -> Result<File> {
+    let path = folder.join(LOCK_FILE);
+    let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
+    lock.map_err(|error| unwritable(&path, error))
+}
+
 /// Removes the folders of writers that died, of which nobody holds the lock: their rows may have
 /// been erased since. Best effort: a folder that can't be removed is left for the next writer.
 fn remove_abandoned(staging: &Path) {
+    let Ok(held) = File::open(staging) else { return };
+    if held.try_lock().is_err() {
+        // Somebody is making a folder. Whoever comes next removes what is abandoned.
+        return;
+    }
     for entry in std::fs::read_dir(staging).into_iter().flatten().flatten() {
         let folder = entry.path();
-        let lock = match File::open(folder.join(LOCK_FILE)) {
-            Ok(lock) => Some(lock),
-            // Made just now, before its lock, or by a program that had no locks.
-            Err(_) if !is_older(&folder, WITHOUT_LOCK) => continue,
-            Err(_) => None,
+        let is_held = match File::open(folder.join(LOCK_FILE)) {
+            Ok(lock) => lock.try_lock().is_err(),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
         };
-        if lock.is_none_or(|lock| lock.try_lock().is_ok()) {
+        if !is_held {
             drop(std::fs::remove_dir_all(folder));
         }
     }
-}
-
-/// How old a folder without a lock must be before nobody can be about to make one.
-const WITHOUT_LOCK: Duration = Duration::from_mins(1);
-
-/// Whether a folder is older than that, by the clock of the disk that it is on.
-fn is_older(folder: &Path, age: Duration) -> bool {
-    let check = || {
-        let modified = std::fs::metadata(folder).ok()?.modified().ok()?;
-        let now = tempfile::tempfile_in(folder.parent()?).ok()?.metadata().ok()?.modified().ok()?;
-        Some(now.duration_since(modified).ok()? > age)
-    };
-    check().unwrap_or_default()
 }

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tallybook::Settings;
@@ -76,8 +77,11 @@ const SLOW: Duration = Duration::from_millis(40);
 /// Requests that are throttled once one is.
 const THROTTLED: usize = 4;
 
-/// An object's bytes and its generation.
-type Object = (Vec<u8>, u64);
+/// An object's bytes and its version.
+type Object = (Vec<u8>, Version);
+
+/// An object's generation, and when it was written.
+type Version = (u64, DateTime<Utc>);
 
 #[derive(Default)]
 struct State {
@@ -243,9 +247,9 @@ impl FakeStore {
         self.state.lock().unwrap().overwrites = true;
     }
 
-    /// From now on listings have as many keys a page as the real ones.
-    pub(crate) fn page_as_real_ones(&self) {
-        self.state.lock().unwrap().page_keys = Some(1000);
+    /// From now on listings have so many keys a page; real ones have 1000.
+    pub(crate) fn page_by(&self, keys: usize) {
+        self.state.lock().unwrap().page_keys = Some(keys);
     }
 
     /// The next object to be read whose key has that in it is deleted right before.
@@ -265,6 +269,19 @@ impl FakeStore {
 
     pub(crate) fn keys(&self) -> Vec<String> {
         self.state.lock().unwrap().objects.keys().cloned().collect()
+    }
+
+    /// Puts an object there, whatever its key.
+    pub(crate) fn put(&self, key: &str, body: &[u8]) {
+        let mut state = self.state.lock().unwrap();
+        state.generation += 1;
+        let version = (state.generation, Utc::now());
+        state.objects.insert(key.to_owned(), (body.to_vec(), version));
+    }
+
+    /// The object at that key.
+    pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.state.lock().unwrap().objects.get(key).map(|(body, _)| body.clone())
     }
 
     pub(crate) fn remove(&self, key: &str) {
@@ -315,7 +332,7 @@ impl FakeStore {
             let mut response = self.answer(&request);
             if fault == Some(Fault::WrongTag) {
                 response.headers.retain(|(name, _)| name != "ETag" && name != "x-goog-generation");
-                response.headers.extend(object_headers(u64::MAX));
+                response.headers.extend(object_headers((u64::MAX, Utc::now())));
             }
             let (path, to) = (request.path.clone(), Instant::now());
             self.state.lock().unwrap().answered.push(Answered { path, from, to });
@@ -360,7 +377,7 @@ impl FakeStore {
             "PUT" => put(&mut state, key, request),
             "GET" | "HEAD" => match state.objects.get(key) {
                 None => error(404, "NoSuchKey"),
-                Some((body, generation)) => get(body, *generation, request),
+                Some((body, version)) => get(body, *version, request),
             },
             "DELETE" => {
                 state.objects.remove(key);
@@ -386,9 +403,9 @@ fn put(state: &mut State, key: &str, request: &Request) -> Response {
         return error(412, "PreconditionFailed");
     }
     state.generation += 1;
-    let generation = state.generation;
-    state.objects.insert(key.to_owned(), (request.body.clone(), generation));
-    Response { status: 200, headers: object_headers(generation), body: vec![] }
+    let version = (state.generation, Utc::now());
+    state.objects.insert(key.to_owned(), (request.body.clone(), version));
+    Response { status: 200, headers: object_headers(version), body: vec![] }
 }
 
 fn delete_many(state: &mut State, asked: &str) -> Response {
@@ -402,8 +419,8 @@ fn delete_many(state: &mut State, asked: &str) -> Response {
     Response { status: 200, headers: vec![], body: body.into_bytes() }
 }
 
-fn get(body: &[u8], generation: u64, request: &Request) -> Response {
-    let mut headers = object_headers(generation);
+fn get(body: &[u8], version: Version, request: &Request) -> Response {
+    let mut headers = object_headers(version);
     let Some(range) = request.headers.get("range") else {
         return Response { status: 200, headers, body: body.to_vec() };
     };
@@ -422,11 +439,11 @@ fn get(body: &[u8], generation: u64, request: &Request) -> Response {
     Response { status: 206, headers, body: body[start..end].to_vec() }
 }
 
-fn object_headers(generation: u64) -> Vec<(String, String)> {
+fn object_headers((generation, written): Version) -> Vec<(String, String)> {
     [
         ("ETag", format!("\"{generation}\"")),
         ("x-goog-generation", generation.to_string()),
-        ("Last-Modified", "Sat, 24 Jan 2026 01:00:00 GMT".to_owned()),
+        ("Last-Modified", written.format("%a, %d %b %Y %H:%M:%S GMT").to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec()
@@ -437,19 +454,19 @@ fn list(state: &State, query: &BTreeMap<String, String>) -> Response {
     let after = query.get("continuation-token").or_else(|| query.get("start-after"));
     let after = after.map_or("", String::as_str);
     // A key, or with a delimiter what keys have in common up to it, as the store names them.
-    let entry = |key: &str| match query.get("delimiter") {
-        Some(delimiter) => match key[prefix.len()..].split_once(delimiter.as_str()) {
-            Some((folder, _)) => format!("{prefix}{folder}{delimiter}"),
-            None => key.to_owned(),
-        },
-        None => key.to_owned(),
+    let entry = |key: &str| {
+        let delimiter = query.get("delimiter")?;
+        let (folder, _) = key[prefix.len()..].split_once(delimiter.as_str())?;
+        Some(format!("{prefix}{folder}{delimiter}"))
     };
     let keys = state.objects.range(prefix.to_owned()..);
     let keys = keys.take_while(|(key, _)| key.starts_with(prefix));
     let mut page: Vec<(String, Option<&Object>)> = Vec::new();
     let mut more = false;
     for (key, object) in keys {
-        let name = entry(key);
+        let folder = entry(key);
+        let object = folder.is_none().then_some(object);
+        let name = folder.unwrap_or_else(|| key.clone());
         if name.as_str() <= after || page.last().is_some_and(|(last, _)| *last == name) {
             continue;
         }
@@ -457,16 +474,16 @@ fn list(state: &State, query: &BTreeMap<String, String>) -> Response {
             more = true;
             break;
         }
-        let object = (name == *key).then_some(object);
         page.push((name, object));
     }
     let mut body = String::from("<?xml version=\"1.0\"?><ListBucketResult>");
     for (name, object) in &page {
         body += &match object {
             None => format!("<CommonPrefixes><Prefix>{name}</Prefix></CommonPrefixes>"),
-            Some((bytes, generation)) => format!(
-                "<Contents><Key>{name}</Key><LastModified>2026-01-24T01:00:00.000Z</LastModified>\
+            Some((bytes, (generation, written))) => format!(
+                "<Contents><Key>{name}</Key><LastModified>{}</LastModified>\
                  <ETag>\"{generation}\"</ETag><Size>{}</Size></Contents>",
+                written.format("%Y-%m-%dT%H:%M:%S.%3fZ"),
                 bytes.len()
             ),
         };

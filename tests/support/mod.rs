@@ -2,8 +2,10 @@
 
 pub(crate) mod fake_store;
 pub(crate) mod grammar;
+pub(crate) mod ledger;
 pub(crate) mod life;
 pub(crate) mod many;
+pub(crate) mod place;
 pub(crate) mod rows;
 pub(crate) mod simulated_store;
 

@@ -9,6 +9,7 @@ mod init;
 mod nightly;
 mod purge;
 mod query;
+mod repair;
 mod rollup;
 mod schedule;
 mod status;
@@ -37,6 +38,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         Command::Purge(purge) => purge::run(root, purge).await,
         Command::Erase(erase) => erase::run(root, erase).await,
         Command::Gc(args) => gc::run(root, args).await,
+        Command::Repair(args) => repair::run(root, args).await,
         Command::Schedule(schedule) => schedule::run(root, schedule),
         Command::Demo(demo) => demo::run(root, demo).await,
     }

@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use object_store::ObjectMeta;
 
 use self::raw::Dead;
-use super::{close::close_generations, sources::check_named};
+use super::{close::close_generations, overtaken::unless_changed, sources::check_named};
 use crate::{
     base::{Clock, Error, ErrorKind, Result, Settings, Span, step},
     catalog::{Freshness, Serving, load},
@@ -92,9 +92,11 @@ pub(crate) async fn gc(
     let mut damaged = Vec::new();
     for (folder, live) in folders.iter().zip(&live) {
         if let Err(error) = collector.collect(folder, live, &mut report).await {
-            match error.kind() {
-                ErrorKind::Unavailable => return Err(error),
-                _ => damaged.push(error.about(format!("day {}", live.day))),
+            // Of a day that somebody else changed meanwhile the next run sees what is dead.
+            match unless_changed(root, live, error).await {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                Err(error) => damaged.push(error.about(format!("day {}", live.day))),
             }
         }
     }

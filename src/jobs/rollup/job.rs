@@ -13,7 +13,7 @@ use super::{
     tasks,
 };
 use crate::{
-    base::{Clock, Day, Error, Result, Settings, Span},
+    base::{Clock, Day, Error, ErrorKind, Result, Settings, Span},
     catalog::{Freshness, Serving, Snapshot, load},
     exec::{Site, new_session},
     model::{Dataset, Rollup},
@@ -57,6 +57,13 @@ pub enum Outcome {
     Failed(Error),
 }
 
+impl Outcome {
+    /// Whether a file was gone that had been listed.
+    fn met_nothing(&self) -> bool {
+        matches!(self, Self::Failed(error) if error.kind() == ErrorKind::NotFound)
+    }
+}
+
 /// Builds what is missing or behind, telling `report` of each task when its day is done, in the
 /// order of days.
 ///
@@ -90,19 +97,19 @@ pub(crate) async fn run(
     let site = Site { root, dataset, context: &context, staging: &staging };
     let at_once = settings.streams.max(1);
     let places = Semaphore::new(at_once);
-    let (places, snapshot) = (&places, &snapshot);
+    let (places, snapshot, rollups) = (&places, &snapshot, rollups.as_slice());
     let days = tasks.chunk_by(|one, next| one.day == next.day);
     let built = days.map(|day| async move {
         let places_taken = if bytes_of(day) > LARGE_DAY_BYTES { at_once } else { 1 };
         let places_taken = u32::try_from(places_taken).unwrap_or(1);
         let place = places.acquire_many(places_taken).await;
-        let outcomes = build_day(site, snapshot, day).await;
+        let built = build_as_it_is(site, snapshot, rollups, day).await;
         drop(place);
-        (day, outcomes)
+        built
     });
     let mut built = stream::iter(built).buffered(at_once);
-    while let Some((tasks, outcomes)) = built.next().await {
-        for (task, outcome) in tasks.iter().zip(&outcomes) {
+    while let Some(built) = built.next().await {
+        for (task, outcome) in &built? {
             report(task, outcome);
         }
     }
@@ -164,6 +171,10 @@ pub(crate) async fn run_months(
     let site = Site { root, dataset, context: &context, staging: &staging };
     for task in tasks {
         let outcome = build_month(site, &task).await;
+        if outcome.met_nothing() {
+            // A day of it changed just now: the month isn't quiet.
+            continue;
+        }
         report(task.month, task.rollup, &outcome);
     }
     Ok(())
@@ -184,6 +195,36 @@ fn span_of(options: &JobOptions, clock: &dyn Clock) -> Span {
 fn bytes_of(day: &[Task<'_>]) -> u64 {
     let leaves = day.first().map(|task| &task.live.leaves).into_iter().flatten();
     leaves.map(|leaf| leaf.file.size).sum()
+}
+
+/// How often files may be gone that were listed.
+const LISTINGS_MAX: usize = 3;
+
+/// What became of a day's tasks. Where somebody else replaced files meanwhile, the day is listed
+/// again.
+async fn build_as_it_is<'a>(
+    site: Site<'_>,
+    snapshot: &Snapshot,
+    rollups: &[&'a Rollup],
+    day: &[Task<'a>],
+) -> Result<Vec<(Task<'a>, Outcome)>> {
+    let outcomes = build_day(site, snapshot, day).await;
+    let mut built: Vec<_> = day.iter().cloned().zip(outcomes).collect();
+    for _ in 1..LISTINGS_MAX {
+        let (met, kept): (Vec<_>, Vec<_>) = built.into_iter().partition(|(_, it)| it.met_nothing());
+        built = kept;
+        let Some((task, _)) = met.first() else { break };
+        let (span, of_failed) = (task.day.span(), |rollup: &&&Rollup| {
+            met.iter().any(|(task, _)| task.rollup.name() == rollup.name())
+        });
+        let rollups: Vec<_> = rollups.iter().filter(of_failed).copied().collect();
+        let root = site.root.with_new_listings();
+        let now = load(&root, span, site.dataset.all_rollups(), Serving::Days).await?;
+        let tasks = tasks(&now, span, &rollups);
+        let outcomes = build_day(site, &now, &tasks).await;
+        built.extend(tasks.into_iter().zip(outcomes));
+    }
+    Ok(built)
 }
 
 /// What became of each of a day's tasks, which build the finest rollups first: others can be made

@@ -1,24 +1,19 @@
 //! Checking what nothing answers from, and a lost file would be rebuilt of: the manifests before
 //! each day's newest, and the claims.
 
-use super::{Difference, Tallybook};
+use super::Difference;
 use crate::{
-    base::{ErrorKind, Result, Span},
+    base::{ErrorKind, Result},
+    engine::Tallybook,
     model::Manifest,
-    store::{RawFolder, list_claims, list_raw},
+    store::{RawFolder, list_claims},
 };
 
-/// The first manifest that is damaged or missing, or the first damaged claim.
+/// The first damaged claim.
 ///
 /// # Errors
 /// What the store says.
-pub(super) async fn check(book: &Tallybook, span: Span) -> Result<Option<Difference>> {
-    let Some(days) = span.day_bounds() else { return Ok(None) };
-    for folder in list_raw(book.root(), days).await? {
-        if let Some(difference) = check_manifests(book, &folder).await? {
-            return Ok(Some(difference));
-        }
-    }
+pub(super) async fn check_claims(book: &Tallybook) -> Result<Option<Difference>> {
     match list_claims(book.root()).await {
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             Ok(Some(Difference { file: "batches".to_owned(), what: error.to_string() }))
@@ -27,18 +22,25 @@ pub(super) async fn check(book: &Tallybook, span: Span) -> Result<Option<Differe
     }
 }
 
-/// Each manifest must be there, whole, and name the one before it by its hash. Those of format 1
-/// name none, and older ones may be gone.
-async fn check_manifests(book: &Tallybook, folder: &RawFolder) -> Result<Option<Difference>> {
+/// Each manifest must be there, whole, and name the one before it by its hash. Before one that
+/// names none, older ones may be gone.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn check_manifests(
+    book: &Tallybook,
+    folder: &RawFolder,
+) -> Result<Option<Difference>> {
     let (root, day) = (book.root(), folder.day);
     let newest = folder.newest().unwrap_or_default();
     let mut previous: Option<String> = None;
     for generation in (1..=newest).rev() {
+        // The one after it names none: that one is of format 1, or was written by a repair.
+        if previous.is_none() && generation < newest {
+            return Ok(None);
+        }
         let listed = folder.manifests.iter().find(|(number, _)| *number == generation);
         let Some((_, listed)) = listed else {
-            if previous.is_none() && generation < newest {
-                return Ok(None);
-            }
             let file = format!("day {day}");
             let what = format!("its manifest of generation {generation} is gone");
             return Ok(Some(Difference { file, what }));

@@ -1,0 +1,170 @@
+//! A day: its manifests, its raw files against their own accounts, its segments against its rows.
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::ident;
+
+use super::{Checked, Difference, Verdict, chain, difference, listed::Listed, lost, segment};
+use crate::{
+    base::{Day, ErrorKind, Result},
+    catalog::Freshness,
+    engine::Tallybook,
+    exec::{FileTable, engine_error},
+    jobs::check_named,
+    model::{ContentHasher, Manifest, ManifestState},
+    store::{
+        FileKind, Leaf, LeafDay, LeafKind, NO_ACCOUNT, check_file, manifest_path, read_account,
+    },
+};
+
+/// The first difference of that day; else `found` gets all that was checked.
+///
+/// # Errors
+/// What reading meets.
+pub(super) async fn check(
+    book: &Tallybook,
+    listed: &Listed,
+    day: Day,
+    found: &mut Vec<Checked>,
+) -> Result<Option<Difference>> {
+    if let Some((day, damage)) = listed.days.damaged(day.span()).next() {
+        return Ok(Some(Difference { file: format!("day {day}"), what: damage.what.clone() }));
+    }
+    if let Some(folder) = listed.folder(day)
+        && let Some(difference) = chain::check_manifests(book, folder).await?
+    {
+        return Ok(Some(difference));
+    }
+    let live = listed.days.live(day.span()).next();
+    if let Some(live) = live
+        && let Some(difference) = check_live(book, listed, live, found).await?
+    {
+        return Ok(Some(difference));
+    }
+    lost::check(book, listed, day, live).await
+}
+
+async fn check_live(
+    book: &Tallybook,
+    listed: &Listed,
+    live: &LeafDay,
+    found: &mut Vec<Checked>,
+) -> Result<Option<Difference>> {
+    if let Some(lost) = live.lost.first() {
+        let what = "is named by the day's manifest, and it is gone".to_owned();
+        return Ok(Some(Difference { file: book.root().full_name(lost), what }));
+    }
+    for leaf in live.leaves.iter().filter(|leaf| !leaf.is_purged()) {
+        match check_leaf(book, leaf).await? {
+            Ok(checked) => found.push(checked),
+            Err(difference) => return Ok(Some(difference)),
+        }
+    }
+    if let Some(difference) = check_base(book, live).await? {
+        return Ok(Some(difference));
+    }
+    for rollup in book.dataset().rollups() {
+        let (segment, late): (_, &[_]) = match listed.days.freshness(rollup.name(), live.day) {
+            Freshness::Missing => continue,
+            Freshness::Current(segment) => (segment, &[]),
+            Freshness::Behind { segment, late } => (segment, late),
+        };
+        match segment::check(book, rollup, segment, (live, late)).await? {
+            Ok(checked) => found.push(checked),
+            Err(difference) => return Ok(Some(difference)),
+        }
+    }
+    Ok(None)
+}
+
+/// A day's manifest against the name that says the same, and the files that it names, whole,
+/// against it.
+async fn check_base(book: &Tallybook, live: &LeafDay) -> Result<Option<Difference>> {
+    let Some(base) = &live.base else { return Ok(None) };
+    let root = book.root();
+    // Not what is kept of it.
+    let listed = base.listed.as_ref();
+    let path =
+        listed.map_or_else(|| manifest_path(live.day, base.generation), |it| it.location.clone());
+    let file = root.full_name(&path);
+    let Some(bytes) = root.read(&path).await? else {
+        let what = "is gone; only its tag is there".to_owned();
+        return Ok(Some(Difference { file, what }));
+    };
+    let manifest = match Manifest::parse(&bytes, live.day, base.generation) {
+        Ok(manifest) => manifest,
+        Err(error) => return Ok(Some(Difference { file, what: error.to_string() })),
+    };
+    let purged = manifest.state == ManifestState::Purged;
+    if manifest.fingerprint() != base.fingerprint || purged != base.purged {
+        let what = "accounts for other leaves than its name says".to_owned();
+        return Ok(Some(Difference { file, what }));
+    }
+    if let Err(error) = check_named(root, live.day, &manifest).await {
+        return match error.kind() {
+            ErrorKind::Corrupt => Ok(Some(Difference { file, what: error.to_string() })),
+            _ => Err(error),
+        };
+    }
+    let mut sum = ContentHasher::new();
+    for leaf in live.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Compacted) {
+        let account = read_account(root, &leaf.file).await?;
+        if let Some(content) = account.content() {
+            sum.add_hashed(content)?;
+        }
+    }
+    let found = sum.finish();
+    if purged || found == manifest.content {
+        return Ok(None);
+    }
+    let what = format!("its files hold {found}, and it says {}", manifest.content);
+    Ok(Some(Difference { file, what }))
+}
+
+/// A leaf against its own account: bytes, rows, and that all of them are of its day.
+async fn check_leaf(book: &Tallybook, leaf: &Leaf) -> Result<Verdict> {
+    let rows = match check_file(book.root(), &leaf.file).await? {
+        Ok((rows, Some(footer))) => {
+            let is_it = match &footer.kind {
+                FileKind::Leaf(account) => account.id == leaf.id,
+                FileKind::Compacted(account) => {
+                    leaf.kind == LeafKind::Compacted && account.date == leaf.day.to_string()
+                }
+                FileKind::Segment(_) | FileKind::Remains(_) | FileKind::Month(_) => false,
+            };
+            if !is_it || footer.content().is_none_or(|content| content.rows != rows) {
+                return Ok(Err(difference(book, &leaf.file, "is not the leaf that its name says")));
+            }
+            rows
+        }
+        Ok((rows, None)) if leaf.kind == LeafKind::Foreign => rows,
+        Ok((_, None)) => return Ok(Err(difference(book, &leaf.file, NO_ACCOUNT))),
+        Err(what) => return Ok(Err(difference(book, &leaf.file, what))),
+    };
+    let file = book.root().full_name(&leaf.file.location);
+    if let Some(outside) = first_outside(book, leaf).await? {
+        let what = format!("holds a row of {outside} in the folder of {}", leaf.day);
+        return Ok(Err(Difference { file, what }));
+    }
+    Ok(Ok(Checked { file, rows }))
+}
+
+/// A day besides the leaf's that it has a row of.
+async fn first_outside(book: &Tallybook, leaf: &Leaf) -> Result<Option<Day>> {
+    use arrow::{array::AsArray as _, datatypes::Date32Type};
+    use datafusion::logical_expr::cast;
+    let table = FileTable::of_leaves(book.root(), book.dataset(), &[Arc::new(leaf.clone())]);
+    let day = cast(ident(book.dataset().time_column()), arrow::datatypes::DataType::Date32);
+    let outside = day.clone().not_eq(ident(crate::model::DATE_COLUMN));
+    let rows = book
+        .context()
+        .read_table(Arc::new(table))
+        .and_then(|rows| rows.filter(outside))
+        .and_then(|rows| rows.select(vec![day]))
+        .and_then(|rows| rows.limit(0, Some(1)))
+        .map_err(engine_error)?;
+    let rows = rows.collect().await.map_err(engine_error)?;
+    let first = rows.iter().find(|batch| batch.num_rows() > 0);
+    Ok(first
+        .map(|batch| Day::from_epoch_days(batch.column(0).as_primitive::<Date32Type>().value(0))))
+}

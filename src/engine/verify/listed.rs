@@ -1,0 +1,82 @@
+//! What was listed of a root, or of a day or month of it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use crate::{
+    base::{Day, Result, Span},
+    catalog::{Serving, Snapshot, load},
+    engine::Tallybook,
+    store::{Period, RawFolder, SegmentDay, SegmentFile, list_raw, list_segments},
+};
+
+/// What is checked.
+pub(super) struct Listed {
+    /// What counts, and which days' segments serve.
+    pub(super) days: Snapshot,
+    /// The same with months' segments in the place of their days'.
+    pub(super) with_months: Snapshot,
+    /// All raw files.
+    pub(super) folders: Vec<Arc<RawFolder>>,
+    /// All segments of days, by rollup in the dataset's order.
+    pub(super) segments: Vec<Vec<Arc<SegmentDay>>>,
+}
+
+impl Listed {
+    /// Lists what touches the span.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(super) async fn take(book: &Tallybook, span: Span) -> Result<Self> {
+        let (root, rollups) = (book.root(), book.dataset().rollups());
+        let days = book.snapshot(span).await?;
+        let with_months = load(root, span, rollups, Serving::Months).await?;
+        let (mut folders, mut segments) = (Vec::new(), Vec::new());
+        if let Some(bounds) = span.day_bounds() {
+            folders = list_raw(root, bounds).await?;
+            for rollup in book.dataset().all_rollups() {
+                segments.push(list_segments(root, rollup, bounds).await?.days);
+            }
+        }
+        Ok(Self { days, with_months, folders, segments })
+    }
+
+    /// All days that there is something of.
+    pub(super) fn days(&self) -> BTreeSet<Day> {
+        let of_rows = self.folders.iter().map(|folder| folder.day);
+        let of_segments = self.segments.iter().flatten().map(|segments| segments.day);
+        of_rows.chain(of_segments).collect()
+    }
+
+    /// The months of days with rows: the first day of each, and of the next.
+    pub(super) fn months(&self) -> BTreeSet<(Day, Day)> {
+        let days = self.days.live(Span::ALL).map(|live| live.day);
+        days.filter_map(|day| Period::Month.around(day)).collect()
+    }
+
+    /// The folder of that day.
+    pub(super) fn folder(&self, day: Day) -> Option<&Arc<RawFolder>> {
+        self.folders.iter().find(|folder| folder.day == day)
+    }
+
+    /// The segments of that day, by rollup in the dataset's order.
+    pub(super) fn segments(&self, day: Day) -> impl Iterator<Item = Option<&Arc<SegmentDay>>> {
+        self.segments.iter().map(move |days| days.iter().find(|segments| segments.day == day))
+    }
+
+    /// Whether both have the same of a span that both have whole.
+    pub(super) fn is_as(&self, other: &Self, span: Span) -> bool {
+        let same_days = self.days.live(span).eq(other.days.live(span))
+            && self.days.damaged(span).eq(other.days.damaged(span));
+        let Some((first, last)) = span.day_bounds() else { return true };
+        let mut days = self.days().into_iter().chain(other.days());
+        same_days
+            && days.all(|day| {
+                let is_outside = day < first || day > last;
+                is_outside || self.segments_of(day).eq(other.segments_of(day))
+            })
+    }
+
+    fn segments_of(&self, day: Day) -> impl Iterator<Item = Option<&Vec<Arc<SegmentFile>>>> {
+        self.segments(day).map(|found| found.map(|found| &found.segments))
+    }
+}

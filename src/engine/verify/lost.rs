@@ -1,0 +1,67 @@
+//! Segments that tell of a leaf that is lost.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{Difference, listed::Listed};
+use crate::{
+    base::{Day, ErrorKind, Result},
+    engine::Tallybook,
+    model::LeafId,
+    store::{LeafDay, LeafKind, SegmentFile, leaf_ids, read_account},
+};
+
+/// A segment that was built from a leaf which isn't there any more, though leaves stay, or are
+/// accounted for by their day's manifests. Of days with files of other tools, which may replace
+/// them, nothing is known; and of purged days, where an erasure that died leaves segments with a
+/// mark that no manifest has.
+///
+/// # Errors
+/// What reading meets.
+pub(super) async fn check(
+    book: &Tallybook,
+    listed: &Listed,
+    day: Day,
+    live: Option<&Arc<LeafDay>>,
+) -> Result<Option<Difference>> {
+    let unknown = |live: &Arc<LeafDay>| {
+        live.is_purged() || live.leaves.iter().any(|leaf| leaf.kind == LeafKind::Foreign)
+    };
+    if live.is_some_and(unknown) {
+        return Ok(None);
+    }
+    let current = live.map(|live| &live.fingerprint);
+    let segments = listed.segments(day).flatten().flat_map(|found| &found.segments);
+    let others: Vec<_> = segments.filter(|segment| Some(&segment.fingerprint) != current).collect();
+    let known: BTreeSet<LeafId> = match live {
+        Some(live) if !others.is_empty() => {
+            leaf_ids(book.root(), live).await?.into_iter().collect()
+        }
+        _ => BTreeSet::new(),
+    };
+    for segment in others {
+        let leaves = leaves_of(book, segment).await?;
+        if let Some(lost) = leaves.into_iter().find(|leaf| !known.contains(leaf)) {
+            let what = format!(
+                "was built from the leaf {lost} of {day}, which is gone; if another tool took it \
+                 away, `rollup` and `gc` go by what is there"
+            );
+            return Ok(Some(Difference {
+                file: book.root().full_name(&segment.file.location),
+                what,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// The leaves that a segment was built from; none of one that is damaged, which is used no more.
+async fn leaves_of(book: &Tallybook, segment: &SegmentFile) -> Result<Vec<LeafId>> {
+    let account = match read_account(book.root(), &segment.file).await {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            book.root().distrust(&segment.file, &error);
+            return Ok(Vec::new());
+        }
+        account => account?,
+    };
+    Ok(account.segment().map(|account| account.leaves.clone()).unwrap_or_default())
+}

@@ -1,0 +1,121 @@
+//! Recomputing what is derived, and checking what is stored: day by day, then month by month. What
+//! somebody else changes meanwhile is listed and checked anew.
+
+mod chain;
+mod day;
+mod listed;
+mod lost;
+mod month;
+mod rows_differ;
+mod segment;
+
+use std::fmt;
+
+use object_store::{ObjectMeta, path::Path};
+
+use self::listed::Listed;
+use super::Tallybook;
+use crate::base::{Day, ErrorKind, Result, Span};
+
+/// A file that was found to be as it should.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Its full name.
+    pub file: String,
+    /// Its rows.
+    pub rows: u64,
+}
+
+/// The first thing that isn't as it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The file.
+    pub file: String,
+    /// What differs.
+    pub what: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file, self.what)
+    }
+}
+
+/// How often something may change while it is checked.
+const CHANGES_MAX: usize = 10;
+
+/// What is checked at once.
+#[derive(Clone, Copy)]
+enum Subject {
+    Day(Day),
+    /// The month that begins with that day, and the next.
+    Month(Day, Day),
+}
+
+pub(super) async fn verify(
+    book: &Tallybook,
+    span: Span,
+    mut report: impl FnMut(&Checked) + Send,
+) -> Result<Option<Difference>> {
+    if let Some(difference) = chain::check_claims(book).await? {
+        return Ok(Some(difference));
+    }
+    let listed = Listed::take(book, span).await?;
+    let days = listed.days().into_iter().map(Subject::Day);
+    let months = listed.months().into_iter().map(|(month, next)| Subject::Month(month, next));
+    for subject in days.chain(months) {
+        if let Some(difference) = until_settled(book, &listed, subject, &mut report).await? {
+            return Ok(Some(difference));
+        }
+    }
+    let distrusted = book.root().a_distrusted();
+    Ok(distrusted.map(|path| Difference {
+        file: book.root().full_name(&Path::from(path)),
+        what: "is a damaged hint; raw rows answer, and `rollup` or `gc` mend it".to_owned(),
+    }))
+}
+
+/// The first difference of the subject, which is the same by two listings: between two that differ
+/// somebody else changed the root, and files may have come and gone.
+async fn until_settled(
+    book: &Tallybook,
+    listed: &Listed,
+    subject: Subject,
+    report: &mut (impl FnMut(&Checked) + Send),
+) -> Result<Option<Difference>> {
+    let mut changes = 0;
+    let mut newer;
+    let mut listed = listed;
+    loop {
+        let mut found = Vec::new();
+        let (span, verdict) = match subject {
+            Subject::Day(day) => (day.span(), day::check(book, listed, day, &mut found).await),
+            Subject::Month(month, next) => (
+                Span::of_days(month, next.plus(-1)),
+                month::check(book, listed, (month, next), &mut found).await,
+            ),
+        };
+        match &verdict {
+            Ok(None) => {
+                found.iter().for_each(report);
+                return Ok(None);
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => return verdict,
+            Ok(Some(_)) | Err(_) => {}
+        }
+        let now = Listed::take(book, span).await?;
+        changes += 1;
+        if changes > CHANGES_MAX || now.is_as(listed, span) {
+            return verdict;
+        }
+        newer = now;
+        listed = &newer;
+    }
+}
+
+/// What became of a file.
+type Verdict = std::result::Result<Checked, Difference>;
+
+fn difference(book: &Tallybook, file: &ObjectMeta, what: &str) -> Difference {
+    Difference { file: book.root().full_name(&file.location), what: what.to_owned() }
+}

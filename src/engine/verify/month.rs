@@ -1,0 +1,56 @@
+//! A month's segments against its days'.
+
+use super::{
+    Checked, Difference,
+    listed::Listed,
+    rows_differ::first_difference,
+    segment::{check_account, stored_rows},
+};
+use crate::{
+    base::{Day, Result, Span},
+    catalog::Freshness,
+    engine::Tallybook,
+    store::Period,
+};
+
+/// The first difference of that month, which ends before the next one; else `found` gets all that
+/// was checked.
+///
+/// # Errors
+/// What reading meets.
+pub(super) async fn check(
+    book: &Tallybook,
+    listed: &Listed,
+    (month, next): (Day, Day),
+    found: &mut Vec<Checked>,
+) -> Result<Option<Difference>> {
+    let span = Span::of_days(month, next.plus(-1));
+    for rollup in book.dataset().rollups() {
+        let (mut of_month, mut of_days) = (None, Vec::new());
+        for live in listed.days.live(span) {
+            let both = (
+                listed.with_months.freshness(rollup.name(), live.day),
+                listed.days.freshness(rollup.name(), live.day),
+            );
+            if let (Freshness::Current(month), Freshness::Current(segment)) = both
+                && month.period() == Period::Month
+            {
+                of_month = Some(month);
+                of_days.push(segment.clone());
+            }
+        }
+        let Some(segment) = of_month else { continue };
+        let rows = match check_account(book, segment).await? {
+            Ok(rows) => rows,
+            Err(difference) => return Ok(Some(difference)),
+        };
+        let expected = stored_rows(book, rollup, &of_days).await?;
+        let stored = stored_rows(book, rollup, std::slice::from_ref(segment)).await?;
+        let file = book.root().full_name(&segment.file.location);
+        if let Some(what) = first_difference(&expected, &stored) {
+            return Ok(Some(Difference { file, what }));
+        }
+        found.push(Checked { file, rows });
+    }
+    Ok(None)
+}

@@ -1,0 +1,221 @@
+//! Writing a day's manifest anew that is lost or damaged, as after a copy which left out `_m/`.
+//!
+//! The files of a generation bear its number and the run that wrote them, and the last of them says
+//! how many there are and which leaves they account for. So a manifest can be written anew if
+//! exactly one run's files of the highest generation are all there, are whole, and account for all
+//! that files of earlier generations do. The model in `tests/protocol` has each of these rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    base::{Day, Error, Result, step},
+    model::{LeafId, MANIFEST_FORMAT, Manifest, ManifestFile, ManifestState, Remains, sorted_ids},
+    store::{
+        FileFooter, FileKind, ManifestTag, RawFolder, Root, SetFooter, Staging, Writer,
+        WrittenFile, create_manifest, create_tag, hash_now, list_raw, read_account, whole_file,
+    },
+};
+
+/// A manifest that can be written.
+#[derive(Clone, Debug)]
+pub struct Repair {
+    /// The day.
+    pub day: Day,
+    /// The generation that its files are of.
+    pub generation: u32,
+    /// How many they are.
+    pub files: usize,
+    /// Their raw rows; of a purged day the rows that were purged.
+    pub rows: u64,
+    /// Whether they are what remains of a purged day.
+    pub purged: bool,
+    /// The leaves that they account for.
+    pub leaves: usize,
+    /// The leaves beside them, which count by themselves.
+    pub beside: usize,
+    manifest: Manifest,
+}
+
+/// What the manifest of that day would say; `None` when the day needs none.
+///
+/// # Errors
+/// `NotFound` for a day without raw files; `Corrupt`, with the reason, when its files don't tell;
+/// or what the store says.
+pub(crate) async fn conclude_repair(root: &Root, day: Day) -> Result<Option<Repair>> {
+    let listed = list_raw(&root.with_new_listings(), (day, day)).await?;
+    let Some(folder) = listed.first() else {
+        return Err(Error::not_found(format!("{}: has no raw files of {day}", root.name())));
+    };
+    let live = folder.live(root).await?;
+    if live.damage.is_none() {
+        let Some(lost) = live.lost.first() else { return Ok(None) };
+        return Err(refused(
+            day,
+            &format!("{} is gone, and nothing replaces it", root.full_name(lost)),
+        ));
+    }
+    let damaged = folder.newest();
+    let sets = sets_of(root, folder).await?;
+    let highest = sets.keys().map(|writer| writer.generation).max().unwrap_or_default();
+    if highest == 0 || damaged.is_some_and(|newest| newest > highest) {
+        return Err(refused(day, "no file of its newest generation is there"));
+    }
+    let tag = folder.newest_tag().filter(|tag| tag.generation == highest);
+    let is_candidate = |writer: &Writer| {
+        writer.generation == highest && tag.is_none_or(|tag| tag.attempt == writer.attempt)
+    };
+    let mut whole = sets.iter().filter(|(writer, set)| is_candidate(writer) && set.is_complete());
+    let chosen = match (whole.next(), whole.next()) {
+        (Some((_, set)), None) => set,
+        (None, _) => {
+            return Err(refused(
+                day,
+                &format!("files of generation {highest} are missing or damaged"),
+            ));
+        }
+        (Some(_), Some(_)) => {
+            return Err(refused(day, &format!("two runs wrote all files of generation {highest}")));
+        }
+    };
+    let Some(common) = chosen.common() else {
+        return Err(Error::internal("a set without its end"));
+    };
+    let known: BTreeSet<&LeafId> =
+        common.absorbed.iter().map(|it| &it.id).chain(&common.marks).collect();
+    let before = sets.iter().filter(|(writer, _)| writer.generation < highest);
+    let before = before.filter_map(|(_, set)| set.common());
+    let mut before = before.flat_map(|it| it.absorbed.iter().map(|it| &it.id).chain(&it.marks));
+    if before.any(|id| !known.contains(id)) {
+        return Err(refused(
+            day,
+            "files of earlier generations account for more than those of the last",
+        ));
+    }
+    let absorbed = folder.leaves.iter().filter(|leaf| known.contains(&leaf.id)).count();
+    // A damaged manifest keeps its name: the next generation says what it should.
+    let is_taken = folder.manifests.iter().any(|(generation, _)| *generation == highest);
+    let manifest = chosen.manifest(day, highest + u32::from(is_taken))?;
+    Ok(Some(Repair {
+        day,
+        generation: highest,
+        files: chosen.files.len(),
+        rows: common.content.rows,
+        purged: manifest.state == ManifestState::Purged,
+        leaves: common.absorbed.len(),
+        beside: folder.leaves.len() - absorbed,
+        manifest,
+    }))
+}
+
+/// Writes that manifest; `false` when somebody else wrote one meanwhile.
+///
+/// # Errors
+/// `Unavailable` when the store refuses.
+pub(crate) async fn repair(root: &Root, staging: &Staging, repair: &Repair) -> Result<bool> {
+    if !create_manifest(root, staging, repair.day, &repair.manifest).await? {
+        return Ok(false);
+    }
+    step("repair.manifest");
+    create_tag(root, staging, repair.day, &ManifestTag::of(&repair.manifest)).await?;
+    Ok(true)
+}
+
+fn refused(day: Day, why: &str) -> Error {
+    Error::corrupt(format!(
+        "day {day}: its manifest can't be written anew: {why}; nothing was changed. Copy the \
+         day's folder again, with `_m/`"
+    ))
+}
+
+/// The files that one run wrote for one generation.
+struct WrittenSet {
+    /// The files that are whole, with what they say of themselves.
+    files: Vec<(ManifestFile, FileFooter)>,
+    /// Whether all files that are there are whole.
+    is_whole: bool,
+}
+
+/// All sets, by who wrote them. Of those below the highest generation only accounts are read.
+async fn sets_of(root: &Root, folder: &RawFolder) -> Result<BTreeMap<Writer, WrittenSet>> {
+    let highest = folder.written.iter().map(|file| file.writer.generation).max();
+    let mut sets: BTreeMap<Writer, WrittenSet> = BTreeMap::new();
+    for WrittenFile { writer, file, .. } in &folder.written {
+        let set = sets.entry(writer.clone());
+        let set = set.or_insert_with(|| WrittenSet { files: Vec::new(), is_whole: true });
+        let is_highest = Some(writer.generation) == highest;
+        let account =
+            if is_highest { whole_file(root, file).await } else { read_account(root, file).await };
+        let account = match account {
+            Ok(account) => account,
+            Err(error) if matches!(error.kind(), crate::base::ErrorKind::Unavailable) => {
+                return Err(error);
+            }
+            Err(_) => {
+                set.is_whole = false;
+                continue;
+            }
+        };
+        let blake3 = if is_highest { hash_now(root, file).await? } else { String::new() };
+        let name = file.location.filename().unwrap_or_default().to_owned();
+        let rows = account.rows().unwrap_or_default();
+        set.files.push((ManifestFile { name, bytes: file.size, rows, blake3 }, account));
+    }
+    Ok(sets)
+}
+
+impl WrittenSet {
+    /// What all files have in common, which the last one says.
+    fn common(&self) -> Option<&SetFooter> {
+        self.files.iter().find_map(|(_, account)| account.set())
+    }
+
+    /// Whether all files are there, each once.
+    fn is_complete(&self) -> bool {
+        let parts = self.files.iter().filter_map(|(_, account)| account.part());
+        let parts: BTreeSet<usize> = parts.collect();
+        let Some(common) = self.common() else { return false };
+        self.is_whole && self.files.len() == common.files && parts == (0..common.files).collect()
+    }
+
+    /// The manifest of these files.
+    fn manifest(&self, day: Day, generation: u32) -> Result<Manifest> {
+        let common = self.common().ok_or_else(|| Error::internal("a set without its end"))?;
+        let (mut files, mut remains, mut definitions) = (Vec::new(), Vec::new(), Vec::new());
+        let mut attempt = String::new();
+        for (file, account) in &self.files {
+            match &account.kind {
+                FileKind::Remains(of) => {
+                    attempt.clone_from(&of.attempt);
+                    let known = definitions.iter().position(|text| *text == of.dataset);
+                    let definition = known.unwrap_or_else(|| {
+                        definitions.push(of.dataset.clone());
+                        definitions.len() - 1
+                    });
+                    let (rollup, hash) = (of.rollup.clone(), of.definition.clone());
+                    remains.push(Remains { file: file.clone(), rollup, hash, definition });
+                }
+                FileKind::Compacted(of) => {
+                    attempt.clone_from(&of.attempt);
+                    files.push(file.clone());
+                }
+                FileKind::Leaf(_) | FileKind::Segment(_) | FileKind::Month(_) => {}
+            }
+        }
+        Ok(Manifest {
+            format: MANIFEST_FORMAT,
+            generation,
+            date: day.to_string(),
+            attempt,
+            previous: None,
+            state: if remains.is_empty() { ManifestState::Open } else { ManifestState::Purged },
+            absorbed: common.absorbed.clone(),
+            marks: sorted_ids(common.marks.iter().cloned()),
+            files,
+            content: common.content.clone(),
+            remains,
+            definitions,
+            hash: String::new(),
+            ids: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! Whatever else lies in a root, none of it hides, stops or doubles anything: objects and files of
+//! all kinds that other tools, consoles and copies leave behind, one at a time and all at once.
+
+use std::{fs, sync::Arc};
+
+use tallybook::{
+    CompactOptions, FixedClock, JobOptions, Purge, PurgeOptions, Route, Settings, Span, Tallybook,
+};
+
+use crate::support::{
+    SMALL_LOG, Sandbox, append, book_with, csv, day, fake_store::FakeStore, life::AT_ONCE, rollup,
+};
+
+const TODAY: &str = "2026-02-05";
+const ASK: &str = "SELECT CAST(date AS TEXT) AS d, who, sum(v) AS v, count(*) AS n FROM log \
+                   GROUP BY 1, 2";
+
+/// What lies about, below the root. None of these is a path of ours.
+const STRAYS: [&str; 44] = [
+    "raw/",
+    "raw/_SUCCESS",
+    "raw/.DS_Store",
+    "raw/$folder$",
+    "raw/0",
+    "raw/zzz",
+    "raw/README.md",
+    "raw/date=",
+    "raw/date=/x.parquet",
+    "raw/date=2026-01-01.bak/L2-00112233445566778899aabbccddeeff.parquet",
+    "raw/date=2026-01-01 copy/x.parquet",
+    "raw/date=2026-1-1/x.parquet",
+    "raw/date=2026-13-45/x.parquet",
+    "raw/date=0000-00-00/x.parquet",
+    "raw/date=99999-01-01/x.parquet",
+    "raw/date=__HIVE_DEFAULT_PARTITION__/x.parquet",
+    "raw/date=2026-01-02/",
+    "raw/date=2026-01-02/.x.parquet.crc",
+    "raw/date=2026-01-02/_SUCCESS",
+    "raw/date=2026-01-02/_x.parquet",
+    "raw/date=2026-01-02/x.parquet.tmp",
+    "raw/date=2026-01-02/_temporary/0/x.parquet",
+    "raw/date=2026-01-02/sub/x.parquet",
+    "raw/date=2026-01-02/_m/",
+    "raw/date=2026-01-02/_m/.DS_Store",
+    "raw/date=2026-01-02/_m/2-00000001.json.bak",
+    "raw/date=2026-01-02/_m/2-x.json",
+    "raw/date=2026-01-02/_m/sub/2-00000009.json",
+    "raw/date=2026-01-03/_m/x",
+    "raw/month=2026-01/x.parquet",
+    "raw/date=2026-01-02/caf\u{e9} \u{1f600} 100%.txt",
+    "definitions/",
+    "definitions/.DS_Store",
+    "definitions/0.toml",
+    "definitions/01.toml",
+    "definitions/99.toml.bak",
+    "batches/",
+    "batches/.DS_Store",
+    "batches/x.json",
+    "rollups/",
+    "rollups/.DS_Store",
+    "rollups/by_who/x",
+    "clock/",
+    "x",
+];
+
+/// Keys that are no paths: a store may hold them, and a client fails the whole page that has one.
+const NO_PATHS: [&str; 5] =
+    ["raw//x", "raw/./x", "raw/date=2026-01-02//x", "raw/date=2026-01-02/../x", "rollups//x"];
+
+fn lines(days: &[&str], hour: u8) -> String {
+    let of_day = |day: &&str| {
+        ["a", "b", "c"].map(|who| {
+            format!("{{\"at\":\"{day}T{hour:02}:00:00Z\",\"who\":\"{who}\",\"v\":{hour}}}\n")
+        })
+    };
+    days.iter().flat_map(of_day).collect()
+}
+
+/// A purged day with a late leaf, a merged one, one whose merged leaves are still there, one of two
+/// leaves, and one that only the last page has.
+async fn fill(book: &Tallybook) {
+    append(book, "one", &lines(&["2026-01-01", "2026-01-02", "2026-01-03"], 3)).await;
+    append(book, "two", &lines(&["2026-01-01", "2026-01-02", "2026-01-31"], 5)).await;
+    rollup(book).await;
+    book.compact(&CompactOptions::default(), |_, _| {}).await.unwrap();
+    book.gc(&AT_ONCE, |_| {}).await.unwrap();
+    append(book, "three", &lines(&["2026-01-03", "2026-01-31"], 7)).await;
+    purge(book).await;
+    append(book, "late", &lines(&["2026-01-01", "2026-01-02"], 9)).await;
+    book.rollup(&JobOptions::default(), |_, _| {}).await.unwrap();
+    append(book, "later", &lines(&["2026-01-31", "2026-02-01"], 11)).await;
+}
+
+async fn purge(book: &Tallybook) {
+    let old = PurgeOptions { older_than_days: 35, dry_run: false };
+    book.purge(&old, |day, done| assert!(matches!(done, Purge::Purged { .. }), "{day}: {done:?}"))
+        .await
+        .unwrap();
+}
+
+async fn ask(location: &str, settings: &Settings, what: &str) -> Vec<String> {
+    let clock = Arc::new(FixedClock::noon_of(day(TODAY)));
+    let book = Tallybook::open_with(location, settings.clone(), clock).await;
+    let book = book.unwrap_or_else(|error| panic!("{what}: {error}"));
+    let of_raw = ASK.replace("GROUP", "WHERE date > '2026-01-01' GROUP");
+    let mut answers = Vec::new();
+    for (sql, route) in [(ASK, Route::Auto), (&of_raw, Route::Raw)] {
+        answers.push(csv(&book, sql, route).await.0);
+    }
+    answers
+}
+
+/// Everything that lists must do what it does without them, and no more.
+async fn live_among(location: &str, settings: &Settings, what: &str, expected: &[String]) {
+    assert_eq!(ask(location, settings, what).await, expected, "{what}");
+    let book = book_with(location, SMALL_LOG, TODAY, settings.clone()).await;
+    book.status().await.unwrap_or_else(|error| panic!("{what}: status: {error}"));
+    assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None, "{what}");
+    append(&book, "late", &lines(&["2026-01-01", "2026-01-02"], 9)).await;
+    book.rollup(&JobOptions::default(), |_, _| {}).await.unwrap();
+    book.rollup_months(&JobOptions::default(), |_, _, _| {}).await.unwrap();
+    book.compact(&CompactOptions::default(), |_, _| {}).await.unwrap();
+    purge(&book).await;
+    let none = [("who".to_owned(), "nobody".to_owned())];
+    book.erase(&none, false, |_, _| panic!("{what}: nobody is there")).await.unwrap();
+    book.gc(&AT_ONCE, |_| {}).await.unwrap_or_else(|error| panic!("{what}: gc: {error}"));
+    assert_eq!(ask(location, settings, what).await, expected, "{what}, after all jobs");
+    assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None, "{what}");
+}
+
+#[tokio::test]
+async fn on_a_store_of_small_pages() {
+    let (store, location) = (FakeStore::start(), "s3://bucket/r");
+    let settings = store.settings();
+    let book = book_with(location, SMALL_LOG, TODAY, settings.clone()).await;
+    fill(&book).await;
+    let expected = ask(location, &settings, "nothing").await;
+    assert_eq!(expected[0].lines().count(), 1 + 5 * 3, "{expected:?}");
+    let all: Vec<_> = STRAYS.into_iter().chain(NO_PATHS).collect();
+    for (at, stray) in all.iter().enumerate() {
+        store.page_by(1 + at % 3);
+        store.put(&format!("r/{stray}"), b"not ours");
+        assert_eq!(ask(location, &settings, stray).await, expected, "{stray}");
+        store.remove(&format!("r/{stray}"));
+    }
+    store.page_by(3);
+    for (strays, what) in [(&STRAYS[..], "all that are paths"), (&all, "all")] {
+        for stray in strays {
+            store.put(&format!("r/{stray}"), b"not ours");
+        }
+        live_among(location, &settings, what, &expected).await;
+        for stray in strays {
+            let key = format!("r/{stray}");
+            assert_eq!(store.get(&key).as_deref(), Some(b"not ours".as_slice()), "{key}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn in_a_folder() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let sandbox = Sandbox::new();
+    let (location, settings) = (sandbox.root(), Settings::default());
+    let location = location.to_str().unwrap();
+    let book = book_with(location, SMALL_LOG, TODAY, settings.clone()).await;
+    fill(&book).await;
+    let expected = ask(location, &settings, "nothing").await;
+    let files = STRAYS.iter().filter(|stray| !stray.ends_with('/'));
+    let files = files.map(|stray| stray.as_bytes().to_vec());
+    let not_utf_8 = ["raw", "raw/date=2026-01-02", "raw/date=2026-01-02/_m", "definitions"];
+    let not_utf_8 = not_utf_8.map(|folder| [folder.as_bytes(), b"/\xff\xfe.parquet"].concat());
+    let all = files.chain(not_utf_8);
+    let all: Vec<_> =
+        all.map(|stray| sandbox.root().join(std::ffi::OsStr::from_bytes(&stray))).collect();
+    for stray in &all {
+        // Where a file has the name of a folder, that folder's strays can't be.
+        if fs::create_dir_all(stray.parent().unwrap()).is_err() {
+            continue;
+        }
+        fs::write(stray, "not ours").unwrap();
+        let what = stray.display().to_string();
+        assert_eq!(ask(location, &settings, &what).await, expected, "{what}");
+    }
+    live_among(location, &settings, "all", &expected).await;
+    for stray in all.iter().filter(|stray| stray.exists()) {
+        assert_eq!(fs::read(stray).unwrap(), b"not ours", "{}", stray.display());
+    }
+}
