@@ -11,7 +11,7 @@ use twox_hash::XxHash3_128;
 
 /// The bytes of a block. A file of 20 MB has 320 hashes in 5 KB of its footer; and who reads a
 /// range reads at most so many bytes more at each of its ends.
-const BLOCK: u64 = 64 << 10;
+const BLOCK: usize = 64 << 10;
 
 /// Hexadecimal digits of a hash.
 const DIGITS: usize = 16;
@@ -31,25 +31,30 @@ impl BlockHashes {
     /// The whole blocks that those bytes are in, of a file whose rows end at `end`.
     #[must_use]
     pub(crate) fn around(range: &Range<u64>, end: u64) -> Range<u64> {
-        let start = range.start / BLOCK * BLOCK;
-        start..(range.end.div_ceil(BLOCK) * BLOCK).min(end.max(range.end))
+        let block = BLOCK as u64;
+        let start = range.start / block * block;
+        start..(range.end.div_ceil(block) * block).min(end.max(range.end))
     }
 
     /// Whether those bytes, which start with a whole block at that offset, are those that were
     /// written.
     #[must_use]
     pub(crate) fn are(&self, start: u64, bytes: &[u8]) -> bool {
-        let Ok(first) = usize::try_from(start / BLOCK) else { return false };
+        let Ok(first) = usize::try_from(start / BLOCK as u64) else { return false };
         let known = self.0.get(first..).unwrap_or_default();
-        let found = bytes.chunks(BLOCK as usize).map(hash);
-        bytes.len().div_ceil(BLOCK as usize) <= known.len()
+        let found = bytes.chunks(BLOCK).map(hash);
+        bytes.len().div_ceil(BLOCK) <= known.len()
             && found.zip(known).all(|(found, known)| found == *known)
     }
 }
 
 impl From<BlockHashes> for String {
     fn from(hashes: BlockHashes) -> Self {
-        hashes.0.iter().map(|hash| format!("{hash:016x}")).collect()
+        let mut text = Self::with_capacity(hashes.0.len() * DIGITS);
+        for hash in hashes.0 {
+            text.push_str(&format!("{hash:016x}"));
+        }
+        text
     }
 }
 
@@ -78,11 +83,11 @@ impl BlockHasher {
     /// Adds the bytes that come next.
     pub(super) fn update(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let room = BLOCK as usize - self.block.len();
+            let room = BLOCK - self.block.len();
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             self.block.extend_from_slice(now);
             bytes = later;
-            if self.block.len() == BLOCK as usize {
+            if self.block.len() == BLOCK {
                 self.done.push(hash(&self.block));
                 self.block.clear();
             }
@@ -105,31 +110,26 @@ fn hash(block: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    fn content(bytes: usize) -> Vec<u8> {
-        (0..bytes).map(|at| (at * 31 % 251) as u8).collect()
-    }
-
     #[test]
     fn each_flipped_byte_is_found_in_any_range() {
-        let content = content(BLOCK as usize * 2 + 1000);
-        let end = content.len() as u64;
+        let content: Vec<u8> = (0..=250).cycle().take(BLOCK * 2 + 1000).collect();
+        let end = content.len();
         let mut hasher = BlockHasher::default();
         content.chunks(777).for_each(|bytes| hasher.update(bytes));
-        let hashes = BlockHashes::try_from(String::from(hasher.finish())).unwrap();
-        for range in [0..1, 0..end, 5..BLOCK, BLOCK..BLOCK + 1, end - 1..end, BLOCK - 1..BLOCK + 1]
-        {
-            let around = BlockHashes::around(&range, end);
-            assert!(around.start <= range.start && around.end >= range.end);
-            let mut read = content[around.start as usize..around.end as usize].to_vec();
-            assert!(hashes.are(around.start, &read), "{range:?}");
-            let at = (range.start - around.start) as usize;
-            read[at] ^= 1;
-            assert!(!hashes.are(around.start, &read), "{range:?}");
-            read[at] ^= 1;
+        let blocks = BlockHashes::try_from(String::from(hasher.finish())).unwrap();
+        for (from, to) in [(0, 1), (0, end), (5, BLOCK), (BLOCK, BLOCK + 1), (end - 1, end)] {
+            let around = BlockHashes::around(&(from as u64..to as u64), end as u64);
+            let start = usize::try_from(around.start).unwrap();
+            assert!(start <= from && around.end >= to as u64);
+            let mut read = content[start..usize::try_from(around.end).unwrap()].to_vec();
+            assert!(blocks.are(around.start, &read), "{from}..{to}");
+            read[from - start] ^= 1;
+            assert!(!blocks.are(around.start, &read), "{from}..{to}");
+            read[from - start] ^= 1;
             read.pop();
-            assert!(!hashes.are(around.start, &read), "{range:?} is cut");
+            assert!(!blocks.are(around.start, &read), "{from}..{to} is cut");
         }
-        assert!(!hashes.are(BLOCK * 3, &[0]), "there is no such block");
+        assert!(!blocks.are(BLOCK as u64 * 3, &[0]), "there is no such block");
     }
 
     #[test]

@@ -197,14 +197,6 @@ impl Root {
         lock(&self.distrusted).len()
     }
 
-    /// A hint that was found damaged, if one was, by its path.
-    #[must_use]
-    pub(crate) fn a_distrusted(&self) -> Option<String> {
-        let distrusted = lock(&self.distrusted);
-        let first = distrusted.iter().min()?;
-        first.split(' ').next().map(str::to_owned)
-    }
-
     /// A listing of that name that is not too old.
     pub(super) fn listed(&self, name: &str) -> Option<Vec<ObjectMeta>> {
         self.listings.find(name, self.listing_age_max)

@@ -6,7 +6,7 @@ use crate::{
     base::{Day, Result, Span},
     catalog::{Serving, Snapshot, load},
     engine::Tallybook,
-    store::{Period, RawFolder, SegmentDay, SegmentFile, list_raw, list_segments},
+    store::{Period, RawFolder, Root, SegmentDay, SegmentFile, Segments, list_raw, list_segments},
 };
 
 /// What is checked.
@@ -17,8 +17,8 @@ pub(super) struct Listed {
     pub(super) with_months: Snapshot,
     /// All raw files.
     pub(super) folders: Vec<Arc<RawFolder>>,
-    /// All segments of days, by rollup in the dataset's order.
-    pub(super) segments: Vec<Vec<Arc<SegmentDay>>>,
+    /// All segments, by rollup in the dataset's order.
+    segments: Vec<Segments>,
 }
 
 impl Listed {
@@ -34,7 +34,7 @@ impl Listed {
         if let Some(bounds) = span.day_bounds() {
             folders = list_raw(root, bounds).await?;
             for rollup in book.dataset().all_rollups() {
-                segments.push(list_segments(root, rollup, bounds).await?.days);
+                segments.push(list_segments(root, rollup, bounds).await?);
             }
         }
         Ok(Self { days, with_months, folders, segments })
@@ -43,7 +43,7 @@ impl Listed {
     /// All days that there is something of.
     pub(super) fn days(&self) -> BTreeSet<Day> {
         let of_rows = self.folders.iter().map(|folder| folder.day);
-        let of_segments = self.segments.iter().flatten().map(|segments| segments.day);
+        let of_segments = self.segments.iter().flat_map(|it| &it.days).map(|it| it.day);
         of_rows.chain(of_segments).collect()
     }
 
@@ -60,7 +60,15 @@ impl Listed {
 
     /// The segments of that day, by rollup in the dataset's order.
     pub(super) fn segments(&self, day: Day) -> impl Iterator<Item = Option<&Arc<SegmentDay>>> {
-        self.segments.iter().map(move |days| days.iter().find(|segments| segments.day == day))
+        let of_day = move |it: &SegmentDay| it.day == day;
+        self.segments.iter().map(move |it| it.days.iter().find(|found| of_day(found)))
+    }
+
+    /// The first segment that was found damaged.
+    pub(super) fn first_distrusted(&self, root: &Root) -> Option<&Arc<SegmentFile>> {
+        let all = self.segments.iter().flat_map(|it| it.days.iter().chain(&it.months));
+        let mut all = all.flat_map(|found| &found.segments);
+        all.find(|segment| root.is_distrusted(&segment.file))
     }
 
     /// Whether both have the same of a span that both have whole.

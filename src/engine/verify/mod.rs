@@ -11,7 +11,7 @@ mod segment;
 
 use std::fmt;
 
-use object_store::{ObjectMeta, path::Path};
+use object_store::ObjectMeta;
 
 use self::listed::Listed;
 use super::Tallybook;
@@ -68,11 +68,9 @@ pub(super) async fn verify(
             return Ok(Some(difference));
         }
     }
-    let distrusted = book.root().a_distrusted();
-    Ok(distrusted.map(|path| Difference {
-        file: book.root().full_name(&Path::from(path)),
-        what: "is a damaged hint; raw rows answer, and `rollup` or `gc` mend it".to_owned(),
-    }))
+    let damaged = listed.first_distrusted(book.root());
+    let what = "is a damaged hint; raw rows answer, and `rollup` or `gc` mend it";
+    Ok(damaged.map(|segment| difference(book, &segment.file, what)))
 }
 
 /// The first difference of the subject, which is the same by two listings: between two that differ

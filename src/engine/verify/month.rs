@@ -1,5 +1,7 @@
 //! A month's segments against its days'.
 
+use std::sync::Arc;
+
 use super::{
     Checked, Difference,
     listed::Listed,
@@ -36,7 +38,7 @@ pub(super) async fn check(
                 && month.period() == Period::Month
             {
                 of_month = Some(month);
-                of_days.push(segment.clone());
+                of_days.push(Arc::clone(segment));
             }
         }
         let Some(segment) = of_month else { continue };

@@ -34,10 +34,12 @@ pub(super) fn useless_of_day<'s>(
     others.filter(move |segment| segment.file.last_modified <= before)
 }
 
-/// The segments of a month that are of other days than it has now.
+/// The segments of a month that are of other days than it has now; or all of them, when on each of
+/// its days a segment of the rollup's present definition `replaces` what is of an earlier one.
 pub(super) fn useless_of_month<'s>(
     live: &[Arc<LeafDay>],
     month: &'s SegmentDay,
+    replaces: impl Fn(Day) -> bool,
     before: DateTime<Utc>,
 ) -> Vec<&'s Arc<SegmentFile>> {
     let Some((first, next)) = Period::Month.around(month.day) else { return Vec::new() };
@@ -46,8 +48,10 @@ pub(super) fn useless_of_month<'s>(
     if days.clone().any(|live| live.damage.is_some()) {
         return Vec::new();
     }
+    let all_replaced = days.clone().all(|live| replaces(live.day));
     let now = month_fingerprint(days.map(Arc::as_ref));
-    let others = month.segments.iter().filter(|segment| segment.fingerprint != now);
+    let is_other = |segment: &&Arc<SegmentFile>| all_replaced || segment.fingerprint != now;
+    let others = month.segments.iter().filter(is_other);
     others.filter(|segment| segment.file.last_modified <= before).collect()
 }
 

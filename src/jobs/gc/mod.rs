@@ -202,8 +202,18 @@ impl Collector<'_> {
         let serving = load(root, Span::ALL, dataset.all_rollups(), Serving::Days).await?;
         for rollup in dataset.all_rollups() {
             let listed = list_segments(root, rollup, days).await?;
+            // What an earlier definition built goes once the present one's serves.
+            let present = dataset.rollups().iter();
+            let present =
+                present.filter(|it| rollup.is_earlier() && it.folder() == rollup.folder());
+            let present: Vec<_> = present.collect();
+            let replacing = |day| {
+                let mut found = present.iter().map(|it| serving.freshness(it.name(), day));
+                found.find(|it| matches!(it, Freshness::Current(_)))
+            };
             for month in &listed.months {
-                for segment in hints::useless_of_month(live, month, self.before) {
+                let replaces = |day| replacing(day).is_some();
+                for segment in hints::useless_of_month(live, month, replaces, self.before) {
                     self.delete(&segment.file, report).await?;
                 }
             }
@@ -212,13 +222,7 @@ impl Collector<'_> {
                     continue;
                 }
                 let found = serving.freshness(rollup.name(), segments.day);
-                // What an earlier definition built goes once the present one's serves.
-                let present = dataset.rollups().iter();
-                let present =
-                    present.filter(|it| rollup.is_earlier() && it.folder() == rollup.folder());
-                let mut present = present.map(|it| serving.freshness(it.name(), segments.day));
-                let replaced = present.find(|it| matches!(it, Freshness::Current(_)));
-                let found = replaced.unwrap_or(found);
+                let found = replacing(segments.day).unwrap_or(found);
                 for segment in hints::useless_of_day(found, segments, self.before) {
                     // What a day that was purged in format 1 is left with is no hint.
                     let is_last = live.iter().any(|live| {

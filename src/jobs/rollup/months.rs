@@ -18,8 +18,8 @@ use crate::{
     exec::{FileTable, Site, engine_error},
     model::{Fingerprint, Rollup},
     store::{
-        FileKind, LeafDay, MonthFooter, Period, Root, SegmentFile, SegmentWriter, list_segments,
-        month_fingerprint, month_path, name_damage, whole_file,
+        FileKind, LeafDay, MonthFooter, Period, Root, SegmentFile, SegmentWriter, check_hint,
+        list_segments, month_fingerprint, month_path, name_damage, whole_file,
     },
 };
 
@@ -56,10 +56,18 @@ pub(super) async fn month_tasks<'a>(
         let mut wanted: Vec<_> = wanted.collect();
         let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { continue };
         let found = list_segments(root, rollup, (first.month, last.month)).await?.months;
+        let serves = |task: &MonthTask<'_>, segment: &SegmentFile| {
+            segment.day == task.month && segment.fingerprint == task.fingerprint
+        };
+        let found: Vec<_> = found.iter().flat_map(|month| &month.segments).collect();
+        for segment in &found {
+            if wanted.iter().any(|task| serves(task, segment)) {
+                check_hint(root, &segment.file).await?;
+            }
+        }
         wanted.retain(|task| {
-            let of_month = found.iter().filter(|month| month.day == task.month);
-            let mut segments = of_month.flat_map(|month| &month.segments);
-            !segments.any(|segment| segment.fingerprint == task.fingerprint)
+            let is_whole = |segment: &&Arc<SegmentFile>| !root.is_distrusted(&segment.file);
+            !found.iter().copied().filter(is_whole).any(|segment| serves(task, segment))
         });
         tasks.extend(wanted);
     }
