@@ -64,8 +64,16 @@ const STRAYS: [&str; 44] = [
 ];
 
 /// Keys that are no paths: a store may hold them, and a client fails the whole page that has one.
-const NO_PATHS: [&str; 5] =
-    ["raw//x", "raw/./x", "raw/date=2026-01-02//x", "raw/date=2026-01-02/../x", "rollups//x"];
+const NO_PATHS: [&str; 8] = [
+    "raw//x",
+    "raw/./x",
+    "raw/date=2026-01-02//x",
+    "raw/date=2026-01-02/../x",
+    "raw/date=2026-01-02/_m//x",
+    "raw/date=2026-01-02/staging//x",
+    "raw/date=2026-01-31/_m/./x",
+    "rollups//x",
+];
 
 fn lines(days: &[&str], hour: u8) -> String {
     let of_day = |day: &&str| {

@@ -8,8 +8,8 @@ use crate::{
     base::{Day, Error, ErrorKind, Result, Span, step},
     exec::Site,
     jobs::{
-        ErasedDay, Erasing, JobOptions, Outcome, close_generations_in_flight, days_with, erase_day,
-        fence,
+        DaysWith, ErasedDay, Erasing, JobOptions, Outcome, close_generations_in_flight, days_with,
+        erase_day, fence,
     },
     store::{Definitions, Staging, list_raw},
 };
@@ -58,27 +58,30 @@ pub(super) async fn erase(
     };
     if dry_run {
         let snapshot = book.snapshot(Span::ALL).await?;
-        let (days, silent) = days_with(site, &snapshot, &book.definitions, &erasing).await?;
-        for day in days {
+        let found = days_with(site, &snapshot, &book.definitions, &erasing).await?;
+        for day in found.days {
             report(day, &Erasure::Planned);
         }
-        for day in silent {
+        for day in found.silent {
             report(day, &Erasure::NotTold);
         }
-        return snapshot.check_damage(Span::ALL);
+        let failed = found.failed.into_iter().next();
+        return failed.map_or_else(|| snapshot.check_damage(Span::ALL), Err);
     }
     let Some(all_days) = Span::ALL.day_bounds() else { return Ok(()) };
     let definitions = book.definitions(&staging).await?;
-    fence(site, &erasing).await?;
+    // A day or a claim that can't be read stops none of the others, and is told at the end.
+    let unknown = fence(site, &erasing).await?.into_iter().next();
     let mut erased = BTreeSet::new();
     let mut failed: Option<Error> = None;
     for round in 0.. {
         let snapshot = book.snapshot(Span::ALL).await?;
-        let (mut days, silent) = match days_with(site, &snapshot, &definitions, &erasing).await {
-            // Somebody else replaced a file while days were looked through.
-            Err(error) if error.kind() == ErrorKind::NotFound && round < ROUNDS => continue,
-            found => found?,
-        };
+        let DaysWith { mut days, silent, failed: unread } =
+            days_with(site, &snapshot, &definitions, &erasing).await?;
+        if round < ROUNDS && unread.iter().any(|error| error.kind() == ErrorKind::NotFound) {
+            // Somebody else replaced a file while its day was looked through.
+            continue;
+        }
         step("erase.look");
         if failed.is_some() {
             // What failed once is not tried again.
@@ -92,7 +95,8 @@ pub(super) async fn erase(
                 for day in silent {
                     report(day, &Erasure::NotTold);
                 }
-                failed = failed.or_else(|| snapshot.check_damage(Span::ALL).err());
+                let unread = unread.into_iter().next();
+                failed = failed.or(unread).or_else(|| snapshot.check_damage(Span::ALL).err());
                 break;
             }
         }
@@ -115,7 +119,7 @@ pub(super) async fn erase(
     for day in &erased {
         rebuild(book, *day, &mut report).await?;
     }
-    failed.map_or(Ok(()), Err)
+    failed.or(unknown).map_or(Ok(()), Err)
 }
 
 /// Erases rows of a day, and says what became of it. `false` when somebody else changed it.

@@ -159,7 +159,8 @@ impl Tallybook {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let parse = |stored: &Stored| Dataset::parse(&stored.text, &stored.file);
-        let previous: Vec<_> = definitions.previous.iter().map(parse).collect::<Result<_>>()?;
+        let previous = definitions.previous.iter().flatten();
+        let previous: Vec<_> = previous.map(parse).collect::<Result<_>>()?;
         let dataset = parse(&definitions.newest)?.with_earlier(&previous);
         let context = new_session(&root, &settings)?;
         context

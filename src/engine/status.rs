@@ -84,29 +84,38 @@ pub(super) async fn status(book: &Tallybook, snapshot: &Snapshot) -> Result<Stat
     let today = book.clock().today();
     let rollups = book.dataset().rollups();
     let all: Vec<_> = snapshot.live(Span::ALL).cloned().collect();
-    let days = stream::iter(all)
+    let days: Vec<(DayStatus, Option<String>)> = stream::iter(all)
         .map(|live| async move {
             let files = || live.leaves.iter().filter(|leaf| !leaf.is_purged());
-            Ok::<_, Error>(DayStatus {
+            // A file that can't be read is a problem of its day alone.
+            let (rows, problem) = match rows(book, snapshot, &live).await {
+                Ok(rows) => (rows, None),
+                Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                Err(error) => (0, Some(format!("{}: {error}", live.day))),
+            };
+            let status = DayStatus {
                 date: live.day.to_string(),
                 leaves: files().count(),
-                rows: rows(book, snapshot, &live).await?,
+                rows,
                 bytes: files().map(|leaf| leaf.file.size).sum(),
                 states: rollups.iter().map(|rollup| state(book, snapshot, rollup, &live)).collect(),
                 finished: live.day < today,
                 purged: live.is_purged(),
-            })
+            };
+            Ok::<_, Error>((status, problem))
         })
         .buffered(CONCURRENT_REQUESTS)
         .try_collect()
         .await?;
+    let (days, unread): (Vec<_>, Vec<_>) = days.into_iter().unzip();
+    let unread = unread.into_iter().flatten();
     Ok(Status {
         root: book.location().to_owned(),
         dataset: book.dataset().name().to_owned(),
         today: today.to_string(),
         rollups: rollups.iter().map(|rollup| rollup.name().to_owned()).collect(),
         days,
-        problems: problems(book, snapshot),
+        problems: problems(book, snapshot).into_iter().chain(unread).collect(),
     })
 }
 

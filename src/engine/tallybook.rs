@@ -112,7 +112,12 @@ impl Tallybook {
         let previous = &self.definitions.previous;
         let at = usize::try_from(number).unwrap_or_default().checked_sub(1);
         match at.and_then(|at| previous.get(at)) {
-            Some(stored) => Dataset::parse(&stored.text, &stored.file).map(Arc::new),
+            Some(Some(stored)) => Dataset::parse(&stored.text, &stored.file).map(Arc::new),
+            Some(None) => Err(Error::corrupt(format!(
+                "{}: definition {number} is damaged, and rows were claimed under it; nothing was \
+                 changed",
+                self.location()
+            ))),
             None => Ok(Arc::clone(&self.dataset)),
         }
     }

@@ -1,6 +1,7 @@
 //! Floor 3: DataFusion's runtime, set up in one place.
 
 mod errors;
+mod fitting;
 mod kept_scan;
 mod leaf_table;
 mod opaque;

@@ -3,6 +3,7 @@
 
 use std::{ops::Range, sync::Arc};
 
+use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use datafusion::{
     datasource::{
@@ -25,6 +26,7 @@ use parquet::{
 };
 use tokio::sync::OnceCell;
 
+use super::fitting::check_fits;
 use crate::{
     base::Error,
     store::{BlockHashes, DAMAGED, FileFooter, Root, read_metadata_and_index, store_error},
@@ -35,6 +37,8 @@ use crate::{
 pub(super) struct NamingReaderFactory {
     pub(super) root: Root,
     pub(super) cache: Arc<FileMetadataCache>,
+    /// The columns that files should have.
+    pub(super) schema: SchemaRef,
     pub(super) inner: DefaultParquetFileReaderFactory,
 }
 
@@ -50,7 +54,8 @@ impl ParquetFileReaderFactory for NamingReaderFactory {
         let name: Arc<str> = root.full_name(file.path()).into();
         let inner = self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?;
         let (cache, blocks) = (Arc::clone(&self.cache), OnceCell::new());
-        Ok(Box::new(NamingReader { name, root, file: meta, cache, inner, blocks }))
+        let schema = Arc::clone(&self.schema);
+        Ok(Box::new(NamingReader { name, root, file: meta, cache, schema, inner, blocks }))
     }
 }
 
@@ -59,6 +64,7 @@ struct NamingReader {
     root: Root,
     file: ObjectMeta,
     cache: Arc<FileMetadataCache>,
+    schema: SchemaRef,
     inner: Box<dyn AsyncFileReader + Send>,
     blocks: OnceCell<Option<(BlockHashes, u64)>>,
 }
@@ -66,7 +72,7 @@ struct NamingReader {
 impl NamingReader {
     /// Those bytes, which are those that were written where the file can tell.
     async fn read(&mut self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
-        let Self { name, root, file, cache, inner, blocks } = self;
+        let Self { name, root, file, cache, inner, blocks, .. } = self;
         let blocks = blocks.get_or_try_init(|| blocks_of(cache.as_ref(), root, file)).await?;
         let Some((blocks, end)) = blocks else {
             return inner.get_byte_ranges(ranges).await.map_err(|error| named(name, error));
@@ -136,8 +142,13 @@ impl AsyncFileReader for NamingReader {
         _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         async move {
+            let external = |error| ParquetError::External(Box::new(error));
             let read = cached_metadata(self.cache.as_ref(), &self.root, &self.file).await;
-            read.map_err(|error| ParquetError::External(Box::new(error)))
+            let metadata = read.map_err(external)?;
+            if FileFooter::of(&metadata).is_err() {
+                check_fits(&self.name, &metadata, &self.schema).map_err(external)?;
+            }
+            Ok(metadata)
         }
         .boxed()
     }

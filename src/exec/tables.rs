@@ -134,6 +134,7 @@ impl TableProvider for FileTable {
         let readers = NamingReaderFactory {
             root: self.root.clone(),
             cache,
+            schema: Arc::clone(self.schema.file_schema()),
             inner: DefaultParquetFileReaderFactory::new(self.root.store()),
         };
         let source = ParquetSource::new(self.schema.clone())

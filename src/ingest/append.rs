@@ -107,6 +107,9 @@ pub(crate) async fn append(
     options: AppendOptions,
 ) -> Result<AppendReport> {
     let Place { staging, .. } = place;
+    if let Some(root) = place.root.local_dir() {
+        options.rejects.spare_folder(root)?;
+    }
     let named = options.batch.is_some();
     let batch = match options.batch.clone() {
         Some(batch) => batch,
@@ -140,7 +143,8 @@ pub(crate) async fn append(
     }
     let place = Place { dataset: &dataset, ..place };
     let (claim, retried) = if named {
-        match claim(place, &batch, standing, rules, &mut staged).await? {
+        let now = (place.definition, clock.today());
+        match claim(place, &batch, standing, (rules, now), &mut staged).await? {
             Claimed::New(claim) => (claim, false),
             Claimed::Before(claim) => (claim, true),
             Claimed::Done => return Ok(report),

@@ -54,7 +54,8 @@ pub(super) enum Claimed {
 }
 
 /// Claims a batch id for the staged rows, or finds that it stands for them. A claim for other rows
-/// of which nothing was published is given up, and another takes its place.
+/// of which nothing was published is given up, and another takes its place. The rows were read by
+/// `rules`, a definition and a date; those of `now` are other ones where an old claim stands.
 ///
 /// # Errors
 /// `Conflict` when the id stands for other rows, or for the same in another order and not all of
@@ -63,7 +64,7 @@ pub(super) async fn claim(
     place: Place<'_>,
     batch: &BatchId,
     mut standing: Standing,
-    (definition, today): (u32, Day),
+    (rules, now): ((u32, Day), (u32, Day)),
     staged: &mut Staged,
 ) -> Result<Claimed> {
     loop {
@@ -72,10 +73,11 @@ pub(super) async fn claim(
                 return same_rows(place, claim, staged).await;
             }
             give_up(place, batch, claim).await?;
-            if claim.definition != definition {
+            if rules != now {
                 return Err(Error::conflict(format!(
-                    "batch `{batch}` was claimed under an earlier definition for other rows, of \
-                     which nothing was published; the claim was given up. Append these rows again"
+                    "batch `{batch}` was claimed under another definition, or on another day, for \
+                     other rows, of which nothing was published; that claim was given up now. \
+                     Append these rows again"
                 )));
             }
             standing = Standing { next: claim.number + 1, claim: None };
@@ -86,7 +88,6 @@ pub(super) async fn claim(
             part: leaf.footer.part,
             content: leaf.footer.content.clone(),
         });
-        let rules = (definition, today);
         let content = staged.content.clone();
         let wanted = Claim::new(batch, standing.next, rules, content, leaves.collect());
         if create_claim(place.root, place.staging, batch, &wanted).await? {

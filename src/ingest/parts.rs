@@ -113,14 +113,15 @@ impl PartWriter {
             .map_err(|error| Error::internal("sorting a part").with_source(error))?;
         let mut content = ContentHasher::default();
         content.add(&sorted)?;
-        let id = LeafId::of(&self.batch, self.claim, part.day, part.part, 0);
+        let hash = content.finish();
+        let id = LeafId::of(&self.batch, self.claim, (part.day, part.part), &hash, 0);
         let (path, file) = self.staging.create(&format!("{id}.parquet"))?;
         let footer = LeafFooter {
             id,
             batch: self.batch.to_string(),
             date: part.day.to_string(),
             part: part.part,
-            content: content.finish(),
+            content: hash,
             attempt: self.attempt.clone(),
             void: None,
         };

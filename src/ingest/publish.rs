@@ -49,8 +49,9 @@ impl Publisher<'_> {
                 )));
             };
             erasures.push(values);
-            let part = leaf.footer.part;
-            let id = LeafId::of(self.batch, self.claim, leaf.day, part, attempt + 1);
+            let LeafFooter { part, content, .. } = &leaf.footer;
+            let of_part = (leaf.day, *part);
+            let id = LeafId::of(self.batch, self.claim, of_part, content, attempt + 1);
             // Also when no row is left: that the first leaf is there is what keeps a claim.
             rest = without_erased(self.place, leaf, id, &erasures)?;
             step("append.next_try");

@@ -55,6 +55,14 @@ impl Rejects {
         fs::metadata(path).map_or(Ok(()), |file| self.spare(&file, what))
     }
 
+    /// Fails if bad rows would be written below that folder, the root's.
+    ///
+    /// # Errors
+    /// `Invalid` if they would.
+    pub(super) fn spare_folder(&self, root: &Path) -> Result<()> {
+        self.path.as_ref().map_or(Ok(()), |path| path.refuse_below(root))
+    }
+
     /// The same for a file that is known by its metadata.
     ///
     /// # Errors

@@ -77,6 +77,24 @@ impl RejectsPath {
         Ok(())
     }
 
+    /// Fails when it is below that folder.
+    ///
+    /// # Errors
+    /// `Invalid` if it is.
+    pub(super) fn refuse_below(&self, root: &Path) -> Result<()> {
+        let Place::File { folder, .. } = &self.place else { return Ok(()) };
+        let (folder, root) = (fs::canonicalize(folder), fs::canonicalize(root));
+        if let (Ok(folder), Ok(root)) = (folder, root)
+            && folder.starts_with(root)
+        {
+            return Err(Error::invalid(format!(
+                "{}: bad rows can't be written into the root; give --rejects another file",
+                self.name
+            )));
+        }
+        Ok(())
+    }
+
     /// Opens it for writing.
     ///
     /// # Errors

@@ -32,7 +32,8 @@ pub(super) fn with_ids_of(
     staged: &mut Staged,
 ) -> Result<()> {
     for leaf in &mut staged.leaves {
-        let id = LeafId::of(batch, claim, leaf.day, leaf.footer.part, 0);
+        let content = &leaf.footer.content;
+        let id = LeafId::of(batch, claim, (leaf.day, leaf.footer.part), content, 0);
         if id != leaf.footer.id {
             let rows = read_rows(place, leaf)?;
             *leaf = restaged(place, leaf, id, &rows)?;
@@ -89,9 +90,8 @@ fn read_rows(place: Place<'_>, leaf: &StagedLeaf) -> Result<RecordBatch> {
 fn without(rows: &RecordBatch, values: &[ErasedValue]) -> Result<RecordBatch, ArrowError> {
     let mut erased = vec![true; rows.num_rows()];
     for value in values {
-        let column = rows
-            .column_by_name(&value.column)
-            .ok_or_else(|| ArrowError::SchemaError(format!("no column `{}`", value.column)))?;
+        // A column that was added after these rows were claimed has no value in them.
+        let Some(column) = rows.column_by_name(&value.column) else { return Ok(rows.clone()) };
         let texts = cast(column, &DataType::Utf8)?;
         let texts = texts.as_string::<i32>();
         for (row, erased) in erased.iter_mut().enumerate() {

@@ -21,7 +21,7 @@ use super::{
     rewrite::Rewrite,
 };
 use crate::{
-    base::{Day, Error, Result, Span},
+    base::{Day, Error, ErrorKind, Result, Span},
     catalog::Snapshot,
     exec::{FileTable, Site, engine_error},
     model::{ColumnType, Dataset, Rollup},
@@ -153,11 +153,11 @@ pub(crate) async fn erase_day(
     let remains = remains_of(site, live, definitions).await?;
     let (told, others): (Vec<_>, Vec<_>) =
         remains.iter().partition(|(rollup, _)| erasing.is_told_by(rollup));
-    // Where nothing tells, all stays but for the late rows.
-    let dropped: Vec<&Rollup> = if told.is_empty() {
-        Vec::new()
-    } else {
+    // Where none tells of such rows, all stays but for the late ones.
+    let dropped: Vec<&Rollup> = if has_remains(site, &told, erasing).await? {
         others.iter().map(|(rollup, _)| rollup).collect()
+    } else {
+        Vec::new()
     };
     let hashes: Vec<_> = dropped.iter().map(|it| it.definition_hash().to_owned()).collect();
     let without = Some((&predicate, hashes.as_slice()));
@@ -188,29 +188,61 @@ async fn remains_of(
     Ok(found)
 }
 
-/// The days that have such rows, and the purged ones of which nothing tells whether they have.
+/// Where rows to erase are.
+#[derive(Debug, Default)]
+pub(crate) struct DaysWith {
+    /// The days that have such rows.
+    pub(crate) days: Vec<Day>,
+    /// The purged ones of which nothing tells whether they have.
+    pub(crate) silent: Vec<Day>,
+    /// Why days couldn't be looked through.
+    pub(crate) failed: Vec<Error>,
+}
+
+/// Looks through all days.
 ///
 /// # Errors
-/// What reading meets.
+/// `Unavailable` when the store refuses. What is wrong with a day is in what was found.
 pub(crate) async fn days_with(
     site: Site<'_>,
     snapshot: &Snapshot,
     definitions: &Definitions,
     erasing: &Erasing,
-) -> Result<(Vec<Day>, Vec<Day>)> {
-    let (mut days, mut silent) = (Vec::new(), Vec::new());
+) -> Result<DaysWith> {
+    let mut found = DaysWith::default();
     for live in snapshot.live(Span::ALL) {
-        let remains = remains_of(site, live, definitions).await?;
-        let told: Vec<_> =
-            remains.iter().filter(|(rollup, _)| erasing.is_told_by(rollup)).collect();
-        if has_raw(site, live, erasing).await? || has_remains(site, &told, erasing).await? {
-            days.push(live.day);
-        }
-        if live.is_purged() && told.is_empty() {
-            silent.push(live.day);
+        match look(site, live, definitions, erasing).await {
+            Ok((has_such, is_silent)) => {
+                found.days.extend(has_such.then_some(live.day));
+                found.silent.extend(is_silent.then_some(live.day));
+            }
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+            Err(error) => found.failed.push(error.about(format!("day {}", live.day))),
         }
     }
-    Ok((days, silent))
+    Ok(found)
+}
+
+/// Whether a day has such rows, and whether nothing tells of a purged one.
+async fn look(
+    site: Site<'_>,
+    live: &LeafDay,
+    definitions: &Definitions,
+    erasing: &Erasing,
+) -> Result<(bool, bool)> {
+    if let Some(lost) = live.lost.first() {
+        let name = site.root.full_name(lost);
+        return Err(Error::corrupt(format!(
+            "{name}: the manifest names this file, and it is gone"
+        )));
+    }
+    let remains = remains_of(site, live, definitions).await?;
+    let told: Vec<_> = remains.iter().filter(|(rollup, _)| erasing.is_told_by(rollup)).collect();
+    let remain = has_remains(site, &told, erasing).await?;
+    let has_such = remain || has_raw(site, live, erasing).await?;
+    // What a rollup's filter left out, it doesn't tell of.
+    let tells_all = told.iter().any(|(rollup, _)| rollup.filter().is_none());
+    Ok((has_such, live.is_purged() && !tells_all && !remain))
 }
 
 async fn has_raw(site: Site<'_>, live: &LeafDay, erasing: &Erasing) -> Result<bool> {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 
 use super::erase::Erasing;
 use crate::{
@@ -19,37 +19,50 @@ use crate::{
 const CONCURRENT_CLAIMS: usize = 16;
 
 /// Voids each leaf that a claim lists and that isn't published: its rows can't appear from here on,
-/// but for those that the erasure leaves. How many voids there are new.
+/// but for those that the erasure leaves. Gives what couldn't be looked at, such as damaged claims.
 ///
 /// # Errors
-/// What listing and reading meet; `Unavailable` when the store refuses.
-pub(crate) async fn fence(site: Site<'_>, erasing: &Erasing) -> Result<u64> {
+/// What listing meets; `Unavailable` when the store refuses.
+pub(crate) async fn fence(site: Site<'_>, erasing: &Erasing) -> Result<Vec<Error>> {
     let values = erasing.hashed()?;
     let claims = list_claims(site.root).await?;
     if claims.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
-    let Some(days) = Span::ALL.day_bounds() else { return Ok(0) };
+    let Some(days) = Span::ALL.day_bounds() else { return Ok(Vec::new()) };
     let folders = list_raw(site.root, days).await?;
-    let mut known = HashMap::new();
+    let (mut known, mut unknown) = (HashMap::new(), Vec::new());
     for folder in &folders {
-        known.insert(folder.day, Known::of(site, folder).await?);
+        match Known::of(site, folder).await {
+            Ok(found) => drop(known.insert(folder.day, Some(found))),
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+            // Erasing that day will say so, too.
+            Err(error) => {
+                known.insert(folder.day, None);
+                unknown.push(error.about(format!("day {}", folder.day)));
+            }
+        }
     }
     let (known, values) = (&known, &values);
     let voided = stream::iter(claims).map(|claim| async move {
-        let mut voided = 0;
+        let claim = claim?;
         for leaf in &claim.leaves {
-            match void_leaf(site, known, &claim, leaf, (erasing, values)).await? {
-                Voided::New => voided += 1,
-                Voided::Not => {}
+            if let Voided::GivenUp = void_leaf(site, known, &claim, leaf, (erasing, values)).await?
+            {
                 // None of the others will be published, either.
-                Voided::GivenUp => break,
+                break;
             }
         }
-        Ok::<_, Error>(voided)
+        Ok(())
     });
-    let voided = voided.buffer_unordered(CONCURRENT_CLAIMS).try_collect::<Vec<_>>().await?;
-    Ok(voided.into_iter().sum())
+    let voided = voided.buffer_unordered(CONCURRENT_CLAIMS).collect::<Vec<Result<()>>>().await;
+    for error in voided.into_iter().filter_map(Result::err) {
+        if error.kind() == ErrorKind::Unavailable {
+            return Err(error);
+        }
+        unknown.push(error);
+    }
+    Ok(unknown)
 }
 
 /// What is there of a day.
@@ -66,21 +79,27 @@ impl Known {
 }
 
 enum Voided {
-    New,
+    Is,
     Not,
     GivenUp,
 }
 
 async fn void_leaf(
     site: Site<'_>,
-    known: &HashMap<Day, Known>,
+    known: &HashMap<Day, Option<Known>>,
     claim: &Claim,
     leaf: &ClaimedLeaf,
     (erasing, values): (&Erasing, &[ErasedValue]),
 ) -> Result<Voided> {
     for attempt in 0_u32.. {
         let (day, id) = claim.leaf(leaf, attempt)?;
-        match void_at(site, known.get(&day), day, &id).await? {
+        let known = match known.get(&day) {
+            // Of a day that can't be read nobody knows what is missing.
+            Some(None) => return Ok(Voided::Not),
+            Some(Some(known)) => Some(known),
+            None => None,
+        };
+        match void_at(site, known, day, &id).await? {
             // This very erasure's, of an earlier run.
             At::Void(Void::Erased(values)) if erasing.is_hashed_as(&values)? => {
                 return Ok(Voided::Not);
@@ -96,7 +115,7 @@ async fn void_leaf(
         match create_void(site.root, site.staging, site.dataset, of_leaf, void).await? {
             Voiding::Done => {
                 step("erase.void");
-                return Ok(Voided::New);
+                return Ok(Voided::Is);
             }
             // Another one was faster.
             Voiding::Taken(found) => match found.void {

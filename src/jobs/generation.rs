@@ -67,6 +67,12 @@ impl<'a> Generation<'a> {
     /// # Errors
     /// What reading the manifest meets; `Unavailable` when the store refuses.
     pub(super) async fn begin(site: Site<'a>, live: &LeafDay) -> Result<Self> {
+        if let Some(lost) = live.lost.first() {
+            return Err(Error::corrupt(format!(
+                "{}: the day's manifest names this file, and it is gone; nothing was changed",
+                site.root.full_name(lost)
+            )));
+        }
         let base = match &live.base {
             None => None,
             Some(base) => Some(read_base(site.root, live.day, base).await?),

@@ -14,7 +14,7 @@ use super::{
     generation::{Draft, Generation, absorb, location},
     overtaken::unless_changed,
     rollup::{Late, Proofs, add_rows, check_rows, group_rows},
-    sources::check_sources,
+    sources::{check_days, check_sources},
 };
 use crate::{
     base::{Error, Result},
@@ -131,19 +131,8 @@ impl Purging<'_> {
         proofs: &Proofs,
     ) -> Result<(Vec<Rows>, Vec<String>)> {
         let Site { root, dataset, context, .. } = self.site;
-        if let Some(lost) = self.live.lost.first() {
-            return Err(Error::corrupt(format!(
-                "{}: the manifest of generation {} names this file, and it is gone",
-                root.full_name(lost),
-                base.generation
-            )));
-        }
-        if !late.is_empty() && !proofs.all_of_day(dataset.time_column(), self.live.day) {
-            return Err(Error::corrupt(format!(
-                "late files of {} are another tool's, or hold rows of other days: what is added to \
-                 purged rows must come by `append`",
-                self.live.day
-            )));
+        if !proofs.all_of_day(dataset.time_column(), self.live.day) {
+            check_days(self.site, late).await?;
         }
         let (mut rows, mut definitions) = (Vec::new(), base.definitions.clone());
         let without = self.without.map(|(predicate, _)| predicate);
@@ -262,7 +251,7 @@ pub(super) fn rollup_of(
     let texts: Vec<_> = if let Some(text) = base.definitions.get(remains.definition) {
         vec![text]
     } else {
-        let root = definitions.previous.iter().rev();
+        let root = definitions.previous.iter().rev().flatten();
         [&definitions.newest].into_iter().chain(root).map(|stored| &stored.text).collect()
     };
     for text in texts {

@@ -8,8 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    base::{Day, Error, Result, step},
-    model::{LeafId, MANIFEST_FORMAT, Manifest, ManifestFile, ManifestState, Remains, sorted_ids},
+    base::{Day, Error, ErrorKind, Result, step},
+    model::{
+        Fingerprint, LeafId, MANIFEST_FORMAT, Manifest, ManifestFile, ManifestState, Remains,
+        sorted_ids,
+    },
     store::{
         FileFooter, FileKind, ManifestTag, RawFolder, Root, SetFooter, Staging, Writer,
         WrittenFile, create_manifest, create_tag, hash_now, list_raw, read_account, whole_file,
@@ -47,54 +50,56 @@ pub(crate) async fn conclude_repair(root: &Root, day: Day) -> Result<Option<Repa
         return Err(Error::not_found(format!("{}: has no raw files of {day}", root.name())));
     };
     let live = folder.live(root).await?;
-    if live.damage.is_none() {
-        let Some(lost) = live.lost.first() else { return Ok(None) };
-        return Err(refused(
-            day,
-            &format!("{} is gone, and nothing replaces it", root.full_name(lost)),
-        ));
+    match &live.damage {
+        // Of a newer program's files this one knows nothing.
+        Some(damage) if damage.kind == ErrorKind::Invalid => return Err(damage.to_error()),
+        None if !live.lost.is_empty() => {
+            let lost = live.lost.iter().map(|lost| root.full_name(lost)).collect::<Vec<_>>();
+            let what = format!("{} is gone, and nothing replaces it", lost.join(", "));
+            return Err(refused(day, &what));
+        }
+        // A tag may answer for a manifest that is damaged.
+        None if is_newest_whole(root, folder).await? => return Ok(None),
+        Some(_) | None => {}
     }
-    let damaged = folder.newest();
+    let newest = folder.newest().unwrap_or_default();
     let sets = sets_of(root, folder).await?;
     let highest = sets.keys().map(|writer| writer.generation).max().unwrap_or_default();
-    if highest == 0 || damaged.is_some_and(|newest| newest > highest) {
-        return Err(refused(day, "no file of its newest generation is there"));
-    }
-    let tag = folder.newest_tag().filter(|tag| tag.generation == highest);
+    let tag = folder.newest_tag();
+    let of_highest = tag.filter(|tag| tag.generation == highest);
     let is_candidate = |writer: &Writer| {
-        writer.generation == highest && tag.is_none_or(|tag| tag.attempt == writer.attempt)
+        writer.generation == highest && of_highest.is_none_or(|tag| tag.attempt == writer.attempt)
     };
     let mut whole = sets.iter().filter(|(writer, set)| is_candidate(writer) && set.is_complete());
     let chosen = match (whole.next(), whole.next()) {
         (Some((_, set)), None) => set,
         (None, _) => {
-            return Err(refused(
-                day,
-                &format!("files of generation {highest} are missing or damaged"),
-            ));
+            let what = format!("files of generation {highest} are missing or damaged");
+            return Err(refused(day, &what));
         }
         (Some(_), Some(_)) => {
-            return Err(refused(day, &format!("two runs wrote all files of generation {highest}")));
+            let what = format!("two runs wrote all files of generation {highest}");
+            return Err(refused(day, &what));
         }
     };
-    let Some(common) = chosen.common() else {
-        return Err(Error::internal("a set without its end"));
-    };
-    let known: BTreeSet<&LeafId> =
-        common.absorbed.iter().map(|it| &it.id).chain(&common.marks).collect();
+    let common = chosen.common().ok_or_else(|| Error::internal("a set without its end"))?;
+    let known = ids_of(common);
     let before = sets.iter().filter(|(writer, _)| writer.generation < highest);
-    let before = before.filter_map(|(_, set)| set.common());
-    let mut before = before.flat_map(|it| it.absorbed.iter().map(|it| &it.id).chain(&it.marks));
+    let mut before = before.filter_map(|(_, set)| set.common()).flat_map(ids_of);
     if before.any(|id| !known.contains(id)) {
-        return Err(refused(
-            day,
-            "files of earlier generations account for more than those of the last",
-        ));
+        let what = "files of earlier generations account for more than those of the last";
+        return Err(refused(day, what));
     }
-    let absorbed = folder.leaves.iter().filter(|leaf| known.contains(&leaf.id)).count();
+    // Above its files a manifest can only say what they do, as one that closed a generation does.
+    let says_so = tag.is_some_and(|tag| tag.fingerprint == Fingerprint::of(known.iter().copied()));
+    if newest > highest && !says_so {
+        return Err(refused(day, "no file of its newest generation is there"));
+    }
     // A damaged manifest keeps its name: the next generation says what it should.
-    let is_taken = folder.manifests.iter().any(|(generation, _)| *generation == highest);
-    let manifest = chosen.manifest(day, highest + u32::from(is_taken))?;
+    let number = newest.max(highest);
+    let is_taken = folder.manifests.iter().any(|(generation, _)| *generation == number);
+    let manifest = chosen.manifest(day, number + u32::from(is_taken))?;
+    let absorbed = folder.leaves.iter().filter(|leaf| known.contains(&leaf.id)).count();
     Ok(Some(Repair {
         day,
         generation: highest,
@@ -118,6 +123,19 @@ pub(crate) async fn repair(root: &Root, staging: &Staging, repair: &Repair) -> R
     step("repair.manifest");
     create_tag(root, staging, repair.day, &ManifestTag::of(&repair.manifest)).await?;
     Ok(true)
+}
+
+/// Whether the newest manifest, if there is one, is there and as it was written.
+async fn is_newest_whole(root: &Root, folder: &RawFolder) -> Result<bool> {
+    let Some(newest) = folder.newest() else { return Ok(true) };
+    let Some(listed) = folder.newest_file() else { return Ok(false) };
+    let Some(bytes) = root.read(&listed.location).await? else { return Ok(false) };
+    Ok(Manifest::parse(&bytes, folder.day, newest).is_ok())
+}
+
+/// All ids that files account for: leaves, and marks of erasures.
+fn ids_of(common: &SetFooter) -> BTreeSet<&LeafId> {
+    common.absorbed.iter().map(|absorbed| &absorbed.id).chain(&common.marks).collect()
 }
 
 fn refused(day: Day, why: &str) -> Error {
@@ -147,9 +165,7 @@ async fn sets_of(root: &Root, folder: &RawFolder) -> Result<BTreeMap<Writer, Wri
             if is_highest { whole_file(root, file).await } else { read_account(root, file).await };
         let account = match account {
             Ok(account) => account,
-            Err(error) if matches!(error.kind(), crate::base::ErrorKind::Unavailable) => {
-                return Err(error);
-            }
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
             Err(_) => {
                 set.is_whole = false;
                 continue;

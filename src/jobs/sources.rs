@@ -2,11 +2,20 @@
 
 use std::sync::Arc;
 
+use arrow::{
+    array::AsArray as _,
+    datatypes::{DataType, Date32Type},
+};
+use datafusion::{
+    logical_expr::{cast, ident},
+    prelude::SessionContext,
+};
+
 use super::generation::location;
 use crate::{
     base::{Day, Error, Result},
-    exec::Site,
-    model::{ContentHash, ContentHasher, Manifest},
+    exec::{FileTable, Site, engine_error},
+    model::{ContentHash, ContentHasher, DATE_COLUMN, Dataset, Manifest},
     store::{Leaf, LeafKind, Root, check_file, hash_now, read_account},
 };
 
@@ -118,4 +127,47 @@ pub(super) async fn check_sources(
         }
     }
     Ok(())
+}
+
+/// Makes sure that all rows of those files are of the days in whose folders the files are.
+///
+/// # Errors
+/// `Corrupt`, naming the file, when one isn't; or what reading meets.
+pub(super) async fn check_days(site: Site<'_>, leaves: &[Arc<Leaf>]) -> Result<()> {
+    for leaf in leaves {
+        if let Some(outside) = first_outside(site.root, site.dataset, site.context, leaf).await? {
+            let name = site.root.full_name(&leaf.file.location);
+            return Err(Error::corrupt(format!(
+                "{name}: holds a row of {outside} in the folder of {}; nothing was changed",
+                leaf.day
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A day besides the file's own that it has a row of.
+///
+/// # Errors
+/// What reading meets.
+pub(crate) async fn first_outside(
+    root: &Root,
+    dataset: &Dataset,
+    context: &SessionContext,
+    leaf: &Leaf,
+) -> Result<Option<Day>> {
+    let table = FileTable::of_leaves(root, dataset, &[Arc::new(leaf.clone())]);
+    let day = cast(ident(dataset.time_column()), DataType::Date32);
+    // A row without a time is of no day.
+    let is_inside = day.clone().eq(ident(DATE_COLUMN));
+    let rows = context
+        .read_table(Arc::new(table))
+        .and_then(|rows| rows.filter(is_inside.is_not_true()))
+        .and_then(|rows| rows.select(vec![day]))
+        .and_then(|rows| rows.limit(0, Some(1)))
+        .map_err(engine_error)?;
+    let rows = rows.collect().await.map_err(engine_error)?;
+    let first = rows.iter().find(|batch| batch.num_rows() > 0);
+    Ok(first
+        .map(|batch| Day::from_epoch_days(batch.column(0).as_primitive::<Date32Type>().value(0))))
 }

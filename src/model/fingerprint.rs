@@ -65,12 +65,13 @@ impl fmt::Display for Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::BatchId;
+    use crate::model::{BatchId, ContentHasher};
 
     #[test]
     fn order_does_not_matter_and_content_does() {
         let batch = BatchId::try_new("b").unwrap();
-        let id = |part| LeafId::of(&batch, 0, Day::from_epoch_days(1), part, 0);
+        let content = ContentHasher::default().finish();
+        let id = |part| LeafId::of(&batch, 0, (Day::from_epoch_days(1), part), &content, 0);
         let (a, b, c) = (id(0), id(1), id(2));
         assert_eq!(Fingerprint::of([&a, &b]), Fingerprint::of([&b, &a]));
         assert_ne!(Fingerprint::of([&a, &b]), Fingerprint::of([&a, &c]));

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::ContentHash;
 use crate::base::{Day, Error, Result};
 
 /// The id of one append. The same id again is the same append.
@@ -46,18 +47,25 @@ impl fmt::Display for BatchId {
 
 /// The id of one immutable raw file: 128 bits in hex, and the stem of its file name.
 ///
-/// Of a file that Tallybook appended it is `BLAKE3(batch id, claim, date, part, try)`: not of the
-/// content, since two honest identical batches must both count, and one batch encoded twice must
-/// not.
+/// Of a file that Tallybook appended it is `BLAKE3(batch id, claim, date, part, try, content)`: not
+/// of the content alone, since two honest identical batches must both count. The content is the
+/// order-free hash of the rows as claimed, so one batch encoded twice counts once, and what was
+/// built of a batch is never taken for what another root has of the same id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LeafId(String);
 
 impl LeafId {
-    /// The id of part `part` of what a claim on a batch holds for `day`. `attempt` is 0, or one
-    /// more than the attempt whose name an erasure took.
+    /// The id of a part of what a claim on a batch holds for a day, with the hash of its rows as
+    /// claimed. `attempt` is 0, or one more than the attempt whose name an erasure took.
     #[must_use]
-    pub fn of(batch: &BatchId, claim: u32, day: Day, part: u32, attempt: u32) -> Self {
+    pub fn of(
+        batch: &BatchId,
+        claim: u32,
+        (day, part): (Day, u32),
+        content: &ContentHash,
+        attempt: u32,
+    ) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 leaf id, format 2");
         hasher.update(&(batch.0.len() as u64).to_le_bytes());
         hasher.update(batch.0.as_bytes());
@@ -65,6 +73,8 @@ impl LeafId {
         hasher.update(&day.epoch_days().to_le_bytes());
         hasher.update(&part.to_le_bytes());
         hasher.update(&attempt.to_le_bytes());
+        hasher.update(&content.rows.to_le_bytes());
+        hasher.update(content.sum.as_bytes());
         Self(hex_128(&hasher))
     }
 
@@ -124,19 +134,22 @@ pub(super) fn hex_128(hasher: &blake3::Hasher) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::ContentHasher, *};
 
     #[test]
     fn each_batch_day_and_part_has_its_own_id() {
         let (a, b) = (BatchId::try_new("a").unwrap(), BatchId::try_new("b").unwrap());
         let day = Day::from_epoch_days(20_000);
+        let content = ContentHasher::default().finish();
+        let other = ContentHash { rows: 1, ..content.clone() };
         let ids = [
-            LeafId::of(&a, 0, day, 0, 0),
-            LeafId::of(&a, 0, day, 1, 0),
-            LeafId::of(&a, 0, day.plus(1), 0, 0),
-            LeafId::of(&a, 1, day, 0, 0),
-            LeafId::of(&a, 0, day, 0, 1),
-            LeafId::of(&b, 0, day, 0, 0),
+            LeafId::of(&a, 0, (day, 0), &content, 0),
+            LeafId::of(&a, 0, (day, 1), &content, 0),
+            LeafId::of(&a, 0, (day.plus(1), 0), &content, 0),
+            LeafId::of(&a, 1, (day, 0), &content, 0),
+            LeafId::of(&a, 0, (day, 0), &content, 1),
+            LeafId::of(&b, 0, (day, 0), &content, 0),
+            LeafId::of(&a, 0, (day, 0), &other, 0),
         ];
         for (at, id) in ids.iter().enumerate() {
             assert_eq!(LeafId::parse(id.as_str()).as_ref(), Some(id));
@@ -147,7 +160,8 @@ mod tests {
     #[test]
     fn ids_are_a_format_and_never_change() {
         let batch = BatchId::try_new("2026-01-24T01").unwrap();
-        let id = LeafId::of(&batch, 0, "2026-01-24".parse().unwrap(), 0, 0);
+        let content = ContentHasher::default().finish();
+        let id = LeafId::of(&batch, 0, ("2026-01-24".parse().unwrap(), 0), &content, 0);
         assert_eq!(id.as_str(), "6ba98e850c1f1a2e9549a12f33b28b1d");
     }
 }

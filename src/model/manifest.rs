@@ -254,7 +254,8 @@ mod tests {
 
     fn leaf(part: u32) -> LeafId {
         let day: Day = "2026-01-24".parse().unwrap();
-        LeafId::of(&BatchId::try_new("b").unwrap(), 0, day, part, 0)
+        let content = ContentHasher::default().finish();
+        LeafId::of(&BatchId::try_new("b").unwrap(), 0, (day, part), &content, 0)
     }
 
     fn manifest() -> Manifest {

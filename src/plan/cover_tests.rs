@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     base::Grain,
-    model::{BatchId, Dataset, Fingerprint},
+    model::{BatchId, ContentHasher, Dataset, Fingerprint},
     store::{LeafDay, LeafKind},
 };
 
@@ -26,7 +26,8 @@ fn file(name: &str, size: u64) -> ObjectMeta {
 
 fn leaf(day: i32, part: u32) -> Leaf {
     let day = Day::from_epoch_days(day);
-    let id = LeafId::of(&BatchId::try_new("test").unwrap(), 0, day, part, 0);
+    let content = ContentHasher::new().finish();
+    let id = LeafId::of(&BatchId::try_new("test").unwrap(), 0, (day, part), &content, 0);
     Leaf { file: file(id.as_str(), 100), id, day, kind: LeafKind::Appended }
 }
 

@@ -50,11 +50,8 @@ impl BlockHashes {
 
 impl From<BlockHashes> for String {
     fn from(hashes: BlockHashes) -> Self {
-        let mut text = Self::with_capacity(hashes.0.len() * DIGITS);
-        for hash in hashes.0 {
-            text.push_str(&format!("{hash:016x}"));
-        }
-        text
+        let digits = hashes.0.iter().map(|hash| format!("{hash:016x}"));
+        digits.collect::<Vec<_>>().concat()
     }
 }
 

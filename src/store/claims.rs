@@ -89,7 +89,7 @@ impl Claim {
     pub(crate) fn leaf(&self, leaf: &ClaimedLeaf, attempt: u32) -> Result<(Day, LeafId)> {
         let day = leaf.date.parse().map_err(|_| self.wrong(&leaf.date))?;
         let batch = BatchId::try_new(self.batch.clone()).map_err(|_| self.wrong(&self.batch))?;
-        Ok((day, LeafId::of(&batch, self.number, day, leaf.part, attempt)))
+        Ok((day, LeafId::of(&batch, self.number, (day, leaf.part), &leaf.content, attempt)))
     }
 
     fn wrong(&self, what: &str) -> Error {
@@ -139,11 +139,11 @@ pub(crate) async fn create_claim(
     }
 }
 
-/// All claims of the root, in no order.
+/// All claims of the root, in no order; of a damaged one what is wrong with it.
 ///
 /// # Errors
-/// What the store says; `Corrupt` for a damaged claim.
-pub(crate) async fn list_claims(root: &Root) -> Result<Vec<Claim>> {
+/// What the store says.
+pub(crate) async fn list_claims(root: &Root) -> Result<Vec<Result<Claim>>> {
     let files = claim_files(root).await?;
     let claims = stream::iter(files).map(|file| async move {
         let read = async {
@@ -153,7 +153,7 @@ pub(crate) async fn list_claims(root: &Root) -> Result<Vec<Claim>> {
             })
         };
         let bytes = root.kept().find_or(&name_of(&file), read).await?;
-        parse(root, &file.location, &bytes)
+        Ok(parse(root, &file.location, &bytes))
     });
     claims.buffer_unordered(CONCURRENT_READS).try_collect().await
 }

@@ -16,11 +16,12 @@ use super::{
         DATASET_FILE, DEFINITIONS_FOLDER, definition_number, definition_path,
         is_definition_of_format_1,
     },
+    list_raw,
     local_days::flat_files,
     permissions, store_error,
 };
 use crate::{
-    base::{Error, ErrorKind, Result, step},
+    base::{Error, ErrorKind, Result, Span, step},
     model::{with_hash, without_hash},
 };
 
@@ -47,8 +48,8 @@ pub(crate) struct Definitions {
     pub number: u32,
     /// The newest.
     pub newest: Stored,
-    /// Those before it, oldest first.
-    pub previous: Vec<Stored>,
+    /// Those before it, oldest first; `None` for one that is damaged, whose segments serve no more.
+    pub previous: Vec<Option<Stored>>,
 }
 
 /// The root's definitions; `None` when there is no dataset.
@@ -84,22 +85,32 @@ pub(crate) async fn read_definitions(root: &Root) -> Result<Option<Definitions>>
             None => read_format_1(root, &listed).await,
         };
     };
-    if let Some(missing) = (1..=newest).find(|wanted| numbers.iter().all(|(it, _)| it != wanted)) {
-        let name = root.full_name(&definition_path(missing));
-        return Err(Error::corrupt(format!("{name}: is gone; a definition is never deleted")));
-    }
-    let texts = numbers.iter().map(|(number, file)| {
-        let guessed = guessed.as_ref().filter(|_| *number == 1);
+    let texts = (1..=newest).map(|number| {
+        let guessed = guessed.as_ref().filter(|_| number == 1);
+        let listed = numbers.iter().find(|(other, _)| *other == number).map(|(_, file)| *file);
         async move {
-            let bytes = match guessed {
-                Some(bytes) => bytes.clone(),
-                None => read_listed(root, file).await?,
+            let read = match (guessed, listed) {
+                (Some(bytes), _) => Ok(bytes.clone()),
+                (None, Some(file)) => Ok(read_listed(root, file).await?),
+                (None, None) => {
+                    let name = root.full_name(&definition_path(number));
+                    Err(Error::corrupt(format!("{name}: is gone; a definition is never deleted")))
+                }
             };
-            stored(root, &file.location, &bytes)
+            match read.and_then(|bytes| stored(root, &definition_path(number), &bytes)) {
+                Err(error) if number < newest => {
+                    root.warn(&format!(
+                        "{error}; another definition took its place, and what was built by it \
+                         serves no more"
+                    ));
+                    Ok(None)
+                }
+                stored => stored.map(Some),
+            }
         }
     });
     let mut previous = try_join_all(texts).await?;
-    let latest = previous.pop();
+    let latest = previous.pop().flatten();
     let latest = latest.ok_or_else(|| Error::internal("no definition"))?;
     Ok(Some(Definitions { number: newest, newest: latest, previous }))
 }
@@ -174,7 +185,7 @@ pub(crate) async fn move_to_format_2(
     found: &Definitions,
 ) -> Result<u32> {
     let mut number = 0;
-    for stored in found.previous.iter().chain([&found.newest]) {
+    for stored in found.previous.iter().flatten().chain([&found.newest]) {
         number += 1;
         if !create_definition(root, staging, number, &stored.text).await? {
             return Err(Error::conflict(format!(
@@ -229,8 +240,15 @@ async fn read_format_1(root: &Root, listed: &[ObjectMeta]) -> Result<Option<Defi
     let path = Path::from(DATASET_FILE);
     let Some(found) = root.read(&path).await? else { return Ok(None) };
     if found == MARKER {
-        // A root whose making was cut off, or whose definitions are gone.
-        return Ok(None);
+        // A root whose making was cut off has no rows yet.
+        let Some(days) = Span::ALL.day_bounds() else { return Ok(None) };
+        if list_raw(root, days).await?.is_empty() {
+            return Ok(None);
+        }
+        return Err(Error::corrupt(format!(
+            "{}: is gone, and there are rows; copy that folder again",
+            root.full_name(&Path::from(DEFINITIONS_FOLDER))
+        )));
     }
     let newest = Stored { text: text_of(root, &path, &found)?, file: root.full_name(&path) };
     let of_format_1 = listed.iter().filter(|file| is_definition_of_format_1(&file.location));
@@ -238,10 +256,10 @@ async fn read_format_1(root: &Root, listed: &[ObjectMeta]) -> Result<Option<Defi
     of_format_1.sort_unstable_by(|a, b| a.location.cmp(&b.location));
     let previous = of_format_1.into_iter().map(|file| async {
         let text = text_of(root, &file.location, &read_listed(root, file).await?)?;
-        Ok::<_, Error>(Stored { text, file: root.full_name(&file.location) })
+        Ok::<_, Error>(Some(Stored { text, file: root.full_name(&file.location) }))
     });
     let mut previous = try_join_all(previous).await?;
-    previous.retain(|stored| stored.text != newest.text);
+    previous.retain(|stored| stored.as_ref().is_some_and(|it| it.text != newest.text));
     Ok(Some(Definitions { number: 0, newest, previous }))
 }
 

@@ -4,13 +4,15 @@
 //! of a root, or a `touch`, changes them and not the file. So where a manifest has absorbed a file
 //! of that name, the bytes decide whether this is it, or its owner wrote it anew.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
 
-use super::{Leaf, LeafKind, Root, kept::name_of, layout::file_name, store_error};
+use super::{Leaf, LeafKind, Root, kept::name_of, layout::file_name, read_account, store_error};
 use crate::{
-    base::{Day, Error, Result},
+    base::{Day, Error, ErrorKind, Result},
     model::{ForeignFile, LeafId, Manifest},
 };
 
@@ -35,6 +37,53 @@ pub(crate) async fn foreign_file(root: &Root, file: &ObjectMeta) -> Result<Forei
     Ok(ForeignFile { name, bytes: file.size, blake3: hash_of(root, file).await? })
 }
 
+/// The leaf, of which its footer tells whether it is ours where its name doesn't: any tool may call
+/// a file as we did in format 1.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn told_by_footer(root: &Root, leaf: Arc<Leaf>) -> Result<Arc<Leaf>> {
+    let is_named_ours = file_name(&leaf.file.location).starts_with("L2-");
+    if is_named_ours || leaf.kind == LeafKind::Foreign {
+        return Ok(leaf);
+    }
+    let ours = match read_account(root, &leaf.file).await {
+        Ok(footer) => footer.leaf().is_some_and(|found| found.id == leaf.id),
+        // Not ours, or ours and damaged: who reads it will say.
+        Err(error) if error.kind() == ErrorKind::Corrupt => false,
+        Err(error) => return Err(error),
+    };
+    Ok(if ours { leaf } else { Arc::new(foreign_leaf(leaf.day, leaf.file.clone())) })
+}
+
+/// Whether a file with a name of another tool's is a copy of one of ours, which is among the day's
+/// leaves or which its manifest accounts for: its rows would count twice.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn is_copy(
+    root: &Root,
+    (leaves, manifest): (&[Arc<Leaf>], Option<&Manifest>),
+    file: &Leaf,
+) -> Result<bool> {
+    let account = match read_account(root, &file.file).await {
+        Ok(account) => account,
+        Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let is_here = account.leaf().is_none_or(|found| {
+        leaves.iter().any(|other| other.id == found.id)
+            || manifest.is_some_and(|manifest| manifest.absorbed(&found.id).is_some())
+    });
+    if is_here {
+        root.warn(&format!(
+            "{}: is a copy of a file of this day, and doesn't count; delete it",
+            root.full_name(&file.file.location)
+        ));
+    }
+    Ok(is_here)
+}
+
 /// Whether the manifest accounts for the rows of that file.
 ///
 /// # Errors
@@ -45,13 +94,21 @@ pub(super) async fn is_absorbed_foreign(
     file: &ObjectMeta,
 ) -> Result<bool> {
     let name = file_name(&file.location);
-    let alike = |(_, it): &(_, &ForeignFile)| it.name == name && it.bytes == file.size;
-    let alike: Vec<_> = manifest.foreign().filter(alike).collect();
-    if alike.is_empty() {
-        return Ok(false);
+    let named: Vec<_> = manifest.foreign().filter(|(_, it)| it.name == name).collect();
+    let alike = named.iter().filter(|(_, it)| it.bytes == file.size);
+    let alike: Vec<_> = alike.collect();
+    let is_it = !alike.is_empty() && {
+        let hash = hash_of(root, file).await?;
+        alike.iter().any(|(_, absorbed)| absorbed.blake3 == hash)
+    };
+    if !named.is_empty() && !is_it {
+        root.warn(&format!(
+            "{}: was merged or erased from before, and its owner wrote it anew since: all of its \
+             rows count, beside those of then",
+            root.full_name(&file.location)
+        ));
     }
-    let hash = hash_of(root, file).await?;
-    Ok(alike.iter().any(|(_, absorbed)| absorbed.blake3 == hash))
+    Ok(is_it)
 }
 
 /// The BLAKE3 of all bytes of a file as it was listed, read once.

@@ -266,6 +266,7 @@ mod tests {
         super::raw_name::{RawName, Writer},
         *,
     };
+    use crate::model::ContentHasher;
 
     fn raw_name(path: &str) -> Option<RawName> {
         let path = Path::from(path);
@@ -276,7 +277,8 @@ mod tests {
     #[test]
     fn names_read_back() {
         let day: Day = "2026-01-24".parse().unwrap();
-        let leaf = LeafId::of(&BatchId::try_new("b").unwrap(), 0, day, 0, 0);
+        let content = ContentHasher::new().finish();
+        let leaf = LeafId::of(&BatchId::try_new("b").unwrap(), 0, (day, 0), &content, 0);
         let path = leaf_path(day, &leaf);
         assert_eq!(path.as_ref(), format!("raw/date=2026-01-24/L2-{leaf}.parquet"));
         assert_eq!(raw_name(path.as_ref()), Some(RawName::Leaf(leaf.clone())));
@@ -310,7 +312,8 @@ mod tests {
     fn data_come_before_manifests_and_intents_before_their_manifest() {
         let day: Day = "2026-01-24".parse().unwrap();
         let attempt = "0123456789abcdef";
-        let leaf = LeafId::of(&BatchId::try_new("b").unwrap(), 0, day, 0, 0);
+        let content = ContentHasher::new().finish();
+        let leaf = LeafId::of(&BatchId::try_new("b").unwrap(), 0, (day, 0), &content, 0);
         let names = [
             raw_path(day, &compacted_name(7, attempt, 12)),
             leaf_path(day, &leaf),

@@ -129,9 +129,6 @@ async fn list_remote(
 /// The folder of manifests, in a path.
 const INNER: &str = "/_m/";
 
-/// What the names of our files in a day's folder start with, in the order of names.
-const STARTS_OF_OURS: [&str; 4] = ["C2-", "L2-", "P2-", "_m/"];
-
 /// The files, and whether they were listed in the order of their names.
 async fn list_once(
     root: &Root,
@@ -152,7 +149,8 @@ async fn list_once(
                  by itself, which is slow; delete that object",
                 root.full_name(prefix)
             ));
-            let files = pages.list_each_day(prefix, days, &STARTS_OF_OURS).await.map_err(fail)?;
+            let inner = (*prefix == raw_prefix()).then_some(INNER.trim_matches('/'));
+            let files = pages.list_each_day(prefix, days, inner).await.map_err(fail)?;
             Listed { files, whole: false, in_order: true }
         }
         listed => listed.map_err(fail)?,

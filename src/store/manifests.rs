@@ -80,7 +80,11 @@ pub(crate) async fn newest_manifest(root: &Root, day: Day) -> Result<Option<Arc<
                     damage.what
                 )));
             }
-            folder.read_newest(root).await
+            // Nobody knows what it accounts for.
+            folder.read_newest(root).await.map_err(|error| {
+                let what = format!("day {day} can't be read: {error}; `repair {day}` may mend it");
+                Error::unavailable(what).with_source(error)
+            })
         }
     }
 }

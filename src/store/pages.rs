@@ -132,8 +132,7 @@ impl Pages {
 
     /// The files of those days, day by day, where a listing of all of them fails for a key that is
     /// no path (such as `raw/date=2026-01-01//x`). Such a key fails only what is listed with it, so
-    /// a day that has one is listed by the first characters of names. Files whose name starts like
-    /// the key that is no path can't be seen then, unless they are ours.
+    /// a day that has one is listed by the first characters of names, and not below its folders.
     ///
     /// # Errors
     /// What the store says.
@@ -141,7 +140,7 @@ impl Pages {
         &self,
         folder: &Path,
         (first, last): (Day, Day),
-        starts_of_ours: &[&str],
+        inner: Option<&str>,
     ) -> Result<Vec<ObjectMeta>> {
         let days = self.days_there(folder).await?;
         let days = days.into_iter().filter(|day| (first..=last).contains(day));
@@ -151,24 +150,43 @@ impl Pages {
                 Err(object_store::Error::InvalidPath { .. }) => {}
                 listed => return listed,
             }
-            let others = (b'!'..=b'~').filter(|byte| !matches!(byte, b'/' | b'.' | b'_'));
-            let others = others.map(|byte| char::from(byte).to_string());
-            let starts = starts_of_ours.iter().map(|&ours| (ours.to_owned(), true));
-            let starts: Vec<_> = starts.chain(others.map(|other| (other, false))).collect();
-            // One after the other: ours come first, in the order that readers rely on.
-            let mut files: Vec<ObjectMeta> = Vec::new();
-            for (name, ours) in starts {
-                match self.list_all(format!("{start}{name}")).await {
-                    Err(object_store::Error::InvalidPath { .. }) if !ours => {}
-                    listed => files.extend(listed?),
-                }
+            // What is inside comes last, as readers rely on.
+            let mut files = self.list_by_first_characters(&start).await?;
+            if let Some(inner) = inner {
+                files.extend(self.list_by_first_characters(&format!("{start}{inner}/")).await?);
             }
-            files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
-            files.dedup_by(|a, b| a.location == b.location);
             Ok(files)
         });
         let listed = stream::iter(listed).buffer_unordered(CONCURRENT_LISTINGS);
         Ok(listed.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+    }
+
+    /// The files of that folder itself, where the folder has a key that is no path: `//x` or `/./x`
+    /// in it. Files of data start with neither of these two characters.
+    async fn list_by_first_characters(&self, folder: &str) -> Result<Vec<ObjectMeta>> {
+        let ascii = (b' '..=b'~').filter(|byte| !matches!(byte, b'/' | b'.'));
+        let ascii = ascii.map(|byte| (format!("{folder}{}", char::from(byte)), None));
+        // All that starts with another character comes after these, where a store can start there.
+        let others = (folder.to_owned(), Some(format!("{folder}~")));
+        let mut files: Vec<ObjectMeta> = Vec::new();
+        for (start, offset) in ascii.chain([others]) {
+            let mut token = None;
+            loop {
+                let page = self.page(start.clone(), offset.clone(), Some("/"), token).await;
+                let page = match page {
+                    Err(object_store::Error::InvalidPath { .. }) if offset.is_some() => break,
+                    page => page?,
+                };
+                files.extend(page.files);
+                token = page.next;
+                if token.is_none() {
+                    break;
+                }
+            }
+        }
+        files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
+        files.dedup_by(|a, b| a.location == b.location);
+        Ok(files)
     }
 
     /// All files whose path starts like that.

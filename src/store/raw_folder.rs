@@ -23,11 +23,11 @@ use tokio::sync::OnceCell;
 use super::{
     Base, Leaf, LeafDay, LeafKind, ManifestTag, Root, SegmentFile,
     files::DayFolder,
-    foreign::{foreign_leaf, is_absorbed_foreign},
+    foreign::{foreign_leaf, is_absorbed_foreign, is_copy, told_by_footer},
     layout::{file_name, manifest_path, raw_path},
     list_raw,
     raw_name::{RawName, Writer},
-    read_account, read_manifest,
+    read_manifest,
 };
 use crate::{
     base::{Day, ErrorKind, Result},
@@ -286,10 +286,11 @@ impl RawFolder {
         let loose = stream::iter(loose.collect::<Vec<_>>()).map(|leaf| async move {
             let leaf = told_by_footer(root, leaf).await?;
             let known = leaf.kind == LeafKind::Foreign
-                && match manifest {
-                    None => false,
-                    Some(manifest) => is_absorbed_foreign(root, manifest, &leaf.file).await?,
-                };
+                && (is_copy(root, (&self.leaves, manifest), &leaf).await?
+                    || match manifest {
+                        None => false,
+                        Some(manifest) => is_absorbed_foreign(root, manifest, &leaf.file).await?,
+                    });
             Ok((!known).then_some(leaf))
         });
         let loose: Vec<_> = loose.buffered(CONCURRENT_READS).try_collect().await?;
@@ -326,22 +327,6 @@ impl RawFolder {
 fn unlisted(location: Path, size: u64) -> ObjectMeta {
     let last_modified = chrono::DateTime::UNIX_EPOCH;
     ObjectMeta { location, last_modified, size, e_tag: None, version: None }
-}
-
-/// The leaf, of which its footer tells whether it is ours where its name doesn't: any tool may call
-/// a file as we did in format 1.
-async fn told_by_footer(root: &Root, leaf: Arc<Leaf>) -> Result<Arc<Leaf>> {
-    let is_named_ours = file_name(&leaf.file.location).starts_with("L2-");
-    if is_named_ours || leaf.kind == LeafKind::Foreign {
-        return Ok(leaf);
-    }
-    let ours = match read_account(root, &leaf.file).await {
-        Ok(footer) => footer.leaf().is_some_and(|found| found.id == leaf.id),
-        // Not ours, or ours and damaged: who reads it will say.
-        Err(error) if error.kind() == ErrorKind::Corrupt => false,
-        Err(error) => return Err(error),
-    };
-    Ok(if ours { leaf } else { Arc::new(foreign_leaf(leaf.day, leaf.file.clone())) })
 }
 
 impl DayFolder for RawFolder {

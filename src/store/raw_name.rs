@@ -108,8 +108,14 @@ impl RawName {
         let stem = parquet_stem(name)?;
         let words: Vec<_> = stem.split('-').collect();
         let (format, kind) = format_of(words.first()?);
+        let is_newer = format.is_some_and(|format| format > FORMAT);
         Some(match (kind, format, words.as_slice()) {
-            ("L" | "C" | "P", Some(format), _) if format > FORMAT => Self::Newer,
+            ("L", _, [_, id]) if is_newer && LeafId::parse(id).is_some() => Self::Newer,
+            ("C" | "P", _, [_, generation, attempt, ..])
+                if is_newer && writer(generation, attempt, "0000").is_some() =>
+            {
+                Self::Newer
+            }
             ("L", Some(FORMAT), [_, id]) => LeafId::parse(id).map_or(Self::Foreign, Self::Leaf),
             ("C", Some(FORMAT), [_, generation, attempt, part])
             | ("c", None, [_, generation, attempt, part]) => {

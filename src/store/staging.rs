@@ -117,9 +117,22 @@ impl Staging {
     /// # Errors
     /// `Unavailable` when it can't be made.
     pub(crate) fn create(&self, name: &str) -> Result<(PathBuf, File)> {
-        let path = self.path(name);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-        file.map(|file| (path.clone(), file)).map_err(|error| unwritable(&path, error))
+        let mut path = self.path(name);
+        for again in 1.. {
+            let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+            match file {
+                // Of a try that failed: somebody else replaced what it read.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    path = self.path(&format!("{name}.{again}"));
+                }
+                file => {
+                    return file
+                        .map(|file| (path.clone(), file))
+                        .map_err(|error| unwritable(&path, error));
+                }
+            }
+        }
+        Err(Error::internal("no name is left"))
     }
 }
 

@@ -483,7 +483,7 @@ fn list(state: &State, query: &BTreeMap<String, String>) -> Response {
             Some((bytes, (generation, written))) => format!(
                 "<Contents><Key>{name}</Key><LastModified>{}</LastModified>\
                  <ETag>\"{generation}\"</ETag><Size>{}</Size></Contents>",
-                written.format("%Y-%m-%dT%H:%M:%S.%3fZ"),
+                written.format("%Y-%m-%dT%H:%M:%S.000Z"),
                 bytes.len()
             ),
         };

@@ -1,25 +1,39 @@
 //! Checking what nothing answers from, and a lost file would be rebuilt of: the manifests before
 //! each day's newest, and the claims.
 
+use std::collections::BTreeSet;
+
 use super::Difference;
 use crate::{
-    base::{ErrorKind, Result},
+    base::Result,
     engine::Tallybook,
-    model::Manifest,
+    model::{LeafId, Manifest},
     store::{RawFolder, list_claims},
 };
 
-/// The first damaged claim.
+/// The leaves that claims list, by the names that they have if no erasure took these; or the first
+/// damaged claim.
 ///
 /// # Errors
 /// What the store says.
-pub(super) async fn check_claims(book: &Tallybook) -> Result<Option<Difference>> {
-    match list_claims(book.root()).await {
-        Err(error) if error.kind() == ErrorKind::Corrupt => {
-            Ok(Some(Difference { file: "batches".to_owned(), what: error.to_string() }))
+pub(super) async fn claimed_leaves(
+    book: &Tallybook,
+) -> Result<std::result::Result<BTreeSet<LeafId>, Difference>> {
+    let mut claimed = BTreeSet::new();
+    for claim in list_claims(book.root()).await? {
+        let leaves = claim.and_then(|claim| {
+            let leaves = claim.leaves.iter().map(|leaf| claim.leaf(leaf, 0).map(|(_, id)| id));
+            leaves.collect::<Result<Vec<_>>>()
+        });
+        match leaves {
+            Ok(leaves) => claimed.extend(leaves),
+            Err(error) => {
+                let (file, what) = ("batches".to_owned(), error.to_string());
+                return Ok(Err(Difference { file, what }));
+            }
         }
-        claims => claims.map(|_| None),
     }
+    Ok(Ok(claimed))
 }
 
 /// Each manifest must be there, whole, and name the one before it by its hash. Before one that

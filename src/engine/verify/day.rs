@@ -1,16 +1,11 @@
 //! A day: its manifests, its raw files against their own accounts, its segments against its rows.
 
-use std::sync::Arc;
-
-use datafusion::logical_expr::ident;
-
 use super::{Checked, Difference, Verdict, chain, difference, listed::Listed, lost, segment};
 use crate::{
     base::{Day, ErrorKind, Result},
     catalog::Freshness,
     engine::Tallybook,
-    exec::{FileTable, engine_error},
-    jobs::check_named,
+    jobs::{check_named, first_outside},
     model::{ContentHasher, Manifest, ManifestState},
     store::{
         FileKind, Leaf, LeafDay, LeafKind, NO_ACCOUNT, check_file, manifest_path, read_account,
@@ -41,7 +36,12 @@ pub(super) async fn check(
     {
         return Ok(Some(difference));
     }
-    lost::check(book, listed, day, live).await
+    // Also when it has no rows, of which a snapshot knows nothing.
+    let of_folder = match listed.folder(day) {
+        Some(folder) => Some(folder.live(book.root()).await?),
+        None => None,
+    };
+    lost::check(book, listed, day, of_folder.as_ref()).await
 }
 
 async fn check_live(
@@ -142,29 +142,9 @@ async fn check_leaf(book: &Tallybook, leaf: &Leaf) -> Result<Verdict> {
         Err(what) => return Ok(Err(difference(book, &leaf.file, what))),
     };
     let file = book.root().full_name(&leaf.file.location);
-    if let Some(outside) = first_outside(book, leaf).await? {
+    if let Some(outside) = first_outside(book.root(), book.dataset(), book.context(), leaf).await? {
         let what = format!("holds a row of {outside} in the folder of {}", leaf.day);
         return Ok(Err(Difference { file, what }));
     }
     Ok(Ok(Checked { file, rows }))
-}
-
-/// A day besides the leaf's that it has a row of.
-async fn first_outside(book: &Tallybook, leaf: &Leaf) -> Result<Option<Day>> {
-    use arrow::{array::AsArray as _, datatypes::Date32Type};
-    use datafusion::logical_expr::cast;
-    let table = FileTable::of_leaves(book.root(), book.dataset(), &[Arc::new(leaf.clone())]);
-    let day = cast(ident(book.dataset().time_column()), arrow::datatypes::DataType::Date32);
-    let outside = day.clone().not_eq(ident(crate::model::DATE_COLUMN));
-    let rows = book
-        .context()
-        .read_table(Arc::new(table))
-        .and_then(|rows| rows.filter(outside))
-        .and_then(|rows| rows.select(vec![day]))
-        .and_then(|rows| rows.limit(0, Some(1)))
-        .map_err(engine_error)?;
-    let rows = rows.collect().await.map_err(engine_error)?;
-    let first = rows.iter().find(|batch| batch.num_rows() > 0);
-    Ok(first
-        .map(|batch| Day::from_epoch_days(batch.column(0).as_primitive::<Date32Type>().value(0))))
 }

@@ -6,6 +6,7 @@ use crate::{
     base::{Day, Result, Span},
     catalog::{Serving, Snapshot, load},
     engine::Tallybook,
+    model::LeafId,
     store::{Period, RawFolder, Root, SegmentDay, SegmentFile, Segments, list_raw, list_segments},
 };
 
@@ -19,6 +20,8 @@ pub(super) struct Listed {
     pub(super) folders: Vec<Arc<RawFolder>>,
     /// All segments, by rollup in the dataset's order.
     segments: Vec<Segments>,
+    /// The leaves that claims list.
+    pub(super) claimed: Arc<BTreeSet<LeafId>>,
 }
 
 impl Listed {
@@ -26,7 +29,11 @@ impl Listed {
     ///
     /// # Errors
     /// What the store says.
-    pub(super) async fn take(book: &Tallybook, span: Span) -> Result<Self> {
+    pub(super) async fn take(
+        book: &Tallybook,
+        span: Span,
+        claimed: &Arc<BTreeSet<LeafId>>,
+    ) -> Result<Self> {
         let (root, rollups) = (book.root(), book.dataset().rollups());
         let days = book.snapshot(span).await?;
         let with_months = load(root, span, rollups, Serving::Months).await?;
@@ -37,7 +44,7 @@ impl Listed {
                 segments.push(list_segments(root, rollup, bounds).await?);
             }
         }
-        Ok(Self { days, with_months, folders, segments })
+        Ok(Self { days, with_months, folders, segments, claimed: Arc::clone(claimed) })
     }
 
     /// All days that there is something of.

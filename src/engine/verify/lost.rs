@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// A segment that was built from a leaf which isn't there any more, though leaves stay, or are
-/// accounted for by their day's manifests. Of days with files of other tools, which may replace
-/// them, nothing is known; and of purged days, where an erasure that died leaves segments with a
-/// mark that no manifest has.
+/// accounted for by their day's manifests. On days with files of other tools, which may replace
+/// them, and on purged ones, where an erasure that died leaves segments with a mark that no
+/// manifest has, only leaves that a claim lists are known to be ours.
 ///
 /// # Errors
 /// What reading meets.
@@ -26,9 +26,7 @@ pub(super) async fn check(
     let unknown = |live: &Arc<LeafDay>| {
         live.is_purged() || live.leaves.iter().any(|leaf| leaf.kind == LeafKind::Foreign)
     };
-    if live.is_some_and(unknown) {
-        return Ok(None);
-    }
+    let only_claimed = live.is_some_and(unknown);
     let current = live.map(|live| &live.fingerprint);
     let segments = listed.segments(day).flatten().flat_map(|found| &found.segments);
     let others: Vec<_> = segments.filter(|segment| Some(&segment.fingerprint) != current).collect();
@@ -40,7 +38,10 @@ pub(super) async fn check(
     };
     for segment in others {
         let leaves = leaves_of(book, segment).await?;
-        if let Some(lost) = leaves.into_iter().find(|leaf| !known.contains(leaf)) {
+        let is_lost = |leaf: &LeafId| {
+            !known.contains(leaf) && (!only_claimed || listed.claimed.contains(leaf))
+        };
+        if let Some(lost) = leaves.into_iter().find(is_lost) {
             let what = format!(
                 "was built from the leaf {lost} of {day}, which is gone; if another tool took it \
                  away, `rollup` and `gc` go by what is there"

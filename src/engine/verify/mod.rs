@@ -9,7 +9,7 @@ mod month;
 mod rows_differ;
 mod segment;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use object_store::ObjectMeta;
 
@@ -57,10 +57,15 @@ pub(super) async fn verify(
     span: Span,
     mut report: impl FnMut(&Checked) + Send,
 ) -> Result<Option<Difference>> {
-    if let Some(difference) = chain::check_claims(book).await? {
-        return Ok(Some(difference));
+    if let Some(at) = book.definitions.previous.iter().position(Option::is_none) {
+        let file = format!("definitions/{}.toml", at + 1);
+        return Ok(Some(Difference { file, what: "is damaged".to_owned() }));
     }
-    let listed = Listed::take(book, span).await?;
+    let claimed = match chain::claimed_leaves(book).await? {
+        Ok(claimed) => Arc::new(claimed),
+        Err(difference) => return Ok(Some(difference)),
+    };
+    let listed = Listed::take(book, span, &claimed).await?;
     let days = listed.days().into_iter().map(Subject::Day);
     let months = listed.months().into_iter().map(|(month, next)| Subject::Month(month, next));
     for subject in days.chain(months) {
@@ -101,7 +106,7 @@ async fn until_settled(
             Err(error) if error.kind() != ErrorKind::NotFound => return verdict,
             Ok(Some(_)) | Err(_) => {}
         }
-        let now = Listed::take(book, span).await?;
+        let now = Listed::take(book, span, &listed.claimed).await?;
         changes += 1;
         if changes > CHANGES_MAX || now.is_as(listed, span) {
             return verdict;

@@ -18,13 +18,13 @@ use object_store::ObjectMeta;
 use self::raw::Dead;
 use super::{close::close_generations, overtaken::unless_changed, sources::check_named};
 use crate::{
-    base::{Clock, Error, ErrorKind, Result, Settings, Span, step},
+    base::{Clock, Day, Error, ErrorKind, Result, Settings, Span, step},
     catalog::{Freshness, Serving, load},
     exec::{Site, new_session},
     model::{Dataset, Manifest},
     store::{
-        Leaf, LeafDay, ManifestTag, RawFolder, Root, Staging, StoreClock, create_tag, delete_file,
-        list_raw, list_segments, live_days, read_footer,
+        Leaf, LeafDay, ManifestTag, Period, RawFolder, Root, Staging, StoreClock, create_tag,
+        delete_file, list_raw, list_segments, live_days, read_footer,
     },
 };
 
@@ -96,14 +96,16 @@ pub(crate) async fn gc(
             match unless_changed(root, live, error).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
-                Err(error) => damaged.push(error.about(format!("day {}", live.day))),
+                Err(error) => damaged.push((live.day, error)),
             }
         }
     }
-    collector.collect_hints(&live, &mut report).await?;
+    // Of a day whose rows aren't whole a hint may be the last that tells.
+    let is_whole = |day: &Day| damaged.iter().all(|(damaged, _)| damaged != day);
+    collector.collect_hints(&live, is_whole, &mut report).await?;
     match damaged.into_iter().next() {
         None => Ok(()),
-        Some(first) => Err(first),
+        Some((day, first)) => Err(first.about(format!("day {day}"))),
     }
 }
 
@@ -195,6 +197,7 @@ impl Collector<'_> {
     async fn collect_hints(
         &self,
         live: &[Arc<LeafDay>],
+        is_whole: impl Fn(&Day) -> bool + Send,
         report: &mut (impl FnMut(&Superseded) + Send),
     ) -> Result<()> {
         let Site { root, dataset, .. } = self.site;
@@ -212,13 +215,21 @@ impl Collector<'_> {
                 found.find(|it| matches!(it, Freshness::Current(_)))
             };
             for month in &listed.months {
+                let mut of_month = live.iter().map(|live| live.day);
+                if of_month.any(|day| {
+                    Period::Month.around(day).is_some_and(|(first, _)| first == month.day)
+                        && !is_whole(&day)
+                }) {
+                    continue;
+                }
                 let replaces = |day| replacing(day).is_some();
                 for segment in hints::useless_of_month(live, month, replaces, self.before) {
                     self.delete(&segment.file, report).await?;
                 }
             }
             for segments in &listed.days {
-                if serving.damaged(segments.day.span()).next().is_some() {
+                let is_damaged = serving.damaged(segments.day.span()).next().is_some();
+                if is_damaged || !is_whole(&segments.day) {
                     continue;
                 }
                 let found = serving.freshness(rollup.name(), segments.day);

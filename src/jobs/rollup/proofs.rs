@@ -79,7 +79,10 @@ impl Proofs {
     pub(crate) fn all_of_day(&self, time: &str, day: Day) -> bool {
         self.columns.get(time).filter(|facts| facts.no_nulls).is_some_and(|facts| {
             let of_day = |micros: i64| Day::of_micros(micros) == day;
-            facts.integers.is_some_and(|(least, greatest, _)| of_day(least) && of_day(greatest))
+            facts.integers.is_some_and(|(least, greatest, _)| {
+                // Where there is no row, nothing is the least.
+                least > greatest || of_day(least) && of_day(greatest)
+            })
         })
     }
 }

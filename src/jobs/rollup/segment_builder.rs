@@ -17,6 +17,7 @@ use super::{
 use crate::{
     base::{Day, Error, Result},
     exec::{Site, engine_error},
+    jobs::sources::check_days,
     model::{Dataset, Rollup},
     store::{
         Creation, FileKind, Leaf, Root, SegmentFile, SegmentFooter, SegmentWriter, leaf_ids,
@@ -72,11 +73,7 @@ impl<'s> LateLeaves<'s> {
         let mut rows_in = account.rows_in().unwrap_or_default();
         let proofs = Proofs::of(root, site.dataset, site.context, leaves).await?;
         if !proofs.all_of_day(site.dataset.time_column(), segment.day) {
-            return Err(Error::corrupt(format!(
-                "late files of {} are another tool's, and are read as they are: what is added to \
-                 purged rows must come by `append`",
-                segment.day
-            )));
+            check_days(site, leaves).await?;
         }
         for leaf in leaves {
             let metadata = read_metadata(root, &leaf.file).await?;
