@@ -1,10 +1,10 @@
 //! `append`: forms, names, times, bad rows, batches.
 
-use std::io::Write as _;
+use std::{fs, io::Write as _};
 
 use tallybook::{AppendOptions, BatchId, ErrorKind, Input, Rejects, Route, Settings};
 
-use crate::support::{self, Sandbox, append, book_at, csv};
+use crate::support::{self, SMALL_LOG, Sandbox, append, book_at, csv, small::Small};
 
 const ROWS: &str = r#"{"timestamp":"2026-01-24T09:30:00Z","organization_id":"acme","model":"m1","input_tokens":100,"cached_tokens":40,"output_tokens":7,"cost":0.25}
 {"timestamp":1769247000000,"organizationId":"acme","coachId":"u1","inputTokens":9,"cost":"0.000000000001"}
@@ -40,7 +40,7 @@ fn every_form_gives_the_same_rows() {
     let query = "SELECT timestamp, organization_id, user_id, input_tokens, cached_tokens, \
                  output_tokens, cost FROM ai_usage_log";
     let as_csv = origin.run(&["query", query, "--format", "csv"]).ok().out;
-    let as_parquet = std::fs::read(&origin.files("raw")[0]).unwrap();
+    let as_parquet = fs::read(&origin.files("raw")[0]).unwrap();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(ROWS.as_bytes()).unwrap();
     let forms: [(&str, Vec<u8>); 5] = [
@@ -62,7 +62,7 @@ fn every_form_gives_the_same_rows() {
 fn parquet_from_standard_input() {
     let origin = Sandbox::new();
     origin.run_with(&["append"], ROWS.as_bytes()).ok();
-    let content = std::fs::read(&origin.files("raw")[0]).unwrap();
+    let content = fs::read(&origin.files("raw")[0]).unwrap();
     let sandbox = Sandbox::new();
     sandbox.run_with(&["append", "-", "--batch", "b"], &content).ok();
     assert_eq!(all(&sandbox), EXPECTED);
@@ -131,7 +131,7 @@ fn rejects_are_kept_as_they_came_and_good_rows_count() {
     sandbox.run(&[args.as_slice(), &["1"]].concat()).failed(3, "2 rows are bad");
     let ran = sandbox.run(&[args.as_slice(), &["2"]].concat()).ok();
     assert!(ran.err.contains("2 rejects") && ran.err.contains("rows.ndjson:1: organization_id"));
-    assert_eq!(std::fs::read_to_string(rejects).unwrap(), format!("{bad}\noops\n"));
+    assert_eq!(fs::read_to_string(rejects).unwrap(), format!("{bad}\noops\n"));
     assert_eq!(all(&sandbox), EXPECTED);
 }
 
@@ -152,7 +152,7 @@ fn rejected_csv_can_be_mended_and_appended_again() {
     let ran = sandbox.run(&args).ok();
     assert!(ran.err.contains("rows.csv:4: timestamp: missing"), "{}", ran.err);
     assert!(ran.err.contains("rows.csv:5: has 2 fields where the header has 3"), "{}", ran.err);
-    let kept = std::fs::read_to_string(rejects).unwrap();
+    let kept = fs::read_to_string(rejects).unwrap();
     assert_eq!(kept, "timestamp,organization_id,model\n,b,\"q,\"\"r\"\n2026-01-24T10:30:00Z,c\n");
     let count = sandbox.run(&["query", "SELECT count(*) FROM ai_usage_log", "--format", "csv"]);
     assert_eq!(count.ok().out, "count(*)\n2\n");
@@ -318,4 +318,52 @@ fn foreign_columns_are_mapped() {
         "timestamp,organization_id,input_tokens,output_tokens\n\
          2026-01-24T00:00:00.027Z,acme,12,3\n2026-01-25T00:00:00Z,acme,,\n"
     );
+}
+
+#[test]
+fn what_another_root_built_of_a_batch_of_the_same_id_is_never_current() {
+    let (one, two) = (Small::new(), Small::new());
+    one.append("batch", &["2026-01-03"], &["a", "b"], 1).ok();
+    two.append("batch", &["2026-01-03"], &["a", "c"], 1000).ok();
+    one.run("rollup").ok();
+    for file in one.sandbox.files("rollups") {
+        let copy = two.sandbox.root().join(file.strip_prefix(one.sandbox.root()).unwrap());
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(file, copy).unwrap();
+    }
+    assert_eq!(two.counts("auto"), ["2026-01-03 a 1", "2026-01-03 c 1"]);
+    two.run("rollup").ok();
+    assert_eq!(two.counts("rollup"), ["2026-01-03 a 1", "2026-01-03 c 1"]);
+}
+
+#[test]
+fn rows_of_a_batch_whose_claim_was_lost_count_or_are_refused() {
+    let small = Small::new();
+    small.append("one", &["2026-01-03"], &["a", "b"], 1).ok();
+    small.append("two", &["2026-01-03"], &["c"], 1).ok();
+    small.run("rollup --compact").ok();
+    small.run("gc --grace 0s").ok();
+    fs::remove_dir_all(small.sandbox.root().join("batches")).unwrap();
+    small.append("one", &["2026-01-03"], &["a", "b"], 1).ok();
+    let expected = ["2026-01-03 a 1", "2026-01-03 b 1", "2026-01-03 c 1"];
+    assert_eq!(small.counts("raw"), expected, "the same rows count once");
+    small.append("two", &["2026-01-03"], &["d"], 1).ok();
+    assert_eq!(small.counts("raw").len(), 4, "what was acknowledged counts");
+}
+
+#[test]
+fn mended_rows_are_read_by_the_definition_of_now() {
+    let small = Small::new();
+    small.append_and_die("append.claim", "one", &["2026-01-03"], &["a"]);
+    let more =
+        "  { name = \"v\", type = \"integer\" },\n  { name = \"region\", type = \"text\" },\n";
+    let more = SMALL_LOG.replace("  { name = \"v\", type = \"integer\" },\n", more);
+    small.sandbox.write("more.toml", more);
+    small.run("init --replace more.toml").ok();
+    let row = br#"{"at":"2026-01-03T05:00:00Z","who":"b","v":1,"region":"eu"}"#;
+    let append = || small.sandbox.run_with(&["append", "--batch", "one"], row);
+    append().failed(6, "Append these rows again");
+    append().ok();
+    let ran = small.sandbox.run(&["query", "SELECT who, region FROM log", "--format", "csv"]).ok();
+    assert_eq!(ran.out, "who,region\nb,eu\n");
 }

@@ -316,7 +316,7 @@ async fn check(whole: &Whole, seed: u64) -> bool {
 
 #[test]
 fn damage_is_found_and_never_a_wrong_number() {
-    let wanted = number("TALLYBOOK_FLIPS").unwrap_or(150);
+    let wanted = number("TALLYBOOK_FLIPS").unwrap_or(100);
     let first = number("TALLYBOOK_TEST_SEED").unwrap_or(1);
     let whole = runtime().block_on(Box::pin(Whole::new()));
     let (next, damaged) = (AtomicU64::new(first), AtomicU64::new(0));

@@ -180,3 +180,36 @@ async fn names_do_not_change_what_a_segment_is() {
     let (text, _) = csv(&book, "SELECT money FROM ai_usage_daily_aggregates", Route::Auto).await;
     assert_eq!(text, "money\n");
 }
+
+#[test]
+fn a_lost_or_damaged_definition_is_told_from_an_empty_root() {
+    use crate::support::small::{Small, flip};
+    let small = Small::new();
+    small.append("one", &["2026-01-03"], &["a", "b"], 1).ok();
+    small.run("rollup").ok();
+    let more = crate::support::SMALL_LOG
+        .replace("\"count(*) as n\"", "\"count(*) as n\", \"max(v) as m\"");
+    small.sandbox.write("more.toml", more);
+    small.run("init --replace more.toml").ok();
+    let expected = small.counts("auto");
+    let first = small.sandbox.root().join("definitions/1.toml");
+    let content = std::fs::read(&first).unwrap();
+    for lost in [false, true] {
+        if lost {
+            std::fs::remove_file(&first).unwrap()
+        } else {
+            flip(&first)
+        }
+        let ran = small.ask("auto", "").ok();
+        assert!(ran.err.contains("1.toml"), "{ran:?}");
+        assert_eq!(small.counts("raw"), expected);
+        small.run("rollup").ok();
+        assert_eq!(small.run("verify").code, 1);
+        std::fs::write(&first, &content).unwrap();
+        small.run("verify").ok();
+    }
+    std::fs::remove_dir_all(small.sandbox.root().join("definitions")).unwrap();
+    small.ask("auto", "").failed(5, "definitions");
+    small.append("two", &["2026-01-03"], &["a"], 1).failed(5, "definitions");
+    assert!(!small.sandbox.root().join("definitions").exists(), "no other dataset was made");
+}

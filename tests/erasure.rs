@@ -10,7 +10,9 @@ use crate::support::{
         BY_MODEL, BY_ORGANIZATION, BY_USER, COUNT, LOG, answers, erase, gc, purge, rolled_up,
         ten_days, verified,
     },
-    rollup, try_answer,
+    rollup,
+    small::{Small, flip},
+    try_answer,
 };
 
 #[tokio::test]
@@ -140,4 +142,72 @@ async fn an_erasure_needs_no_rollup() {
     gc(sandbox.root().to_str().unwrap(), &Settings::default()).await;
     assert_eq!(csv(&book, BY_ORGANIZATION, Route::Auto).await.0, expected);
     verified(&book).await;
+}
+
+#[test]
+fn a_void_on_a_purged_day_stops_nothing() {
+    let small = Small::new();
+    small.append("one", &["2026-01-03"], &["a", "b"], 1).ok();
+    small.run("rollup").ok();
+    small.run("purge --older-than 9d").ok();
+    small.append_and_die("append.claim", "two", &["2026-01-02", "2026-01-03"], &["a", "c"]);
+    for line in ["erase --where who=a", "rollup", "nightly", "purge --older-than 9d"] {
+        small.run(line).ok();
+        assert_eq!(small.counts("auto"), ["2026-01-03 b 1"], "after {line}");
+    }
+    small.append("two", &["2026-01-02", "2026-01-03"], &["a", "c"], 1).ok();
+    let expected = ["2026-01-02 c 1", "2026-01-03 b 1", "2026-01-03 c 1"];
+    assert_eq!(small.counts("auto"), expected);
+    small.run("nightly").ok();
+    small.run("verify").ok();
+    assert_eq!(small.counts("auto"), expected);
+}
+
+#[test]
+fn a_rollup_with_a_filter_does_not_tell_of_what_it_left_out() {
+    let more = "[[rollup]]\nname = \"all\"\ngrain = \"day\"\ndimensions = []\n\
+                measures = [\"count(*) as n\"]\n";
+    let filtered = crate::support::SMALL_LOG
+        .replace("dimensions = [\"who\"]", "dimensions = [\"who\"]\nfilter = \"v > 5\"");
+    let small = Small::of(&(filtered + more));
+    small.append("one", &["2026-01-03"], &["a", "b"], 1).ok();
+    small.append("two", &["2026-01-03"], &["c"], 9).ok();
+    small.run("rollup").ok();
+    small.run("purge --older-than 9d").ok();
+    // Nothing that remains tells whether the total counts such rows.
+    let ran = small.run("erase --where who=a").ok();
+    assert!(ran.err.contains("1 purged days were left alone"), "{ran:?}");
+    // This it tells: the total has no answer any more.
+    let ran = small.run("erase --where who=c").ok();
+    assert!(ran.err.contains("rollup all"), "{ran:?}");
+    small.sandbox.run(&["query", "SELECT count(*) AS n FROM log"]).failed(4, "purged");
+}
+
+#[test]
+fn what_can_not_be_read_stops_no_erasure_of_other_days() {
+    let days = ["2026-01-03", "2026-01-04", "2026-01-05"];
+    for what in ["leaf", "junk", "claim", "manifest"] {
+        let small = Small::new();
+        small.append("one", &days, &["a", "b"], 1).ok();
+        small.append("two", &days, &["a"], 1).ok();
+        small.run("rollup --compact").ok();
+        small.append("three", &["2026-01-04"], &["a"], 1).ok();
+        let day = small.sandbox.root().join("raw/date=2026-01-04");
+        let (damaged, sound) = match what {
+            "leaf" => (small.raw("2026-01-04", "C2-").remove(0), None),
+            "junk" => (day.join("junk.parquet"), Some("junk")),
+            "claim" => (small.sandbox.files("batches").remove(0), None),
+            _ => (day.join("_m/2-00000001.json"), None),
+        };
+        match sound {
+            Some(junk) => fs::write(&damaged, junk).unwrap(),
+            None => flip(&damaged),
+        }
+        let name = damaged.file_name().unwrap().to_str().unwrap().to_owned();
+        small.run("erase --where who=a").failed(5, &name);
+        for day in ["2026-01-03", "2026-01-05"] {
+            let left = small.ask("raw", &format!("WHERE date = '{day}'")).ok();
+            assert_eq!(left.out, format!("d,who,n\n{day},b,1\n"), "{what}");
+        }
+    }
 }

@@ -7,8 +7,11 @@ use tallybook::{
 };
 
 use crate::support::{
-    Sandbox, append, append_days, book_at, both, csv, day, fake_store::FakeStore, life::AT_ONCE,
+    Sandbox, append, append_days, book_at, both, csv, day,
+    fake_store::FakeStore,
+    life::AT_ONCE,
     rollup,
+    small::{Small, flip},
 };
 
 const LOG: SampleLog = SampleLog { seed: 4, organizations: 5, rows_per_hour: 4 };
@@ -100,4 +103,17 @@ fn the_command_says_what_goes() {
     assert_eq!(ran.out.lines().count(), 3);
     assert_eq!(sandbox.files("rollups").len(), 3);
     sandbox.run(&["gc", "--grace", "soon"]).failed(2, "--grace");
+}
+
+#[test]
+fn hints_of_a_day_that_is_not_whole_stay() {
+    let small = Small::new();
+    small.append("one", &["2026-01-03"], &["a", "b"], 1).ok();
+    small.run("rollup").ok();
+    let hints = small.sandbox.files("rollups");
+    small.run("purge --older-than 9d").ok();
+    let remains = small.raw("2026-01-03", "P2-").remove(0);
+    flip(&remains);
+    small.run("gc --grace 0s").failed(5, "P2-");
+    assert_eq!(small.sandbox.files("rollups"), hints, "they may be the last that tell");
 }

@@ -538,3 +538,18 @@ fn a_failed_append_leaves_no_root_behind() {
     shell(&sandbox, "$T --root new/nested/root append in.ndjson").ok();
     assert!(sandbox.path("new/nested/root/dataset.toml").exists());
 }
+
+#[test]
+fn bad_rows_are_never_written_into_the_root() {
+    let small = crate::support::small::Small::new();
+    small.append("one", &["2026-01-03"], &["a"], 1).ok();
+    let before = small.sandbox.files("");
+    let leaf = small.raw("2026-01-03", "L2-").remove(0);
+    let new = leaf.with_file_name("new.parquet");
+    for target in [leaf, new, small.sandbox.root().join("definitions/1.toml")] {
+        let args = ["append", "--max-rejects", "9", "--rejects", target.to_str().unwrap()];
+        small.sandbox.run_with(&args, b"{\"at\":\"x\"}\n").failed(3, "into the root");
+    }
+    assert_eq!(small.sandbox.files(""), before);
+    small.run("verify").ok();
+}

@@ -237,14 +237,17 @@ impl FileFooter {
     /// under a name that isn't one of ours is another tool's file.
     pub(super) fn is_at(&self, location: &Path) -> bool {
         let path = location.as_ref();
+        let named = RawName::parse(file_name(location));
+        if path.starts_with("raw/") && named == Some(RawName::Foreign) {
+            return true;
+        }
         match &self.kind {
             FileKind::Leaf(leaf) => {
                 let is_in_its_folder = path.contains(&format!("date={}/", leaf.date));
-                match RawName::parse(file_name(location)) {
+                match named {
                     Some(RawName::Leaf(id) | RawName::LeafOrForeign(id)) => {
                         id == leaf.id && is_in_its_folder
                     }
-                    Some(RawName::Foreign) => true,
                     _ => false,
                 }
             }

@@ -74,17 +74,15 @@ pub(crate) async fn newest_manifest(root: &Root, day: Day) -> Result<Option<Arc<
     match list_raw(&root.with_new_listings(), (day, day)).await?.first() {
         None => Ok(None),
         Some(folder) => {
-            if let Some(damage) = &folder.live(root).await?.damage {
-                return Err(Error::unavailable(format!(
-                    "day {day} can't be read: {}",
-                    damage.what
-                )));
-            }
-            // Nobody knows what it accounts for.
-            folder.read_newest(root).await.map_err(|error| {
+            // Nobody knows what a manifest accounts for that can't be read.
+            let fail = |error: Error| {
                 let what = format!("day {day} can't be read: {error}; `repair {day}` may mend it");
                 Error::unavailable(what).with_source(error)
-            })
+            };
+            if let Some(damage) = &folder.live(root).await?.damage {
+                return Err(fail(damage.to_error()));
+            }
+            folder.read_newest(root).await.map_err(fail)
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod many;
 pub(crate) mod place;
 pub(crate) mod rows;
 pub(crate) mod simulated_store;
+pub(crate) mod small;
 
 use std::{
     io::Write as _,

@@ -1,0 +1,79 @@
+//! Files that other tools put into a day's folder.
+
+use std::fs;
+
+use crate::support::small::Small;
+
+const DAY: &str = "2026-01-03";
+
+fn one() -> Small {
+    let small = Small::new();
+    small.append("one", &[DAY], &["a", "b"], 1).ok();
+    small
+}
+
+#[test]
+fn a_copy_of_our_own_file_counts_nothing() {
+    let small = one();
+    let leaf = small.raw(DAY, "L2-").remove(0);
+    let name = |name: &str| leaf.with_file_name(name);
+    fs::copy(&leaf, name("copy.parquet")).unwrap();
+    fs::copy(&leaf, name("L2-backup.parquet")).unwrap();
+    for line in ["rollup", "rollup --compact", "gc --grace 0s", "purge --older-than 9d"] {
+        assert_eq!(small.counts("auto"), ["2026-01-03 a 1", "2026-01-03 b 1"], "before {line}");
+        let ran = small.run(line).ok();
+        assert!(ran.err.contains("is a copy") || line == "gc", "{ran:?}");
+    }
+    assert_eq!(small.counts("auto"), ["2026-01-03 a 1", "2026-01-03 b 1"]);
+    // Of files of merged rows, too.
+    let small = one();
+    small.append("two", &[DAY], &["a"], 1).ok();
+    small.run("rollup --compact").ok();
+    let merged = small.raw(DAY, "C2-").remove(0);
+    fs::copy(&merged, merged.with_file_name("copy.parquet")).unwrap();
+    assert_eq!(small.counts("raw"), ["2026-01-03 a 2", "2026-01-03 b 1"]);
+}
+
+#[test]
+fn columns_that_would_be_rounded_are_refused_by_name() {
+    let small = one();
+    small.append("other", &["2026-01-04"], &["a"], 1).ok();
+    let file =
+        small.foreign(DAY, "spark.parquet", "SELECT at, who, CAST(v AS DOUBLE) / 2 AS v FROM log");
+    small.ask("raw", "WHERE v > 0").failed(3, "spark.parquet");
+    small.ask("raw", "WHERE v > 0").failed(3, "`v` is Float64");
+    // It stops no other day.
+    let rollup = small.run("rollup");
+    assert!(rollup.code == 3 && rollup.err.contains("spark.parquet"), "{rollup:?}");
+    small.ask("rollup", "WHERE date = '2026-01-04'").ok();
+    fs::remove_file(file).unwrap();
+    small.run("rollup").ok();
+    small.foreign(DAY, "short.parquet", "SELECT at, v FROM log");
+    small.ask("raw", "").failed(3, "has no column `who`");
+}
+
+#[test]
+fn on_a_purged_day_one_is_a_late_leaf() {
+    let small = one();
+    small.run("rollup").ok();
+    small.append("other", &["2026-01-04"], &["a", "b"], 1).ok();
+    small.run("purge --older-than 9d").ok();
+    // A file that has the rows of the other day's, moved to this one.
+    let rows = "SELECT TIMESTAMP '2026-01-03T09:00:00Z' AS at, 'a' AS who, 7 AS v";
+    let file = small.foreign(DAY, "spark.parquet", rows);
+    let expected = ["2026-01-03 a 2", "2026-01-03 b 1", "2026-01-04 a 1", "2026-01-04 b 1"];
+    assert_eq!(small.counts("auto"), expected);
+    for line in ["rollup", "nightly", "purge --older-than 9d", "nightly"] {
+        small.run(line).ok();
+        assert_eq!(small.counts("auto"), expected, "after {line}");
+    }
+    let ran = small.run("erase --where who=a").ok();
+    assert_eq!(small.counts("auto"), ["2026-01-03 b 1", "2026-01-04 b 1"], "{ran:?}");
+    // What its owner writes anew counts, and is named.
+    fs::remove_file(&file).unwrap();
+    let rows = rows.replace("'a' AS who, 7", "'b' AS who, 70000000000");
+    small.foreign(DAY, "spark.parquet", &rows);
+    let ran = small.ask("auto", "").ok();
+    assert!(ran.out.contains("2026-01-03,b,2"), "{ran:?}");
+    assert!(ran.err.contains("wrote it anew"), "{ran:?}");
+}
