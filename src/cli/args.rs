@@ -46,7 +46,7 @@ pub(super) enum Command {
     Files(SpanArgs),
     /// Merge each finished day's raw files into a few sorted ones
     Compact(CompactArgs),
-    /// Let raw rows of old days go, whose rollups are complete and verified, and keep answering
+    /// Let raw rows of old days go, and keep what rollups answer of them
     Purge(PurgeArgs),
     /// Erase an organization's or a user's rows, and all that was made of them
     Erase(EraseArgs),
