@@ -169,8 +169,8 @@ impl Tallybook {
         jobs::compact(root, &self.dataset, settings, self.clock(), options, report).await
     }
 
-    /// Lets the raw rows of old days go. What remains, a file for each rollup, is computed from rows
-    /// whose bytes were checked, and keeps answering. The raw files go by [`gc`](Self::gc).
+    /// Lets the raw rows of old days go. What remains, a file for each rollup, is computed from
+    /// rows whose bytes were checked, and keeps answering. The raw files go by [`gc`](Self::gc).
     ///
     /// # Errors
     /// For what stops the whole job; a day that stays is reported with the reason.
