@@ -162,6 +162,6 @@ mod tests {
         let batch = BatchId::try_new("2026-01-24T01").unwrap();
         let content = ContentHasher::default().finish();
         let id = LeafId::of(&batch, 0, ("2026-01-24".parse().unwrap(), 0), &content, 0);
-        assert_eq!(id.as_str(), "6ba98e850c1f1a2e9549a12f33b28b1d");
+        assert_eq!(id.as_str(), "4713fb52d8e82967f3c21e3923036e97");
     }
 }

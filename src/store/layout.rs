@@ -337,13 +337,21 @@ mod tests {
 
     #[test]
     fn names_of_newer_formats_are_known_as_such() {
-        for name in ["L3-ab", "C10-1", "P3-00000001-0123456789abcdef-0"] {
+        let names = [
+            "L3-00112233445566778899aabbccddeeff",
+            "C10-1-0123456789abcdef",
+            "P3-00000001-0123456789abcdef-0",
+        ];
+        for name in names {
             let path = format!("raw/date=2026-01-24/{name}.parquet");
             assert_eq!(raw_name(&path), Some(RawName::Newer), "{name}");
         }
         assert_eq!(raw_name("raw/date=2026-01-24/_m/3-00000001.json"), Some(RawName::Newer));
         assert_eq!(raw_name("raw/date=2026-01-24/L-3.parquet"), Some(RawName::Foreign));
-        assert_eq!(raw_name("raw/date=2026-01-24/Logs2026.parquet"), Some(RawName::Foreign));
+        for name in ["Logs2026", "C10", "P365", "L7-2026", "C99-report", "C3-facade"] {
+            let path = format!("raw/date=2026-01-24/{name}.parquet");
+            assert_eq!(raw_name(&path), Some(RawName::Foreign), "{name}");
+        }
     }
 
     #[test]

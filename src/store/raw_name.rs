@@ -110,12 +110,9 @@ impl RawName {
         let (format, kind) = format_of(words.first()?);
         let is_newer = format.is_some_and(|format| format > FORMAT);
         Some(match (kind, format, words.as_slice()) {
-            ("L", _, [_, id]) if is_newer && LeafId::parse(id).is_some() => Self::Newer,
-            ("C" | "P", _, [_, generation, attempt, ..])
-                if is_newer && writer(generation, attempt, "0000").is_some() =>
-            {
-                Self::Newer
-            }
+            // Whatever these names become, they stay ids in hexadecimal digits: `C10-2026.parquet`
+            // is another tool's.
+            ("L" | "C" | "P", _, [_, ids @ ..]) if is_newer && is_of_ids(ids) => Self::Newer,
             ("L", Some(FORMAT), [_, id]) => LeafId::parse(id).map_or(Self::Foreign, Self::Leaf),
             ("C", Some(FORMAT), [_, generation, attempt, part])
             | ("c", None, [_, generation, attempt, part]) => {
@@ -164,6 +161,15 @@ fn format_of(word: &str) -> (Option<u32>, &str) {
     let kind = word.trim_end_matches(|c: char| c.is_ascii_digit());
     (word.get(kind.len()..).and_then(|digits| digits.parse().ok()), kind)
 }
+
+/// Whether all of these words are hexadecimal digits, as many as ids have.
+fn is_of_ids(words: &[&str]) -> bool {
+    let is_hex = |word: &&str| word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    words.iter().all(is_hex) && words.iter().map(|word| word.len()).sum::<usize>() >= IDS_MIN
+}
+
+/// Fewer digits don't tell one run from another.
+const IDS_MIN: usize = 16;
 
 fn writer(generation: &str, attempt: &str, part: &str) -> Option<Writer> {
     let lengths = (generation.len(), attempt.len(), part.len() >= 4);
