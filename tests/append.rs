@@ -367,3 +367,15 @@ fn mended_rows_are_read_by_the_definition_of_now() {
     let ran = small.sandbox.run(&["query", "SELECT who, region FROM log", "--format", "csv"]).ok();
     assert_eq!(ran.out, "who,region\nb,eu\n");
 }
+
+#[test]
+fn a_lost_first_claim_is_told_by_the_second() {
+    let small = Small::new();
+    small.append_and_die("append.claim", "one", &["2026-01-03"], &["a"]);
+    small.append("one", &["2026-01-03"], &["b"], 1).ok();
+    let first = small.sandbox.files("batches").into_iter();
+    let first = first.filter(|file| file.to_str().unwrap().ends_with(".0.json"));
+    first.for_each(|file| fs::remove_file(file).unwrap());
+    small.append("one", &["2026-01-03"], &["b"], 1).failed(5, ".0.json");
+    assert_eq!(small.counts("auto"), ["2026-01-03 b 1"]);
+}

@@ -67,8 +67,10 @@ fn on_a_purged_day_one_is_a_late_leaf() {
         small.run(line).ok();
         assert_eq!(small.counts("auto"), expected, "after {line}");
     }
+    // Also when a purge took it in long before.
     let ran = small.run("erase --where who=a").ok();
     assert_eq!(small.counts("auto"), ["2026-01-03 b 1", "2026-01-04 b 1"], "{ran:?}");
+    assert!(ran.err.contains("spark.parquet is not of this program's making"), "{ran:?}");
     // What its owner writes anew counts, and is named.
     fs::remove_file(&file).unwrap();
     let rows = rows.replace("'a' AS who, 7", "'b' AS who, 70000000000");
@@ -76,4 +78,40 @@ fn on_a_purged_day_one_is_a_late_leaf() {
     let ran = small.ask("auto", "").ok();
     assert!(ran.out.contains("2026-01-03,b,2"), "{ran:?}");
     assert!(ran.err.contains("wrote it anew"), "{ran:?}");
+}
+
+#[test]
+fn bytes_are_no_text_and_rows_of_other_days_are_never_taken_in() {
+    let small = one();
+    let sql = "SELECT at, CAST(who AS BYTEA) AS who, v FROM log";
+    let file = small.foreign(DAY, "bytes.parquet", sql);
+    small.ask("raw", "").failed(3, "`who` is Binary");
+    assert_eq!(small.run("purge --older-than 9d").code, 3);
+    assert_eq!(small.raw(DAY, "P2-").len(), 0, "nothing was purged");
+    fs::remove_file(file).unwrap();
+    let sql = "SELECT at + INTERVAL '1' DAY AS at, who, v FROM log";
+    let file = small.foreign(DAY, "wrong.parquet", sql);
+    let before = small.sandbox.files("raw");
+    small.run("erase --where who=a").failed(5, "holds a row of 2026-01-04");
+    assert_eq!(small.sandbox.files("raw"), before, "nothing was written");
+    fs::remove_file(file).unwrap();
+    small.run("erase --where who=a").ok();
+    small.run("rollup").ok();
+    small.run("verify").ok();
+    assert_eq!(small.counts("auto"), ["2026-01-03 b 1"]);
+}
+
+#[test]
+fn a_void_is_no_original_of_a_copy() {
+    let small = one();
+    let leaf = small.raw(DAY, "L2-").remove(0);
+    fs::rename(&leaf, leaf.with_file_name("renamed.parquet")).unwrap();
+    let expected = small.counts("auto");
+    assert_eq!(expected.len(), 2);
+    // It makes a void at the leaf's name.
+    small.run("erase --where who=nobody").ok();
+    assert_eq!(small.raw(DAY, "L2-").len(), 1);
+    assert_eq!(small.counts("auto"), expected);
+    small.run("rollup").ok();
+    assert_eq!(small.counts("auto"), expected);
 }

@@ -127,3 +127,18 @@ fn what_files_do_not_tell_is_refused_and_nothing_changes() {
         "no raw files",
     );
 }
+
+#[test]
+fn a_manifest_that_closed_a_generation() {
+    let (small, expected) = merged();
+    let intent = "2-00000002-0123456789abcdef.intent";
+    fs::write(manifests(&small).join(intent), "").unwrap();
+    small.run("gc --grace 0s --abandoned 0s").ok();
+    let closing = manifests(&small).join("2-00000002.json");
+    assert!(closing.exists());
+    flip(&closing);
+    small.ask("auto", "").failed(5, "2-00000002.json");
+    small.run("repair 2026-01-03 --yes").ok();
+    assert_eq!(small.counts("auto"), expected);
+    small.run("verify").ok();
+}

@@ -64,7 +64,7 @@ const STRAYS: [&str; 44] = [
 ];
 
 /// Keys that are no paths: a store may hold them, and a client fails the whole page that has one.
-const NO_PATHS: [&str; 8] = [
+const NO_PATHS: [&str; 11] = [
     "raw//x",
     "raw/./x",
     "raw/date=2026-01-02//x",
@@ -72,6 +72,9 @@ const NO_PATHS: [&str; 8] = [
     "raw/date=2026-01-02/_m//x",
     "raw/date=2026-01-02/staging//x",
     "raw/date=2026-01-31/_m/./x",
+    "raw/date=2026-01-02/L\u{1}x.parquet",
+    "batches/0//x",
+    "batches/a//b",
     "rollups//x",
 ];
 

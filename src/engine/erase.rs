@@ -9,7 +9,7 @@ use crate::{
     exec::Site,
     jobs::{
         DaysWith, ErasedDay, Erasing, JobOptions, Outcome, close_generations_in_flight, days_with,
-        erase_day, fence,
+        erase_day, fence, held_by_others,
     },
     store::{Definitions, Staging, list_raw},
 };
@@ -32,8 +32,8 @@ pub enum Erasure {
     },
     /// The day was purged, and nothing that remains tells whose rows it counts: they stay.
     NotTold,
-    /// A file of another tool that still holds what was in it. It doesn't count any more, and is
-    /// its owner's to delete.
+    /// A file of another tool, or a copy of one of ours, that holds such rows and doesn't count. It
+    /// is its owner's to delete.
     OwnerDeletes {
         /// Its full name.
         file: String,
@@ -116,6 +116,9 @@ pub(super) async fn erase(
             }
         }
     }
+    for (day, file) in held_by_others(site, &erasing).await? {
+        report(day, &Erasure::OwnerDeletes { file });
+    }
     for day in &erased {
         rebuild(book, *day, &mut report).await?;
     }
@@ -134,14 +137,10 @@ async fn erase_one(
     let Some(live) = now.live(day.span()).next() else { return Ok(false) };
     match erase_day(site, live, definitions, erasing).await? {
         ErasedDay::Overtaken => Ok(false),
-        ErasedDay::Erased { dropped, foreign } => {
+        ErasedDay::Erased { dropped } => {
             report(day, &Erasure::Erased);
             for rollup in dropped {
                 report(day, &Erasure::Dropped { rollup });
-            }
-            for leaf in foreign {
-                let file = book.root().full_name(&leaf.file.location);
-                report(day, &Erasure::OwnerDeletes { file });
             }
             Ok(true)
         }

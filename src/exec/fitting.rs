@@ -42,7 +42,7 @@ pub(super) fn check_fits(name: &str, file: &ParquetMetaData, wanted: &Schema) ->
 
 /// Whether each value of the one type is one of the other, or is refused when it is read.
 fn fits(given: &DataType, wanted: &DataType) -> bool {
-    let (number, text) = (given.is_numeric(), is_text(given));
+    let text = is_text(given);
     match wanted {
         DataType::Int64 => given.is_integer(),
         DataType::Decimal128(_, scale) => match given {
@@ -52,11 +52,21 @@ fn fits(given: &DataType, wanted: &DataType) -> bool {
             | DataType::Decimal256(_, other) => other <= scale,
             given => given.is_integer(),
         },
-        DataType::Float64 => number,
-        DataType::Timestamp(..) => given.is_temporal() || text,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => text || !number,
-        _ => true,
+        // Larger integers are rounded there, and decimals are.
+        DataType::Float64 => {
+            given.is_floating()
+                || given.primitive_width().is_some_and(|bytes| given.is_integer() && bytes <= 4)
+        }
+        // Below a microsecond there is nothing here.
+        DataType::Timestamp(..) => is_instant(given) || text,
+        // Bytes may be no text, which nothing behind this would look at again.
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => text,
+        wanted => given == wanted,
     }
+}
+
+fn is_instant(kind: &DataType) -> bool {
+    matches!(kind, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
 }
 
 fn is_text(kind: &DataType) -> bool {
@@ -85,6 +95,12 @@ mod tests {
             (DataType::Decimal128(38, 10), decimal.clone()),
             (DataType::Utf8, decimal.clone()),
             (DataType::Int64, micros.clone()),
+            (DataType::Int64, DataType::Float64),
+            (DataType::Binary, DataType::Utf8View),
+            (DataType::LargeBinary, DataType::Utf8View),
+            (DataType::Int64, DataType::Utf8View),
+            (DataType::Int8, DataType::Boolean),
+            (DataType::Float64, DataType::Boolean),
         ] {
             assert!(!fits(&given, &wanted), "{given} as {wanted}");
         }
@@ -95,7 +111,9 @@ mod tests {
             (DataType::Decimal128(9, 2), decimal),
             (DataType::Timestamp(TimeUnit::Nanosecond, None), micros),
             (DataType::LargeUtf8, DataType::Utf8View),
-            (DataType::Int64, DataType::Float64),
+            (DataType::Int32, DataType::Float64),
+            (DataType::Float32, DataType::Float64),
+            (DataType::Boolean, DataType::Boolean),
         ] {
             assert!(fits(&given, &wanted), "{given} as {wanted}");
         }

@@ -74,7 +74,9 @@ impl NamingReader {
     async fn read(&mut self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
         let Self { name, root, file, cache, inner, blocks, .. } = self;
         let blocks = blocks.get_or_try_init(|| blocks_of(cache.as_ref(), root, file)).await?;
-        let Some((blocks, end)) = blocks else {
+        // What comes behind the rows has a seal of its own.
+        let of_rows = |end: &u64| ranges.iter().all(|range| range.end <= *end);
+        let Some((blocks, end)) = blocks.as_ref().filter(|(_, end)| of_rows(end)) else {
             return inner.get_byte_ranges(ranges).await.map_err(|error| named(name, error));
         };
         let whole = merged(ranges.iter().map(|range| BlockHashes::around(range, *end)));

@@ -4,7 +4,7 @@
 use crate::{
     base::{Result, step},
     model::{ContentHasher, MANIFEST_FORMAT, Manifest, ManifestState},
-    store::{RawFolder, Root, Staging, create_manifest, read_manifest},
+    store::{ManifestTag, RawFolder, Root, Staging, create_manifest, create_tag, read_manifest},
 };
 
 /// Creates the generations up to that one, each of which says what the last one did. `false` when
@@ -53,6 +53,7 @@ pub(super) async fn close_generations(
             return Ok(false);
         }
         step("gc.close");
+        create_tag(root, staging, folder.day, &ManifestTag::of(&manifest)).await?;
         newest += 1;
     }
     Ok(true)

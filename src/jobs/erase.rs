@@ -25,7 +25,7 @@ use crate::{
     catalog::Snapshot,
     exec::{FileTable, Site, engine_error},
     model::{ColumnType, Dataset, Rollup},
-    store::{Definitions, ErasedValue, Leaf, LeafDay, LeafKind, SegmentFile, read_base},
+    store::{Definitions, ErasedValue, Leaf, LeafDay, LeafKind, SegmentFile, list_raw, read_base},
 };
 
 /// The rows to erase: those that have all of these values.
@@ -123,9 +123,6 @@ pub(crate) enum ErasedDay {
         /// Rollups of a purged day of which nothing remains: their rows didn't tell which of them
         /// counted erased ones.
         dropped: Vec<String>,
-        /// Files of other tools that still hold what was in them. They don't count, and are their
-        /// owners' to delete.
-        foreign: Vec<Arc<Leaf>>,
     },
 }
 
@@ -140,14 +137,12 @@ pub(crate) async fn erase_day(
     erasing: &Erasing,
 ) -> Result<ErasedDay> {
     let predicate = erasing.predicate();
-    let foreign = live.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign);
-    let foreign: Vec<_> = foreign.cloned().collect();
     if !live.is_purged() {
         let leaves = live.leaves.clone();
         let rewrite = Rewrite { site, live, leaves, without: Some(&predicate) };
         return Ok(match rewrite.run().await? {
             None => ErasedDay::Overtaken,
-            Some(_) => ErasedDay::Erased { dropped: Vec::new(), foreign },
+            Some(_) => ErasedDay::Erased { dropped: Vec::new() },
         });
     }
     let remains = remains_of(site, live, definitions).await?;
@@ -164,7 +159,7 @@ pub(crate) async fn erase_day(
     let purging = Purging { site, live, definitions, without };
     Ok(if purging.run().await? {
         let dropped = dropped.iter().map(|rollup| rollup.folder().to_owned()).collect();
-        ErasedDay::Erased { dropped, foreign }
+        ErasedDay::Erased { dropped }
     } else {
         ErasedDay::Overtaken
     })
@@ -245,12 +240,42 @@ async fn look(
     Ok((has_such, live.is_purged() && !tells_all && !remain))
 }
 
+/// The files of other tools that don't count, as they were merged, purged or erased from before, or
+/// are copies, and that still hold such rows: they are their owners' to delete.
+///
+/// # Errors
+/// What listing meets. A file that can't be read holds nothing that can be told.
+pub(crate) async fn held_by_others(
+    site: Site<'_>,
+    erasing: &Erasing,
+) -> Result<Vec<(Day, String)>> {
+    let Some(days) = Span::ALL.day_bounds() else { return Ok(Vec::new()) };
+    let mut held = Vec::new();
+    for folder in list_raw(site.root, days).await? {
+        let live = folder.live(site.root).await?;
+        let counts = |leaf: &Leaf| live.leaves.iter().any(|it| it.file == leaf.file);
+        let foreign = folder.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign);
+        for leaf in foreign.filter(|leaf| live.damage.is_none() && !counts(leaf)) {
+            match has_rows(site, std::slice::from_ref(leaf), erasing).await {
+                Ok(true) => held.push((leaf.day, site.root.full_name(&leaf.file.location))),
+                Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                Ok(false) | Err(_) => {}
+            }
+        }
+    }
+    Ok(held)
+}
+
 async fn has_raw(site: Site<'_>, live: &LeafDay, erasing: &Erasing) -> Result<bool> {
     let leaves: Vec<_> = live.leaves.iter().filter(|leaf| !leaf.is_purged()).cloned().collect();
+    has_rows(site, &leaves, erasing).await
+}
+
+async fn has_rows(site: Site<'_>, leaves: &[Arc<Leaf>], erasing: &Erasing) -> Result<bool> {
     if leaves.is_empty() {
         return Ok(false);
     }
-    let table = FileTable::of_leaves(site.root, site.dataset, &leaves);
+    let table = FileTable::of_leaves(site.root, site.dataset, leaves);
     let rows = site.context.read_table(Arc::new(table)).map_err(engine_error)?;
     let rows = rows.filter(erasing.predicate()).and_then(|rows| rows.limit(0, Some(1)));
     Ok(rows.map_err(engine_error)?.count().await.map_err(engine_error)? > 0)

@@ -19,13 +19,13 @@ use super::{
     generation::{Draft, Generation, absorb},
     overtaken::unless_changed,
     parts::Parts,
-    sources::expected_content,
+    sources::{check_days, expected_content},
 };
 use crate::{
     base::{Error, Result},
     exec::{FileTable, Site, engine_error},
     model::{ContentHasher, Dataset, LeafId, ManifestState},
-    store::{Leaf, LeafDay, name_damage},
+    store::{Leaf, LeafDay, LeafKind, name_damage},
 };
 
 /// A day that was rewritten.
@@ -81,6 +81,8 @@ impl Rewrite<'_> {
         let base = generation.base.as_deref();
         let expected = expected_content(self.site, base, &self.leaves).await?;
         let taken = absorb(self.site, &self.leaves).await?;
+        let foreign = self.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign);
+        check_days(self.site, &foreign.cloned().collect::<Vec<_>>()).await?;
         let columns = dataset.columns().iter().map(|column| ident(&column.name));
         let kept = match self.without {
             None => lit(true),

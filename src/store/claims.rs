@@ -4,7 +4,7 @@
 //! of its rows, so whoever publishes a leaf of that id publishes the same rows.
 
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream, try_join};
 use object_store::{ObjectMeta, ObjectStore as _, path::Path};
 use serde::{Deserialize, Serialize};
 
@@ -103,12 +103,25 @@ impl Claim {
 /// What the store says; `Corrupt` for a damaged claim; `Conflict` for one of format 1.
 pub(crate) async fn newest_claim(root: &Root, batch: &BatchId) -> Result<Option<Claim>> {
     let mut newest = None;
-    for number in 0_u32.. {
-        let path = claim_path(batch, number);
-        match root.read(&path).await? {
-            Some(found) => newest = Some(parse(root, &path, &found)?),
-            None => break,
+    // The second is asked for at once: it tells whether the first one is lost.
+    let (first_path, second_path) = (claim_path(batch, 0), claim_path(batch, 1));
+    let (first, second) = try_join!(root.read(&first_path), root.look(&second_path))?;
+    match first {
+        Some(found) => newest = Some(parse(root, &first_path, &found)?),
+        None if second.is_some() => {
+            let name = root.full_name(&first_path);
+            return Err(Error::corrupt(format!(
+                "{name}: is gone, and a later claim on batch `{batch}` is there; nothing was changed"
+            )));
         }
+        None => {}
+    }
+    let mut next = second.map(|_| 1);
+    while let Some(number) = next {
+        let path = claim_path(batch, number);
+        let Some(found) = root.read(&path).await? else { break };
+        newest = Some(parse(root, &path, &found)?);
+        next = number.checked_add(1);
     }
     if newest.is_none() && root.look(&claim_path_format_1(batch)).await?.is_some() {
         return Err(Error::conflict(format!(
@@ -165,9 +178,9 @@ async fn claim_files(root: &Root) -> Result<Vec<ObjectMeta>> {
         return flat_files(dir, BATCHES_FOLDER, is_claim);
     }
     let files = if let Some(pages) = root.pages() {
-        // By their first digits: a name that is no path can't be among them.
+        // By their first digits, and not below folders: a name that is no path is not among them.
         let digits = "0123456789abcdef".chars();
-        let listed = digits.map(|digit| pages.list_all(format!("{BATCHES_FOLDER}/{digit}")));
+        let listed = digits.map(|digit| pages.list_flat(format!("{BATCHES_FOLDER}/{digit}")));
         let listed = stream::iter(listed).buffer_unordered(CONCURRENT_READS);
         listed.try_collect::<Vec<_>>().await.map_err(fail)?.into_iter().flatten().collect()
     } else {

@@ -71,10 +71,15 @@ pub(super) async fn is_copy(
         Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(false),
         Err(error) => return Err(error),
     };
-    let is_here = account.leaf().is_none_or(|found| {
-        leaves.iter().any(|other| other.id == found.id)
-            || manifest.is_some_and(|manifest| manifest.absorbed(&found.id).is_some())
-    });
+    let is_here = match account.leaf() {
+        // Merged rows, or a rollup's.
+        None => true,
+        Some(found) => {
+            let absorbed = manifest.and_then(|manifest| manifest.absorbed(&found.id));
+            absorbed.is_some_and(|absorbed| !absorbed.void)
+                || has_leaf(root, leaves, &found.id).await?
+        }
+    };
     if is_here {
         root.warn(&format!(
             "{}: is a copy of a file of this day, and doesn't count; delete it",
@@ -82,6 +87,17 @@ pub(super) async fn is_copy(
         ));
     }
     Ok(is_here)
+}
+
+/// Whether the leaf of that id is among these: not a void in its place.
+async fn has_leaf(root: &Root, leaves: &[Arc<Leaf>], id: &LeafId) -> Result<bool> {
+    let Some(leaf) = leaves.iter().find(|leaf| leaf.id == *id) else { return Ok(false) };
+    match read_account(root, &leaf.file).await {
+        Ok(account) => Ok(account.leaf().is_some_and(|leaf| leaf.void.is_none())),
+        // Damaged, but there.
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether the manifest accounts for the rows of that file.

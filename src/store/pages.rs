@@ -19,6 +19,9 @@ const CONCURRENT_LISTINGS: usize = 32;
 /// More requests at once than this gain nothing.
 const STRETCHES_MAX: i64 = 96;
 
+/// Characters of a name that are told apart, where a key that is no path starts like it.
+const STARTS_MAX: usize = 4;
+
 /// Years that have four digits, so that the order of dates is that of their names.
 const NAMED_YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
@@ -162,31 +165,39 @@ impl Pages {
     }
 
     /// The files of that folder itself, where the folder has a key that is no path: `//x` or `/./x`
-    /// in it. Files of data start with neither of these two characters.
+    /// in it, or one with a control character. Files of data start with none of these.
     async fn list_by_first_characters(&self, folder: &str) -> Result<Vec<ObjectMeta>> {
-        let ascii = (b' '..=b'~').filter(|byte| !matches!(byte, b'/' | b'.'));
-        let ascii = ascii.map(|byte| (format!("{folder}{}", char::from(byte)), None));
-        // All that starts with another character comes after these, where a store can start there.
-        let others = (folder.to_owned(), Some(format!("{folder}~")));
         let mut files: Vec<ObjectMeta> = Vec::new();
-        for (start, offset) in ascii.chain([others]) {
-            let mut token = None;
-            loop {
-                let page = self.page(start.clone(), offset.clone(), Some("/"), token).await;
-                let page = match page {
-                    Err(object_store::Error::InvalidPath { .. }) if offset.is_some() => break,
-                    page => page?,
-                };
-                files.extend(page.files);
-                token = page.next;
-                if token.is_none() {
-                    break;
+        let mut starts = vec![folder.to_owned()];
+        while let Some(start) = starts.pop() {
+            for byte in (b' '..=b'~').filter(|byte| !matches!(byte, b'/' | b'.')) {
+                let longer = format!("{start}{}", char::from(byte));
+                match self.list_flat(longer.clone()).await {
+                    Err(object_store::Error::InvalidPath { .. })
+                        if longer.len() < folder.len() + STARTS_MAX =>
+                    {
+                        starts.push(longer);
+                    }
+                    listed => files.extend(listed?),
                 }
             }
+        }
+        // All that starts with another character comes after these, where a store can start there.
+        match self.list_pages(folder.to_owned(), Some(format!("{folder}~")), Some("/")).await {
+            Err(object_store::Error::InvalidPath { .. }) => {}
+            listed => files.extend(listed?),
         }
         files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
         files.dedup_by(|a, b| a.location == b.location);
         Ok(files)
+    }
+
+    /// All files whose path starts like that, and goes on without a folder.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(super) async fn list_flat(&self, start: String) -> Result<Vec<ObjectMeta>> {
+        self.list_pages(start, None, Some("/")).await
     }
 
     /// All files whose path starts like that.
@@ -194,9 +205,18 @@ impl Pages {
     /// # Errors
     /// What the store says.
     pub(super) async fn list_all(&self, start: String) -> Result<Vec<ObjectMeta>> {
+        self.list_pages(start, None, None).await
+    }
+
+    async fn list_pages(
+        &self,
+        start: String,
+        offset: Option<String>,
+        delimiter: Option<&'static str>,
+    ) -> Result<Vec<ObjectMeta>> {
         let (mut files, mut token) = (Vec::new(), None);
         loop {
-            let page = self.page(start.clone(), None, None, token).await?;
+            let page = self.page(start.clone(), offset.clone(), delimiter, token).await?;
             files.extend(page.files);
             if page.next.is_none() {
                 return Ok(files);

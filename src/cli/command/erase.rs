@@ -30,8 +30,8 @@ pub(super) async fn run(root: &RootArgs, args: &EraseArgs) -> Result<ExitCode> {
         )),
         Erasure::NotTold => silent += 1,
         Erasure::OwnerDeletes { file } => tell(format_args!(
-            "{day}: {file} was written by another tool and still holds such rows; it doesn't count \
-             any more, and is its owner's to delete"
+            "{day}: {file} is not of this program's making and holds such rows; it doesn't count, \
+             and is its owner's to delete"
         )),
         Erasure::NotBuilt(error) => {
             tell(format_args!("tallybook: {error}"));
