@@ -196,9 +196,9 @@ fn a_lost_or_damaged_definition_is_told_from_an_empty_root() {
     let content = std::fs::read(&first).unwrap();
     for lost in [false, true] {
         if lost {
-            std::fs::remove_file(&first).unwrap()
+            std::fs::remove_file(&first).unwrap();
         } else {
-            flip(&first)
+            flip(&first);
         }
         let ran = small.ask("auto", "").ok();
         assert!(ran.err.contains("1.toml"), "{ran:?}");

@@ -66,9 +66,9 @@ fn a_manifest_that_its_tag_hides() {
         for generation in 1..4 {
             let manifest = manifests(&small).join(format!("2-{generation:08}.json"));
             if lost {
-                fs::remove_file(&manifest).unwrap()
+                fs::remove_file(&manifest).unwrap();
             } else {
-                flip(&manifest)
+                flip(&manifest);
             }
             if generation == 1 {
                 assert_eq!(small.counts("raw"), expected, "the tag answers");

@@ -57,16 +57,7 @@ pub(super) async fn erase(
         staging: &staging,
     };
     if dry_run {
-        let snapshot = book.snapshot(Span::ALL).await?;
-        let found = days_with(site, &snapshot, &book.definitions, &erasing).await?;
-        for day in found.days {
-            report(day, &Erasure::Planned);
-        }
-        for day in found.silent {
-            report(day, &Erasure::NotTold);
-        }
-        let failed = found.failed.into_iter().next();
-        return failed.map_or_else(|| snapshot.check_damage(Span::ALL), Err);
+        return plan(site, book, &erasing, report).await;
     }
     let Some(all_days) = Span::ALL.day_bounds() else { return Ok(()) };
     let definitions = book.definitions(&staging).await?;
@@ -123,6 +114,25 @@ pub(super) async fn erase(
         rebuild(book, *day, &mut report).await?;
     }
     failed.or(unknown).map_or(Ok(()), Err)
+}
+
+/// Says which days have such rows.
+async fn plan(
+    site: Site<'_>,
+    book: &Tallybook,
+    erasing: &Erasing,
+    mut report: impl FnMut(Day, &Erasure) + Send,
+) -> Result<()> {
+    let snapshot = book.snapshot(Span::ALL).await?;
+    let found = days_with(site, &snapshot, &book.definitions, erasing).await?;
+    for day in found.days {
+        report(day, &Erasure::Planned);
+    }
+    for day in found.silent {
+        report(day, &Erasure::NotTold);
+    }
+    let failed = found.failed.into_iter().next();
+    failed.map_or_else(|| snapshot.check_damage(Span::ALL), Err)
 }
 
 /// Erases rows of a day, and says what became of it. `false` when somebody else changed it.

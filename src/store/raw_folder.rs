@@ -30,7 +30,7 @@ use super::{
     read_manifest,
 };
 use crate::{
-    base::{Day, ErrorKind, Result},
+    base::{Day, Error, ErrorKind, Result},
     model::{Fingerprint, LeafId, Manifest, ManifestState, Remains},
 };
 
@@ -181,6 +181,11 @@ impl RawFolder {
         match self.read_newest(root).await {
             Ok(manifest) => self.by_manifest(root, manifest).await,
             Err(error) => match error.kind() {
+                // A manifest is never deleted: the store denies what it lists.
+                ErrorKind::NotFound if self.newest_file().is_some() => {
+                    let what = format!("{error}, though the store lists it");
+                    Err(Error::unavailable(what).with_source(error))
+                }
                 kind @ (ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Invalid) => {
                     let kind = if kind == ErrorKind::Invalid { kind } else { ErrorKind::Corrupt };
                     let manifest = manifest_path(self.day, self.newest().unwrap_or_default());
