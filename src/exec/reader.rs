@@ -53,9 +53,9 @@ impl ParquetFileReaderFactory for NamingReaderFactory {
         let (root, meta) = (self.root.clone(), file.object_meta.clone());
         let name: Arc<str> = root.full_name(file.path()).into();
         let inner = self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?;
-        let (cache, blocks) = (Arc::clone(&self.cache), OnceCell::new());
+        let (cache, account) = (Arc::clone(&self.cache), OnceCell::new());
         let schema = Arc::clone(&self.schema);
-        Ok(Box::new(NamingReader { name, root, file: meta, cache, schema, inner, blocks }))
+        Ok(Box::new(NamingReader { name, root, file: meta, cache, schema, inner, account }))
     }
 }
 
@@ -66,20 +66,25 @@ struct NamingReader {
     cache: Arc<FileMetadataCache>,
     schema: SchemaRef,
     inner: Box<dyn AsyncFileReader + Send>,
-    blocks: OnceCell<Option<(BlockHashes, u64)>>,
+    /// What the file says of itself, read once; `None` of another tool's.
+    account: OnceCell<Option<FileFooter>>,
 }
 
 impl NamingReader {
     /// Those bytes, which are those that were written where the file can tell.
     async fn read(&mut self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
-        let Self { name, root, file, cache, inner, blocks, .. } = self;
-        let blocks = blocks.get_or_try_init(|| blocks_of(cache.as_ref(), root, file)).await?;
+        let Self { name, root, file, cache, inner, account, .. } = self;
+        let account = account.get_or_try_init(|| async {
+            let metadata = metadata_of(cache.as_ref(), root, file).await?;
+            Ok::<_, ParquetError>(FileFooter::of(&metadata).ok())
+        });
         // What comes behind the rows has a seal of its own.
-        let of_rows = |end: &u64| ranges.iter().all(|range| range.end <= *end);
-        let Some((blocks, end)) = blocks.as_ref().filter(|(_, end)| of_rows(end)) else {
+        let of_rows = |end: u64| ranges.iter().all(|range| range.end <= end);
+        let tells = |it: &&FileFooter| !it.blocks.is_empty() && of_rows(it.body.bytes);
+        let Some(FileFooter { blocks, body, .. }) = account.await?.as_ref().filter(tells) else {
             return inner.get_byte_ranges(ranges).await.map_err(|error| named(name, error));
         };
-        let whole = merged(ranges.iter().map(|range| BlockHashes::around(range, *end)));
+        let whole = merged(ranges.iter().map(|range| BlockHashes::around(range, body.bytes)));
         let read = inner.get_byte_ranges(whole.clone()).await;
         let read = read.map_err(|error| named(name, error))?;
         let read: Vec<_> = whole.into_iter().zip(read).collect();
@@ -91,16 +96,14 @@ impl NamingReader {
     }
 }
 
-/// What a file says of its blocks, and where its rows end; `None` of another tool's.
-async fn blocks_of(
+/// As [`cached_metadata`], with the error that readers have.
+async fn metadata_of(
     cache: &FileMetadataCache,
     root: &Root,
     file: &ObjectMeta,
-) -> Result<Option<(BlockHashes, u64)>> {
-    let metadata = cached_metadata(cache, root, file).await;
-    let metadata = metadata.map_err(|error| ParquetError::External(Box::new(error)))?;
-    let account = FileFooter::of(&metadata).ok().filter(|account| !account.blocks.is_empty());
-    Ok(account.map(|account| (account.blocks, account.body.bytes)))
+) -> Result<Arc<ParquetMetaData>> {
+    let read = cached_metadata(cache, root, file).await;
+    read.map_err(|error| ParquetError::External(Box::new(error)))
 }
 
 /// The same bytes, in ranges that don't touch.
@@ -144,11 +147,11 @@ impl AsyncFileReader for NamingReader {
         _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         async move {
-            let external = |error| ParquetError::External(Box::new(error));
-            let read = cached_metadata(self.cache.as_ref(), &self.root, &self.file).await;
-            let metadata = read.map_err(external)?;
-            if FileFooter::of(&metadata).is_err() {
-                check_fits(&self.name, &metadata, &self.schema).map_err(external)?;
+            let metadata = metadata_of(self.cache.as_ref(), &self.root, &self.file).await?;
+            let account = self.account.get_or_init(async || FileFooter::of(&metadata).ok()).await;
+            if account.is_none() {
+                let fits = check_fits(&self.name, &metadata, &self.schema);
+                fits.map_err(|error| ParquetError::External(Box::new(error)))?;
             }
             Ok(metadata)
         }
