@@ -33,6 +33,7 @@ mod kill;
 mod library;
 mod limits;
 mod local_time;
+mod lost;
 mod model;
 mod months;
 mod object_stores;

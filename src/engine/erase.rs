@@ -1,15 +1,15 @@
 //! Erasing: first the fence, then day by day, then the rollups of those days anew, and a look
 //! whether anything is left.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Tallybook;
 use crate::{
     base::{Day, Error, ErrorKind, Result, Span, step},
     exec::Site,
     jobs::{
-        DaysWith, ErasedDay, Erasing, JobOptions, Outcome, close_generations_in_flight, days_with,
-        erase_day, fence, held_by_others,
+        ErasedDay, Erasing, JobOptions, Outcome, close_generations_in_flight, days_with, erase_day,
+        fence, held_by_others,
     },
     store::{Definitions, Staging, list_raw},
 };
@@ -64,30 +64,27 @@ pub(super) async fn erase(
     // A day or a claim that can't be read stops none of the others, and is told at the end.
     let unknown = fence(site, &erasing).await?.into_iter().next();
     let mut erased = BTreeSet::new();
-    let mut failed: Option<Error> = None;
+    let mut failed: BTreeMap<Day, Error> = BTreeMap::new();
+    let mut unread = None;
     for round in 0.. {
         let snapshot = book.snapshot(Span::ALL).await?;
-        let DaysWith { mut days, silent, failed: unread } =
-            days_with(site, &snapshot, &definitions, &erasing).await?;
-        if round < ROUNDS && unread.iter().any(|error| error.kind() == ErrorKind::NotFound) {
+        let mut found = days_with(site, &snapshot, &definitions, &erasing).await?;
+        if round < ROUNDS && found.failed.iter().any(|error| error.kind() == ErrorKind::NotFound) {
             // Somebody else replaced a file while its day was looked through.
             continue;
         }
         step("erase.look");
-        if failed.is_some() {
-            // What failed once is not tried again.
-            days.retain(|day| !erased.contains(day));
-        }
-        if days.is_empty() || failed.is_some() {
+        // What failed once is not tried again.
+        found.days.retain(|day| !failed.contains_key(day));
+        if found.days.is_empty() {
             // What is being written may have read such rows before this look.
             let folders = list_raw(book.root(), all_days).await?;
-            let closed = close_generations_in_flight(book.root(), &staging, &folders).await?;
-            if !closed || failed.is_some() {
-                for day in silent {
+            if !close_generations_in_flight(book.root(), &staging, &folders).await? {
+                for day in found.silent {
                     report(day, &Erasure::NotTold);
                 }
-                let unread = unread.into_iter().next();
-                failed = failed.or(unread).or_else(|| snapshot.check_damage(Span::ALL).err());
+                let damage = || snapshot.check_damage(Span::ALL).err();
+                unread = found.failed.into_iter().next().or_else(damage);
                 break;
             }
         }
@@ -98,12 +95,12 @@ pub(super) async fn erase(
                 erased.len()
             )));
         }
-        for day in days {
+        for day in found.days {
             match erase_one(site, book, day, (&definitions, &erasing), &mut report).await {
                 Ok(true) => drop(erased.insert(day)),
+                Ok(false) => {}
                 // The other days still lose their rows.
-                Err(error) if failed.is_none() => failed = Some(error.about(format!("day {day}"))),
-                Ok(false) | Err(_) => {}
+                Err(error) => drop(failed.insert(day, error.about(format!("day {day}")))),
             }
         }
     }
@@ -113,7 +110,8 @@ pub(super) async fn erase(
     for day in &erased {
         rebuild(book, *day, &mut report).await?;
     }
-    failed.or(unknown).map_or(Ok(()), Err)
+    let failed = failed.into_values().next();
+    failed.or(unread).or(unknown).map_or(Ok(()), Err)
 }
 
 /// Says which days have such rows.

@@ -1,5 +1,7 @@
 //! What a root holds, day by day.
 
+use std::collections::BTreeSet;
+
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
@@ -8,7 +10,7 @@ use crate::{
     base::{Error, ErrorKind, Result, Span},
     catalog::{Freshness, Snapshot},
     model::Rollup,
-    store::{LeafDay, read_account, read_base, read_metadata},
+    store::{LeafDay, list_raw, list_segments, read_account, read_base, read_metadata},
 };
 
 /// Footers read at once.
@@ -115,7 +117,11 @@ pub(super) async fn status(book: &Tallybook, snapshot: &Snapshot) -> Result<Stat
         today: today.to_string(),
         rollups: rollups.iter().map(|rollup| rollup.name().to_owned()).collect(),
         days,
-        problems: problems(book, snapshot).into_iter().chain(unread).collect(),
+        problems: problems(book, snapshot)
+            .into_iter()
+            .chain(unread)
+            .chain(without_folder(book).await?)
+            .collect(),
     })
 }
 
@@ -129,6 +135,31 @@ fn problems(book: &Tallybook, snapshot: &Snapshot) -> Vec<String> {
         })
     });
     damaged.chain(lost).collect()
+}
+
+/// The days that rollups tell of, and of which no raw file is there, not even a manifest. As rows
+/// and rollups may come while days are listed, days that seem so are listed again.
+async fn without_folder(book: &Tallybook) -> Result<Vec<String>> {
+    let Some(all_days) = Span::ALL.day_bounds() else { return Ok(Vec::new()) };
+    let mut days = BTreeSet::new();
+    for rollup in book.dataset().all_rollups() {
+        let segments = list_segments(book.root(), rollup, all_days).await?;
+        days.extend(segments.days.iter().filter(|it| !it.segments.is_empty()).map(|it| it.day));
+    }
+    for folder in list_raw(book.root(), all_days).await? {
+        days.remove(&folder.day);
+    }
+    let now = book.root().with_new_listings();
+    let mut problems = Vec::new();
+    for day in days {
+        if list_raw(&now, (day, day)).await?.is_empty() {
+            problems.push(format!(
+                "{day}: rollups tell of rows, and its folder is gone; copy it again, or, if it was \
+                 deleted on purpose, `gc` deletes these rollups after its grace period"
+            ));
+        }
+    }
+    Ok(problems)
 }
 
 /// The day's rows, by the fewest footers that tell: a segment of all rows knows how many went into

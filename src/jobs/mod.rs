@@ -19,7 +19,7 @@ mod sources;
 pub(crate) use close::close_generations_in_flight;
 pub(crate) use compact::compact;
 pub use compact::{CompactOptions, CompactTask, Compaction};
-pub(crate) use erase::{DaysWith, ErasedDay, Erasing, days_with, erase_day, held_by_others};
+pub(crate) use erase::{ErasedDay, Erasing, days_with, erase_day, held_by_others};
 pub(crate) use fence::fence;
 pub(crate) use gc::gc;
 pub use gc::{GcOptions, Superseded};

@@ -140,13 +140,21 @@ pub(crate) async fn create_definition(
 /// # Errors
 /// `Conflict` when one did; or what the store says.
 pub(crate) async fn check_newest_definition(root: &Root, number: u32) -> Result<()> {
-    match root.look(&definition_path(number + 1)).await? {
-        None => Ok(()),
-        Some(_) => Err(Error::conflict(format!(
+    if has_definition(root, number + 1).await? {
+        return Err(Error::conflict(format!(
             "{}: its definition was replaced meanwhile; nothing was changed, try again",
             root.name()
-        ))),
+        )));
     }
+    Ok(())
+}
+
+/// Whether the root has a definition of that number, as the store has it now.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn has_definition(root: &Root, number: u32) -> Result<bool> {
+    Ok(root.look(&definition_path(number)).await?.is_some())
 }
 
 /// Makes the store show that it keeps the one promise that everything rests on: that a create of a

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use object_store::{ObjectMeta, path::Path};
 
-use super::layout::{Period, first_day_and_name, segment_fingerprint};
+use super::layout::{Period, file_name, first_day_and_name, segment_fingerprint};
 use crate::{
     base::{Day, Error, ErrorKind},
     model::{Fingerprint, LeafId, Manifest, Rollup},
@@ -197,6 +197,12 @@ impl Leaf {
     #[must_use]
     pub(crate) const fn is_loose(&self) -> bool {
         matches!(self.kind, LeafKind::Appended | LeafKind::Foreign)
+    }
+
+    /// Whether its name isn't one that leaves have since format 2.
+    #[must_use]
+    pub(crate) fn is_of_format_1(&self) -> bool {
+        !file_name(&self.file.location).starts_with("L2-")
     }
 
     /// Whether its rows are gone.

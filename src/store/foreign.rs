@@ -43,8 +43,7 @@ pub(crate) async fn foreign_file(root: &Root, file: &ObjectMeta) -> Result<Forei
 /// # Errors
 /// What the store says.
 pub(super) async fn told_by_footer(root: &Root, leaf: Arc<Leaf>) -> Result<Arc<Leaf>> {
-    let is_named_ours = file_name(&leaf.file.location).starts_with("L2-");
-    if is_named_ours || leaf.kind == LeafKind::Foreign {
+    if !leaf.is_of_format_1() || leaf.kind == LeafKind::Foreign {
         return Ok(leaf);
     }
     let ours = match read_account(root, &leaf.file).await {
@@ -78,6 +77,7 @@ pub(super) async fn is_copy(
             let absorbed = manifest.and_then(|manifest| manifest.absorbed(&found.id));
             absorbed.is_some_and(|absorbed| !absorbed.void)
                 || has_leaf(root, leaves, &found.id).await?
+                || has_copy_before(root, leaves, (file, &found.id)).await?
         }
     };
     if is_here {
@@ -98,6 +98,23 @@ async fn has_leaf(root: &Root, leaves: &[Arc<Leaf>], id: &LeafId) -> Result<bool
         Err(error) if error.kind() == ErrorKind::Corrupt => Ok(true),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a copy of the same leaf is listed before that one: of a lost leaf's copies one counts.
+async fn has_copy_before(
+    root: &Root,
+    leaves: &[Arc<Leaf>],
+    (copy, id): (&Leaf, &LeafId),
+) -> Result<bool> {
+    let foreign = leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign);
+    for leaf in foreign.filter(|leaf| leaf.file.location < copy.file.location) {
+        match read_account(root, &leaf.file).await {
+            Ok(account) if account.leaf().is_some_and(|leaf| leaf.id == *id) => return Ok(true),
+            Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(false)
 }
 
 /// Whether the manifest accounts for the rows of that file.

@@ -84,8 +84,8 @@ pub(crate) use claims::{Claim, ClaimedLeaf, create_claim, list_claims, newest_cl
 pub(crate) use clock::StoreClock;
 pub(crate) use create::{Creation, create_bytes, create_file};
 pub(crate) use definitions::{
-    Definitions, Stored, check_newest_definition, create_definition, move_to_format_2,
-    probe_create, read_definitions,
+    Definitions, Stored, check_newest_definition, create_definition, has_definition,
+    move_to_format_2, probe_create, read_definitions,
 };
 pub(crate) use errors::{store_error, store_error_kind};
 pub(crate) use files::{

@@ -6,11 +6,12 @@
 use object_store::path::Path;
 
 use super::{
-    Creation, FileKind, LeafFooter, Packing, Root, SealedWriter, Staging, Void, create_file,
-    layout::leaf_path, newest_manifest, read_footer,
+    Creation, FileKind, LeafFooter, Packing, Period, Root, SealedWriter, Staging, Void,
+    create_file, delete_file, layout::leaf_path, list_segments, newest_manifest, read_account,
+    read_footer,
 };
 use crate::{
-    base::{Day, Error, Result},
+    base::{Day, Error, ErrorKind, Result},
     model::{ContentHasher, Dataset, LeafId},
 };
 
@@ -23,7 +24,8 @@ pub(crate) enum Voiding {
     Taken(LeafFooter),
 }
 
-/// Takes a leaf's name for a void.
+/// Takes a leaf's name for a void. Hints that count rows of that leaf, which was there and is lost,
+/// go first: the void has the leaf's id, so they would seem to be of what is there.
 ///
 /// # Errors
 /// `Unavailable` when the store refuses; `Corrupt` when what is there can't be read.
@@ -34,6 +36,10 @@ pub(crate) async fn create_void(
     (batch, day, id): (&str, Day, &LeafId),
     void: Void,
 ) -> Result<Voiding> {
+    let target = leaf_path(day, id);
+    if leaf_at(root, &target).await?.is_none() {
+        delete_hints_of(root, dataset, day, id).await?;
+    }
     let attempt = format!("{:032x}", rand::random::<u128>());
     let (path, file) = staging.create(&format!("void-{attempt}.parquet"))?;
     let packing = Packing::Small { distinct: &[] };
@@ -48,7 +54,6 @@ pub(crate) async fn create_void(
         void: Some(void),
     };
     let (staged, _) = writer.finish(FileKind::Leaf(footer.clone()))?;
-    let target = leaf_path(day, id);
     let judge = || async {
         Ok(match leaf_at(root, &target).await? {
             None => None,
@@ -67,6 +72,37 @@ pub(crate) async fn create_void(
             Ok(Voiding::Taken(found.ok_or_else(gone)?))
         }
     }
+}
+
+/// Deletes the hints of a day that were built from the leaf, and those of its month, which tell no
+/// leaves: the void is a new leaf of the month, so they serve no more in any case.
+async fn delete_hints_of(root: &Root, dataset: &Dataset, day: Day, id: &LeafId) -> Result<()> {
+    let month =
+        Period::Month.around(day).map_or((day, day), |(first, next)| (first, next.plus(-1)));
+    for rollup in dataset.all_rollups() {
+        let listed = list_segments(root, rollup, month).await?;
+        for segment in listed.months.iter().flat_map(|found| &found.segments) {
+            delete_file(root, &segment.file.location).await?;
+        }
+        let of_day = listed.days.iter().filter(|found| found.day == day);
+        for segment in of_day.flat_map(|found| &found.segments) {
+            let account = match read_account(root, &segment.file).await {
+                // Gone, or damaged, and used no more.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {
+                    continue;
+                }
+                account => account?,
+            };
+            if account.segment().is_some_and(|account| account.leaves.contains(id)) {
+                let name = root.full_name(&segment.file.location);
+                root.warn(&format!(
+                    "{name}: was built from the leaf {id} of {day}, which is lost; it is deleted"
+                ));
+                delete_file(root, &segment.file.location).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The account of the leaf at that path; `None` when nothing is there.

@@ -7,33 +7,81 @@ use super::Difference;
 use crate::{
     base::Result,
     engine::Tallybook,
-    model::{LeafId, Manifest},
-    store::{RawFolder, list_claims},
+    model::{BatchId, LeafId, Manifest},
+    store::{Leaf, LeafFooter, RawFolder, has_definition, list_claims, newest_claim},
 };
 
-/// The leaves that claims list, by the names that they have if no erasure took these; or the first
-/// damaged claim.
+/// What the claims of a root say.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    /// The batches.
+    pub(super) batches: BTreeSet<String>,
+    /// Their leaves, by the names that they have if no erasure took these.
+    pub(super) leaves: BTreeSet<LeafId>,
+}
+
+/// What all claims say; or what is wrong with the first damaged one, or with the definition that
+/// it names.
 ///
 /// # Errors
 /// What the store says.
-pub(super) async fn claimed_leaves(
+pub(super) async fn check_claims(
     book: &Tallybook,
-) -> Result<std::result::Result<BTreeSet<LeafId>, Difference>> {
-    let mut claimed = BTreeSet::new();
+) -> Result<std::result::Result<Claims, Difference>> {
+    let mut claims = Claims::default();
+    let mut definition = book.definitions.number;
     for claim in list_claims(book.root()).await? {
-        let leaves = claim.and_then(|claim| {
+        let read = claim.and_then(|claim| {
             let leaves = claim.leaves.iter().map(|leaf| claim.leaf(leaf, 0).map(|(_, id)| id));
-            leaves.collect::<Result<Vec<_>>>()
+            claims.leaves.extend(leaves.collect::<Result<Vec<_>>>()?);
+            Ok(claim)
         });
-        match leaves {
-            Ok(leaves) => claimed.extend(leaves),
+        let claim = match read {
+            Ok(claim) => claim,
             Err(error) => {
                 let (file, what) = ("batches".to_owned(), error.to_string());
                 return Ok(Err(Difference { file, what }));
             }
-        }
+        };
+        definition = definition.max(claim.definition);
+        claims.batches.insert(claim.batch);
     }
-    Ok(Ok(claimed))
+    // It may also have come since the root was opened.
+    if definition > book.definitions.number && !has_definition(book.root(), definition).await? {
+        let file = format!("definitions/{definition}.toml");
+        let what = "is gone, and rows were appended by it; the one before it counts".to_owned();
+        return Ok(Err(Difference { file, what }));
+    }
+    Ok(Ok(claims))
+}
+
+/// A leaf's claim, without which other rows could be appended under the same id. A batch that got
+/// no id has a name of 32 hexadecimal digits, and no claim; nor have leaves of format 1.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn check_claim_of(
+    book: &Tallybook,
+    claims: &Claims,
+    (leaf, account): (&Leaf, &LeafFooter),
+) -> Result<Option<Difference>> {
+    let is_random =
+        |batch: &str| batch.len() == 32 && batch.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if claims.batches.contains(&account.batch) || is_random(&account.batch) || leaf.is_of_format_1()
+    {
+        return Ok(None);
+    }
+    let batch = BatchId::try_new(account.batch.clone())?;
+    // A claim comes before its leaves; this one may have come since the claims were listed.
+    if newest_claim(book.root(), &batch).await?.is_some() {
+        return Ok(None);
+    }
+    let file = book.root().full_name(&leaf.file.location);
+    let what = format!(
+        "is of batch `{batch}`, whose claim in `batches/` is gone: other rows could be appended \
+         under the same id"
+    );
+    Ok(Some(Difference { file, what }))
 }
 
 /// Each manifest must be there, whole, and name the one before it by its hash. Before one that

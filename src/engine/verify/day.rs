@@ -55,7 +55,7 @@ async fn check_live(
         return Ok(Some(Difference { file: book.root().full_name(lost), what }));
     }
     for leaf in live.leaves.iter().filter(|leaf| !leaf.is_purged()) {
-        match check_leaf(book, leaf).await? {
+        match check_leaf(book, listed, leaf).await? {
             Ok(checked) => found.push(checked),
             Err(difference) => return Ok(Some(difference)),
         }
@@ -121,8 +121,8 @@ async fn check_base(book: &Tallybook, live: &LeafDay) -> Result<Option<Differenc
     Ok(Some(Difference { file, what }))
 }
 
-/// A leaf against its own account: bytes, rows, and that all of them are of its day.
-async fn check_leaf(book: &Tallybook, leaf: &Leaf) -> Result<Verdict> {
+/// A leaf against its own account: bytes, rows, its claim, and that all rows are of its day.
+async fn check_leaf(book: &Tallybook, listed: &Listed, leaf: &Leaf) -> Result<Verdict> {
     let rows = match check_file(book.root(), &leaf.file).await? {
         Ok((rows, Some(footer))) => {
             let is_it = match &footer.kind {
@@ -134,6 +134,12 @@ async fn check_leaf(book: &Tallybook, leaf: &Leaf) -> Result<Verdict> {
             };
             if !is_it || footer.content().is_none_or(|content| content.rows != rows) {
                 return Ok(Err(difference(book, &leaf.file, "is not the leaf that its name says")));
+            }
+            if let Some(account) = footer.leaf()
+                && let Some(without_claim) =
+                    chain::check_claim_of(book, &listed.claims, (leaf, account)).await?
+            {
+                return Ok(Err(without_claim));
             }
             rows
         }

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use super::chain::Claims;
 use crate::{
     base::{Day, Result, Span},
     catalog::{Serving, Snapshot, load},
     engine::Tallybook,
-    model::LeafId,
     store::{Period, RawFolder, Root, SegmentDay, SegmentFile, Segments, list_raw, list_segments},
 };
 
@@ -20,8 +20,8 @@ pub(super) struct Listed {
     pub(super) folders: Vec<Arc<RawFolder>>,
     /// All segments, by rollup in the dataset's order.
     segments: Vec<Segments>,
-    /// The leaves that claims list.
-    pub(super) claimed: Arc<BTreeSet<LeafId>>,
+    /// What claims say.
+    pub(super) claims: Arc<Claims>,
 }
 
 impl Listed {
@@ -29,11 +29,7 @@ impl Listed {
     ///
     /// # Errors
     /// What the store says.
-    pub(super) async fn take(
-        book: &Tallybook,
-        span: Span,
-        claimed: &Arc<BTreeSet<LeafId>>,
-    ) -> Result<Self> {
+    pub(super) async fn take(book: &Tallybook, span: Span, claims: &Arc<Claims>) -> Result<Self> {
         let (root, rollups) = (book.root(), book.dataset().rollups());
         let days = book.snapshot(span).await?;
         let with_months = load(root, span, rollups, Serving::Months).await?;
@@ -44,7 +40,7 @@ impl Listed {
                 segments.push(list_segments(root, rollup, bounds).await?);
             }
         }
-        Ok(Self { days, with_months, folders, segments, claimed: Arc::clone(claimed) })
+        Ok(Self { days, with_months, folders, segments, claims: Arc::clone(claims) })
     }
 
     /// All days that there is something of.

@@ -39,7 +39,7 @@ pub(super) async fn check(
     for segment in others {
         let leaves = leaves_of(book, segment).await?;
         let is_lost = |leaf: &LeafId| {
-            !known.contains(leaf) && (!only_claimed || listed.claimed.contains(leaf))
+            !known.contains(leaf) && (!only_claimed || listed.claims.leaves.contains(leaf))
         };
         if let Some(lost) = leaves.into_iter().find(is_lost) {
             let what = format!(

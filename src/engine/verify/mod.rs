@@ -61,11 +61,11 @@ pub(super) async fn verify(
         let file = format!("definitions/{}.toml", at + 1);
         return Ok(Some(Difference { file, what: "is damaged".to_owned() }));
     }
-    let claimed = match chain::claimed_leaves(book).await? {
-        Ok(claimed) => Arc::new(claimed),
+    let claims = match chain::check_claims(book).await? {
+        Ok(claims) => Arc::new(claims),
         Err(difference) => return Ok(Some(difference)),
     };
-    let listed = Listed::take(book, span, &claimed).await?;
+    let listed = Listed::take(book, span, &claims).await?;
     let days = listed.days().into_iter().map(Subject::Day);
     let months = listed.months().into_iter().map(|(month, next)| Subject::Month(month, next));
     for subject in days.chain(months) {
@@ -106,7 +106,7 @@ async fn until_settled(
             Err(error) if error.kind() != ErrorKind::NotFound => return verdict,
             Ok(Some(_)) | Err(_) => {}
         }
-        let now = Listed::take(book, span, &listed.claimed).await?;
+        let now = Listed::take(book, span, &listed.claims).await?;
         changes += 1;
         if changes > CHANGES_MAX || now.is_as(listed, span) {
             return verdict;

@@ -34,6 +34,13 @@ pub(super) fn useless_of_day<'s>(
     others.filter(move |segment| segment.file.last_modified <= before)
 }
 
+/// Whether the segment was built from the rows that a purged day let go. It serves no more, and if
+/// the day's own folder is lost it is all that tells of it, to `verify` and `status`.
+pub(super) fn tells_of_purged(live: &LeafDay, segment: &SegmentFile) -> bool {
+    let base = live.base.as_ref().filter(|base| base.purged);
+    live.day == segment.day && base.is_some_and(|base| base.fingerprint == segment.fingerprint)
+}
+
 /// The segments of a month that are of other days than it has now; or all of them, when on each of
 /// its days a segment of the rollup's present definition `replaces` what is of an earlier one.
 pub(super) fn useless_of_month<'s>(

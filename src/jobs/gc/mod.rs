@@ -235,11 +235,13 @@ impl Collector<'_> {
                 let found = serving.freshness(rollup.name(), segments.day);
                 let found = replacing(segments.day).unwrap_or(found);
                 for segment in hints::useless_of_day(found, segments, self.before) {
-                    // What a day that was purged in format 1 is left with is no hint.
-                    let is_last = live.iter().any(|live| {
-                        live.remains.values().any(|it| it.file.location == segment.file.location)
+                    let is_kept = live.iter().any(|live| {
+                        let mut remains = live.remains.values();
+                        // What a day that was purged in format 1 is left with is no hint.
+                        remains.any(|it| it.file.location == segment.file.location)
+                            || hints::tells_of_purged(live, segment)
                     });
-                    if !is_last {
+                    if !is_kept {
                         self.delete(&segment.file, report).await?;
                     }
                 }

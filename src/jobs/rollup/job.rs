@@ -198,7 +198,7 @@ fn bytes_of(day: &[Task<'_>]) -> u64 {
 }
 
 /// How often files may be gone that were listed.
-const LISTINGS_MAX: usize = 3;
+const LISTINGS_MAX: usize = 10;
 
 /// What became of a day's tasks. Where somebody else replaced files meanwhile, the day is listed
 /// again.
