@@ -51,6 +51,7 @@ mod segment_cache;
 mod shapes;
 mod sketches;
 mod slt;
+mod sql_limits;
 mod sql_rewrite;
 mod steps;
 mod storm;

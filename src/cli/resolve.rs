@@ -14,17 +14,23 @@ use crate::{
 /// Where a root is when nobody says.
 pub(super) const DEFAULT_ROOT: &str = "./tallybook";
 
+/// How the names of variables begin that are for a store; all others are somebody else's.
+const STORE_OPTIONS: [&str; 3] = ["aws_", "google_", "azure_"];
+
 /// Settings of this process.
 pub(super) fn settings() -> Settings {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    let options: Vec<_> = std::env::vars_os()
+    let environment: Vec<_> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .map(|(name, value)| (name.to_ascii_lowercase(), value))
         .collect();
-    let cache_dir = cache_dir(&options);
+    let cache_dir = cache_dir(&environment);
+    let is_option =
+        |(name, _): &(String, String)| STORE_OPTIONS.iter().any(|start| name.starts_with(start));
+    let store_options = environment.into_iter().filter(is_option).collect();
     let warn = |message: &str| tell(format_args!("tallybook: warning: {message}"));
     let on_warning: Option<OnWarning> = Some(Arc::new(warn));
-    Settings { store_options: options, cache_dir, on_warning, ..Settings::default() }
+    Settings { store_options, cache_dir, on_warning, ..Settings::default() }
 }
 
 /// Where what never changes of remote roots is kept: `TALLYBOOK_CACHE`, none if that is empty, or

@@ -11,6 +11,7 @@ mod purge;
 mod query;
 mod registered;
 mod sources;
+mod sql_text;
 mod status;
 mod tables;
 mod tallybook;

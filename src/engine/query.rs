@@ -16,9 +16,11 @@ use datafusion::{
     execution::{FunctionRegistry, SessionState, context::SQLOptions},
     logical_expr::LogicalPlan,
     optimizer::{
-        Optimizer, OptimizerConfig, decorrelate_predicate_subquery::DecorrelatePredicateSubquery,
-        push_down_filter::PushDownFilter, replace_distinct_aggregate::ReplaceDistinctWithAggregate,
-        simplify_expressions::SimplifyExpressions,
+        Optimizer, OptimizerConfig, decorrelate_lateral_join::DecorrelateLateralJoin,
+        decorrelate_predicate_subquery::DecorrelatePredicateSubquery,
+        replace_distinct_aggregate::ReplaceDistinctWithAggregate,
+        rewrite_set_comparison::RewriteSetComparison,
+        scalar_subquery_to_join::ScalarSubqueryToJoin, simplify_expressions::SimplifyExpressions,
     },
     physical_plan::{ExecutionPlan, execute_stream},
 };
@@ -29,15 +31,18 @@ use super::{
     limits::Limits,
     prepared::Prepared,
     sources::RootSources,
-    tables,
+    sql_text, tables,
 };
 use crate::{
-    base::{Error, ErrorKind, Result, Route, Span, Zone},
+    base::{Day, Error, ErrorKind, Result, Route, Span, Zone},
     catalog::{Serving, Snapshot, load, load_more},
-    exec::engine_error,
+    exec::{PushDown, engine_error},
     model::Rollup,
-    plan::{Decision, Rewriter, RouteTaken, is_repeatable, span_needed},
-    store::name_damage,
+    plan::{
+        Decision, Lossy, Rewriter, RouteTaken, check_analyzed, check_optimized, is_repeatable,
+        keep_casts, keep_meaning, spans_needed,
+    },
+    store::{Damage, name_damage},
 };
 
 /// A question in SQL.
@@ -155,8 +160,20 @@ async fn start(
 }
 
 pub(super) async fn explain(book: &Tallybook, question: &Question) -> Result<Explanation> {
-    let planned = plan(book, question).await?;
-    Explanation::counted(book, &planned.decision).await
+    loop {
+        let distrusted = book.root().distrusted_count();
+        let explained = async {
+            let planned = plan(book, question).await?;
+            Explanation::counted(book, &planned.decision).await
+        };
+        match explained.await {
+            // As when it is answered: a hint that was found damaged is used no more.
+            Err(error)
+                if error.kind() == ErrorKind::Corrupt
+                    && book.root().distrusted_count() > distrusted => {}
+            explained => return explained,
+        }
+    }
 }
 
 async fn plan(book: &Tallybook, question: &Question) -> Result<Planned> {
@@ -203,10 +220,13 @@ async fn prepare_new(
     listed: Option<(Span, Snapshot)>,
     waited: &mut Duration,
 ) -> Result<(LogicalPlan, Arc<Decision>)> {
-    let (analyzed, repeatable) = analyze(state, question).await.map_err(engine_error)?;
+    let plan = sql_text::plan_of(state, &question.sql).await?;
+    let (analyzed, repeatable) = analyze(state, question, plan).map_err(engine_error)?;
     let decided = decide(book, question.route, analyzed, listed).await?;
     *waited += decided.waited;
-    let plan = state.optimize(&decided.plan).map_err(engine_error)?;
+    let plan = keep_casts(decided.plan, Lossy::Dates).map_err(engine_error)?;
+    let plan = state.optimize(&plan).map_err(engine_error)?;
+    check_optimized(&plan).map_err(engine_error)?;
     let decision = Arc::new(decided.decision);
     if repeatable {
         let (plan, decision) = (plan.clone(), Arc::clone(&decision));
@@ -234,7 +254,8 @@ pub(super) async fn decide(
     plan: LogicalPlan,
     listed: Option<(Span, Snapshot)>,
 ) -> Result<Decided> {
-    let span = span_needed(&plan, book.dataset()).map_err(engine_error)?;
+    let needed = spans_needed(&plan, book.dataset()).map_err(engine_error)?;
+    let span = needed.hull();
     let listing = Instant::now();
     let snapshot = match listed {
         Some((listed_span, begun)) if listed_span == span => {
@@ -250,7 +271,8 @@ pub(super) async fn decide(
         _ => load(&book.root_to_ask(), span, book.dataset().all_rollups(), Serving::Months).await?,
     };
     let waited = listing.elapsed();
-    if let Some((day, damage)) = snapshot.damaged(span).next() {
+    let is_needed = |(day, _): &(Day, &Damage)| needed.within(day.span()).next().is_some();
+    if let Some((day, damage)) = snapshot.damaged(span).find(is_needed) {
         return Err(damage.to_error().about(format!("day {day} can't be read")));
     }
     let (plan, decision) = rewrite(book, route, &snapshot, plan)?;
@@ -331,11 +353,11 @@ fn rewrite(
 
 /// Parsed, with types and parameters resolved, and with filters where the rewrite looks for them;
 /// and whether it means the same when it is asked again.
-async fn analyze(
+fn analyze(
     state: &SessionState,
     question: &Question,
+    plan: LogicalPlan,
 ) -> datafusion::error::Result<(LogicalPlan, bool)> {
-    let plan = state.create_logical_plan(&question.sql).await?;
     // Questions change nothing, whatever their text says.
     SQLOptions::new()
         .with_allow_ddl(false)
@@ -350,7 +372,9 @@ async fn analyze(
     let plan =
         if values.is_empty() { plan } else { plan.with_param_values(ParamValues::Map(values))? };
     let analyzed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
+    check_analyzed(&analyzed)?;
     let repeatable = is_repeatable(&analyzed)?;
+    let analyzed = keep_casts(keep_meaning(analyzed)?, Lossy::Numbers)?;
     Ok((prepare(analyzed, state)?, repeatable))
 }
 
@@ -359,11 +383,15 @@ pub(super) fn prepare(
     analyzed: LogicalPlan,
     state: &SessionState,
 ) -> datafusion::error::Result<LogicalPlan> {
+    // DataFusion's, in its order: subqueries must be joins before filters are pushed into them.
     let rules = Optimizer::with_rules(vec![
+        Arc::new(RewriteSetComparison::new()),
         Arc::new(SimplifyExpressions::new()),
         Arc::new(ReplaceDistinctWithAggregate::new()),
         Arc::new(DecorrelatePredicateSubquery::new()),
-        Arc::new(PushDownFilter::new()),
+        Arc::new(ScalarSubqueryToJoin::new()),
+        Arc::new(DecorrelateLateralJoin::new()),
+        Arc::new(PushDown::default()),
     ]);
     let mut options = state.config_options().as_ref().clone();
     options.optimizer.max_passes = 1;

@@ -1,10 +1,12 @@
 //! Floor 3: DataFusion's runtime, set up in one place.
 
+mod checked;
 mod errors;
 mod fitting;
 mod kept_scan;
 mod leaf_table;
 mod opaque;
+mod push_down;
 mod reader;
 mod segment_cache;
 mod segment_table;
@@ -17,7 +19,8 @@ mod zoned;
 
 pub(crate) use errors::{engine_error, into_datafusion};
 pub(crate) use leaf_table::LeafTable;
-pub(crate) use opaque::opaque;
+pub(crate) use opaque::{as_is, is_as_is, opaque};
+pub(crate) use push_down::PushDown;
 pub(crate) use reader::cached_metadata;
 pub(crate) use segment_cache::SegmentCache;
 pub(crate) use segment_table::SegmentTable;

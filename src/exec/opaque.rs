@@ -1,4 +1,4 @@
-//! A value as it is, of which the engine knows nothing.
+//! A value as it is, of which the engine knows nothing, or little.
 
 use std::sync::{Arc, LazyLock};
 
@@ -15,11 +15,26 @@ use datafusion::{
 /// The value itself. Called volatile, so that nothing known of the argument, such as that it is
 /// constant, is taken to hold for the result.
 pub(crate) fn opaque(value: Expr) -> Expr {
-    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
-        let signature = Signature::any(1, Volatility::Volatile);
-        Arc::new(ScalarUDF::new_from_impl(Opaque { signature }))
-    });
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Volatility::Volatile));
     FUNCTION.call(vec![value])
+}
+
+/// The value itself, of which no more is known than that equal arguments have equal values.
+pub(crate) fn as_is(value: Expr) -> Expr {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Volatility::Immutable));
+    FUNCTION.call(vec![value])
+}
+
+/// Whether that is a value [as it is](as_is).
+pub(crate) fn is_as_is(expr: &Expr) -> bool {
+    matches!(expr, Expr::ScalarFunction(call) if call.func.name() == AS_IS)
+}
+
+const AS_IS: &str = "as_is";
+
+fn function(volatility: Volatility) -> Arc<ScalarUDF> {
+    let signature = Signature::any(1, volatility);
+    Arc::new(ScalarUDF::new_from_impl(Opaque { signature }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -29,7 +44,7 @@ struct Opaque {
 
 impl ScalarUDFImpl for Opaque {
     fn name(&self) -> &'static str {
-        "opaque"
+        if self.signature.volatility == Volatility::Immutable { AS_IS } else { "opaque" }
     }
 
     fn signature(&self) -> &Signature {
@@ -37,17 +52,17 @@ impl ScalarUDFImpl for Opaque {
     }
 
     fn return_type(&self, given: &[DataType]) -> Result<DataType> {
-        let [kind] = given else { return plan_err!("opaque takes one value") };
+        let [kind] = given else { return plan_err!("{} takes one value", self.name()) };
         Ok(kind.clone())
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        let [field] = args.arg_fields else { return plan_err!("opaque takes one value") };
+        let [field] = args.arg_fields else { return plan_err!("{} takes one value", self.name()) };
         Ok(Arc::clone(field))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let value = args.args.into_iter().next();
-        value.map_or_else(|| plan_err!("opaque takes one value"), Ok)
+        value.map_or_else(|| plan_err!("{} takes one value", self.name()), Ok)
     }
 }

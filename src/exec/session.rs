@@ -8,10 +8,11 @@ use datafusion::{
         memory_pool::FairSpillPool,
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
+    optimizer::{Optimizer, OptimizerRule},
     prelude::{SessionConfig, SessionContext},
 };
 
-use super::{engine_error, yielding_joins::YieldingJoins};
+use super::{PushDown, checked::CheckedArithmetic, engine_error, yielding_joins::YieldingJoins};
 use crate::{
     base::{Error, Result, Settings},
     model::sketch,
@@ -43,11 +44,21 @@ pub(crate) fn new_session(root: &Root, settings: &Settings) -> Result<SessionCon
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
+        .with_optimizer_rules(optimizer_rules())
         .with_physical_optimizer_rule(Arc::new(YieldingJoins))
         .build();
     let context = SessionContext::new_with_state(state);
     register_functions(&context);
     Ok(context)
+}
+
+/// DataFusion's rules, with ours in the place of the one that it betters, and behind them.
+fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let ours: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(PushDown::default());
+    let rules = Optimizer::new().rules.into_iter();
+    let rules = rules.map(|rule| if rule.name() == ours.name() { Arc::clone(&ours) } else { rule });
+    let last: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(CheckedArithmetic);
+    rules.chain([last]).collect()
 }
 
 /// Gives a session the functions that make and merge sketches. `approx_distinct` takes the place of

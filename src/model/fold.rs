@@ -31,9 +31,10 @@ pub enum Fold {
     Rows,
     /// The number of values that aren't NULL.
     Count,
-    /// The sum in the type that SQL gives it. Integers wrap, as DataFusion's do.
+    /// The sum in the type that SQL gives it, of numbers so small that no sum of them wraps.
     Sum,
-    /// The sum of integers as a decimal, which has room for any number of them.
+    /// The sum of integers, or of decimals of many digits, in a type that has room for any number
+    /// of them. A segment stores it in the type that SQL gives it.
     WideSum,
     /// The least value.
     Min,
@@ -122,7 +123,7 @@ impl Fold {
         let aggregate = match self {
             Self::Rows | Self::Count => count(argument),
             Self::Sum => sum(argument),
-            Self::WideSum => sum(cast(argument, INTEGER)),
+            Self::WideSum => sum(cast(argument, wide(kind))),
             Self::Min => min(argument),
             Self::Max => max(argument),
             Self::BoolAnd => bool_and(argument),
@@ -142,12 +143,11 @@ impl Fold {
         }
     }
 
-    /// A segment's stored column as this fold's partial.
+    /// A segment's stored column as this fold's partial. `kind` is the argument's type.
     #[must_use]
-    pub fn restored(self, stored: Expr) -> Expr {
+    pub fn restored(self, stored: Expr, kind: &DataType) -> Expr {
         match self {
-            // The type that `partial` has.
-            Self::WideSum => cast(stored, INTEGER_SUM),
+            Self::WideSum => cast(stored, self.partial_type(kind)),
             _ => stored,
         }
     }
@@ -162,12 +162,15 @@ impl Fold {
             Self::Rows => rows,
             Self::Count => only(value.is_not_null(), rows)?,
             Self::Sum => match kind {
-                DataType::Int64 => value * rows,
                 DataType::Decimal128(..) => value * cast(rows, INTEGER),
                 _ => return Ok(None),
             },
-            Self::WideSum => cast(value, INTEGER) * cast(rows, INTEGER),
-            Self::Squares => square(&value, kind) * cast(rows, DataType::Decimal256(20, 0)),
+            Self::WideSum => match kind {
+                DataType::Int64 => cast(value, INTEGER) * cast(rows, INTEGER),
+                DataType::Decimal128(..) => cast(value, wide(kind)) * cast(rows, WIDE_INTEGER),
+                _ => return Ok(None),
+            },
+            Self::Squares => square(&value, kind) * cast(rows, WIDE_INTEGER),
             Self::Min | Self::Max | Self::BoolAnd | Self::BoolOr | Self::BitAnd | Self::BitOr => {
                 value
             }
@@ -177,14 +180,14 @@ impl Fold {
     }
 
     /// The partial of products `x * factor`, where all rows share the factor, made of this fold's
-    /// partial over `x`; if it is exact.
+    /// partial over `x`; if it is exact. `kind` is the product's type.
     ///
     /// # Errors
     /// `Internal` when DataFusion refuses the condition.
-    pub fn scaled(self, partial: Expr, factor: Expr) -> Result<Option<Expr>> {
+    pub fn scaled(self, partial: Expr, factor: Expr, kind: &DataType) -> Result<Option<Expr>> {
         Ok(match self {
             Self::Sum => Some(partial * factor),
-            Self::WideSum => Some(partial * cast(factor, INTEGER)),
+            Self::WideSum if *kind == DataType::Int64 => Some(partial * cast(factor, INTEGER)),
             Self::Count => Some(only(factor.is_not_null(), partial)?),
             _ => None,
         })
@@ -211,6 +214,9 @@ impl Fold {
     pub fn partial_type(self, argument: &DataType) -> DataType {
         match (self, argument) {
             (Self::Rows | Self::Count, _) => DataType::Int64,
+            (Self::WideSum, DataType::Decimal128(precision, scale)) => {
+                DataType::Decimal256(precision + 10, *scale)
+            }
             (Self::WideSum, _) => INTEGER_SUM,
             (Self::Sum, DataType::Decimal128(precision, scale)) => {
                 DataType::Decimal128((precision + 10).min(DECIMAL128_MAX_PRECISION), *scale)
@@ -244,9 +250,39 @@ impl Fold {
     }
 }
 
-/// An integer as a decimal, and a sum of them.
+/// An integer as a decimal, a sum of them, and an integer beside decimals of 76 digits.
 const INTEGER: DataType = DataType::Decimal128(20, 0);
 const INTEGER_SUM: DataType = DataType::Decimal128(30, 0);
+const WIDE_INTEGER: DataType = DataType::Decimal256(20, 0);
+
+/// Up to so many digits, 10^10 decimals have a sum of at most 34, and an average is made of it in
+/// 38 digits, four of them behind the sum's.
+const NARROW_DIGITS: u8 = 24;
+
+/// Whether sums of that type need a wider one than SQL gives them.
+pub(super) const fn needs_room(kind: &DataType) -> bool {
+    match kind {
+        DataType::Int64 | DataType::UInt64 => true,
+        DataType::Decimal128(precision, _) => *precision > NARROW_DIGITS,
+        _ => false,
+    }
+}
+
+/// Whether sums of stored sums of that type do.
+pub(crate) const fn stored_needs_room(kind: &DataType) -> bool {
+    match kind {
+        DataType::Decimal128(precision, _) => *precision > NARROW_DIGITS + 10,
+        kind => needs_room(kind),
+    }
+}
+
+/// The type that a number of that type is summed in.
+pub(super) fn wide(kind: &DataType) -> DataType {
+    match kind {
+        DataType::Decimal128(precision, scale) => DataType::Decimal256(*precision, *scale),
+        _ => INTEGER,
+    }
+}
 
 fn scale_of(kind: &DataType) -> i8 {
     match kind {

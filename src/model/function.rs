@@ -25,6 +25,8 @@ use datafusion::{
 
 use super::{
     ColumnType, Fold,
+    fold::{needs_room, wide},
+    narrowed::narrowed,
     sketch::{distinct_estimate, percentile_estimate},
 };
 use crate::base::{Error, Result};
@@ -135,14 +137,27 @@ impl Function {
         matches!(self, Self::Avg | Self::Spread { .. })
     }
 
+    /// Whether DataFusion's own, over an argument of that type, could wrap: a sum that is too large
+    /// for its type.
+    #[must_use]
+    pub const fn can_wrap(self, argument: &DataType) -> bool {
+        matches!(self, Self::Sum) && needs_room(argument)
+    }
+
+    /// An argument of a function that [can wrap](Self::can_wrap) in a type in which it can't.
+    #[must_use]
+    pub(crate) fn with_room(argument: Expr, kind: &DataType) -> Expr {
+        cast(argument, wide(kind))
+    }
+
     /// The folds that this function's value is made of, over an argument of that type.
     #[must_use]
     pub fn folds(self, argument: &DataType) -> Vec<Fold> {
-        let sum = if *argument == DataType::Int64 { Fold::WideSum } else { Fold::Sum };
+        let sum = if needs_room(argument) { Fold::WideSum } else { Fold::Sum };
         match self {
             Self::Rows => vec![Fold::Rows],
             Self::Count => vec![Fold::Count],
-            Self::Sum => vec![Fold::Sum],
+            Self::Sum => vec![sum],
             Self::Min => vec![Fold::Min],
             Self::Max => vec![Fold::Max],
             Self::Avg => vec![sum, Fold::Count],
@@ -162,11 +177,17 @@ impl Function {
         self.folds(&column.query_type()).into_iter().map(Fold::stored).collect()
     }
 
-    /// The value, of the merged folds that [`folds`](Self::folds) names, in type `to`.
+    /// The value, of the merged folds that [`folds`](Self::folds) names, in type `to`; a sum that
+    /// has no room there is an error of the query, which calls it `name`.
     ///
     /// # Errors
     /// `Internal` when the folds aren't those.
-    pub fn finalize(self, merged: &[Expr], argument: &DataType, to: &DataType) -> Result<Expr> {
+    pub fn finalize(
+        self,
+        merged: &[Expr],
+        argument: &DataType,
+        (to, name): (&DataType, &str),
+    ) -> Result<Expr> {
         match (self, merged) {
             (Self::Rows | Self::Count, [count]) => Ok(coalesce(vec![count.clone(), lit(0_i64)])),
             (Self::Avg, [sum, count]) => Ok(average(sum, count, argument, to)),
@@ -177,6 +198,7 @@ impl Function {
             (Self::ApproxPercentile(quantile), [sketch]) => {
                 Ok(percentile_estimate(sketch.clone(), quantile.value()))
             }
+            (Self::Sum, [sum]) if needs_room(argument) => Ok(narrowed(sum.clone(), to, name)),
             (_, [value]) => Ok(cast(value.clone(), to.clone())),
             _ => Err(Error::internal(format!("{self:?} of {} folds", merged.len()))),
         }
@@ -191,7 +213,12 @@ fn average(sum: &Expr, count: &Expr, argument: &DataType, to: &DataType) -> Expr
     } else {
         // NULL, not a division by zero, where there is nothing to average.
         let counted = nullif(count.clone(), lit(0_i64));
-        sum.clone() / cast(counted, DataType::Decimal128(20, 0))
+        let integer = if needs_room(argument) {
+            DataType::Decimal256(20, 0)
+        } else {
+            DataType::Decimal128(20, 0)
+        };
+        sum.clone() / cast(counted, integer)
     };
     cast(quotient, to.clone())
 }

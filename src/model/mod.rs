@@ -13,6 +13,7 @@ mod hashed_text;
 mod leaf;
 mod manifest;
 mod measure;
+mod narrowed;
 mod odd;
 mod rollup;
 pub(crate) mod sketch;
@@ -25,7 +26,7 @@ pub use dataset::Dataset;
 pub use definition::{DEFAULT_DEFINITION, FORMAT};
 pub(crate) use expression::{Expression, normal};
 pub use fingerprint::Fingerprint;
-pub(crate) use fold::{Fold, StoredState};
+pub(crate) use fold::{Fold, StoredState, stored_needs_room};
 pub use function::{Function, Quantile};
 pub(crate) use hashed_text::{with_hash, without_hash};
 pub use leaf::{BatchId, LeafId};
@@ -34,6 +35,7 @@ pub(crate) use manifest::{
     sorted_ids,
 };
 pub use measure::Measure;
+pub(crate) use narrowed::narrowed;
 pub(crate) use odd::{OddRule, Operand, Relation};
 pub use rollup::Rollup;
 pub(crate) use rollup::{HOUR_COLUMN, QUARTER_HOUR_COLUMN};

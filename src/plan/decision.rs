@@ -62,6 +62,8 @@ pub enum Refusal {
     Subquery,
     /// A function whose value differs from call to call.
     Volatile(String),
+    /// Something in a joined table, or in a subquery, whose rows may differ from run to run.
+    Differs(String),
     /// An aggregate that can't be merged from parts.
     NotMergeable(String),
     /// A sum of floats, which depends on the order of addition.
@@ -114,6 +116,11 @@ impl fmt::Display for Refusal {
                 write!(f, "a subquery below the aggregate whose value depends on the row")
             }
             Self::Volatile(call) => write!(f, "{call} differs from call to call"),
+            Self::Differs(what) => write!(
+                f,
+                "a joined table or a subquery has {what}, and may have other rows each time it is \
+                 run"
+            ),
             Self::NotMergeable(call) => write!(f, "{call} can't be merged from parts"),
             Self::Inexact(call) => write!(
                 f,

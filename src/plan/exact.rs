@@ -1,73 +1,140 @@
-//! One definition of averages and variances for every route.
+//! One definition of sums, averages and variances for every route.
 //!
 //! ```text
 //! Aggregate: avg(CAST(x AS Float64))  ──▶  Projection: CAST(sum AS Float64) / count
 //!                                            Aggregate: sum(CAST(x AS Decimal)), count(x)
+//! Aggregate: sum(i)                   ──▶  Projection: narrowed(sum)
+//!                                            Aggregate: sum(CAST(i AS Decimal))
+//! WindowAggr: sum(i) OVER …           ──▶  Projection: narrowed(sum)
+//!                                            WindowAggr: sum(CAST(i AS Decimal)) OVER …
 //! ```
 //!
 //! The rewrite makes these from exact sums; blocks that it leaves alone must do the same, or their
-//! last digit could differ ([`Function`]).
+//! last digit could differ ([`Function`]). Sums that have no room in the type that SQL gives them
+//! are errors, where DataFusion's wrap (apache/datafusion#17539).
+
+use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::{
-    common::{Column, tree_node::Transformed},
+    common::{Column, DFSchema, tree_node::Transformed},
     error::Result,
     logical_expr::{
-        Aggregate, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder,
-        expr::AggregateFunction,
+        Aggregate, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, Window,
+        WindowFunctionDefinition,
+        expr::{AggregateFunction, WindowFunction},
     },
 };
 
 use super::calls::{adds_floats, exact_argument, function};
-use crate::{exec::into_datafusion, model::Function};
+use crate::{
+    exec::into_datafusion,
+    model::{Function, narrowed},
+};
 
-/// A call that is made exact.
-struct Exact {
-    function: Function,
-    kind: DataType,
-    merged: Vec<Expr>,
+/// What takes a call's place.
+enum Exact {
+    /// The call itself.
+    Same,
+    /// A value of these folds.
+    Folded { function: Function, kind: DataType, merged: Vec<Expr> },
+    /// The call in a wider type.
+    Narrowed(Expr),
 }
 
-/// The node with its averages and variances of integers and decimals made exact.
+/// The node with its averages and variances of integers and decimals made exact, and its sums of
+/// them made in a type that has room.
 pub(super) fn exact(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let LogicalPlan::Aggregate(aggregate) = &node else { return Ok(Transformed::no(node)) };
+    match node {
+        LogicalPlan::Aggregate(aggregate) => exact_aggregate(aggregate),
+        LogicalPlan::Window(window) => exact_window(window),
+        node => Ok(Transformed::no(node)),
+    }
+}
+
+fn exact_aggregate(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     let mut folded = Vec::new();
     let mut finals = Vec::new();
+    let prefix = new_prefix(&aggregate.schema);
     for (at, expr) in aggregate.aggr_expr.iter().enumerate() {
-        let Some((function, argument, filter)) = inexact_call(aggregate, expr)? else {
+        let name = |part: usize| format!("{prefix}{at}_{part}");
+        if let Some(wide) = sum_of_different(&aggregate, expr)? {
+            folded.push(wide.alias(name(0)));
+            finals.push(Exact::Narrowed(Expr::Column(Column::from_name(name(0)))));
+            continue;
+        }
+        let Some((function, argument, filter)) = inexact_call(&aggregate, expr)? else {
             folded.push(expr.clone());
-            finals.push(None);
+            finals.push(Exact::Same);
             continue;
         };
         let kind = argument.get_type(aggregate.input.schema())?;
         let mut merged = Vec::new();
         for fold in function.folds(&kind) {
-            let state = format!("exact_{at}_{}", merged.len());
+            let state = name(merged.len());
             let partial = fold.partial(Some(argument.clone()), &kind, filter.clone());
             folded.push(partial.map_err(into_datafusion)?.alias(&state));
             merged.push(Expr::Column(Column::from_name(state)));
         }
-        finals.push(Some(Exact { function, kind, merged }));
+        finals.push(Exact::Folded { function, kind, merged });
     }
-    if finals.iter().all(Option::is_none) {
-        return Ok(Transformed::no(node));
+    if finals.iter().all(|made| matches!(made, Exact::Same)) {
+        return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
     }
-    let groups = aggregate.schema.fields().len() - aggregate.aggr_expr.len();
-    let mut outputs = Vec::new();
-    for (at, (qualifier, field)) in aggregate.schema.iter().enumerate() {
-        let made = at.checked_sub(groups).and_then(|at| finals.get(at)?.as_ref());
-        outputs.push(match made {
-            None => Expr::Column(Column::from((qualifier, field))),
-            Some(Exact { function, kind, merged }) => function
-                .finalize(merged, kind, field.data_type())
-                .map_err(into_datafusion)?
-                .alias_qualified(qualifier.cloned(), field.name()),
-        });
-    }
-    let input = std::sync::Arc::clone(&aggregate.input);
+    let outputs = outputs(&aggregate.schema, finals)?;
+    let input = Arc::clone(&aggregate.input);
     let exact = Aggregate::try_new(input, aggregate.group_expr.clone(), folded)?;
     let plan = LogicalPlanBuilder::from(LogicalPlan::Aggregate(exact)).project(outputs)?.build()?;
     Ok(Transformed::yes(plan))
+}
+
+fn exact_window(window: Window) -> Result<Transformed<LogicalPlan>> {
+    let mut made = Vec::new();
+    let mut finals = Vec::new();
+    let prefix = new_prefix(&window.schema);
+    for (at, expr) in window.window_expr.iter().enumerate() {
+        let wide = wide_window(&window, expr)?;
+        let name = format!("{prefix}{at}");
+        finals.push(match &wide {
+            None => Exact::Same,
+            Some(_) => Exact::Narrowed(Expr::Column(Column::from_name(&name))),
+        });
+        made.push(wide.map_or_else(|| expr.clone(), |wide| wide.alias(name)));
+    }
+    if finals.iter().all(|made| matches!(made, Exact::Same)) {
+        return Ok(Transformed::no(LogicalPlan::Window(window)));
+    }
+    let outputs = outputs(&window.schema, finals)?;
+    let exact = Window::try_new(made, Arc::clone(&window.input))?;
+    let plan = LogicalPlanBuilder::from(LogicalPlan::Window(exact)).project(outputs)?.build()?;
+    Ok(Transformed::yes(plan))
+}
+
+/// What no column's name begins with.
+fn new_prefix(schema: &DFSchema) -> String {
+    let mut prefix = "exact_".to_owned();
+    while schema.fields().iter().any(|field| field.name().starts_with(&prefix)) {
+        prefix.push('_');
+    }
+    prefix
+}
+
+/// The node's columns, of which the last are made of what took their place.
+fn outputs(schema: &DFSchema, finals: Vec<Exact>) -> Result<Vec<Expr>> {
+    let before = schema.fields().len() - finals.len();
+    let same = std::iter::repeat_with(|| Exact::Same).take(before);
+    let outputs = schema.iter().zip(same.chain(finals)).map(|((qualifier, field), made)| {
+        let to = (field.data_type(), field.name().as_str());
+        let value = match made {
+            Exact::Same => return Ok(Expr::Column(Column::from((qualifier, field)))),
+            Exact::Folded { function, kind, merged } => {
+                function.finalize(&merged, &kind, to).map_err(into_datafusion)?
+            }
+            Exact::Narrowed(value) => narrowed(value, to.0, to.1),
+        };
+        Ok(value.alias_qualified(qualifier.cloned(), field.name()))
+    });
+    outputs.collect()
 }
 
 /// The function, argument and filter of a call that can be made exact.
@@ -80,11 +147,41 @@ fn inexact_call(
     };
     let [argument] = params.args.as_slice() else { return Ok(None) };
     let Some(function) = function(func.name(), &params.args) else { return Ok(None) };
-    if !function.is_made_exact() || params.distinct {
+    if params.distinct {
         return Ok(None);
     }
     let schema = aggregate.input.schema();
     let argument = exact_argument(function, argument, schema)?;
-    let exact = !adds_floats(function, &argument.get_type(schema)?);
+    let kind = argument.get_type(schema)?;
+    let exact =
+        function.is_made_exact() && !adds_floats(function, &kind) || function.can_wrap(&kind);
     Ok(exact.then(|| (function, argument, params.filter.map(|filter| *filter))))
+}
+
+/// A call that sums each different number once, in a type in which it can't wrap, if its own could.
+fn sum_of_different(aggregate: &Aggregate, expr: &Expr) -> Result<Option<Expr>> {
+    let Expr::AggregateFunction(mut call) = expr.clone().unalias() else { return Ok(None) };
+    let is_sum = function(call.func.name(), &call.params.args) == Some(Function::Sum);
+    let [argument] = call.params.args.as_slice() else { return Ok(None) };
+    let kind = argument.get_type(aggregate.input.schema())?;
+    if !is_sum || !call.params.distinct || !Function::Sum.can_wrap(&kind) {
+        return Ok(None);
+    }
+    call.params.args = vec![Function::with_room(argument.clone(), &kind)];
+    Ok(Some(Expr::AggregateFunction(call)))
+}
+
+/// A sum over a window in a type in which it can't wrap, if its own could.
+fn wide_window(window: &Window, expr: &Expr) -> Result<Option<Expr>> {
+    let Expr::WindowFunction(call) = expr.clone().unalias() else { return Ok(None) };
+    let WindowFunction { fun, mut params } = *call;
+    let WindowFunctionDefinition::AggregateUDF(called) = &fun else { return Ok(None) };
+    let is_sum = function(called.name(), &params.args) == Some(Function::Sum);
+    let [argument] = params.args.as_slice() else { return Ok(None) };
+    let kind = argument.get_type(window.input.schema())?;
+    if !is_sum || !Function::Sum.can_wrap(&kind) {
+        return Ok(None);
+    }
+    params.args = vec![Function::with_room(argument.clone(), &kind)];
+    Ok(Some(Expr::WindowFunction(Box::new(WindowFunction { fun, params }))))
 }

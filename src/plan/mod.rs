@@ -5,7 +5,7 @@
 //! plan ─ order: a total order for aggregated results
 //!      ─ each aggregate block: shape → derive (per rollup) → cover → splice
 //!      ─ other raw scans: the files of their span
-//!      ─ exact: averages and variances of the blocks left raw
+//!      ─ exact: sums, averages and variances of all else
 //! ```
 
 mod block;
@@ -17,6 +17,8 @@ mod derive;
 mod exact;
 mod grouping_sets;
 mod implied;
+mod literals;
+mod lossy_casts;
 mod order;
 mod partials;
 mod repeatable;
@@ -24,12 +26,17 @@ mod rewrite;
 mod scans;
 mod shape;
 mod splice;
+mod stable;
+mod subqueries;
 mod time_filter;
 mod time_terms;
 
 pub use cover::{Cover, Piece, RawReason, Source};
 pub use decision::{BlockDecision, Decision, Refusal, RouteTaken};
+pub(crate) use literals::keep_meaning;
+pub(crate) use lossy_casts::{Lossy, keep as keep_casts};
 pub(crate) use repeatable::is_repeatable;
-pub(crate) use rewrite::{Rewriter, span_needed};
+pub(crate) use rewrite::{Rewriter, spans_needed};
 pub(crate) use scans::reads_raw;
 pub(crate) use splice::FileSources;
+pub(crate) use subqueries::{check_analyzed, check_optimized};

@@ -81,7 +81,8 @@ impl Terms<'_> {
             Expr::Case(case) => self.of_case(fold, case, call),
             Expr::Cast(Cast { expr, field }) => {
                 let from = expr.get_type(&self.block.schema)?;
-                let sums = matches!(fold, Fold::Sum | Fold::Count | Fold::Min | Fold::Max);
+                let sums =
+                    matches!(fold, Fold::Sum | Fold::WideSum | Fold::Count | Fold::Min | Fold::Max);
                 if sums && loses_nothing(&from, field.data_type()) {
                     let to = fold.partial_type(field.data_type());
                     return Ok(self.partial(fold, expr, call)?.map(|partial| cast(partial, to)));
@@ -89,10 +90,11 @@ impl Terms<'_> {
                 Ok(Err(Refusal::Expression(call.text.clone())))
             }
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::Multiply, right }) => {
+                let kind = argument.get_type(&self.block.schema)?;
                 for (x, factor) in [(left, right), (right, left)] {
                     let Ok(factor) = self.map(factor)? else { continue };
                     let Ok(partial) = self.partial(fold, x, call)? else { continue };
-                    let scaled = fold.scaled(partial, factor).map_err(into_datafusion)?;
+                    let scaled = fold.scaled(partial, factor, &kind).map_err(into_datafusion)?;
                     if let Some(scaled) = scaled {
                         return Ok(Ok(scaled));
                     }
@@ -134,7 +136,7 @@ impl Terms<'_> {
             let call = if fold == Fold::Rows { "count(*)" } else { &call.text };
             return Err(Refusal::NotStored(call.to_owned()));
         }
-        Ok(fold.restored(Expr::Column(Column::from_name(state.name()))))
+        Ok(fold.restored(Expr::Column(Column::from_name(state.name())), &call.argument_type))
     }
 
     fn of_case(&self, fold: Fold, case: &Case, call: &Call) -> Result<Partial> {
@@ -176,7 +178,11 @@ impl Terms<'_> {
         match fold {
             Fold::Sum | Fold::WideSum | Fold::Squares => {
                 let partial = self.partial(fold, x, call)?;
-                let kind = fold.partial_type(&zero.get_type(&self.block.schema)?);
+                let kind = match fold {
+                    // As `stored` makes it.
+                    Fold::WideSum => fold.partial_type(&call.argument_type),
+                    _ => fold.partial_type(&zero.get_type(&self.block.schema)?),
+                };
                 let zero = cast(lit(0_i64), kind);
                 Ok(partial.map(|partial| coalesce(vec![partial, zero])))
             }

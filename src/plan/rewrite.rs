@@ -34,19 +34,19 @@ const EVERY_ROLLUP: &str = "*";
 /// Below so many bytes the choice of files makes no difference that anyone notices.
 const NOTICEABLE_BYTES: u64 = 4 << 20;
 
-/// The span that all scans of the raw table in `plan` need together.
+/// The instants that all scans of the raw table in `plan` need together.
 ///
 /// # Errors
 /// DataFusion's, for a malformed plan.
-pub(crate) fn span_needed(plan: &LogicalPlan, dataset: &Dataset) -> Result<Span> {
-    let mut needed = Span::EMPTY;
+pub(crate) fn spans_needed(plan: &LogicalPlan, dataset: &Dataset) -> Result<Spans> {
+    let mut needed = Spans::none();
     plan.apply_with_subqueries(|node| match node {
         LogicalPlan::Filter(filter) if raw_scan(&filter.input).is_some() => {
-            needed = needed.hull(filter_spans(filter, dataset).hull());
+            needed = needed.union(&filter_spans(filter, dataset));
             Ok(TreeNodeRecursion::Jump)
         }
         LogicalPlan::TableScan(scan) if scans::is_raw(scan) => {
-            needed = Span::ALL;
+            needed = Spans::all();
             Ok(TreeNodeRecursion::Stop)
         }
         _ => Ok(TreeNodeRecursion::Continue),
@@ -58,7 +58,7 @@ pub(crate) fn span_needed(plan: &LogicalPlan, dataset: &Dataset) -> Result<Span>
 pub(crate) struct Rewriter<'a> {
     /// The dataset whose raw table is rewritten.
     pub dataset: &'a Dataset,
-    /// What exists; it must span what [`span_needed`] says.
+    /// What exists; it must span what [`spans_needed`] says.
     pub snapshot: &'a Snapshot,
     /// Tables over its files.
     pub sources: &'a dyn FileSources,
@@ -86,11 +86,10 @@ impl Rewriter<'_> {
         // From the leaves up: an aggregate over another's result doesn't read raw any more.
         let plan = plan.transform_up_with_subqueries(|node| match node {
             LogicalPlan::Aggregate(aggregate) => self.block(aggregate, &mut decision),
-            node => Ok(Transformed::no(node)),
+            node => exact::exact(node),
         })?;
         let rows = [(EVERY_ROLLUP.to_owned(), Refusal::NoAggregate)];
         let plan = self.give_files(plan.data, &mut decision, &rows)?;
-        let plan = plan.transform_up_with_subqueries(exact::exact)?.data;
         let plan = plan.transform_up_with_subqueries(grouping_sets::end_constants)?;
         Ok((plan.data, decision))
     }
@@ -101,7 +100,7 @@ impl Rewriter<'_> {
         decision: &mut Decision,
     ) -> Result<Transformed<LogicalPlan>> {
         let refusals = match shape::read(&aggregate)? {
-            None => return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate))),
+            None => return exact::exact(LogicalPlan::Aggregate(aggregate)),
             Some(Err(refusal)) => vec![(EVERY_ROLLUP.to_owned(), refusal)],
             Some(Ok(block)) => match self.splice(&aggregate, &block)? {
                 Ok((plan, taken)) => {
@@ -112,7 +111,8 @@ impl Rewriter<'_> {
             },
         };
         let plan = LogicalPlan::Aggregate(aggregate);
-        self.give_files(plan, decision, &refusals).map(Transformed::yes)
+        let plan = self.give_files(plan, decision, &refusals)?;
+        Ok(Transformed::yes(exact::exact(plan)?.data))
     }
 
     /// The block's plan over segments, or why every rollup was refused.

@@ -29,7 +29,7 @@ use datafusion::{
 use super::{
     Refusal,
     block::{Block, Joined, is_joined},
-    calls, scans,
+    calls, scans, stable,
 };
 
 /// Reads an aggregate. `None` when it isn't over the raw table.
@@ -54,6 +54,11 @@ pub(super) fn read(aggregate: &Aggregate) -> Result<Option<Result<Block, Refusal
         .flat_map(|join| join.on.iter().flat_map(|(raw, other)| [raw, other]).chain(&join.filter));
     for expr in group.iter().chain(&calls).chain(&conjuncts).chain(joined) {
         if let Some(refusal) = unstable(expr)? {
+            return Ok(Some(Err(refusal)));
+        }
+    }
+    for join in &joins {
+        if let Some(refusal) = stable::unstable(&join.other)? {
             return Ok(Some(Err(refusal)));
         }
     }
@@ -204,7 +209,9 @@ fn unstable(expr: &Expr) -> Result<Option<Refusal>> {
     let mut refusal = None;
     expr.apply(|node| {
         refusal = match node {
-            Expr::ScalarSubquery(query) if query.outer_ref_columns.is_empty() => None,
+            Expr::ScalarSubquery(query) if query.outer_ref_columns.is_empty() => {
+                stable::unstable(&query.subquery)?
+            }
             Expr::ScalarSubquery(_)
             | Expr::InSubquery(_)
             | Expr::Exists(_)

@@ -36,7 +36,7 @@ use super::{
 use crate::{
     base::{Grain, Span, Spans},
     exec::into_datafusion,
-    model::{Dataset, Rollup},
+    model::{Dataset, Function, Rollup, narrowed},
     store::{Leaf, Period, SegmentFile},
 };
 
@@ -245,9 +245,14 @@ impl Splice<'_> {
             let field = self.aggregate.schema.field(groups + at);
             if let Some(key) = call.distinct {
                 let name = format!("distinct_{at}");
-                let key = column(group_name(self.block.group.len() + key));
+                let mut key = column(group_name(self.block.group.len() + key));
+                let mut value = column(name.clone());
+                if call.function.can_wrap(&call.argument_type) {
+                    key = Function::with_room(key, &call.argument_type);
+                    value = narrowed(value, field.data_type(), field.name());
+                }
                 merges.push(over_key(&self.aggregate.aggr_expr, at, key)?.alias(&name));
-                finals.push(column(name));
+                finals.push(value);
                 continue;
             }
             let mut folded = Vec::new();
@@ -257,7 +262,8 @@ impl Splice<'_> {
                 folded.push(column(name));
                 states += 1;
             }
-            let value = call.function.finalize(&folded, &call.argument_type, field.data_type());
+            let to = (field.data_type(), field.name().as_str());
+            let value = call.function.finalize(&folded, &call.argument_type, to);
             finals.push(value.map_err(into_datafusion)?);
         }
         let aggregated = Aggregate::try_new(Arc::new(united), self.grouping()?, merges)?;

@@ -21,10 +21,16 @@ const SCHEMES: [&str; 11] =
 pub(super) fn url_of(location: &str) -> Result<Option<Url>> {
     let Some((scheme, rest)) = split_scheme(location) else { return Ok(None) };
     if rest.starts_with("//") {
-        let url = Url::parse(location);
-        return url
-            .map(Some)
-            .map_err(|error| Error::invalid(format!("root `{location}`: {error}")));
+        let url = Url::parse(location).map_err(|error| {
+            // A secret with a slash in it is no URL.
+            let may_be_secret = location.contains(['@', '?', '#']);
+            let shown = if may_be_secret { scheme } else { location };
+            Error::invalid(format!("root `{shown}`: {error}"))
+        })?;
+        // `abfss://container@account…` has no user.
+        let may_have_user = ["abfs", "abfss"].contains(&url.scheme());
+        check_no_secret(&url, may_have_user, "the root's URL")?;
+        return Ok(Some(url));
     }
     let scheme = scheme.to_ascii_lowercase();
     if !rest.starts_with('/') && !SCHEMES.contains(&scheme.as_str()) {
@@ -35,6 +41,22 @@ pub(super) fn url_of(location: &str) -> Result<Option<Url>> {
     Err(Error::invalid(format!(
         "root `{location}`: did you mean `{meant}`? A folder of that name is `./{location}`"
     )))
+}
+
+/// Makes sure that a URL has nothing in it that could be a secret, and doesn't print it.
+///
+/// # Errors
+/// `Invalid`, which calls the URL `what`.
+pub(super) fn check_no_secret(url: &Url, may_have_user: bool, what: &str) -> Result<()> {
+    let has_user = !url.username().is_empty() && !may_have_user;
+    if has_user || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err(Error::invalid(format!(
+            "{what} has a user, a password, a query or a fragment in it; give only \
+             `scheme://place/path`, and credentials in variables such as AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY"
+        )));
+    }
+    Ok(())
 }
 
 /// A URL's scheme, and what follows its colon. A single letter is no scheme.
@@ -102,6 +124,22 @@ mod tests {
             let error = url_of(wrong).unwrap_err().to_string();
             assert!(error.contains(meant) && error.contains(&format!("./{wrong}")), "{error}");
         }
+    }
+
+    #[test]
+    fn secrets_are_refused_and_not_printed() {
+        for url in [
+            "s3://KEYID:SECRET@bucket/x",
+            "s3://SECRET@bucket/x",
+            "s3://KEYID:SE/SECRET@bucket/x",
+            "s3://bucket/x?X-Amz-Signature=SECRET",
+            "gs://bucket/x#SECRET",
+            "abfss://container:SECRET@account.dfs.core.windows.net/x",
+        ] {
+            let error = url_of(url).unwrap_err().to_string();
+            assert!(!error.contains("SECRET") && !error.contains("KEYID"), "{error}");
+        }
+        assert!(url_of("abfss://container@account.dfs.core.windows.net/x").is_ok());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use object_store::{ObjectStore, list::PaginatedListStore, path::Path};
 use url::Url;
 
+use super::location::check_no_secret;
 use crate::base::{Error, Result, Settings};
 
 type Opened = object_store::Result<(Arc<dyn ObjectStore>, Arc<dyn PaginatedListStore>)>;
@@ -24,6 +25,12 @@ pub(super) struct Remote {
 pub(super) fn open(location: &str, url: &Url, settings: &Settings) -> Result<Remote> {
     let prefix = Path::from_url_path(url.path())
         .map_err(|error| Error::invalid(format!("root `{location}`: {error}")))?;
+    for (name, value) in &settings.store_options {
+        let endpoint = Url::parse(value).ok().filter(|_| name.contains("endpoint"));
+        if let Some(endpoint) = endpoint {
+            check_no_secret(&endpoint, false, &format!("the URL in {}", name.to_uppercase()))?;
+        }
+    }
     let opened = by_scheme(url, settings).ok_or_else(|| {
         Error::invalid(format!(
             "root `{location}`: no store for `{}://`; use a folder, s3://, gs:// or az://",

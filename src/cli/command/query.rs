@@ -47,7 +47,7 @@ pub(super) async fn answer(
         return Ok(None);
     }
     let mut answer = book.ask(question).await?;
-    render::print(&mut answer, args.format).await?;
+    render::print(&mut answer, args.format, args.max_rows.is_some()).await?;
     let stats = answer.stats();
     if args.stats {
         tell(to_json(&stats)?);

@@ -4,10 +4,16 @@ mod chart;
 mod numbers;
 mod table;
 
-use std::io::{BufWriter, Write};
+use std::{
+    collections::VecDeque,
+    io::{BufWriter, Write},
+    sync::Arc,
+};
 
 use arrow::{
+    array::RecordBatch,
     csv::WriterBuilder as CsvBuilder,
+    datatypes::SchemaRef,
     json::{
         WriterBuilder as JsonBuilder,
         writer::{JsonArray, JsonFormat, LineDelimited},
@@ -24,33 +30,57 @@ use crate::{
     engine::Answer,
 };
 
-/// Prints the whole answer.
-pub(super) async fn print(answer: &mut Answer, format: OutputFormat) -> Result<()> {
+/// Prints the whole answer. One that may have only so many rows is read before any of it is
+/// printed: who reads the output would take its beginning for the whole.
+pub(super) async fn print(answer: &mut Answer, format: OutputFormat, limited: bool) -> Result<()> {
+    let mut rows = Rows { schema: answer.schema(), read: VecDeque::new(), answer };
+    if limited || format == OutputFormat::Table {
+        rows.read_all().await?;
+    }
     let mut out = BufWriter::new(std::io::stdout());
     match format {
         OutputFormat::Table => {
-            let mut batches = Vec::new();
-            while let Some(batch) = answer.next().await? {
-                batches.push(batch);
-            }
-            let table = table::render(&answer.schema(), &batches)?;
+            let table = table::render(&rows.schema, rows.read.make_contiguous())?;
             writeln!(out, "{table}").map_err(stdout_error)?;
         }
-        OutputFormat::Csv => print_csv(answer, &mut out).await?,
+        OutputFormat::Csv => print_csv(&mut rows, &mut out).await?,
         OutputFormat::Json => {
-            print_json::<JsonArray>(answer, &mut out).await?;
+            print_json::<JsonArray>(&mut rows, &mut out).await?;
             writeln!(out).map_err(stdout_error)?;
         }
-        OutputFormat::Ndjson => print_json::<LineDelimited>(answer, &mut out).await?,
-        OutputFormat::Parquet => print_parquet(answer, &mut out).await?,
+        OutputFormat::Ndjson => print_json::<LineDelimited>(&mut rows, &mut out).await?,
+        OutputFormat::Parquet => print_parquet(&mut rows, &mut out).await?,
     }
     out.flush().map_err(stdout_error)
 }
 
-async fn print_csv(answer: &mut Answer, out: &mut (impl Write + Send)) -> Result<()> {
-    let empty = arrow::array::RecordBatch::new_empty(answer.schema());
+/// An answer's rows: those that were read before any was printed, and the others.
+struct Rows<'a> {
+    schema: SchemaRef,
+    read: VecDeque<RecordBatch>,
+    answer: &'a mut Answer,
+}
+
+impl Rows<'_> {
+    async fn read_all(&mut self) -> Result<()> {
+        while let Some(batch) = self.answer.next().await? {
+            self.read.push_back(batch);
+        }
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        match self.read.pop_front() {
+            Some(batch) => Ok(Some(batch)),
+            None => self.answer.next().await,
+        }
+    }
+}
+
+async fn print_csv(rows: &mut Rows<'_>, out: &mut (impl Write + Send)) -> Result<()> {
+    let empty = RecordBatch::new_empty(Arc::clone(&rows.schema));
     let mut csv = CsvBuilder::new().with_header(true).build(out);
-    while let Some(batch) = answer.next().await? {
+    while let Some(batch) = rows.next().await? {
         csv.write(&batch).map_err(written)?;
     }
     // The header comes even when no row does, but not before an error that comes first.
@@ -58,17 +88,17 @@ async fn print_csv(answer: &mut Answer, out: &mut (impl Write + Send)) -> Result
 }
 
 async fn print_json<F: JsonFormat + Send>(
-    answer: &mut Answer,
+    rows: &mut Rows<'_>,
     out: &mut (impl Write + Send),
 ) -> Result<()> {
     let mut json = JsonBuilder::new().with_explicit_nulls(true).build::<_, F>(out);
-    while let Some(batch) = answer.next().await? {
+    while let Some(batch) = rows.next().await? {
         json.write(&batch).map_err(written)?;
     }
     json.finish().map_err(written)
 }
 
-async fn print_parquet(answer: &mut Answer, out: &mut (impl Write + Send)) -> Result<()> {
+async fn print_parquet(rows: &mut Rows<'_>, out: &mut (impl Write + Send)) -> Result<()> {
     let fail = |error| match error {
         parquet::errors::ParquetError::External(source) => match source.downcast() {
             Ok(io) => stdout_error(*io),
@@ -76,8 +106,8 @@ async fn print_parquet(answer: &mut Answer, out: &mut (impl Write + Send)) -> Re
         },
         other => Error::internal("Parquet").with_source(other),
     };
-    let mut parquet = ArrowWriter::try_new(out, answer.schema(), None).map_err(fail)?;
-    while let Some(batch) = answer.next().await? {
+    let mut parquet = ArrowWriter::try_new(out, Arc::clone(&rows.schema), None).map_err(fail)?;
+    while let Some(batch) = rows.next().await? {
         parquet.write(&batch).map_err(fail)?;
     }
     parquet.close().map(drop).map_err(fail)

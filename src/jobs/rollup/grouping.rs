@@ -15,7 +15,9 @@ use super::Proofs;
 use crate::{
     base::{Day, Grain, Result},
     exec::{FileTable, engine_error},
-    model::{DATE_COLUMN, Dataset, Fold, Rollup, StoredState},
+    model::{
+        DATE_COLUMN, Dataset, Fold, Function, Rollup, StoredState, narrowed, stored_needs_room,
+    },
     store::{Leaf, Root, SegmentFile},
 };
 
@@ -63,7 +65,7 @@ fn grouped_leaves(
         finer => bucket_of(ident(time), day, finer),
     };
     let mut partials = Vec::new();
-    for (state, stored) in rollup.states() {
+    for (state, _) in rollup.states() {
         let column = state.argument.as_deref().unwrap_or_default();
         let partial = if state.fold == Fold::Count && proofs.no_nulls(column) {
             Fold::Rows.partial(None, &DataType::Int64, None)?
@@ -72,7 +74,7 @@ fn grouped_leaves(
                 None => (None, DataType::Int64),
                 Some((argument, kind)) => (Some(argument), kind),
             };
-            let fold = if proofs.sum_fits(column) { state.fold } else { roomy(state, stored) };
+            let fold = if proofs.sum_fits(column) { state.fold } else { roomy(state, &kind) };
             fold.partial(argument, &kind, None)?
         };
         partials.push(partial.alias(state.name()));
@@ -162,8 +164,8 @@ fn stored_rows(
 /// The rollup's states, merged.
 fn merges(rollup: &Rollup) -> Vec<Expr> {
     let merge = |(state, kind): &(StoredState, DataType)| {
-        let fold = roomy(state, kind);
-        fold.merge(fold.restored(ident(state.name()))).alias(state.name())
+        let fold = if stored_needs_room(kind) { roomy(state, kind) } else { state.fold };
+        fold.merge(fold.restored(ident(state.name()), kind)).alias(state.name())
     };
     rollup.states().iter().map(merge).collect()
 }
@@ -180,10 +182,17 @@ fn grouped(
     let groups = std::iter::once(bucket.alias(rollup.bucket_column())).chain(names()).collect();
     let mut columns = vec![ident(rollup.bucket_column())];
     columns.extend(names());
-    let states = rollup.states().iter();
-    columns.extend(
-        states.map(|(state, kind)| cast(ident(state.name()), kind.clone()).alias(state.name())),
-    );
+    let in_type = |(state, kind): &(StoredState, DataType)| {
+        let (name, value) = (state.name(), ident(state.name()));
+        let value = match state.fold {
+            Fold::Sum | Fold::Squares if !matches!(kind, DataType::Float64) => {
+                narrowed(value, kind, &format!("a sum for `{name}`"))
+            }
+            _ => cast(value, kind.clone()),
+        };
+        value.alias(name)
+    };
+    columns.extend(rollup.states().iter().map(in_type));
     columns.extend(beside.iter().map(|name| ident(*name)));
     rows.aggregate(groups, partials).and_then(|rows| rows.select(columns)).map_err(engine_error)
 }
@@ -194,12 +203,12 @@ async fn sorted(rows: DataFrame, rollup: &Rollup) -> Result<SendableRecordBatchS
     rows.execute_stream().await.map_err(engine_error)
 }
 
-/// The state's fold; sums of integers are made in a type that has room, so that one too large for
-/// its column is an error instead of a wrong number.
-fn roomy(state: &StoredState, stored: &DataType) -> Fold {
-    match (state.fold, stored) {
-        (Fold::Sum, DataType::Int64) => Fold::WideSum,
-        (fold, _) => fold,
+/// The state's fold; sums that could be too large for their column are made in a type that has
+/// room, so that one is an error instead of a wrong number.
+fn roomy(state: &StoredState, kind: &DataType) -> Fold {
+    match state.fold {
+        Fold::Sum if Function::Sum.can_wrap(kind) => Fold::WideSum,
+        fold => fold,
     }
 }
 

@@ -1,0 +1,70 @@
+//! Pushing filters down, but for those that decide on a whole aggregate.
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::tree_node::Transformed,
+    error::Result,
+    logical_expr::{
+        Aggregate, Expr, Filter, LogicalPlan,
+        utils::{conjunction, split_conjunction_owned},
+    },
+    optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule, push_down_filter::PushDownFilter},
+};
+
+/// DataFusion's rule, which lets a condition without columns, such as a subquery's value, through an
+/// aggregate that yields a row of no rows: `SELECT count(*) FROM t HAVING (SELECT false)` had a row
+/// then. Such conditions stay above.
+#[derive(Debug, Default)]
+pub(crate) struct PushDown {
+    inner: PushDownFilter,
+}
+
+impl OptimizerRule for PushDown {
+    fn name(&self) -> &'static str {
+        // That of the rule whose place it takes.
+        "push_down_filter"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.inner.apply_order()
+    }
+
+    fn supports_rewrite(&self) -> bool {
+        true
+    }
+
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        config: &dyn OptimizerConfig,
+    ) -> Result<Transformed<LogicalPlan>> {
+        let LogicalPlan::Filter(filter) = plan else { return self.inner.rewrite(plan, config) };
+        let LogicalPlan::Aggregate(aggregate) = filter.input.as_ref() else {
+            return self.inner.rewrite(LogicalPlan::Filter(filter), config);
+        };
+        if !yields_a_row_of_none(aggregate) {
+            return self.inner.rewrite(LogicalPlan::Filter(filter), config);
+        }
+        let conjuncts = split_conjunction_owned(filter.predicate.clone()).into_iter();
+        let (stay, others): (Vec<Expr>, Vec<Expr>) =
+            conjuncts.partition(|conjunct| conjunct.column_refs().is_empty());
+        let (Some(stay), others) = (conjunction(stay), conjunction(others)) else {
+            return self.inner.rewrite(LogicalPlan::Filter(filter), config);
+        };
+        let Some(others) = others else {
+            return Ok(Transformed::no(LogicalPlan::Filter(filter)));
+        };
+        let below = LogicalPlan::Filter(Filter::try_new(others, filter.input)?);
+        let pushed = self.inner.rewrite(below, config)?;
+        pushed.map_data(|plan| Ok(LogicalPlan::Filter(Filter::try_new(stay, Arc::new(plan))?)))
+    }
+}
+
+/// Whether the aggregate has a row when there is none below it.
+fn yields_a_row_of_none(aggregate: &Aggregate) -> bool {
+    match aggregate.group_expr.as_slice() {
+        [] => true,
+        exprs => exprs.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))),
+    }
+}

@@ -1,0 +1,138 @@
+//! Casts that lose something, kept from rules that take them for casts that lose nothing.
+//!
+//! DataFusion takes `CAST(cost AS BIGINT) = 1` for `cost = 1`, which drops 1.5; and a column of which
+//! a cast is fixed, as by `CAST(timestamp AS DATE) = d`, for one of a single value, so that ORDER BY
+//! is dropped. A function of which it knows nothing around the cast ends both.
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::{
+    common::{
+        DFSchema,
+        tree_node::{Transformed, TransformedResult as _, TreeNode as _, TreeNodeRecursion},
+    },
+    error::Result,
+    logical_expr::{
+        BinaryExpr, Expr, ExprSchemable as _, LogicalPlan, expr_rewriter::NamePreserver,
+        utils::merge_schema,
+    },
+};
+
+use crate::exec::{as_is, is_as_is};
+
+/// Which casts are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lossy {
+    /// Those of numbers, and of times to coarser times.
+    Numbers,
+    /// Those of times to dates, which the rewrite must still know as such.
+    Dates,
+}
+
+/// The plan with such casts kept wherever something is compared.
+///
+/// # Errors
+/// DataFusion's, for a malformed plan.
+pub(crate) fn keep(plan: LogicalPlan, which: Lossy) -> Result<LogicalPlan> {
+    let kept = plan.transform_up_with_subqueries(|node| {
+        if matches!(node, LogicalPlan::TableScan(_)) {
+            return Ok(Transformed::no(node));
+        }
+        let schema = merge_schema(&node.inputs());
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let kept = expr.transform_down(|part| compared(part, &schema, which))?;
+            Ok(if kept.transformed { kept.update_data(|expr| name.restore(expr)) } else { kept })
+        })
+    });
+    kept.data()
+}
+
+/// A comparison with the casts of its sides kept.
+fn compared(expr: Expr, schema: &DFSchema, which: Lossy) -> Result<Transformed<Expr>> {
+    let compares = match &expr {
+        Expr::BinaryExpr(BinaryExpr { op, .. }) => op.supports_propagation(),
+        Expr::Between(_) | Expr::InList(_) => true,
+        _ => false,
+    };
+    if !compares {
+        return Ok(Transformed::no(expr));
+    }
+    expr.map_children(|side| {
+        side.transform_down(|part| {
+            if is_as_is(&part) {
+                return Ok(Transformed::new(part, false, TreeNodeRecursion::Jump));
+            }
+            let Expr::Cast(cast) = &part else { return Ok(Transformed::no(part)) };
+            let from = cast.expr.get_type(schema)?;
+            if !is_lossy(&from, cast.field.data_type(), which) {
+                return Ok(Transformed::no(part));
+            }
+            Ok(Transformed::new(as_is(part), true, TreeNodeRecursion::Jump))
+        })
+    })
+}
+
+/// Whether different values of one type can be the same in the other.
+fn is_lossy(from: &DataType, to: &DataType, which: Lossy) -> bool {
+    use DataType::{Date32, Date64, Timestamp};
+    match (from, to, which) {
+        (Timestamp(..), Date32 | Date64, which) => which == Lossy::Dates,
+        (_, _, Lossy::Dates) => false,
+        (Timestamp(from, _), Timestamp(to, _), _) => fineness(*from) > fineness(*to),
+        (from, to, _) if from.is_numeric() && to.is_numeric() => match (digits(from), digits(to)) {
+            (Some((whole, part)), Some((whole_to, part_to))) => whole > whole_to || part > part_to,
+            _ => from != to && !(*from == DataType::Float32 && *to == DataType::Float64),
+        },
+        _ => false,
+    }
+}
+
+const fn fineness(unit: TimeUnit) -> u8 {
+    match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 1,
+        TimeUnit::Microsecond => 2,
+        TimeUnit::Nanosecond => 3,
+    }
+}
+
+/// The digits before and behind the point. An integer that has no room in a smaller type is an
+/// error, and no other number.
+fn digits(kind: &DataType) -> Option<(i16, i16)> {
+    match kind {
+        kind if kind.is_integer() => Some((0, 0)),
+        DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => {
+            Some((0, i16::from(*scale)))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_loses_something() {
+        use DataType::{Date32, Decimal128, Float32, Float64, Int32, Int64, Timestamp};
+        let micros = Timestamp(TimeUnit::Microsecond, None);
+        for (from, to, lossy) in [
+            (Decimal128(18, 12), Int64, true),
+            (Decimal128(18, 12), Decimal128(18, 2), true),
+            (Decimal128(18, 2), Decimal128(28, 4), false),
+            (Int64, Decimal128(20, 0), false),
+            (Int64, Int32, false),
+            (Int64, Float64, true),
+            (Float64, Int64, true),
+            (Float32, Float64, false),
+            (micros.clone(), Timestamp(TimeUnit::Second, None), true),
+            (Timestamp(TimeUnit::Second, None), micros.clone(), false),
+        ] {
+            assert_eq!(is_lossy(&from, &to, Lossy::Numbers), lossy, "{from} {to}");
+            assert!(!is_lossy(&from, &to, Lossy::Dates), "{from} {to}");
+        }
+        assert!(is_lossy(&micros, &Date32, Lossy::Dates));
+        assert!(!is_lossy(&micros, &Date32, Lossy::Numbers));
+    }
+}

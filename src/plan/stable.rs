@@ -1,0 +1,85 @@
+//! Whether a plan has the same rows each time it is run.
+//!
+//! The rewrite runs a joined table, or the value of a subquery, once for each kind of files that
+//! answer. So it must have the same rows each time, whichever files there are. Rows of files do, and
+//! what is made of them row by row; a limit, a window, the first of some values or a sum of doubles
+//! may differ from run to run.
+
+use datafusion::{
+    common::{
+        DFSchema,
+        tree_node::{TreeNode as _, TreeNodeRecursion},
+    },
+    error::Result,
+    logical_expr::{Distinct, Expr, ExprSchemable as _, LogicalPlan, expr::AggregateFunction},
+};
+
+use super::{Refusal, calls};
+use crate::model::{Function, sketch};
+
+/// Why the plan may have other rows the next time, if it may.
+pub(super) fn unstable(plan: &LogicalPlan) -> Result<Option<Refusal>> {
+    let mut refusal = None;
+    plan.apply_with_subqueries(|node| {
+        refusal = of_node(node)?;
+        Ok(if refusal.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(refusal)
+}
+
+fn of_node(node: &LogicalPlan) -> Result<Option<Refusal>> {
+    match node {
+        LogicalPlan::Limit(_) => return Ok(Some(differs("a limit"))),
+        LogicalPlan::Window(_) => return Ok(Some(differs("a window function"))),
+        LogicalPlan::Distinct(_) if !matches!(node, LogicalPlan::Distinct(Distinct::All(_))) => {
+            return Ok(Some(differs("DISTINCT ON")));
+        }
+        LogicalPlan::Sort(sort) if sort.fetch.is_some() => return Ok(Some(differs("a limit"))),
+        LogicalPlan::TableScan(scan) if scan.fetch.is_some() => {
+            return Ok(Some(differs("a limit")));
+        }
+        LogicalPlan::Aggregate(aggregate) => {
+            let schema = aggregate.input.schema();
+            for call in &aggregate.aggr_expr {
+                if let Some(refusal) = of_call(&call.clone().unalias(), schema)? {
+                    return Ok(Some(refusal));
+                }
+            }
+        }
+        _ => {}
+    }
+    let mut refusal = None;
+    node.apply_expressions(|expr| {
+        expr.apply(|part| {
+            if part.is_volatile_node() {
+                refusal = Some(Refusal::Volatile(part.to_string()));
+                return Ok(TreeNodeRecursion::Stop);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    Ok(refusal)
+}
+
+/// A call whose value may depend on the order of its rows.
+fn of_call(call: &Expr, schema: &DFSchema) -> Result<Option<Refusal>> {
+    let Expr::AggregateFunction(AggregateFunction { func, params }) = call else {
+        return Ok(Some(differs(&call.to_string())));
+    };
+    if sketch::aggregates().iter().any(|ours| ours.name() == func.name()) {
+        return Ok(None);
+    }
+    let Some(function) = calls::function(func.name(), &params.args) else {
+        return Ok(Some(differs(&call.to_string())));
+    };
+    let [argument, ..] = params.args.as_slice() else { return Ok(None) };
+    let argument = calls::exact_argument(function, argument, schema)?;
+    // Sums of doubles; and of -0.0 and 0.0 either may be the least.
+    let is_float = argument.get_type(schema)?.is_floating();
+    let by_order = is_float && !matches!(function, Function::Rows | Function::Count);
+    Ok(by_order.then(|| differs(&call.to_string())))
+}
+
+fn differs(what: &str) -> Refusal {
+    Refusal::Differs(what.to_owned())
+}

@@ -1,0 +1,138 @@
+//! Subqueries that DataFusion can't plan, or plans as something else: they are refused, with what to
+//! write in their place.
+
+use datafusion::{
+    common::{
+        JoinType, plan_err,
+        tree_node::{TreeNode as _, TreeNodeRecursion},
+    },
+    error::Result,
+    logical_expr::{Expr, LogicalPlan, Subquery, expr::InSubquery},
+};
+
+/// Makes sure that no subquery of an analyzed plan would be answered wrongly.
+///
+/// # Errors
+/// `Plan`, when one would.
+pub(crate) fn check_analyzed(plan: &LogicalPlan) -> Result<()> {
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                match part {
+                    Expr::InSubquery(InSubquery { expr, negated: true, .. }) if is_null(expr) => {
+                        return plan_err!(
+                            "NULL NOT IN (a subquery) isn't supported; write what it says: NOT \
+                             EXISTS (…)"
+                        );
+                    }
+                    Expr::InSubquery(InSubquery { subquery, .. })
+                    | Expr::ScalarSubquery(subquery) => check_subquery(subquery)?,
+                    Expr::Exists(exists) => check_subquery(&exists.subquery)?,
+                    _ => {}
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })?;
+        if let LogicalPlan::Subquery(lateral) = node {
+            check_subquery(lateral)?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
+}
+
+/// Makes sure that no subquery is left in an optimized plan that depends on the row it is in, and
+/// that its joins can be run.
+///
+/// # Errors
+/// `Plan`, when one is.
+pub(crate) fn check_optimized(plan: &LogicalPlan) -> Result<()> {
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Join(join) = node
+            && join.null_aware
+            && join.on.len() > 1
+        {
+            return plan_err!(
+                "NOT IN (a subquery that depends on the outer row) isn't supported where values may \
+                 be NULL; write NOT EXISTS (SELECT … WHERE inner = outer)"
+            );
+        }
+        let is_left = matches!(node, LogicalPlan::Subquery(lateral) if !lateral.outer_ref_columns.is_empty());
+        let mut depends = is_left;
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                depends |= match part {
+                    Expr::ScalarSubquery(subquery) => !subquery.outer_ref_columns.is_empty(),
+                    Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_) => true,
+                    _ => false,
+                };
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })?;
+        if depends {
+            return plan_err!(
+                "a subquery depends on the outer row in a way that can't be made a join: only `=` \
+                 between inner and outer columns can, outside of aggregate functions; join the \
+                 tables and group, or use a WITH"
+            );
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
+}
+
+/// Whether the expression is NULL whatever the row.
+fn is_null(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value, _) => value.is_null(),
+        Expr::Cast(cast) => is_null(&cast.expr),
+        Expr::TryCast(cast) => is_null(&cast.expr),
+        Expr::Alias(alias) => is_null(&alias.expr),
+        _ => false,
+    }
+}
+
+/// What depends on the outer row must not be pulled out of groups that are made several times, nor
+/// out of the side of a join that may be NULL: its rows would be others there.
+fn check_subquery(subquery: &Subquery) -> Result<()> {
+    if subquery.outer_ref_columns.is_empty() {
+        return Ok(());
+    }
+    subquery.subquery.apply(|node| {
+        match node {
+            LogicalPlan::Aggregate(aggregate) => {
+                let sets = |expr: &Expr| matches!(expr, Expr::GroupingSet(_));
+                if aggregate.group_expr.iter().any(sets) {
+                    return plan_err!(
+                        "GROUPING SETS, ROLLUP and CUBE aren't supported in a subquery that depends \
+                         on the outer row; group plainly, or join"
+                    );
+                }
+            }
+            LogicalPlan::Join(join) => {
+                let (left, right) = match join.join_type {
+                    JoinType::Left => (false, true),
+                    JoinType::Right => (true, false),
+                    JoinType::Full => (true, true),
+                    _ => (false, false),
+                };
+                let depends = |side: bool, plan: &LogicalPlan| -> Result<bool> {
+                    Ok(side && depends_on_outer(plan)?)
+                };
+                if depends(left, &join.left)? || depends(right, &join.right)? {
+                    return plan_err!(
+                        "a condition on the outer row isn't supported on the side of an outer join \
+                         that may be NULL; put it above the join, or join the outer table itself"
+                    );
+                }
+            }
+            _ => {}
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
+}
+
+fn depends_on_outer(plan: &LogicalPlan) -> Result<bool> {
+    plan.exists(|node| Ok(node.contains_outer_reference()))
+}
