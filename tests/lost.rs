@@ -1,7 +1,7 @@
 //! What is lost of a root leaves a trace, which `verify` and `status` tell of; and no rollup goes on
 //! counting rows that are lost.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use crate::support::{SMALL_LOG, small::Small};
 
@@ -18,26 +18,23 @@ fn rolled() -> Small {
 /// The leaf of batch `two`: the one of fewer rows.
 fn lose_two(small: &Small) {
     let leaves = small.raw(DAY, "L2-");
-    let of_two = |file: &&std::path::PathBuf| {
-        // The batch's id is in the file's account, which is plain text.
-        let content = fs::read(file).unwrap();
-        content.windows(13).any(|found| found == br#""batch":"two""#)
-    };
-    fs::remove_file(leaves.iter().find(of_two).unwrap()).unwrap();
+    fs::remove_file(leaves.iter().find(|file| is_of(file, "two")).unwrap()).unwrap();
+}
+
+/// The batch's id is in the file's account, which is plain text.
+fn is_of(file: &Path, batch: &str) -> bool {
+    let content = String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned();
+    content.contains(&format!("\"batch\":\"{batch}\""))
 }
 
 #[test]
 fn a_void_in_the_place_of_a_lost_leaf_makes_no_rollup_current() {
-    // By other rows under the same id, which give the claim up.
+    // Other rows under the same id are refused: the rollup proves that the batch was there.
     let small = rolled();
     lose_two(&small);
-    let ran = small.append("two", &[DAY], &["c"], 5).ok();
-    assert!(ran.err.contains("which is lost"), "{ran:?}");
-    let expected = ["2026-01-03 a 1", "2026-01-03 b 1", "2026-01-03 c 1"];
-    assert_eq!(small.counts("raw"), expected);
-    assert_eq!(small.counts("auto"), expected);
-    small.run("rollup").ok();
-    assert_eq!(small.counts("auto"), expected);
+    small.append("two", &[DAY], &["c"], 5).failed(5, "is lost");
+    assert_eq!(small.run("verify").code, 1);
+    assert_eq!(small.counts("auto"), ["2026-01-03 a 1", "2026-01-03 b 1"]);
     // By an erasure, which fences what is claimed and not there.
     let small = rolled();
     lose_two(&small);
@@ -45,6 +42,8 @@ fn a_void_in_the_place_of_a_lost_leaf_makes_no_rollup_current() {
     let expected = ["2026-01-03 a 1", "2026-01-03 b 1"];
     assert_eq!(small.counts("raw"), expected);
     assert_eq!(small.counts("auto"), expected);
+    let verify = small.run("verify");
+    assert!(verify.code == 1 && verify.out.contains("append that batch again"), "{verify:?}");
     // Its rows may come again, once.
     small.append("two", &[DAY], &["a"], 1).ok();
     small.append("two", &[DAY], &["a"], 1).ok();
@@ -69,9 +68,17 @@ fn a_purged_day_whose_folder_is_gone_is_told() {
     assert_eq!(small.run("verify").code, 1);
     let status = small.run("status");
     assert!(status.code == 1 && status.out.contains("its folder is gone"), "{status:?}");
-    // The other day answers; gc ends it, when it is asked to.
+    // The other day answers, and no job lets go of what tells of the loss.
     assert_eq!(small.counts("auto"), ["2026-01-04 a 1"]);
-    small.run("gc --grace 0s").ok();
+    for line in ["rollup", "nightly", "gc --grace 0s"] {
+        small.run(line).ok();
+    }
+    assert_eq!(small.run("verify").code, 1);
+    for hint in small.sandbox.files("rollups") {
+        if hint.to_str().unwrap().contains(&format!("date={DAY}")) {
+            fs::remove_file(hint).unwrap();
+        }
+    }
     small.run("status").ok();
     small.run("verify").ok();
 }
@@ -121,4 +128,116 @@ fn of_two_copies_of_a_lost_leaf_one_counts() {
         small.run(line).ok();
     }
     assert_eq!(small.counts("auto"), expected);
+}
+
+#[test]
+fn a_void_that_is_gone_is_told_and_no_rows_go_unseen() {
+    let small = Small::new();
+    small.append_and_die("append.claim", "half", &[DAY], &["a", "b"]);
+    small.run("erase --where who=a").ok();
+    let void = small.raw(DAY, "L2-").remove(0);
+    small.append("other", &[DAY], &["c"], 1).ok();
+    small.append("more", &[DAY], &["d"], 1).ok();
+    small.run("rollup --compact").ok();
+    small.run("verify").ok();
+    fs::remove_file(void).unwrap();
+    let verify = small.run("verify");
+    assert!(verify.code == 1 && verify.out.contains("it was a void"), "{verify:?}");
+    small.append("half", &[DAY], &["a", "b"], 1).failed(5, "it was a void");
+    assert_eq!(small.counts("auto"), ["2026-01-03 c 1", "2026-01-03 d 1"]);
+}
+
+/// What an earlier definition's rollup knew of a purged day, and nothing that remains does, answers
+/// no more: no erasure could know of it.
+#[test]
+fn hints_of_an_earlier_definition_answer_for_no_purged_day() {
+    let by_v = "\n[[rollup]]\nname = \"by_v\"\ngrain = \"day\"\ndimensions = [\"v\"]\n\
+                measures = [\"count(*) as n\"]\n";
+    let small = Small::of(&(SMALL_LOG.to_owned() + by_v));
+    small.append("one", &[DAY], &["a"], 7).ok();
+    small.run("rollup").ok();
+    small.sandbox.write("plain.toml", SMALL_LOG);
+    small.run("init plain.toml --replace").ok();
+    small.run("purge --older-than 9d").ok();
+    let sql = "SELECT v, count(*) AS n FROM log GROUP BY 1";
+    let args = ["query", sql, "--set", "rollup.min_span=0"];
+    small.sandbox.run(&args).failed(4, "were purged");
+    small.run("gc --grace 0s").ok();
+    assert_eq!(small.sandbox.files("rollups/by_v").len(), 0);
+    assert_eq!(small.counts("auto"), ["2026-01-03 a 1"]);
+}
+
+/// A day of which nothing can be read stops the erasure of no other.
+#[test]
+fn erasing_goes_on_beside_a_day_whose_manifest_is_gone() {
+    let small = rolled();
+    small.append("other", &["2026-01-04"], &["a", "b"], 1).ok();
+    small.run("rollup").ok();
+    small.run("purge --older-than 9d").ok();
+    small.append("later", &["2026-02-04"], &["a", "b"], 1).ok();
+    for manifest in small.raw(DAY, "2-").iter().filter(|file| file.ends_with("2-00000001.json")) {
+        fs::remove_file(manifest).unwrap();
+    }
+    let ran = small.run("erase --where who=a");
+    assert!([4, 5].contains(&ran.code) && ran.err.contains(DAY), "{ran:?}");
+    let sql = "SELECT who, count(*) AS n FROM log WHERE date > '2026-01-03' GROUP BY 1";
+    let args = ["query", sql, "--format", "csv"];
+    assert_eq!(small.sandbox.run(&args).ok().out, "who,n\nb,2\n");
+}
+
+/// The jobs of many nights go on, and `verify` tells of a lost leaf until its batch is there again.
+#[test]
+fn a_lost_leaf_is_told_until_it_is_there_again() {
+    let small = rolled();
+    lose_two(&small);
+    let warned = small.ask("auto", "").ok();
+    assert!(warned.err.contains("its rows are lost"), "{warned:?}");
+    for line in ["rollup", "gc --grace 0s", "rollup --compact", "gc --grace 0s", "nightly"] {
+        small.run(line).ok();
+        let verify = small.run("verify");
+        assert!(verify.code == 1 && verify.out.contains("append its batch again"), "{verify:?}");
+    }
+    small.append("two", &[DAY], &["a"], 1).ok();
+    small.run("verify").ok();
+    assert_eq!(small.counts("auto"), ["2026-01-03 a 2", "2026-01-03 b 1"]);
+    small.run("rollup").ok();
+    small.run("gc --grace 0s").ok();
+    small.run("verify").ok();
+}
+
+/// A leaf that comes back from a backup after a void took its place has rows that don't count.
+#[test]
+fn a_leaf_in_the_place_of_a_void_is_told() {
+    let small = rolled();
+    let leaf = small.raw(DAY, "L2-").into_iter().find(|file| is_of(file, "two")).unwrap();
+    let content = fs::read(&leaf).unwrap();
+    fs::remove_file(&leaf).unwrap();
+    small.run("erase --where who=b").ok();
+    fs::write(&leaf, content).unwrap();
+    assert_eq!(small.counts("raw"), ["2026-01-03 a 1"]);
+    let verify = small.run("verify");
+    assert!(verify.code == 1 && verify.out.contains("a void was there"), "{verify:?}");
+    small.append("two", &[DAY], &["a"], 1).failed(5, "under another id");
+}
+
+/// A question that excludes a damaged day has an answer.
+#[test]
+fn a_damaged_day_is_read_by_nobody_who_excludes_it() {
+    let small = rolled();
+    small.append("other", &["2026-01-02", "2026-01-04"], &["a"], 1).ok();
+    small.run("compact").ok();
+    small.run("gc --grace 0s").ok();
+    fs::remove_dir_all(small.sandbox.root().join(format!("raw/date={DAY}/_m"))).unwrap();
+    for filter in [
+        "date <> '2026-01-03'",
+        "date IN ('2026-01-02', '2026-01-04')",
+        "(date < '2026-01-03' OR date > '2026-01-03')",
+        "NOT (date = '2026-01-03')",
+    ] {
+        for route in ["raw", "auto"] {
+            let ran = small.ask(route, &format!("WHERE {filter}")).ok();
+            assert_eq!(ran.out, "d,who,n\n2026-01-02,a,1\n2026-01-04,a,1\n", "{filter}");
+        }
+    }
+    small.ask("raw", "WHERE date >= '2026-01-03'").failed(5, "2026-01-03 can't be read");
 }

@@ -104,7 +104,7 @@ async fn serving_of(
     let mut by_month = BTreeMap::new();
     if listed.serving == Serving::Months {
         for month in &segments.months {
-            by_month.extend(days_served(root, listed, month));
+            by_month.extend(days_served(root, rollup, listed, month));
         }
     }
     let mut of_days = segments.days.into_iter().peekable();
@@ -117,6 +117,9 @@ async fn serving_of(
             known.push((live.day, Freshness::Current(month)));
             continue;
         }
+        // Of a purged day only what remains answers for an earlier definition: a hint of it could
+        // not be made anew, and an erasure wouldn't know of it.
+        let found = found.filter(|_| !(live.is_purged() && rollup.is_earlier()));
         let segments = found.iter().flat_map(|found| &found.segments);
         let segments = segments.filter(|segment| !root.is_distrusted(&segment.file)).cloned();
         let segments: Vec<_> = segments.collect();
@@ -137,6 +140,7 @@ async fn serving_of(
                 read.push((segment, built_from));
             }
             let found = freshness(&live, live.remains_of(rollup), &read);
+            warn_of_lost(root, &live, &read);
             Ok::<_, Error>((live.day, found))
         })
         .buffered(CONCURRENT_REQUESTS);
@@ -145,9 +149,33 @@ async fn serving_of(
     Ok(known.into_iter().collect())
 }
 
+/// Says of a segment with a leaf that is neither there nor accounted for that it is not used: if
+/// nobody took the leaf away on purpose, it is lost.
+fn warn_of_lost(
+    root: &Root,
+    live: &LeafDay,
+    segments: &[(Arc<SegmentFile>, Option<BTreeSet<LeafId>>)],
+) {
+    let manifest = live.base.as_ref().and_then(|base| base.manifest.as_ref());
+    let is_known = |id: &LeafId| {
+        live.loose().any(|leaf| leaf.id == *id)
+            || manifest.is_some_and(|manifest| manifest.ids.contains(id))
+    };
+    for (segment, built_from) in segments {
+        if let Some(lost) = built_from.iter().flatten().find(|id| !is_known(id)) {
+            root.warn(&format!(
+                "{}: was built from the leaf {lost}, which is gone, and is not used; if nobody took \
+                 that leaf away on purpose, its rows are lost: `verify` tells more",
+                root.full_name(&segment.file.location)
+            ));
+        }
+    }
+}
+
 /// The days that a month's segment serves: all of the month that have rows, or none.
 fn days_served(
     root: &Root,
+    rollup: &Rollup,
     listed: Listed<'_>,
     month: &SegmentDay,
 ) -> Vec<(Day, Arc<SegmentFile>)> {
@@ -156,7 +184,9 @@ fn days_served(
         return Vec::new();
     }
     let in_it = |live: &&Arc<LeafDay>| live.day >= first && live.day < next;
-    if listed.days.iter().filter(in_it).any(|live| live.damage.is_some()) {
+    let is_out =
+        |live: &Arc<LeafDay>| live.damage.is_some() || live.is_purged() && rollup.is_earlier();
+    if listed.days.iter().filter(in_it).any(is_out) {
         return Vec::new();
     }
     let days = || listed.days.iter().filter(in_it).filter(|live| !live.leaves.is_empty());

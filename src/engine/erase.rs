@@ -65,12 +65,14 @@ pub(super) async fn erase(
     let unknown = fence(site, &erasing).await?.into_iter().next();
     let mut erased = BTreeSet::new();
     let mut failed: BTreeMap<Day, Error> = BTreeMap::new();
-    let mut unread = None;
+    let (mut unread, mut replaced) = (None, 0);
     for round in 0.. {
         let snapshot = book.snapshot(Span::ALL).await?;
         let mut found = days_with(site, &snapshot, &definitions, &erasing).await?;
-        if round < ROUNDS && found.failed.iter().any(|error| error.kind() == ErrorKind::NotFound) {
-            // Somebody else replaced a file while its day was looked through.
+        let is_gone = |error: &Error| error.kind() == ErrorKind::NotFound;
+        if found.days.is_empty() && found.failed.iter().any(is_gone) && replaced < ROUNDS {
+            // Somebody else replaced a file while its day was looked through; or it is lost.
+            replaced += 1;
             continue;
         }
         step("erase.look");

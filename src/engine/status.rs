@@ -155,7 +155,7 @@ async fn without_folder(book: &Tallybook) -> Result<Vec<String>> {
         if list_raw(&now, (day, day)).await?.is_empty() {
             problems.push(format!(
                 "{day}: rollups tell of rows, and its folder is gone; copy it again, or, if it was \
-                 deleted on purpose, `gc` deletes these rollups after its grace period"
+                 deleted on purpose, delete the folders rollups/*/*/date={day}, too"
             ));
         }
     }

@@ -120,7 +120,7 @@ pub(crate) async fn append(
         dataset: Arc::clone(place.dataset),
         staging: Arc::clone(staging),
         batch: batch.clone(),
-        claim: standing.next,
+        claim: named.then_some(standing.next),
         attempt: random_name(),
         buffer_bytes: settings.append_buffer_bytes,
         today: clock.today(),
@@ -129,7 +129,8 @@ pub(crate) async fn append(
     let mut definition = place.definition;
     if let Some(claim) = &standing.claim {
         stage.dataset = (definitions.dataset_of)(claim.definition)?;
-        (stage.claim, stage.today, definition) = (claim.number, claim.today()?, claim.definition);
+        (stage.claim, stage.today) = (Some(claim.number), claim.today()?);
+        definition = claim.definition;
     }
     let (dataset, rules) = (Arc::clone(&stage.dataset), (definition, stage.today));
     let read = tokio::task::spawn_blocking(move || stage.run(inputs, options)).await;

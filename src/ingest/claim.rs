@@ -5,8 +5,8 @@ use crate::{
     base::{Day, Error, Result, step},
     model::{BatchId, LeafId},
     store::{
-        Claim, ClaimedLeaf, Void, Voiding, create_claim, create_void, is_absorbed, leaf_at,
-        leaf_path, newest_claim,
+        Claim, ClaimedLeaf, Void, Voiding, create_claim, create_void, hints_of, is_absorbed,
+        leaf_at, leaf_path, newest_claim,
     },
 };
 
@@ -161,8 +161,18 @@ async fn give_up(place: Place<'_>, batch: &BatchId, claim: &Claim) -> Result<()>
     if is_absorbed(place.root, day, &id).await? {
         return Err(stands());
     }
-    let of_leaf = (claim.batch.as_str(), day, &id);
     let Place { root, dataset, staging, .. } = place;
+    if leaf_at(root, &leaf_path(day, &id)).await?.is_none()
+        && let Some(hint) = hints_of(root, dataset, day, &id).await?.first()
+    {
+        return Err(Error::corrupt(format!(
+            "batch `{batch}` was appended, and its leaf {id} of {day} is lost: {} was built from it; \
+             nothing was changed. Copy the leaf again, or append the batch's own rows again; append \
+             other rows under another id",
+            root.full_name(&hint.file.location)
+        )));
+    }
+    let of_leaf = (claim.batch.as_str(), claim.number, day, &id);
     match create_void(root, staging, dataset, of_leaf, Void::GivenUp).await? {
         Voiding::Done => step("append.give_up"),
         Voiding::Taken(found) if found.void == Some(Void::GivenUp) => {}

@@ -26,13 +26,28 @@ pub(super) fn decompressed(
     let (gzip, zstd) = (start.starts_with(&GZIP), start.starts_with(&ZSTD));
     let whole = Cursor::new(start).chain(reader);
     Ok(if gzip {
-        Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(whole)))
+        Box::new(BufReader::with_capacity(1 << 18, Decoded(MultiGzDecoder::new(whole))))
     } else if zstd {
         let decoder = zstd::stream::read::Decoder::with_buffer(whole)?;
-        Box::new(BufReader::with_capacity(1 << 18, decoder))
+        Box::new(BufReader::with_capacity(1 << 18, Decoded(decoder)))
     } else {
         Box::new(whole)
     })
+}
+
+/// What a decoder reads. What it can't make sense of is damaged, whatever kind of error it gives.
+struct Decoded<R>(R);
+
+impl<R: io::Read> io::Read for Decoded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput | io::ErrorKind::Other => io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("can't be decompressed: {error}"),
+            ),
+            _ => error,
+        })
+    }
 }
 
 fn is_cut(name: &str, start: &[u8]) -> bool {

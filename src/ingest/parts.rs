@@ -101,8 +101,8 @@ pub(super) struct PartWriter {
     pub(super) dataset: Arc<Dataset>,
     pub(super) staging: Arc<Staging>,
     pub(super) batch: BatchId,
-    /// The number of the claim that the leaves are of.
-    pub(super) claim: u32,
+    /// The number of the claim that the leaves are of, if the caller named the batch.
+    pub(super) claim: Option<u32>,
     /// This run of `append`.
     pub(super) attempt: String,
 }
@@ -114,16 +114,18 @@ impl PartWriter {
         let mut content = ContentHasher::default();
         content.add(&sorted)?;
         let hash = content.finish();
-        let id = LeafId::of(&self.batch, self.claim, (part.day, part.part), &hash, 0);
+        let id = LeafId::of(&self.batch, self.claim.unwrap_or(0), (part.day, part.part), &hash, 0);
         let (path, file) = self.staging.create(&format!("{id}.parquet"))?;
         let footer = LeafFooter {
             id,
             batch: self.batch.to_string(),
             date: part.day.to_string(),
             part: part.part,
+            claim: self.claim,
             content: hash,
             attempt: self.attempt.clone(),
             void: None,
+            lost: false,
         };
         let leaf = write_leaf(&self.staging, (path, file), part.day, footer, &sorted)?;
         Ok((leaf, content))

@@ -96,7 +96,21 @@ impl Publisher<'_> {
     async fn is_merged(&self, leaf: &StagedLeaf) -> Result<bool> {
         let manifest = newest_manifest(self.place.root, leaf.day).await?;
         let absorbed = manifest.as_ref().and_then(|it| it.absorbed(&leaf.footer.id));
-        let Some(absorbed) = absorbed.filter(|absorbed| !absorbed.void) else { return Ok(false) };
+        let Some(absorbed) = absorbed else { return Ok(false) };
+        if absorbed.void {
+            let path = leaf_path(leaf.day, &leaf.footer.id);
+            let found = leaf_at(self.place.root, &path).await?;
+            if found.is_some_and(|leaf| leaf.void.is_some()) {
+                return Ok(false);
+            }
+            return Err(Error::corrupt(format!(
+                "{}: is gone, or another file is in its place; it was a void, which told what was \
+                 erased of batch `{}` before it was published. Copy that void again, or append these \
+                 rows under another id; nothing was changed",
+                self.place.root.full_name(&path),
+                self.batch
+            )));
+        }
         match &absorbed.content {
             Some(content) if *content != leaf.footer.content => Err(self.other_rows(leaf)),
             _ => Ok(true),

@@ -35,6 +35,7 @@ pub(super) fn with_ids_of(
         let content = &leaf.footer.content;
         let id = LeafId::of(batch, claim, (leaf.day, leaf.footer.part), content, 0);
         if id != leaf.footer.id {
+            leaf.footer.claim = Some(claim);
             let rows = read_rows(place, leaf)?;
             *leaf = restaged(place, leaf, id, &rows)?;
         }

@@ -33,8 +33,8 @@ pub(super) struct Stage {
     pub(super) dataset: Arc<Dataset>,
     pub(super) staging: Arc<Staging>,
     pub(super) batch: BatchId,
-    /// The number of the claim that the leaves are of.
-    pub(super) claim: u32,
+    /// The number of the claim that the leaves are of, if the caller named the batch.
+    pub(super) claim: Option<u32>,
     /// Names this run of `append`.
     pub(super) attempt: String,
     /// Memory for rows that wait for the rest of their part; beyond it they wait on disk.

@@ -45,18 +45,24 @@ pub(crate) async fn fence(site: Site<'_>, erasing: &Erasing) -> Result<Vec<Error
     }
     let (known, values) = (&known, &values);
     let voided = stream::iter(claims).map(|claim| async move {
-        let claim = claim?;
+        let claim = match claim {
+            Ok(claim) => claim,
+            Err(error) => return vec![error],
+        };
+        let mut failed = Vec::new();
         for leaf in &claim.leaves {
-            if let Voided::GivenUp = void_leaf(site, known, &claim, leaf, (erasing, values)).await?
-            {
+            match void_leaf(site, known, &claim, leaf, (erasing, values)).await {
                 // None of the others will be published, either.
-                break;
+                Ok(Voided::GivenUp) => break,
+                Ok(Voided::Is | Voided::Not) => {}
+                // The claim's other leaves are fenced all the same.
+                Err(error) => failed.push(error),
             }
         }
-        Ok(())
+        failed
     });
-    let voided = voided.buffer_unordered(CONCURRENT_CLAIMS).collect::<Vec<Result<()>>>().await;
-    for error in voided.into_iter().filter_map(Result::err) {
+    let voided = voided.buffer_unordered(CONCURRENT_CLAIMS).collect::<Vec<Vec<Error>>>().await;
+    for error in voided.into_iter().flatten() {
         if error.kind() == ErrorKind::Unavailable {
             return Err(error);
         }
@@ -111,7 +117,7 @@ async fn void_leaf(
         }
         let void = Void::Erased(values.to_vec());
         step("erase.fence");
-        let of_leaf = (claim.batch.as_str(), day, &id);
+        let of_leaf = (claim.batch.as_str(), claim.number, day, &id);
         match create_void(site.root, site.staging, site.dataset, of_leaf, void).await? {
             Voiding::Done => {
                 step("erase.void");

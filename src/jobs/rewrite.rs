@@ -19,7 +19,7 @@ use super::{
     generation::{Draft, Generation, absorb},
     overtaken::unless_changed,
     parts::Parts,
-    sources::{check_days, expected_content},
+    sources::{check_columns_known, check_days, expected_content},
 };
 use crate::{
     base::{Error, Result},
@@ -79,6 +79,7 @@ impl Rewrite<'_> {
     async fn write(&self, generation: &Generation<'_>) -> Result<Draft> {
         let Site { root, dataset, .. } = self.site;
         let base = generation.base.as_deref();
+        check_columns_known(self.site, &self.leaves).await?;
         let expected = expected_content(self.site, base, &self.leaves).await?;
         let taken = absorb(self.site, &self.leaves).await?;
         let foreign = self.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign);
@@ -88,14 +89,16 @@ impl Rewrite<'_> {
             None => lit(true),
             Some(predicate) => predicate.clone().is_not_true(),
         };
-        let order = dataset.sort().iter().map(|name| ident(name).sort(true, true)).collect();
+        let order = dataset.sort().iter().map(|name| ident(name).sort(true, true));
+        let order: Vec<_> = order.collect();
         let table = FileTable::of_leaves(root, dataset, &self.leaves);
         let rows = self
             .site
             .context
             .read_table(Arc::new(table))
             .and_then(|rows| rows.select(columns.chain([kept.alias(KEPT)]).collect::<Vec<_>>()))
-            .and_then(|rows| rows.sort(order))
+            // DataFusion refuses a sort by nothing.
+            .and_then(|rows| if order.is_empty() { Ok(rows) } else { rows.sort(order) })
             .map_err(engine_error)?;
         let mut rows = rows.execute_stream().await.map_err(engine_error)?;
         let mut parts = Parts::new(self.site, self.live.day, generation);

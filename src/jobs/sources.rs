@@ -16,7 +16,7 @@ use crate::{
     base::{Day, Error, Result},
     exec::{FileTable, Site, engine_error},
     model::{ContentHash, ContentHasher, DATE_COLUMN, Dataset, Manifest},
-    store::{Leaf, LeafKind, Root, check_file, hash_now, read_account},
+    store::{Leaf, LeafKind, Root, check_file, hash_now, read_account, read_metadata},
 };
 
 /// The hash of the rows that the leaves were written with; `None` if one of them, another tool's,
@@ -59,6 +59,28 @@ pub(super) async fn expected_content(
         )));
     }
     Ok((!unknown).then(|| all.finish()))
+}
+
+/// Makes sure that the dataset has all columns of our own files: a process that was started before
+/// the definition was replaced, or that lacks the newest, would drop their values.
+///
+/// # Errors
+/// `Conflict`, naming the file and the column; or what the store says.
+pub(super) async fn check_columns_known(site: Site<'_>, leaves: &[Arc<Leaf>]) -> Result<()> {
+    for leaf in leaves.iter().filter(|leaf| leaf.kind != LeafKind::Foreign) {
+        let metadata = read_metadata(site.root, &leaf.file).await?;
+        let columns = metadata.file_metadata().schema_descr().root_schema().get_fields();
+        let unknown = columns.iter().find(|column| site.dataset.column(column.name()).is_none());
+        if let Some(column) = unknown {
+            return Err(Error::conflict(format!(
+                "{}: has a column `{}`, which this definition lacks: it was replaced meanwhile, or \
+                 a newer one in `definitions/` is gone; nothing was changed, try again",
+                site.root.full_name(&leaf.file.location),
+                column.name()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Reads all files that the manifest names whole, and compares their bytes with what it says.

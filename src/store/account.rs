@@ -184,6 +184,9 @@ pub(crate) struct LeafFooter {
     pub date: String,
     /// Which part of the batch's rows of that day, from 0.
     pub part: u32,
+    /// The number of the claim that lists it, if the caller named the batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<u32>,
     /// Its rows, whatever their order.
     pub content: ContentHash,
     /// The run of `append` that wrote it; a retry has another.
@@ -191,6 +194,10 @@ pub(crate) struct LeafFooter {
     /// Why it is a void, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub void: Option<Void>,
+    /// Of a void: that a leaf was there before it and is lost, as a rollup told that was built from
+    /// the leaf.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }
 
 /// A segment's account.

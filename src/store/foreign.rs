@@ -82,7 +82,8 @@ pub(super) async fn is_copy(
     };
     if is_here {
         root.warn(&format!(
-            "{}: is a copy of a file of this day, and doesn't count; delete it",
+            "{}: is a copy of a file of this day, and doesn't count; delete it, or if that file is \
+             gone, rename the copy back",
             root.full_name(&file.file.location)
         ));
     }

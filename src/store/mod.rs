@@ -116,4 +116,4 @@ pub(crate) use root::Root;
 pub(crate) use segment_writer::SegmentWriter;
 pub(crate) use staging::Staging;
 pub(crate) use unfinished::Unfinished;
-pub(crate) use voids::{Voiding, create_void, is_absorbed, leaf_at};
+pub(crate) use voids::{Voiding, create_void, hints_of, is_absorbed, leaf_at};

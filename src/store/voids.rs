@@ -3,12 +3,14 @@
 //! An erasure voids what claims have not published yet, and whoever replaces a claim voids its
 //! first leaf. A void's file is never deleted: a writer that slept must meet it.
 
+use std::sync::Arc;
+
 use object_store::path::Path;
 
 use super::{
-    Creation, FileKind, LeafFooter, Packing, Period, Root, SealedWriter, Staging, Void,
-    create_file, delete_file, layout::leaf_path, list_segments, newest_manifest, read_account,
-    read_footer,
+    Creation, FileKind, LeafFooter, Packing, Period, Root, SealedWriter, SegmentFile, Staging,
+    Void, create_file, delete_file, layout::leaf_path, list_segments, newest_manifest,
+    read_account, read_footer,
 };
 use crate::{
     base::{Day, Error, ErrorKind, Result},
@@ -25,7 +27,8 @@ pub(crate) enum Voiding {
 }
 
 /// Takes a leaf's name for a void. Hints that count rows of that leaf, which was there and is lost,
-/// go first: the void has the leaf's id, so they would seem to be of what is there.
+/// go first: the void has the leaf's id, so they would seem to be of what is there. The void says
+/// then that a leaf was lost.
 ///
 /// # Errors
 /// `Unavailable` when the store refuses; `Corrupt` when what is there can't be read.
@@ -33,13 +36,12 @@ pub(crate) async fn create_void(
     root: &Root,
     staging: &Staging,
     dataset: &Dataset,
-    (batch, day, id): (&str, Day, &LeafId),
+    (batch, claim, day, id): (&str, u32, Day, &LeafId),
     void: Void,
 ) -> Result<Voiding> {
     let target = leaf_path(day, id);
-    if leaf_at(root, &target).await?.is_none() {
-        delete_hints_of(root, dataset, day, id).await?;
-    }
+    let lost =
+        leaf_at(root, &target).await?.is_none() && delete_hints_of(root, dataset, day, id).await?;
     let attempt = format!("{:032x}", rand::random::<u128>());
     let (path, file) = staging.create(&format!("void-{attempt}.parquet"))?;
     let packing = Packing::Small { distinct: &[] };
@@ -49,9 +51,11 @@ pub(crate) async fn create_void(
         batch: batch.to_owned(),
         date: day.to_string(),
         part: 0,
+        claim: Some(claim),
         content: ContentHasher::new().finish(),
         attempt,
         void: Some(void),
+        lost,
     };
     let (staged, _) = writer.finish(FileKind::Leaf(footer.clone()))?;
     let judge = || async {
@@ -74,35 +78,56 @@ pub(crate) async fn create_void(
     }
 }
 
-/// Deletes the hints of a day that were built from the leaf, and those of its month, which tell no
-/// leaves: the void is a new leaf of the month, so they serve no more in any case.
-async fn delete_hints_of(root: &Root, dataset: &Dataset, day: Day, id: &LeafId) -> Result<()> {
-    let month =
-        Period::Month.around(day).map_or((day, day), |(first, next)| (first, next.plus(-1)));
+/// The hints of a day that were built from the leaf.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn hints_of(
+    root: &Root,
+    dataset: &Dataset,
+    day: Day,
+    id: &LeafId,
+) -> Result<Vec<Arc<SegmentFile>>> {
+    let mut found = Vec::new();
     for rollup in dataset.all_rollups() {
-        let listed = list_segments(root, rollup, month).await?;
-        for segment in listed.months.iter().flat_map(|found| &found.segments) {
-            delete_file(root, &segment.file.location).await?;
-        }
-        let of_day = listed.days.iter().filter(|found| found.day == day);
-        for segment in of_day.flat_map(|found| &found.segments) {
-            let account = match read_account(root, &segment.file).await {
+        let listed = list_segments(root, rollup, (day, day)).await?;
+        for segment in listed.days.iter().flat_map(|of_day| &of_day.segments) {
+            match read_account(root, &segment.file).await {
                 // Gone, or damaged, and used no more.
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {
-                    continue;
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {}
+                Err(error) => return Err(error),
+                Ok(account) => {
+                    if account.segment().is_some_and(|account| account.leaves.contains(id)) {
+                        found.push(Arc::clone(segment));
+                    }
                 }
-                account => account?,
-            };
-            if account.segment().is_some_and(|account| account.leaves.contains(id)) {
-                let name = root.full_name(&segment.file.location);
-                root.warn(&format!(
-                    "{name}: was built from the leaf {id} of {day}, which is lost; it is deleted"
-                ));
-                delete_file(root, &segment.file.location).await?;
             }
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Deletes the hints that were built from the leaf, and those of its month, which tell no leaves:
+/// the void is a new leaf of the month, so they serve no more in any case. Whether there were some
+/// of the day.
+async fn delete_hints_of(root: &Root, dataset: &Dataset, day: Day, id: &LeafId) -> Result<bool> {
+    let Some((first, next)) = Period::Month.around(day) else { return Ok(false) };
+    for rollup in dataset.all_rollups() {
+        let listed = list_segments(root, rollup, (first, next.plus(-1))).await?;
+        for segment in listed.months.iter().flat_map(|found| &found.segments) {
+            delete_file(root, &segment.file.location).await?;
+        }
+    }
+    let found = hints_of(root, dataset, day, id).await?;
+    for segment in &found {
+        root.warn(&format!(
+            "{}: was built from the leaf {id} of {day}, which is lost; it is deleted, and `verify` \
+             tells of the loss",
+            root.full_name(&segment.file.location)
+        ));
+        delete_file(root, &segment.file.location).await?;
+    }
+    Ok(!found.is_empty())
 }
 
 /// The account of the leaf at that path; `None` when nothing is there.

@@ -1,23 +1,26 @@
 //! Checking what nothing answers from, and a lost file would be rebuilt of: the manifests before
 //! each day's newest, and the claims.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::Difference;
 use crate::{
     base::Result,
     engine::Tallybook,
     model::{BatchId, LeafId, Manifest},
-    store::{Leaf, LeafFooter, RawFolder, has_definition, list_claims, newest_claim},
+    store::{
+        Leaf, LeafFooter, RawFolder, has_definition, leaf_at, leaf_path, list_claims, newest_claim,
+    },
 };
 
 /// What the claims of a root say.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    /// The batches.
-    pub(super) batches: BTreeSet<String>,
-    /// Their leaves, by the names that they have if no erasure took these.
-    pub(super) leaves: BTreeSet<LeafId>,
+    /// The batches, and the newest claim on each.
+    batches: BTreeMap<String, u32>,
+    /// Their leaves, by the names that they have if no erasure took these; and the names that they
+    /// have if one did.
+    pub(super) leaves: BTreeMap<LeafId, LeafId>,
 }
 
 /// What all claims say; or what is wrong with the first damaged one, or with the definition that
@@ -32,8 +35,10 @@ pub(super) async fn check_claims(
     let mut definition = book.definitions.number;
     for claim in list_claims(book.root()).await? {
         let read = claim.and_then(|claim| {
-            let leaves = claim.leaves.iter().map(|leaf| claim.leaf(leaf, 0).map(|(_, id)| id));
-            claims.leaves.extend(leaves.collect::<Result<Vec<_>>>()?);
+            for leaf in &claim.leaves {
+                let ((_, first), (_, next)) = (claim.leaf(leaf, 0)?, claim.leaf(leaf, 1)?);
+                claims.leaves.insert(first, next);
+            }
             Ok(claim)
         });
         let claim = match read {
@@ -44,7 +49,8 @@ pub(super) async fn check_claims(
             }
         };
         definition = definition.max(claim.definition);
-        claims.batches.insert(claim.batch);
+        let newest = claims.batches.entry(claim.batch).or_default();
+        *newest = claim.number.max(*newest);
     }
     // It may also have come since the root was opened.
     if definition > book.definitions.number && !has_definition(book.root(), definition).await? {
@@ -55,8 +61,8 @@ pub(super) async fn check_claims(
     Ok(Ok(claims))
 }
 
-/// A leaf's claim, without which other rows could be appended under the same id. A batch that got
-/// no id has a name of 32 hexadecimal digits, and no claim; nor have leaves of format 1.
+/// A leaf's claim, without which other rows could be appended under the same id; and of a void in
+/// the place of a leaf that was lost, that the batch was appended again since.
 ///
 /// # Errors
 /// What the store says.
@@ -64,24 +70,58 @@ pub(super) async fn check_claim_of(
     book: &Tallybook,
     claims: &Claims,
     (leaf, account): (&Leaf, &LeafFooter),
+    is_known: impl Fn(&LeafId) -> bool,
 ) -> Result<Option<Difference>> {
-    let is_random =
-        |batch: &str| batch.len() == 32 && batch.bytes().all(|digit| digit.is_ascii_hexdigit());
-    if claims.batches.contains(&account.batch) || is_random(&account.batch) || leaf.is_of_format_1()
-    {
+    let batch = &account.batch;
+    let differs = |what: String| {
+        let file = book.root().full_name(&leaf.file.location);
+        Ok(Some(Difference { file, what }))
+    };
+    if account.lost && claims.leaves.get(&leaf.id).is_some_and(|next| !is_known(next)) {
+        return differs(format!(
+            "is a void in the place of a leaf of batch `{batch}` that was lost, with its rows; \
+             append that batch again"
+        ));
+    }
+    let Some(number) = account.claim else { return Ok(None) };
+    if claims.batches.get(batch).is_some_and(|newest| *newest >= number) {
         return Ok(None);
     }
-    let batch = BatchId::try_new(account.batch.clone())?;
     // A claim comes before its leaves; this one may have come since the claims were listed.
-    if newest_claim(book.root(), &batch).await?.is_some() {
+    let newest = newest_claim(book.root(), &BatchId::try_new(batch.clone())?).await?;
+    if newest.is_some_and(|newest| newest.number >= number) {
         return Ok(None);
     }
-    let file = book.root().full_name(&leaf.file.location);
-    let what = format!(
+    differs(format!(
         "is of batch `{batch}`, whose claim in `batches/` is gone: other rows could be appended \
          under the same id"
-    );
-    Ok(Some(Difference { file, what }))
+    ))
+}
+
+/// The voids that the manifest accounts for, whose files keep the names from being used.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn check_voids(
+    book: &Tallybook,
+    folder: &RawFolder,
+) -> Result<Option<Difference>> {
+    let Some(manifest) = folder.read_newest(book.root()).await? else { return Ok(None) };
+    let voids = manifest.absorbed.iter().filter(|absorbed| absorbed.void);
+    for void in voids {
+        let path = leaf_path(folder.day, &void.id);
+        let what = match leaf_at(book.root(), &path).await? {
+            None => "is gone; it was a void, which kept erased rows from coming back",
+            Some(found) if found.void.is_none() => {
+                "has rows, which don't count: a void was there, and the day's manifest accounts for \
+                 it; put the void back, and append these rows under another id"
+            }
+            Some(_) => continue,
+        };
+        let (file, what) = (book.root().full_name(&path), what.to_owned());
+        return Ok(Some(Difference { file, what }));
+    }
+    Ok(None)
 }
 
 /// Each manifest must be there, whole, and name the one before it by its hash. Before one that

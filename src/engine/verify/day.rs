@@ -6,7 +6,7 @@ use crate::{
     catalog::Freshness,
     engine::Tallybook,
     jobs::{check_named, first_outside},
-    model::{ContentHasher, Manifest, ManifestState},
+    model::{ContentHasher, LeafId, Manifest, ManifestState},
     store::{
         FileKind, Leaf, LeafDay, LeafKind, NO_ACCOUNT, check_file, manifest_path, read_account,
     },
@@ -25,10 +25,13 @@ pub(super) async fn check(
     if let Some((day, damage)) = listed.days.damaged(day.span()).next() {
         return Ok(Some(Difference { file: format!("day {day}"), what: damage.what.clone() }));
     }
-    if let Some(folder) = listed.folder(day)
-        && let Some(difference) = chain::check_manifests(book, folder).await?
-    {
-        return Ok(Some(difference));
+    if let Some(folder) = listed.folder(day) {
+        if let Some(difference) = chain::check_manifests(book, folder).await? {
+            return Ok(Some(difference));
+        }
+        if let Some(difference) = chain::check_voids(book, folder).await? {
+            return Ok(Some(difference));
+        }
     }
     let live = listed.days.live(day.span()).next();
     if let Some(live) = live
@@ -135,11 +138,16 @@ async fn check_leaf(book: &Tallybook, listed: &Listed, leaf: &Leaf) -> Result<Ve
             if !is_it || footer.content().is_none_or(|content| content.rows != rows) {
                 return Ok(Err(difference(book, &leaf.file, "is not the leaf that its name says")));
             }
-            if let Some(account) = footer.leaf()
-                && let Some(without_claim) =
-                    chain::check_claim_of(book, &listed.claims, (leaf, account)).await?
-            {
-                return Ok(Err(without_claim));
+            if let Some(account) = footer.leaf() {
+                let folder = listed.folder(leaf.day);
+                let is_known = |id: &LeafId| {
+                    folder.is_some_and(|folder| folder.leaves.iter().any(|leaf| leaf.id == *id))
+                };
+                let of_leaf = (leaf, account);
+                let found = chain::check_claim_of(book, &listed.claims, of_leaf, is_known).await?;
+                if let Some(difference) = found {
+                    return Ok(Err(difference));
+                }
             }
             rows
         }

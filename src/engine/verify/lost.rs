@@ -39,12 +39,12 @@ pub(super) async fn check(
     for segment in others {
         let leaves = leaves_of(book, segment).await?;
         let is_lost = |leaf: &LeafId| {
-            !known.contains(leaf) && (!only_claimed || listed.claims.leaves.contains(leaf))
+            !known.contains(leaf) && (!only_claimed || listed.claims.leaves.contains_key(leaf))
         };
         if let Some(lost) = leaves.into_iter().find(is_lost) {
             let what = format!(
-                "was built from the leaf {lost} of {day}, which is gone; if another tool took it \
-                 away, `rollup` and `gc` go by what is there"
+                "was built from the leaf {lost} of {day}, which is gone; copy it again, or append its \
+                 batch again; if it was deleted on purpose, delete this file, too"
             );
             return Ok(Some(Difference {
                 file: book.root().full_name(&segment.file.location),

@@ -28,17 +28,20 @@ pub(super) async fn check(
 ) -> Result<Option<Difference>> {
     let span = Span::of_days(month, next.plus(-1));
     for rollup in book.dataset().rollups() {
-        let (mut of_month, mut of_days) = (None, Vec::new());
+        let (mut of_month, mut of_days, mut is_whole) = (None, Vec::new(), true);
         for live in listed.days.live(span) {
             let both = (
                 listed.with_months.freshness(rollup.name(), live.day),
                 listed.days.freshness(rollup.name(), live.day),
             );
-            if let (Freshness::Current(month), Freshness::Current(segment)) = both
-                && month.period() == Period::Month
-            {
-                of_month = Some(month);
-                of_days.push(Arc::clone(segment));
+            let Freshness::Current(month) = both.0 else { continue };
+            if month.period() != Period::Month {
+                continue;
+            }
+            of_month = Some(month);
+            match both.1 {
+                Freshness::Current(segment) => of_days.push(Arc::clone(segment)),
+                Freshness::Behind { .. } | Freshness::Missing => is_whole = false,
             }
         }
         let Some(segment) = of_month else { continue };
@@ -46,11 +49,14 @@ pub(super) async fn check(
             Ok(rows) => rows,
             Err(difference) => return Ok(Some(difference)),
         };
-        let expected = stored_rows(book, rollup, &of_days).await?;
-        let stored = stored_rows(book, rollup, std::slice::from_ref(segment)).await?;
         let file = book.root().full_name(&segment.file.location);
-        if let Some(what) = first_difference(&expected, &stored) {
-            return Ok(Some(Difference { file, what }));
+        // Somebody may have deleted days' segments, which are hints: its bytes were compared above.
+        if is_whole {
+            let expected = stored_rows(book, rollup, &of_days).await?;
+            let stored = stored_rows(book, rollup, std::slice::from_ref(segment)).await?;
+            if let Some(what) = first_difference(&expected, &stored) {
+                return Ok(Some(Difference { file, what }));
+            }
         }
         found.push(Checked { file, rows });
     }

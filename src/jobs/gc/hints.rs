@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     base::Day,
     catalog::Freshness,
+    model::Rollup,
     store::{LeafDay, Period, SegmentDay, SegmentFile, month_fingerprint},
 };
 
@@ -34,11 +35,13 @@ pub(super) fn useless_of_day<'s>(
     others.filter(move |segment| segment.file.last_modified <= before)
 }
 
-/// Whether the segment was built from the rows that a purged day let go. It serves no more, and if
-/// the day's own folder is lost it is all that tells of it, to `verify` and `status`.
-pub(super) fn tells_of_purged(live: &LeafDay, segment: &SegmentFile) -> bool {
+/// Whether the segment has the same rows as something that remains of a purged day. It serves no
+/// more, and if the day's own folder is lost it is all that tells of it, to `verify` and `status`.
+pub(super) fn tells_of_purged(live: &LeafDay, rollup: &Rollup, segment: &SegmentFile) -> bool {
     let base = live.base.as_ref().filter(|base| base.purged);
-    live.day == segment.day && base.is_some_and(|base| base.fingerprint == segment.fingerprint)
+    live.day == segment.day
+        && live.remains_of(rollup).is_some()
+        && base.is_some_and(|base| base.fingerprint == segment.fingerprint)
 }
 
 /// The segments of a month that are of other days than it has now; or all of them, when on each of

@@ -9,13 +9,14 @@
 
 mod hints;
 mod raw;
+mod traces;
 
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use object_store::ObjectMeta;
 
-use self::raw::Dead;
+use self::{raw::Dead, traces::Traces};
 use super::{close::close_generations, overtaken::unless_changed, sources::check_named};
 use crate::{
     base::{Clock, Day, Error, ErrorKind, Result, Settings, Span, step},
@@ -102,7 +103,8 @@ pub(crate) async fn gc(
     }
     // Of a day whose rows aren't whole a hint may be the last that tells.
     let is_whole = |day: &Day| damaged.iter().all(|(damaged, _)| damaged != day);
-    collector.collect_hints(&live, is_whole, &mut report).await?;
+    let traces = Traces::of(root, &live).await?;
+    collector.collect_hints(&live, (is_whole, &traces), &mut report).await?;
     match damaged.into_iter().next() {
         None => Ok(()),
         Some((day, first)) => Err(first.about(format!("day {day}"))),
@@ -197,7 +199,7 @@ impl Collector<'_> {
     async fn collect_hints(
         &self,
         live: &[Arc<LeafDay>],
-        is_whole: impl Fn(&Day) -> bool + Send,
+        (is_whole, traces): (impl Fn(&Day) -> bool + Send, &Traces),
         report: &mut (impl FnMut(&Superseded) + Send),
     ) -> Result<()> {
         let Site { root, dataset, .. } = self.site;
@@ -239,9 +241,9 @@ impl Collector<'_> {
                         let mut remains = live.remains.values();
                         // What a day that was purged in format 1 is left with is no hint.
                         remains.any(|it| it.file.location == segment.file.location)
-                            || hints::tells_of_purged(live, segment)
+                            || hints::tells_of_purged(live, rollup, segment)
                     });
-                    if !is_kept {
+                    if !is_kept && !traces.is_one(root, segment).await? {
                         self.delete(&segment.file, report).await?;
                     }
                 }
