@@ -175,6 +175,7 @@ fn what_would_be_planned_wrongly_is_refused() {
     let sql = "SELECT * FROM (SELECT who FROM log EXCEPT ALL SELECT who FROM log WHERE v > 2) t";
     ask(&small, "auto", sql).failed(3, "EXCEPT ALL isn't supported");
     for (sql, words) in [
+        ("SELECT who FROM log WHERE date >= 2026-12-01", "write dates in quotes"),
         (
             "SELECT who FROM log l WHERE v < (SELECT max(v) FROM log k WHERE k.who <> l.who)",
             "depends on the outer row",
@@ -215,6 +216,28 @@ fn what_would_be_planned_wrongly_is_refused() {
 }
 
 #[test]
+fn functions_of_texts_make_no_more_than_they_may() {
+    let small = near_the_limit(&[DAY]);
+    for expression in [
+        "length(repeat('x', 2000000000))",
+        "length(lpad(who, 2000000000, 'x'))",
+        "length(rpad('x', 2000000000))",
+        "length(replace(repeat('x', 100000), 'x', repeat('y', 100000)))",
+        "levenshtein(repeat(who, 100000), repeat('y', 100000))",
+    ] {
+        for from in ["", " FROM log"] {
+            let sql = format!("SELECT {expression} AS n{from}");
+            if from.is_empty() && sql.contains("who") {
+                continue;
+            }
+            ask(&small, "raw", &sql).failed(8, "shorten its texts");
+        }
+    }
+    let sql = "SELECT max(length(repeat(who, 100)) + length(lpad(who, 7, 'x'))) AS n FROM log";
+    assert_eq!(ask(&small, "raw", sql).ok().out, "n\n107\n");
+}
+
+#[test]
 fn an_answer_with_too_many_rows_prints_none() {
     let small = near_the_limit(&[DAY]);
     for format in ["csv", "json", "ndjson", "parquet", "table"] {
@@ -237,4 +260,132 @@ fn a_definition_without_an_order_has_a_whole_life() {
     }
     assert_eq!(small.counts("raw"), ["2026-01-03 a 10"]);
     assert_eq!(small.counts("auto"), ["2026-01-03 a 10"]);
+}
+
+/// What rules of DataFusion take for something else, or cut, means what it says.
+#[test]
+fn conditions_mean_what_they_say() {
+    let small = Small::of(DEFINITION);
+    let mut lines = String::new();
+    for (at, who) in [("05:00:00", "a"), ("08:00:00", "b"), ("06:00:00", "c"), ("07:00:00", "d")] {
+        lines += &format!("{{\"at\":\"{DAY}T{at}Z\",\"who\":\"{who}\",\"v\":1,\"d\":3}}\n");
+        let args = ["append", "--batch", who, "--format", "ndjson"];
+        small.sandbox.run_with(&args, lines.lines().last().unwrap().as_bytes()).ok();
+    }
+    let of_day = format!("CAST(at AS DATE) = '{DAY}'");
+    for rolled in [false, true] {
+        if rolled {
+            small.run("rollup").ok();
+        }
+        for (sql, expected) in [
+            (format!("SELECT who FROM log WHERE {of_day} ORDER BY at"), "a c d b"),
+            (format!("SELECT who FROM log WHERE {of_day} ORDER BY at DESC LIMIT 1"), "b"),
+            (format!("SELECT first_value(who ORDER BY at DESC) AS f FROM log WHERE {of_day}"), "b"),
+            (format!("SELECT count(*) AS n FROM log WHERE at < '{DAY}T05:00:00.0000005Z'"), "1"),
+            (format!("SELECT count(*) AS n FROM log WHERE at >= '{DAY}T05:00:00.0000005Z'"), "3"),
+            (format!("SELECT count(*) AS n FROM log WHERE '{DAY}T05:00:00.0000005Z' > at"), "1"),
+            (format!("SELECT count(*) AS n FROM log WHERE at = '{DAY}T05:00:00.0000005Z'"), "0"),
+            (format!("SELECT count(*) AS n FROM log WHERE at <> '{DAY}T05:00:00.0000005Z'"), "4"),
+            (format!("SELECT count(*) AS n FROM log WHERE at IN ('{DAY}T05:00:00.0000005Z')"), "0"),
+            (
+                format!(
+                    "SELECT count(*) AS n FROM log WHERE at BETWEEN '{DAY}T05:00:00.0000005Z' AND \
+                     TIMESTAMP '{DAY} 07:00:00.0000005'"
+                ),
+                "2",
+            ),
+            ("SELECT count(*) AS n FROM log WHERE at < TIMESTAMP '9999-12-31'".to_owned(), "4"),
+            (
+                "SELECT count(*) AS n FROM log WHERE v IN (1, 2) AND v NOT IN (3, NULL)".to_owned(),
+                "0",
+            ),
+            ("SELECT count(*) AS n FROM log WHERE v IN (1, NULL)".to_owned(), "4"),
+            ("SELECT count(*) AS n FROM log WHERE CAST(d + 0.5 AS BIGINT) = 3".to_owned(), "4"),
+            ("SELECT count(*) AS n FROM log WHERE CAST(d / 2 AS BIGINT) = 1".to_owned(), "4"),
+        ] {
+            for route in ["raw", "auto"] {
+                let found = ask(&small, route, &sql).ok().out;
+                let found: Vec<_> = found.lines().skip(1).collect();
+                assert_eq!(found.join(" "), expected, "{route} {sql}");
+            }
+        }
+    }
+}
+
+const FILTERED: &str = r#"
+name = "log"
+table = "log"
+time = "at"
+columns = [
+  { name = "at", type = "timestamp", required = true },
+  { name = "who", type = "text", required = true },
+  { name = "v", type = "integer" },
+  { name = "paid", type = "boolean" },
+]
+[[rollup]]
+name = "paid"
+grain = "day"
+dimensions = ["who"]
+measures = ["count(*) as n", "sum(v) as v"]
+filter = "paid"
+"#;
+
+#[test]
+fn a_rollup_of_some_rows_serves_these_and_lets_no_others_go() {
+    let small = Small::of(FILTERED);
+    let line = |who: &str, paid: &str| {
+        format!("{{\"at\":\"{DAY}T05:00:00Z\",\"who\":\"{who}\",\"v\":2,\"paid\":{paid}}}\n")
+    };
+    let lines = line("a", "true") + &line("a", "false") + &line("b", "null");
+    small.sandbox.run_with(&["append", "--format", "ndjson"], lines.as_bytes()).ok();
+    small.run("rollup").ok();
+    for condition in ["paid", "paid IS TRUE", "paid = true"] {
+        let sql = format!("SELECT who, count(*) AS n FROM log WHERE {condition} GROUP BY 1");
+        for route in ["raw", "rollup"] {
+            assert_eq!(ask(&small, route, &sql).ok().out, "who,n\na,1\n", "{route} {condition}");
+        }
+    }
+    let ran = small.run("purge --older-than 9d");
+    assert!(ran.err.contains("each rollup has a filter"), "{ran:?}");
+    assert_eq!(ask(&small, "auto", "SELECT count(*) AS n FROM log").ok().out, "n\n3\n");
+}
+
+/// What SQL leaves open over aggregated rows is the same by every route, run after run.
+#[test]
+fn ties_among_aggregated_rows_are_broken() {
+    let small = Small::of(DEFINITION);
+    for batch in 0..4 {
+        let who: Vec<_> = (0..12).map(|at| format!("w{:02}", (at * 7 + batch) % 12)).collect();
+        let who: Vec<_> = who.iter().map(String::as_str).collect();
+        small.append(&batch.to_string(), &[DAY, "2026-01-04"], &who, 1).ok();
+    }
+    let questions = [
+        "SELECT d, who FROM (SELECT date AS d, who, count(*) AS n, row_number() OVER (PARTITION BY date \
+         ORDER BY count(*) DESC) AS r FROM log GROUP BY 1, 2) WHERE r <= 3",
+        "SELECT who, row_number() OVER (ORDER BY n) AS r, lag(who) OVER (ORDER BY n) AS l, first_value(who) \
+         OVER (ORDER BY n) AS f FROM (SELECT who, count(*) AS n FROM log GROUP BY 1)",
+        "SELECT string_agg(who, ',') AS s, first_value(who) AS f FROM (SELECT who, count(*) AS n FROM log \
+         GROUP BY 1)",
+        "SELECT n, string_agg(who, ',' ORDER BY n) AS s FROM (SELECT who, count(*) AS n FROM log GROUP BY \
+         1) GROUP BY 1",
+        "SELECT who, sum(n) OVER (ORDER BY n ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s, rank() OVER \
+         (ORDER BY n) AS k FROM (SELECT who, count(*) AS n FROM log GROUP BY 1) LIMIT 5",
+    ];
+    let mut expected = Vec::new();
+    for state in ["bare", "mixed", "full"] {
+        match state {
+            "mixed" => drop(small.run(&format!("rollup --to {DAY}")).ok()),
+            "full" => drop(small.run("rollup").ok()),
+            _ => {}
+        }
+        for (at, sql) in questions.iter().enumerate() {
+            for route in ["raw", "auto", "raw", "auto", "raw"] {
+                let found = ask(&small, route, sql).ok().out;
+                if expected.len() == at {
+                    expected.push(found.clone());
+                }
+                assert_eq!(Some(&found), expected.get(at), "{state} {route} {sql}");
+            }
+        }
+    }
 }

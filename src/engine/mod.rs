@@ -1,5 +1,6 @@
 //! Floor 5: the one door. Everything above goes through [`Tallybook`].
 
+mod analysis;
 mod answer;
 mod erase;
 mod explain;

@@ -1,32 +1,20 @@
 //! From SQL to an answer: plan, snapshot, rewrite, run.
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, Utc};
 use datafusion::{
-    common::{
-        ParamValues, ScalarValue, alias::AliasGenerator, config::ConfigOptions,
-        metadata::ScalarAndMetadata,
-    },
-    execution::{FunctionRegistry, SessionState, context::SQLOptions},
+    execution::SessionState,
     logical_expr::LogicalPlan,
-    optimizer::{
-        Optimizer, OptimizerConfig, decorrelate_lateral_join::DecorrelateLateralJoin,
-        decorrelate_predicate_subquery::DecorrelatePredicateSubquery,
-        replace_distinct_aggregate::ReplaceDistinctWithAggregate,
-        rewrite_set_comparison::RewriteSetComparison,
-        scalar_subquery_to_join::ScalarSubqueryToJoin, simplify_expressions::SimplifyExpressions,
-    },
     physical_plan::{ExecutionPlan, execute_stream},
 };
 
 use super::{
     Answer, Explanation, Tallybook,
+    analysis::analyze,
     answer::{Before, Times},
     limits::Limits,
     prepared::Prepared,
@@ -36,12 +24,9 @@ use super::{
 use crate::{
     base::{Day, Error, ErrorKind, Result, Route, Span, Zone},
     catalog::{Serving, Snapshot, load, load_more},
-    exec::{PushDown, engine_error},
+    exec::engine_error,
     model::Rollup,
-    plan::{
-        Decision, Lossy, Rewriter, RouteTaken, check_analyzed, check_optimized, is_repeatable,
-        keep_casts, keep_meaning, spans_needed,
-    },
+    plan::{Decision, Lossy, Rewriter, RouteTaken, check_optimized, keep_casts, spans_needed},
     store::{Damage, name_damage},
 };
 
@@ -349,75 +334,4 @@ fn rewrite(
         min_span_days: book.settings().min_span_days,
     };
     rewriter.rewrite(plan).map_err(engine_error)
-}
-
-/// Parsed, with types and parameters resolved, and with filters where the rewrite looks for them;
-/// and whether it means the same when it is asked again.
-fn analyze(
-    state: &SessionState,
-    question: &Question,
-    plan: LogicalPlan,
-) -> datafusion::error::Result<(LogicalPlan, bool)> {
-    // Questions change nothing, whatever their text says.
-    SQLOptions::new()
-        .with_allow_ddl(false)
-        .with_allow_dml(false)
-        .with_allow_statements(false)
-        .verify_plan(&plan)?;
-    let values: HashMap<String, ScalarAndMetadata> = question
-        .params
-        .iter()
-        .map(|(name, value)| (name.clone(), ScalarValue::Utf8(value.clone()).into()))
-        .collect();
-    let plan =
-        if values.is_empty() { plan } else { plan.with_param_values(ParamValues::Map(values))? };
-    let analyzed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
-    check_analyzed(&analyzed)?;
-    let repeatable = is_repeatable(&analyzed)?;
-    let analyzed = keep_casts(keep_meaning(analyzed)?, Lossy::Numbers)?;
-    Ok((prepare(analyzed, state)?, repeatable))
-}
-
-/// An analyzed plan with its filters where the rewrite looks for them, and subqueries as joins.
-pub(super) fn prepare(
-    analyzed: LogicalPlan,
-    state: &SessionState,
-) -> datafusion::error::Result<LogicalPlan> {
-    // DataFusion's, in its order: subqueries must be joins before filters are pushed into them.
-    let rules = Optimizer::with_rules(vec![
-        Arc::new(RewriteSetComparison::new()),
-        Arc::new(SimplifyExpressions::new()),
-        Arc::new(ReplaceDistinctWithAggregate::new()),
-        Arc::new(DecorrelatePredicateSubquery::new()),
-        Arc::new(ScalarSubqueryToJoin::new()),
-        Arc::new(DecorrelateLateralJoin::new()),
-        Arc::new(PushDown::default()),
-    ]);
-    let mut options = state.config_options().as_ref().clone();
-    options.optimizer.max_passes = 1;
-    rules.optimize(analyzed, &OnePass { state, options: Arc::new(options) }, |_, _| {})
-}
-
-/// The session's optimizer, but with one pass: the whole of it comes again after the rewrite.
-struct OnePass<'a> {
-    state: &'a SessionState,
-    options: Arc<ConfigOptions>,
-}
-
-impl OptimizerConfig for OnePass<'_> {
-    fn query_execution_start_time(&self) -> Option<DateTime<Utc>> {
-        self.state.query_execution_start_time()
-    }
-
-    fn alias_generator(&self) -> &Arc<AliasGenerator> {
-        self.state.alias_generator()
-    }
-
-    fn options(&self) -> Arc<ConfigOptions> {
-        Arc::clone(&self.options)
-    }
-
-    fn function_registry(&self) -> Option<&dyn FunctionRegistry> {
-        Some(self.state)
-    }
 }

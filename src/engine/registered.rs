@@ -30,7 +30,7 @@ use datafusion::{
     physical_plan::ExecutionPlan,
 };
 
-use super::{Tallybook, query, tables};
+use super::{Tallybook, analysis, query, tables};
 use crate::{
     base::{Error, Result, Route},
     exec::{DatasetTable, ROOT_URL, engine_error, into_datafusion, register_functions},
@@ -154,7 +154,7 @@ impl QueryPlanner for AskingPlanner {
         })?;
         let mut state = state.clone();
         state.config_mut().options_mut().execution.skip_physical_aggregate_schema_check = true;
-        let prepared = query::prepare(asked.plan.clone(), &state)?;
+        let prepared = analysis::prepare(asked.plan.clone(), &state)?;
         let decided = query::decide(&self.book, Route::Auto, prepared, None).await;
         let rewritten = decided.map_err(into_datafusion)?.plan;
         let optimized = state.optimizer().optimize(rewritten, &state, |_, _| {})?;

@@ -1,5 +1,6 @@
 //! Floor 3: DataFusion's runtime, set up in one place.
 
+mod bounded;
 mod checked;
 mod errors;
 mod fitting;

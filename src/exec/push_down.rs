@@ -12,9 +12,9 @@ use datafusion::{
     optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule, push_down_filter::PushDownFilter},
 };
 
-/// DataFusion's rule, which lets a condition without columns, such as a subquery's value, through an
-/// aggregate that yields a row of no rows: `SELECT count(*) FROM t HAVING (SELECT false)` had a row
-/// then. Such conditions stay above.
+/// DataFusion's rule, which lets a condition without columns, such as a subquery's value, through
+/// an aggregate that yields a row of no rows: `SELECT count(*) FROM t HAVING (SELECT false)` had a
+/// row then. Such conditions stay above.
 #[derive(Debug, Default)]
 pub(crate) struct PushDown {
     inner: PushDownFilter,

@@ -12,7 +12,9 @@ use datafusion::{
     prelude::{SessionConfig, SessionContext},
 };
 
-use super::{PushDown, checked::CheckedArithmetic, engine_error, yielding_joins::YieldingJoins};
+use super::{
+    PushDown, bounded, checked::CheckedArithmetic, engine_error, yielding_joins::YieldingJoins,
+};
 use crate::{
     base::{Error, Result, Settings},
     model::sketch,
@@ -49,6 +51,7 @@ pub(crate) fn new_session(root: &Root, settings: &Settings) -> Result<SessionCon
         .build();
     let context = SessionContext::new_with_state(state);
     register_functions(&context);
+    bounded::register(&context);
     Ok(context)
 }
 

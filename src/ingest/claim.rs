@@ -167,8 +167,8 @@ async fn give_up(place: Place<'_>, batch: &BatchId, claim: &Claim) -> Result<()>
     {
         return Err(Error::corrupt(format!(
             "batch `{batch}` was appended, and its leaf {id} of {day} is lost: {} was built from it; \
-             nothing was changed. Copy the leaf again, or append the batch's own rows again; append \
-             other rows under another id",
+             nothing was changed. Copy the leaf again, or append the batch's own rows again; \
+             append other rows under another id",
             root.full_name(&hint.file.location)
         )));
     }

@@ -105,8 +105,8 @@ impl Publisher<'_> {
             }
             return Err(Error::corrupt(format!(
                 "{}: is gone, or another file is in its place; it was a void, which told what was \
-                 erased of batch `{}` before it was published. Copy that void again, or append these \
-                 rows under another id; nothing was changed",
+                 erased of batch `{}` before it was published. Copy that void again, or append \
+                 these rows under another id; nothing was changed",
                 self.place.root.full_name(&path),
                 self.batch
             )));

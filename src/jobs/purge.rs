@@ -87,6 +87,12 @@ impl Purging<'_> {
         if rows.is_empty() {
             return Err(Error::conflict("no rollup would answer for it"));
         }
+        if self.without.is_none() && rows.iter().all(|rows| rows.rollup.filter().is_some()) {
+            return Err(Error::conflict(
+                "each rollup has a filter, and nothing would tell of the rows that none of them \
+                 counts; nothing was changed. Add a rollup without a filter to the definition",
+            ));
+        }
         let marks: Vec<_> = self
             .without
             .map(|_| LeafId::of_erasure(&generation.attempt, self.live.day))

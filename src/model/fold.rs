@@ -180,14 +180,25 @@ impl Fold {
     }
 
     /// The partial of products `x * factor`, where all rows share the factor, made of this fold's
-    /// partial over `x`; if it is exact. `kind` is the product's type.
+    /// partial over `x`; if it is exact. `kinds` are the types of the product and the factor.
     ///
     /// # Errors
     /// `Internal` when DataFusion refuses the condition.
-    pub fn scaled(self, partial: Expr, factor: Expr, kind: &DataType) -> Result<Option<Expr>> {
+    pub fn scaled(
+        self,
+        partial: Expr,
+        factor: Expr,
+        kinds: (&DataType, &DataType),
+    ) -> Result<Option<Expr>> {
         Ok(match self {
             Self::Sum => Some(partial * factor),
-            Self::WideSum if *kind == DataType::Int64 => Some(partial * cast(factor, INTEGER)),
+            Self::WideSum => Some(match kinds {
+                (DataType::Decimal128(..), of_factor @ DataType::Decimal128(..)) => {
+                    partial * cast(factor, wide(of_factor))
+                }
+                (DataType::Decimal128(..), _) => partial * cast(factor, WIDE_INTEGER),
+                _ => partial * cast(factor, INTEGER),
+            }),
             Self::Count => Some(only(factor.is_not_null(), partial)?),
             _ => None,
         })

@@ -9,61 +9,104 @@
 //! DataFusion drops NULL from lists that it merges with others, and cuts what is finer than a
 //! microsecond.
 
+use std::sync::Arc;
+
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::{
     common::{
-        ScalarValue,
+        DFSchema, ScalarValue, plan_err,
         tree_node::{Transformed, TransformedResult as _, TreeNode as _},
     },
     error::Result,
     logical_expr::{
-        BinaryExpr, Cast, Expr, LogicalPlan, Operator, expr::InList, expr_rewriter::NamePreserver,
-        lit, when,
+        BinaryExpr, Cast, Expr, ExprSchemable as _, LogicalPlan, Operator, expr::InList,
+        expr_rewriter::NamePreserver, lit, utils::merge_schema, when,
     },
 };
 
-/// The plan with its literals meaning what they say. Its types must be resolved.
+/// The plan with its literals meaning what they say. It must not be analyzed yet: that is where
+/// texts become times.
 ///
 /// # Errors
 /// DataFusion's, for a malformed plan.
 pub(crate) fn keep_meaning(plan: LogicalPlan) -> Result<LogicalPlan> {
     let kept = plan.transform_up_with_subqueries(|node| {
+        if matches!(node, LogicalPlan::TableScan(_)) {
+            return Ok(Transformed::no(node));
+        }
+        let schema = merge_schema(&node.inputs());
         let names = NamePreserver::new(&node);
         node.map_expressions(|expr| {
             let name = names.save(&expr);
-            let kept = expr.transform_up(kept)?;
+            let kept = expr.transform_up(|part| kept(part, &schema))?;
             Ok(if kept.transformed { kept.update_data(|expr| name.restore(expr)) } else { kept })
         })
     });
     kept.data()
 }
 
-fn kept(expr: Expr) -> Result<Transformed<Expr>> {
+fn kept(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let is_time = |expr: &Expr| {
+        let kind = expr.get_type(schema);
+        kind.is_ok_and(|kind| matches!(kind, DataType::Timestamp(TimeUnit::Microsecond, _)))
+    };
+    check_no_number(&expr, schema)?;
     match expr {
-        Expr::InList(list) => in_list(list),
-        Expr::Between(between) if is_finer(&between.low) || is_finer(&between.high) => {
+        Expr::InList(list) => {
+            let of_times = is_time(&list.expr);
+            in_list(list, of_times)
+        }
+        Expr::Between(between)
+            if is_time(&between.expr) && (is_finer(&between.low) || is_finer(&between.high)) =>
+        {
             let low = compare(&between.expr, Operator::GtEq, &between.low)?;
             let high = compare(&between.expr, Operator::LtEq, &between.high)?;
             let inside = low.and(high);
             let inside = if between.negated { Expr::Not(Box::new(inside)) } else { inside };
             Ok(Transformed::yes(inside))
         }
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_finer(&right) => {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_finer(&right) && is_time(&left) => {
             compare(&left, op, &right).map(Transformed::yes)
         }
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_finer(&left) => match op.swap() {
-            Some(op) => compare(&right, op, &left).map(Transformed::yes),
-            None => Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
-        },
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_finer(&left) && is_time(&right) => {
+            match op.swap() {
+                Some(op) => compare(&right, op, &left).map(Transformed::yes),
+                None => Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
+            }
+        }
         expr => Ok(Transformed::no(expr)),
     }
 }
 
-fn in_list(list: InList) -> Result<Transformed<Expr>> {
+/// Makes sure that no date is compared with a number: `date >= 2026-12-01` has no quotes, and is a
+/// comparison with 2013.
+fn check_no_number(expr: &Expr, schema: &DFSchema) -> Result<()> {
+    let (one, others) = match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if op.supports_propagation() => {
+            (left, vec![right.as_ref()])
+        }
+        Expr::Between(between) => (&between.expr, vec![between.low.as_ref(), &between.high]),
+        _ => return Ok(()),
+    };
+    let is_number = |expr: &Expr| expr.get_type(schema).is_ok_and(|kind| kind.is_numeric());
+    let is_date = |expr: &Expr| expr.get_type(schema).is_ok_and(|kind| kind.is_temporal());
+    let mixed = others
+        .iter()
+        .any(|other| is_date(one) && is_number(other) || is_number(one) && is_date(other));
+    if mixed {
+        return plan_err!(
+            "`{expr}` compares a date with a number; write dates in quotes: '2026-12-01'"
+        );
+    }
+    Ok(())
+}
+
+fn in_list(list: InList, of_times: bool) -> Result<Transformed<Expr>> {
     let InList { expr, list, negated } = list;
     let before = list.len();
     let has_null = list.iter().any(is_null);
-    let rest: Vec<_> = list.into_iter().filter(|item| !is_null(item) && !is_finer(item)).collect();
+    let is_left_out = |item: &Expr| is_null(item) || of_times && is_finer(item);
+    let rest: Vec<_> = list.into_iter().filter(|item| !is_left_out(item)).collect();
     let changed = rest.len() < before;
     let found = if changed && rest.is_empty() {
         unless_null(&expr, negated)?
@@ -110,13 +153,15 @@ fn is_finer(expr: &Expr) -> bool {
     floor_of(expr).is_some()
 }
 
-/// The whole microsecond before a text that is taken for a time between two.
+/// The whole microsecond before a text that would be taken for a time between two.
 fn floor_of(expr: &Expr) -> Option<Expr> {
-    let Expr::Cast(Cast { expr, field }) = expr else { return None };
-    if !matches!(field.data_type(), DataType::Timestamp(TimeUnit::Microsecond, _)) {
-        return None;
+    if let Expr::Cast(cast) = expr
+        && matches!(cast.field.data_type(), DataType::Timestamp(TimeUnit::Microsecond, _))
+    {
+        let floor = Box::new(floor_of(&cast.expr)?);
+        return Some(Expr::Cast(Cast { expr: floor, field: Arc::clone(&cast.field) }));
     }
-    let Expr::Literal(value, metadata) = expr.as_ref() else { return None };
+    let Expr::Literal(value, metadata) = expr else { return None };
     let text = value.try_as_str().flatten()?;
     let (whole, fraction) = text.rsplit_once('.')?;
     let end = fraction.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(fraction.len());
@@ -126,6 +171,5 @@ fn floor_of(expr: &Expr) -> Option<Expr> {
         return None;
     }
     let floor = ScalarValue::Utf8(Some(format!("{whole}.{kept}{rest}")));
-    let floor = Expr::Literal(floor, metadata.clone());
-    Some(Expr::Cast(Cast { expr: Box::new(floor), field: field.clone() }))
+    Some(Expr::Literal(floor, metadata.clone()))
 }

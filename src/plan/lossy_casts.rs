@@ -1,8 +1,8 @@
 //! Casts that lose something, kept from rules that take them for casts that lose nothing.
 //!
-//! DataFusion takes `CAST(cost AS BIGINT) = 1` for `cost = 1`, which drops 1.5; and a column of which
-//! a cast is fixed, as by `CAST(timestamp AS DATE) = d`, for one of a single value, so that ORDER BY
-//! is dropped. A function of which it knows nothing around the cast ends both.
+//! DataFusion takes `CAST(cost AS BIGINT) = 1` for `cost = 1`, which drops 1.5; and a column of
+//! which a cast is fixed, as by `CAST(timestamp AS DATE) = d`, for one of a single value, so that
+//! ORDER BY is dropped. A function of which it knows nothing around the cast ends both.
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::{

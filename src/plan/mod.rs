@@ -28,6 +28,7 @@ mod shape;
 mod splice;
 mod stable;
 mod subqueries;
+mod ties;
 mod time_filter;
 mod time_terms;
 

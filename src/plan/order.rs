@@ -6,6 +6,7 @@
 //! 1. A sort over aggregated rows is continued over their other columns.
 //! 2. A limit over unsorted aggregated rows sorts them first.
 //! 3. An aggregated result without a sort is sorted by its columns, left to right.
+//! 4. Windows and ordered calls over aggregated rows break ties by the other columns ([`ties`]).
 
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, Sort, SortExpr},
 };
 
+use super::ties;
+
 /// The plan with the order of its aggregated rows settled.
 pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = plan.transform_up_with_subqueries(|node| match node {
@@ -24,6 +27,10 @@ pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
             let input = Arc::unwrap_or_clone(limit.input);
             limit.input = Arc::new(sort_all(input));
             Ok(Transformed::yes(LogicalPlan::Limit(limit)))
+        }
+        LogicalPlan::Window(window) if aggregated(&window.input) => ties::of_window(window),
+        LogicalPlan::Aggregate(aggregate) if aggregated(&aggregate.input) => {
+            Ok(ties::of_aggregate(aggregate))
         }
         node => Ok(Transformed::no(node)),
     })?;
@@ -51,7 +58,7 @@ fn sort_all(plan: LogicalPlan) -> LogicalPlan {
     LogicalPlan::Sort(Sort { expr: keys, input: Arc::new(plan), fetch: None })
 }
 
-fn orderable(plan: &LogicalPlan) -> impl Iterator<Item = Expr> {
+pub(super) fn orderable(plan: &LogicalPlan) -> impl Iterator<Item = Expr> {
     plan.schema()
         .iter()
         .filter(|(_, field)| !matches!(field.data_type(), DataType::Map(..) | DataType::Null))
@@ -62,7 +69,6 @@ fn orderable(plan: &LogicalPlan) -> impl Iterator<Item = Expr> {
 fn aggregated(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(_) => true,
-        LogicalPlan::Window(_) => false,
         node => {
             let inputs = node.inputs();
             !inputs.is_empty() && inputs.into_iter().all(aggregated)

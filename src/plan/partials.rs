@@ -92,9 +92,12 @@ impl Terms<'_> {
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::Multiply, right }) => {
                 let kind = argument.get_type(&self.block.schema)?;
                 for (x, factor) in [(left, right), (right, left)] {
+                    let of_factor = factor.get_type(&self.block.schema)?;
                     let Ok(factor) = self.map(factor)? else { continue };
                     let Ok(partial) = self.partial(fold, x, call)? else { continue };
-                    let scaled = fold.scaled(partial, factor, &kind).map_err(into_datafusion)?;
+                    let scaled = fold
+                        .scaled(partial, factor, (&kind, &of_factor))
+                        .map_err(into_datafusion)?;
                     if let Some(scaled) = scaled {
                         return Ok(Ok(scaled));
                     }

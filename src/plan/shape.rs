@@ -16,12 +16,12 @@
 
 use datafusion::{
     common::{
-        Column, DFSchema,
+        Column, DFSchema, ScalarValue,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     error::Result,
     logical_expr::{
-        Aggregate, Expr, Join, JoinType, LogicalPlan, TableScan,
+        Aggregate, BinaryExpr, Expr, Join, JoinType, LogicalPlan, Operator, TableScan,
         utils::{grouping_set_to_exprlist, split_conjunction_owned},
     },
 };
@@ -89,7 +89,8 @@ impl Descent {
                     return Ok(Ok(scan));
                 }
                 LogicalPlan::Filter(filter) => {
-                    self.conjuncts.extend(split_conjunction_owned(filter.predicate.clone()));
+                    let conjuncts = split_conjunction_owned(filter.predicate.clone());
+                    self.conjuncts.extend(conjuncts.into_iter().map(without_is_true));
                     plan = &filter.input;
                 }
                 LogicalPlan::Projection(projection) => {
@@ -166,6 +167,23 @@ impl Descent {
         }
         Ok(())
     }
+}
+
+/// A condition that is to be TRUE, without saying so: rows of which it isn't are left out anyway.
+fn without_is_true(conjunct: Expr) -> Expr {
+    match conjunct {
+        Expr::IsTrue(inner) => *inner,
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::IsNotDistinctFrom, right })
+            if is_true(&right) =>
+        {
+            *left
+        }
+        conjunct => conjunct,
+    }
+}
+
+fn is_true(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(ScalarValue::Boolean(Some(true)), _))
 }
 
 fn rebase(expr: &mut Expr, to: &impl Fn(&Column) -> Result<Expr>) -> Result<()> {

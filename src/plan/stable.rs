@@ -1,9 +1,9 @@
 //! Whether a plan has the same rows each time it is run.
 //!
 //! The rewrite runs a joined table, or the value of a subquery, once for each kind of files that
-//! answer. So it must have the same rows each time, whichever files there are. Rows of files do, and
-//! what is made of them row by row; a limit, a window, the first of some values or a sum of doubles
-//! may differ from run to run.
+//! answer. So it must have the same rows each time, whichever files there are. Rows of files do,
+//! and what is made of them row by row; a limit, a window, the first of some values or a sum of
+//! doubles may differ from run to run.
 
 use datafusion::{
     common::{

@@ -1,5 +1,5 @@
-//! Subqueries that DataFusion can't plan, or plans as something else: they are refused, with what to
-//! write in their place.
+//! Subqueries that DataFusion can't plan, or plans as something else: they are refused, with what
+//! to write in their place.
 
 use datafusion::{
     common::{
@@ -57,8 +57,10 @@ pub(crate) fn check_optimized(plan: &LogicalPlan) -> Result<()> {
                  be NULL; write NOT EXISTS (SELECT … WHERE inner = outer)"
             );
         }
-        let is_left = matches!(node, LogicalPlan::Subquery(lateral) if !lateral.outer_ref_columns.is_empty());
-        let mut depends = is_left;
+        let mut depends = match node {
+            LogicalPlan::Subquery(lateral) => !lateral.outer_ref_columns.is_empty(),
+            _ => false,
+        };
         node.apply_expressions(|expr| {
             expr.apply(|part| {
                 depends |= match part {

@@ -26,6 +26,7 @@
 //! 1. Append: the claim of a named batch lists every leaf, before any is created. The first leaf is
 //!    settled before the others. A retry works under its claim's definition and date.
 //! 2. A claim of which nothing is visible can be given up: a void takes the first leaf's name.
+//!    Hints that were built from the leaf prove that it was visible, and is lost.
 //! 3. A rewriting (compact, purge, erase): intent, files, read back, manifest, tag, and the intent
 //!    goes. Sources are compared with their hashes. Who lost deletes its files, then its intent.
 //! 4. Erase: void what is claimed and not published, rewrite each day under a mark that makes
@@ -39,7 +40,8 @@
 //! 3. A generation that somebody may be writing is closed, by a manifest that says what the last
 //!    one did, before its files go.
 //! 4. Never: manifests, voids, claims, definitions, files of other tools, names that aren't ours.
-//! 5. Hints that aren't the best of their day go without proof: a hint is nobody's last copy.
+//! 5. Hints that aren't the best of their day go without proof: a hint is nobody's last copy. One
+//!    that tells of a lost leaf, or of what a purged day had, stays for `verify`.
 
 mod account;
 mod blocks;

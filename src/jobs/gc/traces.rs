@@ -18,8 +18,8 @@ pub(super) struct Traces {
 }
 
 impl Traces {
-    /// Those of these days. A claim that can't be read lists nothing; of a day that can't be read no
-    /// hint goes in any case.
+    /// Those of these days. A claim that can't be read lists nothing; of a day that can't be read
+    /// no hint goes in any case.
     ///
     /// # Errors
     /// What the store says.

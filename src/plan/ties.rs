@@ -1,0 +1,111 @@
+//! Ties among aggregated rows, broken by their other columns.
+//!
+//! ```text
+//! row_number() OVER (ORDER BY n)   ──▶  row_number() OVER (ORDER BY n, d, model, …)
+//! array_agg(model)                 ──▶  array_agg(model ORDER BY d, model, …)
+//! ```
+//!
+//! SQL leaves open which of equal rows comes first, and then the answer depends on how files were
+//! read. Windows in which equal rows are peers by intent, such as `rank()`, stay as they are.
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::{Column, tree_node::Transformed},
+    error::Result,
+    logical_expr::{
+        Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, Window, WindowFrameUnits,
+        expr::AggregateFunction,
+    },
+};
+
+use super::order::orderable;
+
+/// Window functions whose value depends on the order of equal rows.
+const OF_ONE_ROW: [&str; 5] = ["row_number", "ntile", "lag", "lead", "first_value"];
+
+/// Aggregates whose value depends on the order of rows.
+const ORDERED: [&str; 5] = ["array_agg", "string_agg", "first_value", "last_value", "nth_value"];
+
+/// The windows with their orders continued over all columns of their input, where that matters.
+/// They come after those that stay as they are: all windows of a node have one order.
+pub(super) fn of_window(window: Window) -> Result<Transformed<LogicalPlan>> {
+    let rest: Vec<_> = orderable(&window.input).map(|column| column.sort(true, false)).collect();
+    let (mut same, mut continued) = (Vec::new(), Vec::new());
+    for expr in &window.window_expr {
+        match continued_window(expr, &rest) {
+            None => same.push(expr.clone()),
+            Some(found) => continued.push(found.alias(expr.schema_name().to_string())),
+        }
+    }
+    if continued.is_empty() {
+        return Ok(Transformed::no(LogicalPlan::Window(window)));
+    }
+    let columns = window.schema.iter().map(|pair| Expr::Column(Column::from(pair)));
+    let columns: Vec<_> = columns.collect();
+    let mut input = window.input;
+    if !same.is_empty() {
+        input = Arc::new(LogicalPlan::Window(Window::try_new(same, input)?));
+    }
+    let continued = LogicalPlan::Window(Window::try_new(continued, input)?);
+    Ok(Transformed::yes(LogicalPlanBuilder::from(continued).project(columns)?.build()?))
+}
+
+fn continued_window(expr: &Expr, rest: &[SortExpr]) -> Option<Expr> {
+    let Expr::WindowFunction(call) = expr.clone().unalias() else { return None };
+    let mut call = call;
+    let frame = &call.params.window_frame;
+    let by_rows = frame.units == WindowFrameUnits::Rows;
+    // A frame that begins with the first row begins with it by any longer order, too.
+    let from_first = frame.units == WindowFrameUnits::Range && frame.start_bound.is_unbounded();
+    let matters = by_rows || from_first && OF_ONE_ROW.contains(&call.fun.name());
+    if !matters {
+        return None;
+    }
+    let before = call.params.order_by.len();
+    let fixed = call.params.partition_by.clone();
+    extend(&mut call.params.order_by, rest, &fixed);
+    (call.params.order_by.len() > before).then_some(Expr::WindowFunction(call))
+}
+
+/// The aggregate with the orders of its calls continued over all columns of its input, where that
+/// matters.
+pub(super) fn of_aggregate(mut aggregate: Aggregate) -> Transformed<LogicalPlan> {
+    let rest: Vec<_> = orderable(&aggregate.input).map(|column| column.sort(true, false)).collect();
+    let mut changed = false;
+    let calls = aggregate.aggr_expr.iter().map(|expr| {
+        let Expr::AggregateFunction(AggregateFunction { func, mut params }) =
+            expr.clone().unalias()
+        else {
+            return expr.clone();
+        };
+        if params.distinct || !ORDERED.contains(&func.name()) {
+            return expr.clone();
+        }
+        let before = params.order_by.len();
+        extend(&mut params.order_by, &rest, &[]);
+        if params.order_by.len() == before {
+            return expr.clone();
+        }
+        changed = true;
+        let name = expr.schema_name().to_string();
+        Expr::AggregateFunction(AggregateFunction { func, params }).alias(name)
+    });
+    let calls: Vec<_> = calls.collect();
+    if !changed {
+        return Transformed::no(LogicalPlan::Aggregate(aggregate));
+    }
+    aggregate.aggr_expr = calls;
+    Transformed::yes(LogicalPlan::Aggregate(aggregate))
+}
+
+/// Adds the keys that an order lacks; those that are the same in all of its rows are `fixed`.
+fn extend(order: &mut Vec<SortExpr>, rest: &[SortExpr], fixed: &[Expr]) {
+    for key in rest {
+        let is_known =
+            order.iter().any(|known| known.expr == key.expr) || fixed.contains(&key.expr);
+        if !is_known {
+            order.push(key.clone());
+        }
+    }
+}
