@@ -241,3 +241,64 @@ fn a_damaged_day_is_read_by_nobody_who_excludes_it() {
     }
     small.ask("raw", "WHERE date >= '2026-01-03'").failed(5, "2026-01-03 can't be read");
 }
+
+/// A process that doesn't know a column of our own files writes none of them anew without it.
+#[test]
+fn no_column_is_dropped_where_the_newest_definition_is_gone() {
+    let small = Small::new();
+    let column = "{ name = \"v\", type = \"integer\" },";
+    let more =
+        SMALL_LOG.replace(column, &format!("{column}\n{{ name = \"x\", type = \"text\" }},"));
+    assert_ne!(more, SMALL_LOG);
+    small.sandbox.write("more.toml", more);
+    small.run("init more.toml --replace").ok();
+    let row =
+        |who: &str| format!("{{\"at\":\"{DAY}T05:00:00Z\",\"who\":\"{who}\",\"x\":\"kept\"}}\n");
+    let args = ["append", "--format", "ndjson"];
+    small.sandbox.run_with(&args, (row("a") + &row("b")).as_bytes()).ok();
+    small.foreign(DAY, "spark.parquet", "SELECT at, who, v FROM log WHERE who = 'a'");
+    let definition = small.sandbox.root().join("definitions/2.toml");
+    let text = fs::read(&definition).unwrap();
+    fs::remove_file(&definition).unwrap();
+    small.run("erase --where who=b").failed(6, "has a column `x`");
+    fs::write(&definition, text).unwrap();
+    let sql = "SELECT who, count(x) AS n FROM log GROUP BY 1";
+    let args = ["query", sql, "--format", "csv"];
+    assert_eq!(small.sandbox.run(&args).ok().out, "who,n\na,1\nb,1\n");
+}
+
+/// What isn't as it was compressed is damaged input, and no fault of a disk.
+#[test]
+fn damaged_compression_is_told_as_such() {
+    let small = Small::new();
+    let line = format!("{{\"at\":\"{DAY}T05:00:00Z\",\"who\":\"a\"}}\n").repeat(100);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packed, line.as_bytes()).unwrap();
+    let mut packed = packed.finish().unwrap();
+    let sum = packed.len() - 8;
+    packed[sum] ^= 1;
+    let file = small.sandbox.write("wrong.ndjson.gz", packed);
+    let file = file.to_str().unwrap().to_owned();
+    let ran = small.sandbox.run(&["append", &file]);
+    assert!(ran.code == 5 && ran.err.contains("can't be decompressed"), "{ran:?}");
+    assert_eq!(small.raw(DAY, "L2-").len(), 0);
+}
+
+/// A day's segment is a hint: a month that was built of it is right without it.
+#[test]
+fn a_month_is_not_accused_when_a_day_of_it_has_no_segment() {
+    let small = Small::new();
+    small.append("one", &[DAY, "2026-01-04"], &["a"], 1).ok();
+    small.run("rollup").ok();
+    let then = std::time::SystemTime::now() - std::time::Duration::from_hours(72);
+    for file in small.sandbox.files("") {
+        fs::File::options().write(true).open(file).unwrap().set_modified(then).unwrap();
+    }
+    small.run("rollup").ok();
+    let hints = small.sandbox.files("rollups");
+    assert!(hints.iter().any(|hint| hint.to_str().unwrap().contains("month=2026-01")), "{hints:?}");
+    let of_day = |hint: &&std::path::PathBuf| hint.to_str().unwrap().contains("date=2026-01-03");
+    fs::remove_file(hints.iter().find(of_day).unwrap()).unwrap();
+    small.run("verify").ok();
+    assert_eq!(small.counts("auto"), ["2026-01-03 a 1", "2026-01-04 a 1"]);
+}
