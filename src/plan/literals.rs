@@ -15,14 +15,15 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::{
     common::{
         DFSchema, ScalarValue, plan_err,
-        tree_node::{Transformed, TransformedResult as _, TreeNode as _},
+        tree_node::{Transformed, TreeNode as _},
     },
     error::Result,
     logical_expr::{
-        BinaryExpr, Cast, Expr, ExprSchemable as _, LogicalPlan, Operator, expr::InList,
-        expr_rewriter::NamePreserver, lit, utils::merge_schema, when,
+        BinaryExpr, Cast, Expr, ExprSchemable as _, LogicalPlan, Operator, expr::InList, lit, when,
     },
 };
+
+use super::expressions::changed;
 
 /// The plan with its literals meaning what they say. It must not be analyzed yet: that is where
 /// texts become times.
@@ -30,19 +31,7 @@ use datafusion::{
 /// # Errors
 /// DataFusion's, for a malformed plan.
 pub(crate) fn keep_meaning(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let kept = plan.transform_up_with_subqueries(|node| {
-        if matches!(node, LogicalPlan::TableScan(_)) {
-            return Ok(Transformed::no(node));
-        }
-        let schema = merge_schema(&node.inputs());
-        let names = NamePreserver::new(&node);
-        node.map_expressions(|expr| {
-            let name = names.save(&expr);
-            let kept = expr.transform_up(|part| kept(part, &schema))?;
-            Ok(if kept.transformed { kept.update_data(|expr| name.restore(expr)) } else { kept })
-        })
-    });
-    kept.data()
+    changed(plan, |expr, schema| expr.transform_up(|part| kept(part, schema)))
 }
 
 fn kept(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {

@@ -8,15 +8,13 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::{
     common::{
         DFSchema,
-        tree_node::{Transformed, TransformedResult as _, TreeNode as _, TreeNodeRecursion},
+        tree_node::{Transformed, TreeNode as _, TreeNodeRecursion},
     },
     error::Result,
-    logical_expr::{
-        BinaryExpr, Expr, ExprSchemable as _, LogicalPlan, expr_rewriter::NamePreserver,
-        utils::merge_schema,
-    },
+    logical_expr::{BinaryExpr, Expr, ExprSchemable as _, LogicalPlan},
 };
 
+use super::expressions::changed;
 use crate::exec::{as_is, is_as_is};
 
 /// Which casts are kept.
@@ -33,19 +31,7 @@ pub(crate) enum Lossy {
 /// # Errors
 /// DataFusion's, for a malformed plan.
 pub(crate) fn keep(plan: LogicalPlan, which: Lossy) -> Result<LogicalPlan> {
-    let kept = plan.transform_up_with_subqueries(|node| {
-        if matches!(node, LogicalPlan::TableScan(_)) {
-            return Ok(Transformed::no(node));
-        }
-        let schema = merge_schema(&node.inputs());
-        let names = NamePreserver::new(&node);
-        node.map_expressions(|expr| {
-            let name = names.save(&expr);
-            let kept = expr.transform_down(|part| compared(part, &schema, which))?;
-            Ok(if kept.transformed { kept.update_data(|expr| name.restore(expr)) } else { kept })
-        })
-    });
-    kept.data()
+    changed(plan, |expr, schema| expr.transform_down(|part| compared(part, schema, which)))
 }
 
 /// A comparison with the casts of its sides kept.
@@ -80,8 +66,8 @@ fn is_lossy(from: &DataType, to: &DataType, which: Lossy) -> bool {
         (Timestamp(..), Date32 | Date64, which) => which == Lossy::Dates,
         (_, _, Lossy::Dates) => false,
         (Timestamp(from, _), Timestamp(to, _), _) => fineness(*from) > fineness(*to),
-        (from, to, _) if from.is_numeric() && to.is_numeric() => match (digits(from), digits(to)) {
-            (Some((whole, part)), Some((whole_to, part_to))) => whole > whole_to || part > part_to,
+        (from, to, _) if from.is_numeric() && to.is_numeric() => match (scale(from), scale(to)) {
+            (Some(from), Some(to)) => from > to,
             _ => from != to && !(*from == DataType::Float32 && *to == DataType::Float64),
         },
         _ => false,
@@ -97,14 +83,12 @@ const fn fineness(unit: TimeUnit) -> u8 {
     }
 }
 
-/// The digits before and behind the point. An integer that has no room in a smaller type is an
-/// error, and no other number.
-fn digits(kind: &DataType) -> Option<(i16, i16)> {
+/// The digits behind the point. An integer that has no room in a smaller type is an error, and no
+/// other number.
+fn scale(kind: &DataType) -> Option<i8> {
     match kind {
-        kind if kind.is_integer() => Some((0, 0)),
-        DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => {
-            Some((0, i16::from(*scale)))
-        }
+        kind if kind.is_integer() => Some(0),
+        DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => Some(*scale),
         _ => None,
     }
 }

@@ -15,6 +15,7 @@ mod cover_words;
 mod decision;
 mod derive;
 mod exact;
+mod expressions;
 mod grouping_sets;
 mod implied;
 mod literals;

@@ -103,7 +103,7 @@ pub(crate) async fn gc(
     }
     // Of a day whose rows aren't whole a hint may be the last that tells.
     let is_whole = |day: &Day| damaged.iter().all(|(damaged, _)| damaged != day);
-    let traces = Traces::of(root, &live).await?;
+    let traces = Traces::new(root, &live);
     collector.collect_hints(&live, (is_whole, &traces), &mut report).await?;
     match damaged.into_iter().next() {
         None => Ok(()),
@@ -199,7 +199,7 @@ impl Collector<'_> {
     async fn collect_hints(
         &self,
         live: &[Arc<LeafDay>],
-        (is_whole, traces): (impl Fn(&Day) -> bool + Send, &Traces),
+        (is_whole, traces): (impl Fn(&Day) -> bool + Send, &Traces<'_>),
         report: &mut (impl FnMut(&Superseded) + Send),
     ) -> Result<()> {
         let Site { root, dataset, .. } = self.site;
@@ -243,7 +243,7 @@ impl Collector<'_> {
                         remains.any(|it| it.file.location == segment.file.location)
                             || hints::tells_of_purged(live, rollup, segment)
                     });
-                    if !is_kept && !traces.is_one(root, segment).await? {
+                    if !is_kept && !traces.is_one(segment).await? {
                         self.delete(&segment.file, report).await?;
                     }
                 }

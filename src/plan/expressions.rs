@@ -1,0 +1,34 @@
+//! Changing all expressions of a plan, whose columns keep their names.
+
+use datafusion::{
+    common::{
+        DFSchema,
+        tree_node::{Transformed, TransformedResult as _},
+    },
+    error::Result,
+    logical_expr::{Expr, LogicalPlan, expr_rewriter::NamePreserver, utils::merge_schema},
+};
+
+/// The plan with each expression changed, but for those of scans. `change` gets the columns that
+/// the expression is over, too.
+///
+/// # Errors
+/// Those of `change`; DataFusion's, for a malformed plan.
+pub(super) fn changed(
+    plan: LogicalPlan,
+    change: impl Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,
+) -> Result<LogicalPlan> {
+    let changed = plan.transform_up_with_subqueries(|node| {
+        if matches!(node, LogicalPlan::TableScan(_)) {
+            return Ok(Transformed::no(node));
+        }
+        let schema = merge_schema(&node.inputs());
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let found = change(expr, &schema)?;
+            Ok(if found.transformed { found.update_data(|expr| name.restore(expr)) } else { found })
+        })
+    });
+    changed.data()
+}
