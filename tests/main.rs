@@ -58,3 +58,4 @@ mod storm;
 mod strays;
 mod together;
 mod traces;
+mod wide;

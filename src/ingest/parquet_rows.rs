@@ -4,15 +4,18 @@ use std::{fs::File, sync::Arc};
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, StringArray,
-        TimestampMicrosecondArray,
+        Array, ArrayRef, AsArray, ByteView, Decimal128Array, Int64Array, RecordBatch,
+        StringViewArray, TimestampMicrosecondArray,
     },
     compute::cast,
-    datatypes::{DataType, Decimal128Type, Int64Type, TimeUnit, TimestampMicrosecondType},
+    datatypes::{DataType, Decimal128Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType},
     error::ArrowError,
     json::LineDelimitedWriter,
 };
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
 
 use super::{
     draft::{Draft, Fault},
@@ -25,13 +28,20 @@ use crate::{
     model::Dataset,
 };
 
-/// Rows of a block.
-const BLOCK_ROWS: usize = 8192;
+/// Rows that are read at once. Their texts are views of the file's pages, in which equal texts are
+/// but once.
+const READ_ROWS: usize = 8192;
+
+/// A block ends with the row that brings its texts to so many bytes: behind it, each text of each
+/// row is a copy.
+const BLOCK_TEXT_BYTES: usize = 8 << 20;
 
 /// Reads Parquet, batch by batch. Instants without a zone are UTC.
 pub(super) struct ParquetBlocks {
     name: Arc<str>,
     batches: ParquetRecordBatchReader,
+    /// Rows that were read and are in no block yet.
+    waiting: Option<RecordBatch>,
     /// By field of the file, the columns it fills.
     targets: Arc<[(usize, usize)]>,
     rows: u64,
@@ -47,8 +57,13 @@ impl ParquetBlocks {
         let corrupt = |error| {
             Error::corrupt(format!("{name}: not a whole Parquet file: {error}")).with_source(error)
         };
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(corrupt)?;
-        let schema = Arc::clone(builder.schema());
+        let options = ArrowReaderOptions::new();
+        let metadata = ArrowReaderMetadata::load(&file, options.clone()).map_err(corrupt)?;
+        let schema = Arc::new(with_views(metadata.schema()));
+        let options = options.with_schema(Arc::clone(&schema));
+        let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options);
+        let metadata = metadata.map_err(corrupt)?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
         let mut targets = Vec::new();
         for (at, field) in schema.fields().iter().enumerate() {
             let whole = map.targets(field.name()).iter().filter(|target| target.path.is_empty());
@@ -70,17 +85,25 @@ impl ParquetBlocks {
                 )));
             }
         }
-        let batches = builder.with_batch_size(BLOCK_ROWS).build().map_err(corrupt)?;
-        Ok(Self { name: name.into(), batches, targets: targets.into(), rows: 0 })
+        let batches = builder.with_batch_size(READ_ROWS).build().map_err(corrupt)?;
+        let (name, targets) = (name.into(), targets.into());
+        Ok(Self { name, batches, waiting: None, targets, rows: 0 })
     }
 }
 
 impl BlockReader for ParquetBlocks {
     fn next(&mut self) -> Result<Option<Box<dyn RowReader>>> {
-        let Some(batch) = self.batches.next() else { return Ok(None) };
-        let batch = batch.map_err(|error| {
+        let Some(batch) = self.waiting.take().map(Ok).or_else(|| self.batches.next()) else {
+            return Ok(None);
+        };
+        let mut batch = batch.map_err(|error| {
             Error::corrupt(format!("{}: {error}", self.name)).with_source(error)
         })?;
+        let rows = rows_of_block(&batch);
+        if rows < batch.num_rows() {
+            self.waiting = Some(batch.slice(rows, batch.num_rows() - rows));
+            batch = batch.slice(0, rows);
+        }
         let columns = self.targets.iter().map(|(field, target)| {
             let cells = Cells::of(batch.column(*field)).map_err(|error| {
                 Error::invalid(format!("{}: {error}", self.name)).with_source(error)
@@ -92,6 +115,37 @@ impl BlockReader for ParquetBlocks {
         self.rows += batch.num_rows() as u64;
         Ok(Some(Box::new(ParquetRows { batch, columns, first, read: 0 })))
     }
+}
+
+/// The same columns, with texts and bytes as views.
+fn with_views(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter().map(|field| {
+        let kind = match field.data_type() {
+            DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+            DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+            other => other.clone(),
+        };
+        field.as_ref().clone().with_data_type(kind)
+    });
+    Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
+}
+
+/// How many of the first rows make a block, at least one.
+fn rows_of_block(batch: &RecordBatch) -> usize {
+    let mut texts = 0;
+    for row in 0..batch.num_rows() {
+        let views = batch.columns().iter().filter_map(|column| match column.data_type() {
+            DataType::Utf8View => column.as_string_view().views().get(row),
+            DataType::BinaryView => column.as_binary_view().views().get(row),
+            _ => None,
+        });
+        // A view begins with the length.
+        texts += views.map(|view| ByteView::from(*view).length as usize).sum::<usize>();
+        if texts >= BLOCK_TEXT_BYTES {
+            return row + 1;
+        }
+    }
+    batch.num_rows()
 }
 
 /// Some rows of a Parquet file; a bad one is kept aside as JSON.
@@ -107,7 +161,7 @@ enum Cells {
     Integer(Int64Array),
     Decimal(Decimal128Array, i8),
     Instant(TimestampMicrosecondArray),
-    Text(StringArray),
+    Text(StringViewArray),
 }
 
 impl Cells {
@@ -125,7 +179,7 @@ impl Cells {
             DataType::Decimal128(_, scale) => {
                 Self::Decimal(array.as_primitive::<Decimal128Type>().clone(), *scale)
             }
-            _ => Self::Text(cast(array, &DataType::Utf8)?.as_string::<i32>().clone()),
+            _ => Self::Text(cast(array, &DataType::Utf8View)?.as_string_view().clone()),
         })
     }
 

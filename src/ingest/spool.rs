@@ -10,7 +10,7 @@ use std::{
 };
 
 use arrow::{
-    array::RecordBatch,
+    array::{AsArray as _, RecordBatch},
     ipc::{reader::StreamReader, writer::StreamWriter},
 };
 
@@ -22,6 +22,10 @@ use crate::{
 /// Rows of a part. Part of the format: a retry must cut where the first attempt cut, or its leaves
 /// would hold other rows under the same ids.
 const PART_ROWS: usize = 1 << 18;
+
+/// A part with so many bytes of texts takes no more rows, which is part of the format, too. An
+/// array of texts has room for 2 GiB.
+const PART_TEXT_BYTES: usize = 1 << 27;
 
 /// The rows of one part of a day, in the order they came.
 #[derive(Debug)]
@@ -53,6 +57,7 @@ struct DayRows {
     /// The parts that were taken.
     parts: u32,
     rows: usize,
+    text_bytes: usize,
     chunks: Vec<Chunk>,
 }
 
@@ -60,6 +65,12 @@ struct DayRows {
 enum Chunk {
     Held(RecordBatch),
     Written { at: u64, bytes: usize },
+}
+
+impl DayRows {
+    const fn fill_a_part(&self) -> bool {
+        self.rows >= PART_ROWS || self.text_bytes >= PART_TEXT_BYTES
+    }
 }
 
 impl Spool {
@@ -72,6 +83,7 @@ impl Spool {
         self.held_bytes += rows.get_array_memory_size();
         let of_day = self.days.entry(day).or_default();
         of_day.rows += rows.num_rows();
+        of_day.text_bytes += text_bytes(&rows, rows.num_rows());
         of_day.chunks.push(Chunk::Held(rows));
         if self.held_bytes > self.budget_bytes {
             self.write_held()?;
@@ -81,10 +93,8 @@ impl Spool {
 
     /// Takes a part of the day, if there are rows enough.
     pub(super) fn take_full(&mut self, day: Day) -> Result<Option<PartRows>> {
-        if self.days.get(&day).is_none_or(|of_day| of_day.rows < PART_ROWS) {
-            return Ok(None);
-        }
-        self.take(day).map(Some)
+        let is_full = self.days.get(&day).is_some_and(DayRows::fill_a_part);
+        if is_full { self.take(day).map(Some) } else { Ok(None) }
     }
 
     /// Takes the first day's rows; `None` when all are taken. Full parts were taken before.
@@ -103,7 +113,7 @@ impl Spool {
         let of_day = self.days.entry(day).or_default();
         let part = of_day.parts;
         let mut chunks = std::mem::take(&mut of_day.chunks).into_iter();
-        let (mut rows, mut count) = (Vec::new(), 0);
+        let (mut rows, mut count, mut text) = (Vec::new(), 0, 0);
         for chunk in &mut chunks {
             let chunk = match chunk {
                 Chunk::Held(chunk) => {
@@ -112,23 +122,22 @@ impl Spool {
                 }
                 Chunk::Written { at, bytes } => read_back(self.file.as_ref(), at, bytes)?,
             };
-            let room = PART_ROWS - count;
-            if chunk.num_rows() > room {
-                let later = chunk.slice(room, chunk.num_rows() - room);
+            let taken = first_rows(&chunk, PART_ROWS - count, PART_TEXT_BYTES - text);
+            count += taken;
+            text += text_bytes(&chunk, taken);
+            if taken < chunk.num_rows() {
+                let later = chunk.slice(taken, chunk.num_rows() - taken);
                 self.held_bytes += later.get_array_memory_size();
                 of_day.chunks.push(Chunk::Held(later));
-                rows.push(chunk.slice(0, room));
-                count = PART_ROWS;
-            } else {
-                count += chunk.num_rows();
-                rows.push(chunk);
             }
-            if count == PART_ROWS {
+            rows.push(chunk.slice(0, taken));
+            if count == PART_ROWS || text >= PART_TEXT_BYTES {
                 break;
             }
         }
         of_day.chunks.extend(chunks);
         of_day.rows -= count;
+        of_day.text_bytes -= text;
         of_day.parts += 1;
         Ok(PartRows { day, part, rows })
     }
@@ -155,6 +164,32 @@ impl Spool {
     }
 }
 
+/// How many of the first rows belong to a part that has room for so many rows, and takes them as
+/// long as it has fewer than so many bytes of texts.
+fn first_rows(rows: &RecordBatch, rows_max: usize, text_max: usize) -> usize {
+    let (mut few, mut many) = (0, rows.num_rows().min(rows_max));
+    while few < many {
+        let middle = usize::midpoint(few, many);
+        if text_bytes(rows, middle) < text_max {
+            few = middle + 1;
+        } else {
+            many = middle;
+        }
+    }
+    few
+}
+
+/// The bytes of the texts of so many of the first rows.
+fn text_bytes(rows: &RecordBatch, count: usize) -> usize {
+    let texts = rows.columns().iter().filter_map(|column| column.as_string_opt::<i32>());
+    texts.map(|texts| texts.value_offsets()).map(|offsets| bytes_between(offsets, count)).sum()
+}
+
+fn bytes_between(offsets: &[i32], count: usize) -> usize {
+    let end = offsets.get(count).zip(offsets.first()).map_or(0, |(end, start)| end - start);
+    usize::try_from(end).unwrap_or_default()
+}
+
 fn read_back(file: Option<&(PathBuf, File, u64)>, at: u64, bytes: usize) -> Result<RecordBatch> {
     let (path, file, _) = file.ok_or_else(|| Error::internal("no spool file"))?;
     let mut buffer = vec![0; bytes];
@@ -174,4 +209,27 @@ fn decode(buffer: Vec<u8>) -> Result<RecordBatch> {
     let fail = |error| Error::internal("spooled rows").with_source(error);
     let mut reader = StreamReader::try_new(Cursor::new(buffer), None).map_err(fail)?;
     reader.next().ok_or_else(|| Error::internal("spooled rows are gone"))?.map_err(fail)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn rows_are_taken_until_their_texts_are_enough() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["four", "", "sixsix", "x"]));
+        let more: ArrayRef = Arc::new(StringArray::from(vec![Some("1"), None, None, Some("1")]));
+        let rows = RecordBatch::try_from_iter([("a", texts), ("b", more)]).unwrap();
+        for (rows_max, text_max, taken) in
+            [(9, 99, 4), (2, 99, 2), (9, 1, 1), (9, 5, 1), (9, 6, 3), (9, 11, 3), (9, 12, 4)]
+        {
+            assert_eq!(first_rows(&rows, rows_max, text_max), taken, "{rows_max} {text_max}");
+            let later = rows.slice(1, 3);
+            let of_later = first_rows(&later, rows_max, text_max.saturating_sub(5).max(1));
+            assert!(of_later >= 1, "{rows_max} {text_max}");
+        }
+        assert_eq!(text_bytes(&rows.slice(2, 2), 2), 8);
+    }
 }

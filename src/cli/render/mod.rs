@@ -40,8 +40,7 @@ pub(super) async fn print(answer: &mut Answer, format: OutputFormat, limited: bo
     let mut out = BufWriter::new(std::io::stdout());
     match format {
         OutputFormat::Table => {
-            let table = table::render(&rows.schema, rows.read.make_contiguous())?;
-            writeln!(out, "{table}").map_err(stdout_error)?;
+            table::print(&rows.schema, rows.read.make_contiguous(), &mut out)?;
         }
         OutputFormat::Csv => print_csv(&mut rows, &mut out).await?,
         OutputFormat::Json => {

@@ -1,46 +1,122 @@
-//! A table for people: numbers to the right, decimals without their idle zeros.
+//! A table for people: numbers to the right, decimals without their idle zeros. Cells are made
+//! twice, for the widths of columns and to be printed, so that no more than the rows is in memory.
+
+use std::{borrow::Cow, io::Write};
 
 use arrow::{
     array::{Array, RecordBatch},
     datatypes::{DataType, Schema},
+    error::ArrowError,
     util::display::{ArrayFormatter, FormatOptions},
 };
-use comfy_table::{Cell, CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
+use unicode_width::UnicodeWidthStr as _;
 
-use crate::base::{Error, Result};
+use crate::{
+    base::{Error, Result},
+    cli::exit::stdout_error,
+};
 
-pub(super) fn render(schema: &Schema, batches: &[RecordBatch]) -> Result<Table> {
-    let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED);
-    let align = |kind: &DataType| {
-        if kind.is_numeric() { CellAlignment::Right } else { CellAlignment::Left }
-    };
-    let header = schema.fields().iter();
-    table.set_header(header.map(|f| Cell::new(f.name()).set_alignment(align(f.data_type()))));
-    let options = FormatOptions::default();
-    let fail = |error| Error::internal("printing a table").with_source(error);
+/// Prints the rows in a frame, below their columns' names.
+pub(super) fn print(schema: &Schema, batches: &[RecordBatch], out: &mut impl Write) -> Result<()> {
+    let names: Vec<_> = schema.fields().iter().map(|field| on_a_line(field.name())).collect();
+    let mut widths: Vec<_> = names.iter().map(|name| name.width()).collect();
     for batch in batches {
-        let columns = batch.columns().iter().map(|column| {
-            ArrayFormatter::try_new(column, &options).map(|formatter| (column, formatter))
-        });
-        let columns = columns.collect::<Result<Vec<_>, _>>().map_err(fail)?;
+        let columns = columns(batch)?;
         for row in 0..batch.num_rows() {
-            let cells = columns.iter().map(|(column, formatter)| {
-                let text = if column.is_null(row) {
-                    String::new()
-                } else {
-                    let text = formatter.value(row).to_string();
-                    match column.data_type() {
-                        DataType::Decimal128(..) => short(&text),
-                        _ => text,
-                    }
-                };
-                Cell::new(text).set_alignment(align(column.data_type()))
-            });
-            table.add_row(cells.collect::<Vec<_>>());
+            for (width, column) in widths.iter_mut().zip(&columns) {
+                *width = (*width).max(column.cell(row)?.width());
+            }
         }
     }
-    Ok(table)
+    let to_right: Vec<_> = schema.fields().iter().map(|f| f.data_type().is_numeric()).collect();
+    let mut line = Lines { widths, to_right, out };
+    line.rule(["┌", "─", "┬", "┐"])?;
+    line.cells(names.into_iter().map(|name| Ok(name.into_owned())))?;
+    line.rule(["╞", "═", "╪", "╡"])?;
+    for batch in batches {
+        let columns = columns(batch)?;
+        for row in 0..batch.num_rows() {
+            line.cells(columns.iter().map(|column| column.cell(row)))?;
+        }
+    }
+    line.rule(["└", "─", "┴", "┘"])
+}
+
+/// The lines of a table whose columns have those widths.
+struct Lines<'a, W> {
+    widths: Vec<usize>,
+    to_right: Vec<bool>,
+    out: &'a mut W,
+}
+
+impl<W: Write> Lines<'_, W> {
+    fn rule(&mut self, [left, along, cross, right]: [&str; 4]) -> Result<()> {
+        let parts: Vec<_> = self.widths.iter().map(|width| along.repeat(width + 2)).collect();
+        self.line(&format!("{left}{}{right}", parts.join(cross)))
+    }
+
+    fn cells(&mut self, cells: impl Iterator<Item = Result<String>>) -> Result<()> {
+        let places = self.widths.iter().zip(&self.to_right);
+        let cells = cells.zip(places).map(|(cell, (width, to_right))| {
+            let cell = cell?;
+            let space = " ".repeat(width.saturating_sub(cell.width()));
+            Ok(if *to_right { format!(" {space}{cell} ") } else { format!(" {cell}{space} ") })
+        });
+        let cells = cells.collect::<Result<Vec<_>>>()?;
+        self.line(&format!("│{}│", cells.join("┆")))
+    }
+
+    fn line(&mut self, line: &str) -> Result<()> {
+        writeln!(self.out, "{line}").map_err(stdout_error)
+    }
+}
+
+/// A column's values as texts.
+struct Column<'a> {
+    values: &'a dyn Array,
+    texts: ArrayFormatter<'a>,
+}
+
+fn columns(batch: &RecordBatch) -> Result<Vec<Column<'_>>> {
+    const OPTIONS: &FormatOptions<'_> = &FormatOptions::new();
+    let columns = batch.columns().iter().map(|values| {
+        let texts = ArrayFormatter::try_new(values, OPTIONS).map_err(unprintable)?;
+        Ok(Column { values, texts })
+    });
+    columns.collect()
+}
+
+impl Column<'_> {
+    fn cell(&self, row: usize) -> Result<String> {
+        if self.values.is_null(row) {
+            return Ok(String::new());
+        }
+        let text = self.texts.value(row).try_to_string().map_err(unprintable)?;
+        Ok(match self.values.data_type() {
+            DataType::Decimal128(..) => short(&text),
+            _ => on_a_line(&text).into_owned(),
+        })
+    }
+}
+
+fn unprintable(error: ArrowError) -> Error {
+    Error::invalid(format!("printing a table: {error}")).with_source(error)
+}
+
+/// The text without line ends and what else a terminal would obey.
+fn on_a_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        if letter.is_control() {
+            shown.extend(letter.escape_debug());
+        } else {
+            shown.push(letter);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 /// Zeros at the end say nothing; two places always stay.
@@ -53,6 +129,25 @@ fn short(decimal: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_is_framed_and_aligned() {
+        let names: arrow::array::ArrayRef =
+            std::sync::Arc::new(arrow::array::StringArray::from(vec!["né", "a\nb", "表"]));
+        let numbers: arrow::array::ArrayRef =
+            std::sync::Arc::new(arrow::array::Int64Array::from(vec![Some(7), None, Some(-12)]));
+        let batch = RecordBatch::try_from_iter([("name", names), ("n", numbers)]).unwrap();
+        let mut out = Vec::new();
+        print(&batch.schema(), &[batch.slice(0, 2), batch.slice(2, 1)], &mut out).unwrap();
+        let expected = "┌──────┬─────┐\n\
+                        │ name ┆   n │\n\
+                        ╞══════╪═════╡\n\
+                        │ né   ┆   7 │\n\
+                        │ a\\nb ┆     │\n\
+                        │ 表   ┆ -12 │\n\
+                        └──────┴─────┘\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
 
     #[test]
     fn idle_zeros_go_and_digits_stay() {
