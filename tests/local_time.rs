@@ -138,6 +138,13 @@ fn at_the_command_line() {
     assert!(berlin.err.contains("\"route\":\"rollup\""), "{}", berlin.err);
     let kathmandu = usage("Asia/Kathmandu").ok();
     assert!(kathmandu.err.contains("\"route\":\"raw\""), "no quarters: {}", kathmandu.err);
+    for (time, zone) in
+        [("2026-03-29 02:30:00", "Europe/Berlin"), ("2025-11-02 01:30:00", "America/New_York")]
+    {
+        let sql = format!("SELECT count(*) FROM ai_usage_log WHERE timestamp >= '{time}'");
+        let words = format!("'{time}' is no time of its zone, or two of them");
+        sandbox.run(&["query", &sql, "--time-zone", zone]).failed(3, &words);
+    }
     usage("Mars/Olympus").failed(2, "is not a name like Europe/Berlin");
     let explained = sandbox.run(&[
         "query",

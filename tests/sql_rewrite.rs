@@ -30,6 +30,11 @@ async fn these_are_answered_from_rollups() {
         "SELECT count(*) FROM ai_usage_log UNION ALL SELECT count(cost) FROM ai_usage_log",
         "SELECT (SELECT count(*) FROM ai_usage_log) AS n, 1 AS one",
         "SELECT count(*), sum(cost) FROM ai_usage_log WHERE 1 = 0",
+        "SELECT date_trunc('day', timestamp - INTERVAL '6 hours'), sum(cost) FROM ai_usage_log GROUP BY 1",
+        "SELECT extract(dow FROM INTERVAL '30 hours' + timestamp), count(*) FROM ai_usage_log WHERE date > '2026-01-02' GROUP BY 1",
+        "SELECT date_trunc('day', timestamp AT TIME ZONE 'Europe/Berlin'), date_trunc('day', timestamp AT TIME ZONE 'Asia/Tokyo'), sum(cost) FROM ai_usage_log GROUP BY 1, 2",
+        "SELECT avg(cost), avg(CAST(cost AS DOUBLE)), avg(cost::DECIMAL(20, 12)) FROM ai_usage_log",
+        "SELECT organization_id, sum(l.cost) / t.total FROM ai_usage_log l CROSS JOIN (SELECT sum(cost) AS total FROM ai_usage_log) t GROUP BY 1, t.total",
         "SELECT count(*), sum(cost), min(date) FROM (SELECT date, sum(cost) AS cost FROM ai_usage_log GROUP BY 1)",
     ] {
         let (text, stats) = both(&book, sql).await;
@@ -51,6 +56,10 @@ async fn these_are_refused_with_the_reason_and_read_raw() {
             "org_hourly: sum(reasoning_tokens) is not stored",
         ),
         ("SELECT count(input_tokens + 1) FROM ai_usage_log", "is over an expression"),
+        (
+            "SELECT date_trunc('day', timestamp - INTERVAL '30 minutes'), count(*) FROM ai_usage_log GROUP BY 1",
+            "its grain is hour, use a finer one",
+        ),
         (
             "SELECT date_trunc('minute', timestamp), count(*) FROM ai_usage_log GROUP BY 1",
             "its grain is hour, use a finer one",

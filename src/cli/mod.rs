@@ -13,7 +13,7 @@ use clap::Parser as _;
 use crate::base::{Error, Result};
 
 /// How long the work that is left gets to clean up after itself.
-const SHUTDOWN: Duration = Duration::from_secs(1);
+const SHUTDOWN: Duration = Duration::from_millis(500);
 
 /// Runs the program with the process's arguments. The only way it ends.
 #[must_use]

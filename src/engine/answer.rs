@@ -10,7 +10,7 @@ use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
     datasource::{memory::MemorySourceConfig, source::DataSourceExec},
     execution::SendableRecordBatchStream,
-    physical_plan::{ExecutionPlan, metrics::MetricsSet},
+    physical_plan::{ExecutionPlan, metrics::MetricsSet, stream::RecordBatchReceiverStreamBuilder},
 };
 use futures::{
     Stream, StreamExt as _,
@@ -19,13 +19,16 @@ use futures::{
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Tallybook, limits::Limits};
+use super::limits::Limits;
 use crate::{
     base::Result,
-    exec::{SegmentCache, engine_error},
+    exec::engine_error,
     plan::Decision,
     store::{Root, name_damage},
 };
+
+/// Batches of an answer that wait to be read.
+const BATCHES_AHEAD: usize = 2;
 
 /// An answer under way.
 pub struct Answer {
@@ -35,7 +38,8 @@ pub struct Answer {
     decision: Arc<Decision>,
     plan: Arc<dyn ExecutionPlan>,
     times: Times,
-    before: Before,
+    /// As the question read it: what counts its requests.
+    root: Root,
     limits: Limits,
     /// Is free again when the answer is read or dropped.
     place: Option<OwnedSemaphorePermit>,
@@ -46,22 +50,6 @@ pub struct Answer {
 pub(super) struct Times {
     pub(super) asked: Instant,
     pub(super) planning: Duration,
-}
-
-/// What had been read of the root before the question.
-#[derive(Clone)]
-pub(super) struct Before {
-    root: Root,
-    requests: u64,
-    cache: Arc<SegmentCache>,
-    bytes: u64,
-}
-
-impl Before {
-    pub(super) fn of(book: &Tallybook) -> Self {
-        let (root, cache) = (book.root().clone(), Arc::clone(book.segment_cache()));
-        Self { requests: root.meter().requests(), bytes: cache.bytes_read(), root, cache }
-    }
 }
 
 /// What an answer cost, once its rows were read.
@@ -94,11 +82,11 @@ impl Answer {
         decision: Arc<Decision>,
         plan: Arc<dyn ExecutionPlan>,
         times: Times,
-        before: Before,
+        root: Root,
         limits: Limits,
     ) -> Self {
-        let stream = stream.fuse();
-        Self { first: None, stream, decision, plan, times, before, limits, place: None }
+        let stream = in_a_task(stream).fuse();
+        Self { first: None, stream, decision, plan, times, root, limits, place: None }
     }
 
     /// The same, in its place among those under way.
@@ -145,7 +133,7 @@ impl Answer {
             }
             Err(error) => error,
         };
-        Err(name_damage(&self.before.root, error, self.decision.files_read()).await)
+        Err(name_damage(&self.root, error, self.decision.files_read()).await)
     }
 
     /// The rows as a stream, which ends after its first error.
@@ -173,16 +161,15 @@ impl Answer {
     pub fn stats(&self) -> Stats {
         let (rollup_days, raw_days) = self.decision.days();
         let (rows_scanned, bytes) = scanned(&self.plan);
-        let before = &self.before;
-        let cached = before.cache.bytes_read() - before.bytes;
+        let meter = self.root.meter();
         Stats {
             route: self.decision.route().name(),
             rollup_days,
             raw_days,
             files: self.decision.files(),
-            bytes: bytes + usize::try_from(cached).unwrap_or(usize::MAX),
+            bytes: bytes + usize::try_from(meter.bytes()).unwrap_or(usize::MAX),
             rows_scanned,
-            requests: before.root.meter().requests() - before.requests,
+            requests: meter.requests(),
             planning_ms: self.times.planning.as_secs_f64() * 1e3,
             elapsed_ms: self.times.asked.elapsed().as_secs_f64() * 1e3,
         }
@@ -193,6 +180,22 @@ impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer").field("decision", &self.decision).finish_non_exhaustive()
     }
+}
+
+/// The rows, made by a task of their own: work that doesn't give way, such as one call of a
+/// function, holds up nobody who waits for a limit.
+fn in_a_task(mut rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let mut task = RecordBatchReceiverStreamBuilder::new(rows.schema(), BATCHES_AHEAD);
+    let sender = task.tx();
+    task.spawn(async move {
+        while let Some(batch) = rows.next().await {
+            if sender.send(batch).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    task.build()
 }
 
 /// Rows and bytes that the plan's scans read so far.

@@ -1,25 +1,70 @@
 //! What a question may cost. A limit that is reached is an error, never a shorter answer.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
 
-use tokio::time::{Instant, timeout_at};
+use datafusion::execution::SessionState;
+use futures::{
+    FutureExt as _,
+    channel::oneshot,
+    future::{Either, Shared, select},
+    pin_mut,
+};
 
-use crate::base::{Error, Result, Settings};
+use crate::{
+    base::{Error, Result, Settings},
+    exec::{out_of_time, set_deadline},
+};
 
 /// The limits of one question, from the moment it is asked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Limits {
-    time: Option<(Duration, Instant)>,
+    time: Option<Arc<Alarm>>,
     rows_max: Option<u64>,
     rows: u64,
 }
 
+/// A question's time. A thread of its own waits for its end: the runtime's timers need a thread
+/// that is free, and a question may hold all of them.
+#[derive(Debug)]
+struct Alarm {
+    limit: Duration,
+    deadline: Instant,
+    rung: Shared<oneshot::Receiver<()>>,
+    /// Ends the thread when it is dropped.
+    _stop: mpsc::Sender<()>,
+}
+
+impl Alarm {
+    fn set(limit: Duration) -> Result<Self> {
+        let deadline = Instant::now() + limit;
+        let (ring, rung) = oneshot::channel();
+        let (stop, stopped) = mpsc::channel();
+        let waiting = move || {
+            if stopped.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _nobody_waits = ring.send(());
+            }
+        };
+        let thread = thread::Builder::new().name("deadline".to_owned()).spawn(waiting);
+        thread.map_err(|error| Error::unavailable(format!("can't start a thread: {error}")))?;
+        Ok(Self { limit, deadline, rung: rung.shared(), _stop: stop })
+    }
+}
+
 impl Limits {
     /// Those of the settings, as of now.
-    pub(super) fn of(settings: &Settings) -> Self {
-        let time = settings.question_timeout;
-        let time = time.and_then(|limit| Some((limit, Instant::now().checked_add(limit)?)));
-        Self { time, rows_max: settings.max_result_rows, rows: 0 }
+    ///
+    /// # Errors
+    /// `Unavailable` when no thread can be started.
+    pub(super) fn of(settings: &Settings) -> Result<Self> {
+        // Whoever waits for more than a century sets no limit.
+        let time = settings.question_timeout.filter(|limit| *limit < CENTURY);
+        let time = time.map(Alarm::set).transpose()?.map(Arc::new);
+        Ok(Self { time, rows_max: settings.max_result_rows, rows: 0 })
     }
 
     /// The work's result, if it ends in time; else it is dropped.
@@ -27,13 +72,19 @@ impl Limits {
     /// # Errors
     /// The work's own, or `Limit`.
     pub(super) async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let Some((limit, deadline)) = self.time else { return work.await };
-        timeout_at(deadline, work).await.unwrap_or_else(|_| {
-            Err(Error::limit(format!(
-                "the question took longer than {limit:?}; ask for fewer days, or see --explain for \
-                 why rollups don't serve"
-            )))
-        })
+        let Some(alarm) = &self.time else { return work.await };
+        pin_mut!(work);
+        match select(work, alarm.rung.clone()).await {
+            Either::Left((result, _)) => result,
+            Either::Right(_) => Err(out_of_time(alarm.limit)),
+        }
+    }
+
+    /// Makes that session's planning end in time, too.
+    pub(super) fn bound_planning(&self, state: &mut SessionState) {
+        if let Some(alarm) = &self.time {
+            set_deadline(state, alarm.deadline, alarm.limit);
+        }
     }
 
     /// Counts rows of the answer.
@@ -50,3 +101,6 @@ impl Limits {
         }
     }
 }
+
+/// About a hundred years.
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

@@ -13,21 +13,16 @@ use datafusion::{
 };
 
 use super::{
-    Answer, Explanation, Tallybook,
-    analysis::analyze,
-    answer::{Before, Times},
-    limits::Limits,
-    prepared::Prepared,
-    sources::RootSources,
-    sql_text, tables,
+    Answer, Explanation, Tallybook, analysis::analyze, answer::Times, limits::Limits,
+    prepared::Prepared, sources::RootSources, sql_text, tables,
 };
 use crate::{
     base::{Day, Error, ErrorKind, Result, Route, Span, Zone},
     catalog::{Serving, Snapshot, load, load_more},
-    exec::engine_error,
+    exec::{engine_error, set_asked_root},
     model::Rollup,
     plan::{Decision, Lossy, Rewriter, RouteTaken, check_optimized, keep_casts, spans_needed},
-    store::{Damage, name_damage},
+    store::{Damage, Root, name_damage},
 };
 
 /// A question in SQL.
@@ -92,6 +87,16 @@ fn is_final(error: &Error) -> bool {
     std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<PurgedRows>)
 }
 
+/// What a question is planned with.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    book: &'a Tallybook,
+    /// The root, with a meter of the question's own.
+    root: &'a Root,
+    /// The session that plans it.
+    state: &'a SessionState,
+}
+
 /// A question, decided on and ready to run.
 struct Planned {
     physical: Arc<dyn ExecutionPlan>,
@@ -102,12 +107,12 @@ struct Planned {
 
 pub(super) async fn answer(book: &Tallybook, question: &Question) -> Result<Answer> {
     let place = book.place()?;
-    let (asked, before) = (Instant::now(), Before::of(book));
-    let limits = Limits::of(book.settings());
+    let (asked, root) = (Instant::now(), book.root_to_ask());
+    let limits = Limits::of(book.settings())?;
     let mut gone = 0;
     loop {
         let distrusted = book.root().distrusted_count();
-        let error = match start(book, question, asked, before.clone(), limits).await {
+        let error = match start(book, question, asked, &root, &limits).await {
             Ok(answer) => return Ok(answer.in_place(place)),
             Err(error) => error,
         };
@@ -133,14 +138,21 @@ async fn start(
     book: &Tallybook,
     question: &Question,
     asked: Instant,
-    before: Before,
-    limits: Limits,
+    root: &Root,
+    limits: &Limits,
 ) -> Result<Answer> {
-    let planned = limits.in_time(Box::pin(plan(book, question))).await?;
+    let planned = limits.in_time(Box::pin(plan(book, root, question, limits))).await?;
     let task = book.context().task_ctx();
     let stream = execute_stream(Arc::clone(&planned.physical), task).map_err(engine_error)?;
     let times = Times { asked, planning: planned.planning };
-    let answer = Answer::new(stream, planned.decision, planned.physical, times, before, limits);
+    let answer = Answer::new(
+        stream,
+        planned.decision,
+        planned.physical,
+        times,
+        root.clone(),
+        limits.clone(),
+    );
     answer.started().await
 }
 
@@ -148,7 +160,8 @@ pub(super) async fn explain(book: &Tallybook, question: &Question) -> Result<Exp
     loop {
         let distrusted = book.root().distrusted_count();
         let explained = async {
-            let planned = plan(book, question).await?;
+            let limits = Limits::of(book.settings())?;
+            let planned = plan(book, &book.root_to_ask(), question, &limits).await?;
             Explanation::counted(book, &planned.decision).await
         };
         match explained.await {
@@ -161,20 +174,28 @@ pub(super) async fn explain(book: &Tallybook, question: &Question) -> Result<Exp
     }
 }
 
-async fn plan(book: &Tallybook, question: &Question) -> Result<Planned> {
+async fn plan(
+    book: &Tallybook,
+    root: &Root,
+    question: &Question,
+    limits: &Limits,
+) -> Result<Planned> {
     let start = Instant::now();
     let mut waited = Duration::ZERO;
-    let state = tables::state(book, question.time_zone).await?;
+    let mut state = tables::state(book, question.time_zone).await?;
+    set_asked_root(&mut state, root);
+    limits.bound_planning(&mut state);
+    let asking = Asking { book, root, state: &state };
     let known = book.prepared().find(question);
     let listed = match &known {
-        Some(known) => Some((known.span, list_again(book, known, &mut waited).await?)),
+        Some(known) => Some((known.span, list_again(asking, known, &mut waited).await?)),
         None => None,
     };
     let (plan, decision) = match (known, listed) {
         (Some(known), Some((_, listed))) if listed == known.snapshot => {
             (known.plan.clone(), Arc::clone(&known.decision))
         }
-        (_, listed) => prepare_new(book, &state, question, listed, &mut waited).await?,
+        (_, listed) => prepare_new(asking, question, listed, &mut waited).await?,
     };
     let physical = state.query_planner().create_physical_plan(&plan, &state).await;
     let physical = match physical {
@@ -187,11 +208,15 @@ async fn plan(book: &Tallybook, question: &Question) -> Result<Planned> {
 }
 
 /// A new snapshot of what a plan depends on. The time that it took is added to `waited`.
-async fn list_again(book: &Tallybook, known: &Prepared, waited: &mut Duration) -> Result<Snapshot> {
+async fn list_again(
+    Asking { book, root, .. }: Asking<'_>,
+    known: &Prepared,
+    waited: &mut Duration,
+) -> Result<Snapshot> {
     let listing = Instant::now();
     let depends = |rollup: &&Rollup| known.rollups.iter().any(|name| name == rollup.name());
     let rollups: Vec<_> = book.dataset().all_rollups().filter(depends).collect();
-    let snapshot = load(&book.root_to_ask(), known.span, rollups, Serving::Months).await?;
+    let snapshot = load(root, known.span, rollups, Serving::Months).await?;
     *waited += listing.elapsed();
     Ok(snapshot)
 }
@@ -199,15 +224,15 @@ async fn list_again(book: &Tallybook, known: &Prepared, waited: &mut Duration) -
 /// The question's optimized plan, which is kept for the next time. What was `listed` of a span
 /// already is not listed again.
 async fn prepare_new(
-    book: &Tallybook,
-    state: &SessionState,
+    asking: Asking<'_>,
     question: &Question,
     listed: Option<(Span, Snapshot)>,
     waited: &mut Duration,
 ) -> Result<(LogicalPlan, Arc<Decision>)> {
+    let Asking { book, state, .. } = asking;
     let plan = sql_text::plan_of(state, &question.sql).await?;
     let (analyzed, repeatable) = analyze(state, question, plan).map_err(engine_error)?;
-    let decided = decide(book, question.route, analyzed, listed).await?;
+    let decided = decide((book, asking.root), question.route, analyzed, listed).await?;
     *waited += decided.waited;
     let plan = keep_casts(decided.plan, Lossy::Dates).map_err(engine_error)?;
     let plan = state.optimize(&plan).map_err(engine_error)?;
@@ -234,7 +259,7 @@ pub(super) struct Decided {
 /// Takes a snapshot, or the rest of the one that was begun for its span, and rewrites the plan for
 /// it.
 pub(super) async fn decide(
-    book: &Tallybook,
+    (book, root): (&Tallybook, &Root),
     route: Route,
     plan: LogicalPlan,
     listed: Option<(Span, Snapshot)>,
@@ -244,23 +269,16 @@ pub(super) async fn decide(
     let listing = Instant::now();
     let snapshot = match listed {
         Some((listed_span, begun)) if listed_span == span => {
-            load_more(
-                &book.root_to_ask(),
-                span,
-                begun,
-                book.dataset().all_rollups(),
-                Serving::Months,
-            )
-            .await?
+            load_more(root, span, begun, book.dataset().all_rollups(), Serving::Months).await?
         }
-        _ => load(&book.root_to_ask(), span, book.dataset().all_rollups(), Serving::Months).await?,
+        _ => load(root, span, book.dataset().all_rollups(), Serving::Months).await?,
     };
     let waited = listing.elapsed();
     let is_needed = |(day, _): &(Day, &Damage)| needed.within(day.span()).next().is_some();
     if let Some((day, damage)) = snapshot.damaged(span).find(is_needed) {
         return Err(damage.to_error().about(format!("day {day} can't be read")));
     }
-    let (plan, decision) = rewrite(book, route, &snapshot, plan)?;
+    let (plan, decision) = rewrite((book, root), route, &snapshot, plan)?;
     if route == Route::Rollup && decision.route() != RouteTaken::Rollup {
         let why = Explanation::brief(book, &decision);
         return Err(Error::invalid(format!("rollups alone can't answer this\n{why}")));
@@ -319,13 +337,12 @@ fn check_limit(book: &Tallybook, decision: &Decision) -> Result<()> {
 }
 
 fn rewrite(
-    book: &Tallybook,
+    (book, root): (&Tallybook, &Root),
     route: Route,
     snapshot: &Snapshot,
     plan: LogicalPlan,
 ) -> Result<(LogicalPlan, Decision)> {
-    let sources =
-        RootSources { root: book.root(), dataset: book.dataset(), cache: book.segment_cache() };
+    let sources = RootSources { root, dataset: book.dataset(), cache: book.segment_cache() };
     let rewriter = Rewriter {
         dataset: book.dataset(),
         snapshot,

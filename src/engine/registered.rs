@@ -155,7 +155,8 @@ impl QueryPlanner for AskingPlanner {
         let mut state = state.clone();
         state.config_mut().options_mut().execution.skip_physical_aggregate_schema_check = true;
         let prepared = analysis::prepare(asked.plan.clone(), &state)?;
-        let decided = query::decide(&self.book, Route::Auto, prepared, None).await;
+        let root = self.book.root_to_ask();
+        let decided = query::decide((&self.book, &root), Route::Auto, prepared, None).await;
         let rewritten = decided.map_err(into_datafusion)?.plan;
         let optimized = state.optimizer().optimize(rewritten, &state, |_, _| {})?;
         let whole = plan.clone().transform(|node| match &node {

@@ -4,14 +4,18 @@
 use std::ops::ControlFlow;
 
 use datafusion::{
+    common::SchemaError,
+    error::DataFusionError,
     execution::SessionState,
     logical_expr::LogicalPlan,
     sql::{
         parser::Statement,
         sqlparser::{
             ast::{
-                DataType, Expr, Query, SetExpr, SetOperator, SetQuantifier, TypedString, Visit,
-                VisitMut, Visitor, VisitorMut,
+                CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+                FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, Query, SetExpr,
+                SetOperator, SetQuantifier, TypedString, Value, Visit, VisitMut, Visitor,
+                VisitorMut,
             },
             dialect::GenericDialect,
             keywords::Keyword,
@@ -37,6 +41,12 @@ const OPERATORS_MAX: usize = 5_000;
 /// SELECTs in all: each is a plan of its own, of which some hundred take seconds to optimize.
 const SELECTS_MAX: usize = 300;
 
+/// Sets of groups that CUBE and its like make: each row is counted in each of them.
+const SETS_MAX: u64 = 1_024;
+
+/// Numbers with a larger exponent, or one as far below zero, have no room in decimals.
+const EXPONENT_MAX: i64 = 18;
+
 /// The plan of one SELECT, not analyzed yet.
 ///
 /// # Errors
@@ -50,9 +60,18 @@ pub(super) async fn plan_of(state: &SessionState, sql: &str) -> Result<LogicalPl
         if let ControlFlow::Break(what) = Visit::visit(statement, &mut NotServed) {
             return Err(Error::invalid(what));
         }
-        let _: ControlFlow<()> = VisitMut::visit(statement, &mut InMicroseconds);
+        let _: ControlFlow<()> = VisitMut::visit(statement, &mut WithTypes);
     }
-    state.statement_to_plan(statement).await.map_err(engine_error)
+    let mut again = statement.clone();
+    let error = match state.statement_to_plan(statement).await {
+        Err(error) if has_two_columns_of_one_name(&error) => error,
+        planned => return planned.map_err(engine_error),
+    };
+    if let Statement::Statement(statement) = &mut again {
+        let _: ControlFlow<()> = VisitMut::visit(statement, &mut CastsAsCalls);
+    }
+    let planned = state.statement_to_plan(again).await;
+    planned.map_err(|_| engine_error(error))
 }
 
 /// Counts the text's words before it is parsed.
@@ -135,6 +154,17 @@ impl Visitor for NotServed {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<String> {
         let mut parts = vec![query.body.as_ref()];
         while let Some(part) = parts.pop() {
+            if let SetExpr::Select(select) = part
+                && let GroupByExpr::Expressions(keys, _) = &select.group_by
+            {
+                let sets = keys.iter().map(sets_of).fold(1, u64::saturating_mul);
+                if sets > SETS_MAX {
+                    return ControlFlow::Break(format!(
+                        "GROUP BY makes {sets} sets of groups, more than {SETS_MAX}; name those \
+                         that you need by GROUPING SETS ((a, b), (a), …)"
+                    ));
+                }
+            }
             let SetExpr::SetOperation { op, set_quantifier, left, right } = part else { continue };
             parts.extend([left.as_ref(), right.as_ref()]);
             let of_all = matches!(set_quantifier, SetQuantifier::All | SetQuantifier::AllByName);
@@ -151,10 +181,24 @@ impl Visitor for NotServed {
     }
 }
 
-/// Makes TIMESTAMP the type of the time column: DataFusion's is of nanoseconds, which end in 2262.
-struct InMicroseconds;
+/// How many sets of groups a key of GROUP BY makes.
+fn sets_of(key: &Expr) -> u64 {
+    match key {
+        Expr::Cube(parts) => {
+            u32::try_from(parts.len()).map_or(u64::MAX, |n| 2_u64.saturating_pow(n))
+        }
+        Expr::Rollup(parts) => parts.len() as u64 + 1,
+        Expr::GroupingSets(sets) => sets.len() as u64,
+        _ => 1,
+    }
+}
 
-impl VisitorMut for InMicroseconds {
+/// Gives texts the types that they stand for. TIMESTAMP is that of the time column: DataFusion's is
+/// of nanoseconds, which end in 2262. A number such as 1e200 is a double, as no decimal has room for
+/// it.
+struct WithTypes;
+
+impl VisitorMut for WithTypes {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
@@ -164,8 +208,99 @@ impl VisitorMut for InMicroseconds {
         {
             *precision = Some(6);
         }
+        if let Expr::Value(value) = expr
+            && let Value::Number(digits, _) = &value.value
+            && exponent(digits).is_some_and(|exponent| exponent.abs() > EXPONENT_MAX)
+        {
+            *expr = Expr::Cast {
+                kind: CastKind::Cast,
+                expr: Box::new(Expr::Value(Value::SingleQuotedString(digits.clone()).into())),
+                data_type: DataType::DoublePrecision,
+                array: false,
+                format: None,
+            };
+        }
         ControlFlow::Continue(())
     }
+}
+
+/// The exponent of a number that is written with one.
+fn exponent(digits: &str) -> Option<i64> {
+    let (_, exponent) = digits.split_once(['e', 'E'])?;
+    exponent.parse().ok()
+}
+
+/// Whether a plan has two columns of one name: `sum(x)` and `sum(CAST(x AS DOUBLE))`, or the same of
+/// a time in two zones. Casts have no part in the names that DataFusion gives to columns.
+fn has_two_columns_of_one_name(error: &DataFusionError) -> bool {
+    match error.find_root() {
+        DataFusionError::SchemaError(error, _) => matches!(
+            error.as_ref(),
+            SchemaError::DuplicateUnqualifiedField { .. }
+                | SchemaError::DuplicateQualifiedField { .. }
+        ),
+        DataFusionError::Plan(words) => words.contains("require unique expression names"),
+        _ => false,
+    }
+}
+
+/// Writes casts to numbers and to times of a zone as calls, which have a part in names.
+struct CastsAsCalls;
+
+impl VisitorMut for CastsAsCalls {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let (value, kind) = match expr {
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                let zone = time_zone.to_string();
+                (timestamp, format!("Timestamp(ns, \"{}\")", zone.trim_matches('\'')))
+            }
+            Expr::Cast {
+                kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, ..
+            } => {
+                let Some(kind) = arrow_name(data_type) else { return ControlFlow::Continue(()) };
+                (expr, kind)
+            }
+            _ => return ControlFlow::Continue(()),
+        };
+        let argument = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
+        let kind = Expr::Value(Value::SingleQuotedString(kind).into());
+        *expr = call("arrow_cast", vec![argument(value.as_ref().clone()), argument(kind)]);
+        ControlFlow::Continue(())
+    }
+}
+
+/// A type of numbers as `arrow_cast` calls what DataFusion plans for it.
+fn arrow_name(kind: &DataType) -> Option<String> {
+    Some(match kind {
+        DataType::Double(_) | DataType::DoublePrecision => "Float64".to_owned(),
+        DataType::Float(_) | DataType::Real => "Float32".to_owned(),
+        DataType::BigInt(_) => "Int64".to_owned(),
+        DataType::Int(_) | DataType::Integer(_) => "Int32".to_owned(),
+        DataType::Decimal(ExactNumberInfo::PrecisionAndScale(precision, scale))
+        | DataType::Numeric(ExactNumberInfo::PrecisionAndScale(precision, scale)) => {
+            format!("Decimal128({precision}, {scale})")
+        }
+        _ => return None,
+    })
+}
+
+fn call(name: &str, args: Vec<FunctionArg>) -> Expr {
+    Expr::Function(Function {
+        name: Ident::new(name).into(),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args,
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
 }
 
 #[cfg(test)]

@@ -319,9 +319,9 @@ impl Tallybook {
         &self.root
     }
 
-    /// The root, as questions list it.
+    /// The root, as a question lists it, with a meter that counts that question's requests alone.
     pub(super) fn root_to_ask(&self) -> Root {
-        self.root.with_listings_of(self.settings.max_staleness)
+        self.root.with_listings_of(self.settings.max_staleness).with_new_meter()
     }
 
     /// A place among the questions that are answered at once.

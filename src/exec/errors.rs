@@ -30,8 +30,21 @@ pub(crate) fn engine_error(error: DataFusionError) -> Error {
         cause = inner.source();
     }
     let root = error.find_root();
-    let message = root.strip_backtrace();
+    let message = in_words(root.strip_backtrace());
     Error::new(kind_of(root), message).with_source(error)
+}
+
+/// A message that says what to do, where DataFusion's doesn't.
+fn in_words(message: String) -> String {
+    // A local time at which a zone's clocks are changed (arrow-cast).
+    if !message.ends_with("error computing timezone offset") {
+        return message;
+    }
+    let time = message.split('\'').nth(1).unwrap_or_default();
+    format!(
+        "'{time}' is no time of its zone, or two of them, as clocks are changed then; write it with \
+         an offset, such as '{time}+02:00'"
+    )
 }
 
 fn kind_of(error: &DataFusionError) -> ErrorKind {

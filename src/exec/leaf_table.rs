@@ -34,8 +34,7 @@ pub(crate) struct LeafTable {
 }
 
 impl LeafTable {
-    /// The raw table, of only those leaves. What is kept needs room in the cache, which counts what
-    /// was read.
+    /// The raw table, of only those leaves. What is kept needs room in the cache.
     #[must_use]
     pub(crate) fn new(
         root: &Root,
@@ -59,7 +58,8 @@ impl LeafTable {
         let scan = self.files.scan(state, projection, &[], None).await?;
         let batches = collect(Arc::clone(&scan), state.task_ctx()).await?;
         let read = scan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
-        self.cache.count_read(read.map_or(0, |bytes| bytes.as_usize()) as u64);
+        let read = read.map_or(0, |bytes| bytes.as_usize());
+        self.files.root(state).meter().count_bytes(read as u64);
         let scanned = Arc::new(Scanned {
             projection: projection.cloned(),
             filters: Vec::new(),

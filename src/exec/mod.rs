@@ -1,9 +1,12 @@
 //! Floor 3: DataFusion's runtime, set up in one place.
 
+mod asked_root;
 mod bounded;
 mod checked;
+mod deadline;
 mod errors;
 mod fitting;
+mod in_order;
 mod kept_scan;
 mod leaf_table;
 mod opaque;
@@ -18,7 +21,10 @@ mod user_file;
 mod yielding_joins;
 mod zoned;
 
+pub(crate) use asked_root::set_asked_root;
+pub(crate) use deadline::{out_of_time, set_deadline};
 pub(crate) use errors::{engine_error, into_datafusion};
+pub(crate) use in_order::in_order;
 pub(crate) use leaf_table::LeafTable;
 pub(crate) use opaque::{as_is, is_as_is, opaque};
 pub(crate) use push_down::PushDown;

@@ -5,10 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use arrow::{
@@ -45,7 +42,6 @@ pub(super) struct SegmentRows {
 pub(crate) struct SegmentCache {
     budget: usize,
     kept: Mutex<Kept>,
-    bytes_read: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -69,18 +65,7 @@ impl SegmentCache {
     /// An empty cache of at most so many bytes of arrays.
     #[must_use]
     pub(crate) fn new(budget: usize) -> Self {
-        Self { budget, kept: Mutex::default(), bytes_read: AtomicU64::new(0) }
-    }
-
-    /// The bytes of files that were read so far.
-    #[must_use]
-    pub(crate) fn bytes_read(&self) -> u64 {
-        self.bytes_read.load(Ordering::Relaxed)
-    }
-
-    /// Counts bytes that were read of other files.
-    pub(super) fn count_read(&self, bytes: u64) {
-        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+        Self { budget, kept: Mutex::default() }
     }
 
     /// Whether files of so many bytes, all of which are decoded at once, leave room for others.
@@ -138,7 +123,7 @@ impl SegmentCache {
         if !read.is_empty() {
             let mut kept = self.kept();
             for (at, segment, rows) in read {
-                self.bytes_read.fetch_add(segment.file.size, Ordering::Relaxed);
+                root.meter().count_bytes(segment.file.size);
                 kept.keep(&segment, wanted, &rows);
                 if let Some(place) = found.get_mut(at) {
                     *place = Some(rows);

@@ -19,7 +19,9 @@ use datafusion::{
 };
 
 use super::{
-    FileTable, SegmentCache, into_datafusion,
+    FileTable, SegmentCache,
+    asked_root::asked_root,
+    into_datafusion,
     kept_scan::{KeptScan, Scanned},
     segment_cache::SegmentRows,
     tables::pruning,
@@ -82,7 +84,8 @@ impl SegmentTable {
         }
         let wanted =
             projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let read = self.cache.read(&self.root, &self.schema, &self.segments, &wanted).await;
+        let root = asked_root(state, &self.root);
+        let read = self.cache.read(&root, &self.schema, &self.segments, &wanted).await;
         let read = read.map_err(into_datafusion)?;
         let schema = Arc::new(self.schema.project(&wanted)?);
         // The bucket comes first, then the dimensions that the rows are sorted by.
@@ -136,8 +139,9 @@ impl TableProvider for SegmentTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if self.segments.is_empty() || !self.cache.has_room(self.bytes()) {
             // A scan reads pages, and can't tell whether a file is as it was written.
+            let root = asked_root(state, &self.root);
             for segment in &self.segments {
-                check_once(&self.root, segment).await.map_err(into_datafusion)?;
+                check_once(&root, segment).await.map_err(into_datafusion)?;
             }
             let schema = Arc::clone(&self.schema);
             let files = FileTable::with_schema(&self.root, schema, &self.segments);

@@ -13,7 +13,8 @@ use datafusion::{
 };
 
 use super::{
-    PushDown, bounded, checked::CheckedArithmetic, engine_error, yielding_joins::YieldingJoins,
+    PushDown, bounded, checked::CheckedArithmetic, deadline::CheckDeadline, engine_error,
+    yielding_joins::YieldingJoins,
 };
 use crate::{
     base::{Error, Result, Settings},
@@ -47,6 +48,7 @@ pub(crate) fn new_session(root: &Root, settings: &Settings) -> Result<SessionCon
         .with_runtime_env(runtime)
         .with_default_features()
         .with_optimizer_rules(optimizer_rules())
+        .with_physical_optimizer_rule(Arc::new(CheckDeadline))
         .with_physical_optimizer_rule(Arc::new(YieldingJoins))
         .build();
     let context = SessionContext::new_with_state(state);
@@ -61,7 +63,7 @@ fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let rules = Optimizer::new().rules.into_iter();
     let rules = rules.map(|rule| if rule.name() == ours.name() { Arc::clone(&ours) } else { rule });
     let last: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(CheckedArithmetic);
-    rules.chain([last]).collect()
+    CheckDeadline::between(rules.chain([last]).collect())
 }
 
 /// Gives a session the functions that make and merge sketches. `approx_distinct` takes the place of

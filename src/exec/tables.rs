@@ -23,7 +23,7 @@ use datafusion::{
     physical_plan::{ExecutionPlan, empty::EmptyExec},
 };
 
-use super::{ROOT_URL, into_datafusion, reader::NamingReaderFactory};
+use super::{ROOT_URL, asked_root::asked_root, into_datafusion, reader::NamingReaderFactory};
 use crate::{
     base::{Day, Error},
     model::{Dataset, Rollup},
@@ -67,6 +67,11 @@ impl FileTable {
         let files = segments.iter();
         let files = files.map(|segment| PartitionedFile::new_from_meta(segment.file.clone()));
         Self { root: root.clone(), schema: TableSchema::from(schema), files: files.collect() }
+    }
+
+    /// The root, as the question that scans it counts its requests.
+    pub(super) fn root(&self, state: &dyn Session) -> Root {
+        asked_root(state, &self.root)
     }
 
     /// The size of its files.
@@ -131,11 +136,12 @@ impl TableProvider for FileTable {
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let root = self.root(state);
         let readers = NamingReaderFactory {
-            root: self.root.clone(),
+            inner: DefaultParquetFileReaderFactory::new(root.store()),
+            root,
             cache,
             schema: Arc::clone(self.schema.file_schema()),
-            inner: DefaultParquetFileReaderFactory::new(self.root.store()),
         };
         let source = ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(state.table_options().parquet.clone())

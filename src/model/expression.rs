@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::{
     common::{
         DFSchema,
-        tree_node::{Transformed, TreeNode as _, TreeNodeRecursion},
+        tree_node::{Transformed, TransformedResult as _, TreeNode as _, TreeNodeRecursion},
     },
     error::Result as DataFusionResult,
     logical_expr::{
@@ -16,7 +16,7 @@ use datafusion::{
     prelude::{SessionConfig, SessionContext},
 };
 
-use super::{ColumnType, Dataset};
+use super::{ColumnType, Dataset, decimals_beside_doubles};
 use crate::base::{Error, Result};
 
 /// A value that each raw row has of its own, made of its columns.
@@ -48,6 +48,8 @@ impl Expression {
         config.options_mut().sql_parser.parse_float_as_decimal = true;
         let parser = SessionContext::new_with_config(config);
         let expr = parser.parse_sql_expr(text, &schema).map_err(refused)?;
+        let expr = expr.transform_up(|part| decimals_beside_doubles(part, &schema));
+        let expr = expr.data().map_err(refused)?;
         let simplifier = ExprSimplifier::new(SimplifyContext::default());
         let expr = simplifier.coerce(expr, &schema).map_err(refused)?;
         let expr = normal(expr, &schema).map_err(refused)?;

@@ -7,11 +7,14 @@
 //!                                            Aggregate: sum(CAST(i AS Decimal))
 //! WindowAggr: sum(i) OVER …           ──▶  Projection: narrowed(sum)
 //!                                            WindowAggr: sum(CAST(i AS Decimal)) OVER …
+//! Aggregate: sum(f), avg(f)           ──▶  Projection: sum, sum / count
+//!                                            Aggregate: double_sum(f), count(f)
 //! ```
 //!
 //! The rewrite makes these from exact sums; blocks that it leaves alone must do the same, or their
 //! last digit could differ ([`Function`]). Sums that have no room in the type that SQL gives them
-//! are errors, where DataFusion's wrap (apache/datafusion#17539).
+//! are errors, where DataFusion's wrap (apache/datafusion#17539). Sums of doubles are rounded once,
+//! so that they don't depend on the order in which rows are read.
 
 use std::sync::Arc;
 
@@ -19,17 +22,19 @@ use arrow::datatypes::DataType;
 use datafusion::{
     common::{Column, DFSchema, tree_node::Transformed},
     error::Result,
+    functions_aggregate::count::count_udaf,
     logical_expr::{
         Aggregate, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, Window,
-        WindowFunctionDefinition,
+        WindowFunctionDefinition, cast,
         expr::{AggregateFunction, WindowFunction},
+        lit,
     },
 };
 
 use super::calls::{adds_floats, exact_argument, function};
 use crate::{
     exec::into_datafusion,
-    model::{Function, narrowed},
+    model::{Function, double_sum, narrowed},
 };
 
 /// What takes a call's place.
@@ -40,6 +45,8 @@ enum Exact {
     Folded { function: Function, kind: DataType, merged: Vec<Expr> },
     /// The call in a wider type.
     Narrowed(Expr),
+    /// This value.
+    Value(Expr),
 }
 
 /// The node with its averages and variances of integers and decimals made exact, and its sums of
@@ -61,6 +68,21 @@ fn exact_aggregate(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
         if let Some(wide) = sum_of_different(&aggregate, expr)? {
             folded.push(wide.alias(name(0)));
             finals.push(Exact::Narrowed(Expr::Column(Column::from_name(name(0)))));
+            continue;
+        }
+        if let Some(calls) = of_doubles(&aggregate, expr)? {
+            let [sum, count] = [0, 1].map(|part| Expr::Column(Column::from_name(name(part))));
+            finals.push(Exact::Value(match calls.len() {
+                1 => sum,
+                _ => sum / cast(count, DataType::Float64),
+            }));
+            let calls = calls.into_iter().enumerate();
+            folded.extend(calls.map(|(part, call)| call.alias(name(part))));
+            continue;
+        }
+        if let Some(extreme) = extreme_of_doubles(&aggregate, expr)? {
+            folded.push(extreme.alias(name(0)));
+            finals.push(Exact::Value(Expr::Column(Column::from_name(name(0)))));
             continue;
         }
         let Some((function, argument, filter)) = inexact_call(&aggregate, expr)? else {
@@ -131,6 +153,7 @@ fn outputs(schema: &DFSchema, finals: Vec<Exact>) -> Result<Vec<Expr>> {
                 function.finalize(&merged, &kind, to).map_err(into_datafusion)?
             }
             Exact::Narrowed(value) => narrowed(value, to.0, to.1),
+            Exact::Value(value) => value,
         };
         Ok(value.alias_qualified(qualifier.cloned(), field.name()))
     });
@@ -156,6 +179,44 @@ fn inexact_call(
     let exact =
         function.is_made_exact() && !adds_floats(function, &kind) || function.can_wrap(&kind);
     Ok(exact.then(|| (function, argument, params.filter.map(|filter| *filter))))
+}
+
+/// The calls that a sum or an average of doubles is made of: their sum; and their count, of an
+/// average.
+fn of_doubles(aggregate: &Aggregate, expr: &Expr) -> Result<Option<Vec<Expr>>> {
+    let Expr::AggregateFunction(AggregateFunction { func, params }) = expr.clone().unalias() else {
+        return Ok(None);
+    };
+    let [argument] = params.args.as_slice() else { return Ok(None) };
+    let schema = aggregate.input.schema();
+    let function = function(func.name(), &params.args);
+    // An average of other numbers is planned over doubles, too, and made of these.
+    let of = match function {
+        Some(function) if !params.distinct => exact_argument(function, argument, schema)?,
+        _ => argument.clone(),
+    };
+    let is_of_doubles = of.get_type(schema)? == DataType::Float64;
+    let calls = match function {
+        Some(Function::Sum) if is_of_doubles => vec![double_sum()],
+        Some(Function::Avg) if is_of_doubles => vec![double_sum(), count_udaf()],
+        _ => return Ok(None),
+    };
+    let call = |func| Expr::AggregateFunction(AggregateFunction { func, params: params.clone() });
+    Ok(Some(calls.into_iter().map(call).collect()))
+}
+
+/// The least or greatest of doubles, without -0.0: which of it and 0.0 came first would be told by
+/// the order of rows.
+fn extreme_of_doubles(aggregate: &Aggregate, expr: &Expr) -> Result<Option<Expr>> {
+    let Expr::AggregateFunction(mut call) = expr.clone().unalias() else { return Ok(None) };
+    let is_extreme = matches!(call.func.name(), "min" | "max");
+    let [argument] = call.params.args.as_slice() else { return Ok(None) };
+    if !is_extreme || !argument.get_type(aggregate.input.schema())?.is_floating() {
+        return Ok(None);
+    }
+    let zero = cast(lit(0.0), argument.get_type(aggregate.input.schema())?);
+    call.params.args = vec![argument.clone() + zero];
+    Ok(Some(Expr::AggregateFunction(call)))
 }
 
 /// A call that sums each different number once, in a type in which it can't wrap, if its own could.

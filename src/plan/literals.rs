@@ -5,6 +5,7 @@
 //! | `x IN (a, NULL)`, `x NOT IN (a, NULL)` | `x IN (a) OR NULL`, `x NOT IN (a) AND NULL` |
 //! | `t < '….0000005'` of microseconds `t` | `t <= '….000000'`; other comparisons alike |
 //! | `t = '….0000005'` | false, or NULL where `t` is |
+//! | `f > 0.1` of a double `f` | a comparison of doubles |
 //!
 //! DataFusion drops NULL from lists that it merges with others, and cuts what is finer than a
 //! microsecond.
@@ -24,6 +25,7 @@ use datafusion::{
 };
 
 use super::expressions::changed;
+use crate::model::decimals_beside_doubles;
 
 /// The plan with its literals meaning what they say. It must not be analyzed yet: that is where
 /// texts become times.
@@ -31,7 +33,12 @@ use super::expressions::changed;
 /// # Errors
 /// DataFusion's, for a malformed plan.
 pub(crate) fn keep_meaning(plan: LogicalPlan) -> Result<LogicalPlan> {
-    changed(plan, |expr, schema| expr.transform_up(|part| kept(part, schema)))
+    changed(plan, |expr, schema| {
+        expr.transform_up(|part| {
+            let part = decimals_beside_doubles(part, schema)?;
+            part.transform_data(|part| kept(part, schema))
+        })
+    })
 }
 
 fn kept(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {

@@ -30,7 +30,7 @@ pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
         }
         LogicalPlan::Window(window) if aggregated(&window.input) => ties::of_window(window),
         LogicalPlan::Aggregate(aggregate) if aggregated(&aggregate.input) => {
-            Ok(ties::of_aggregate(aggregate))
+            ties::of_aggregate(aggregate)
         }
         node => Ok(Transformed::no(node)),
     })?;

@@ -3,6 +3,7 @@
 //! ```text
 //! row_number() OVER (ORDER BY n)   ──▶  row_number() OVER (ORDER BY n, d, model, …)
 //! array_agg(model)                 ──▶  array_agg(model ORDER BY d, model, …)
+//! corr(x, y)                       ──▶  corr over its rows sorted by x, y
 //! ```
 //!
 //! SQL leaves open which of equal rows comes first, and then the answer depends on how files were
@@ -11,21 +12,41 @@
 use std::sync::Arc;
 
 use datafusion::{
-    common::{Column, tree_node::Transformed},
+    common::{Column, DFSchema, tree_node::Transformed},
     error::Result,
     logical_expr::{
-        Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, Window, WindowFrameUnits,
-        expr::AggregateFunction,
+        Aggregate, AggregateUDF, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder,
+        SortExpr, Window, WindowFrameUnits,
+        expr::{AggregateFunction, AggregateFunctionParams},
     },
 };
 
-use super::order::orderable;
+use super::{calls, order::orderable};
+use crate::{exec::in_order, model::Function};
 
 /// Window functions whose value depends on the order of equal rows.
 const OF_ONE_ROW: [&str; 5] = ["row_number", "ntile", "lag", "lead", "first_value"];
 
 /// Aggregates whose value depends on the order of rows.
 const ORDERED: [&str; 5] = ["array_agg", "string_agg", "first_value", "last_value", "nth_value"];
+
+/// Aggregates that add up doubles in the order of rows, whatever they are over.
+const OF_DOUBLES: [&str; 14] = [
+    "corr",
+    "covar_pop",
+    "covar_samp",
+    "regr_slope",
+    "regr_intercept",
+    "regr_r2",
+    "regr_avgx",
+    "regr_avgy",
+    "regr_sxx",
+    "regr_syy",
+    "regr_sxy",
+    "approx_percentile_cont",
+    "approx_percentile_cont_with_weight",
+    "approx_median",
+];
 
 /// The windows with their orders continued over all columns of their input, where that matters.
 /// They come after those that stay as they are: all windows of a node have one order.
@@ -70,33 +91,56 @@ fn continued_window(expr: &Expr, rest: &[SortExpr]) -> Option<Expr> {
 
 /// The aggregate with the orders of its calls continued over all columns of its input, where that
 /// matters.
-pub(super) fn of_aggregate(mut aggregate: Aggregate) -> Transformed<LogicalPlan> {
+pub(super) fn of_aggregate(mut aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
+    let schema = aggregate.input.schema();
     let rest: Vec<_> = orderable(&aggregate.input).map(|column| column.sort(true, false)).collect();
     let mut changed = false;
     let calls = aggregate.aggr_expr.iter().map(|expr| {
         let Expr::AggregateFunction(AggregateFunction { func, mut params }) =
             expr.clone().unalias()
         else {
-            return expr.clone();
+            return Ok(expr.clone());
         };
+        if adds_doubles(&func, &params, schema)? {
+            changed = true;
+            let name = expr.schema_name().to_string();
+            let call = AggregateFunction { func: in_order(&func), params };
+            return Ok(Expr::AggregateFunction(call).alias(name));
+        }
         if params.distinct || !ORDERED.contains(&func.name()) {
-            return expr.clone();
+            return Ok(expr.clone());
         }
         let before = params.order_by.len();
         extend(&mut params.order_by, &rest, &[]);
         if params.order_by.len() == before {
-            return expr.clone();
+            return Ok(expr.clone());
         }
         changed = true;
         let name = expr.schema_name().to_string();
-        Expr::AggregateFunction(AggregateFunction { func, params }).alias(name)
+        Ok(Expr::AggregateFunction(AggregateFunction { func, params }).alias(name))
     });
-    let calls: Vec<_> = calls.collect();
+    let calls = calls.collect::<Result<Vec<_>>>()?;
     if !changed {
-        return Transformed::no(LogicalPlan::Aggregate(aggregate));
+        return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
     }
     aggregate.aggr_expr = calls;
-    Transformed::yes(LogicalPlan::Aggregate(aggregate))
+    Ok(Transformed::yes(LogicalPlan::Aggregate(aggregate)))
+}
+
+/// Whether the call adds up doubles in the order of its rows. Deviations of other numbers are made
+/// of exact sums ([`exact`](super::exact)).
+fn adds_doubles(
+    called: &AggregateUDF,
+    params: &AggregateFunctionParams,
+    schema: &DFSchema,
+) -> Result<bool> {
+    let (Some(function @ Function::Spread { .. }), [argument]) =
+        (calls::function(called.name(), &params.args), params.args.as_slice())
+    else {
+        return Ok(OF_DOUBLES.contains(&called.name()));
+    };
+    let argument = calls::exact_argument(function, argument, schema)?;
+    Ok(params.distinct || calls::adds_floats(function, &argument.get_type(schema)?))
 }
 
 /// Adds the keys that an order lacks; those that are the same in all of its rows are `fixed`.

@@ -9,12 +9,12 @@
 //! | `to_char(t, format)` | the grain divides every field that the format shows |
 //!
 //! Where `t` is seen in a time zone, the zone's clock must also keep the buckets
-//! ([`Zone::keeps_buckets`]).
+//! ([`Zone::keeps_buckets`]). In UTC, `t` may be moved by an interval of whole buckets, too.
 
 use arrow::datatypes::{DataType, IntervalMonthDayNano, TimeUnit};
 use datafusion::{
     common::ScalarValue,
-    logical_expr::{Cast, Expr, expr::ScalarFunction},
+    logical_expr::{BinaryExpr, Cast, Expr, Operator, expr::ScalarFunction},
 };
 
 use crate::base::{Grain, MICROS_PER_DAY, Zone};
@@ -52,29 +52,52 @@ fn labelled(expr: &Expr, time: &str) -> Option<(Zone, bool)> {
 pub(super) fn constant_in_bucket(expr: &Expr, time: &str, grain: Grain) -> Option<Zone> {
     match expr {
         Expr::Cast(Cast { expr, field }) if *field.data_type() == DataType::Date32 => {
-            instant(expr, time)
+            moved(expr, time, grain)
         }
         Expr::ScalarFunction(ScalarFunction { func, args }) => match (func.name(), &args[..]) {
             ("date_trunc", [unit, at]) => {
                 let fits = unit_divides(grain, &word(unit)?);
-                instant(at, time).filter(|_| fits)
+                moved(at, time, grain).filter(|_| fits)
             }
             ("date_part", [field, at]) => {
                 let fits = field_divides(grain, &word(field)?);
-                instant(at, time).filter(|_| fits)
+                moved(at, time, grain).filter(|_| fits)
             }
             ("date_bin", [stride, at, origin @ ..]) => {
                 let fits = bins_divide(grain, stride, origin);
-                instant(at, time).filter(|_| fits)
+                moved(at, time, grain).filter(|_| fits)
             }
             ("to_char" | "date_format", [at, format]) => {
                 let fits = format_divides(grain, &literal_text(format)?);
-                instant(at, time).filter(|_| fits)
+                moved(at, time, grain).filter(|_| fits)
             }
             _ => None,
         },
         _ => None,
     }
+}
+
+/// As [`instant`], also of instants that are moved by whole buckets, which are whole buckets, too.
+fn moved(expr: &Expr, time: &str, grain: Grain) -> Option<Zone> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else {
+        return instant(expr, time);
+    };
+    let (at, by) = match op {
+        Operator::Plus if matches!(left.as_ref(), Expr::Literal(..)) => (right, left),
+        Operator::Plus | Operator::Minus => (left, right),
+        _ => return None,
+    };
+    let Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(by)), _) = by.as_ref() else {
+        return None;
+    };
+    let is_whole = by.months == 0 && nanos(*by) % (i128::from(grain.micros()) * 1_000) == 0;
+    instant(at, time).filter(|zone| is_whole && zone.is_utc())
+}
+
+/// How long an interval's days and less are, where each day has 24 hours.
+fn nanos(interval: IntervalMonthDayNano) -> i128 {
+    let days = i128::from(interval.days) * i128::from(MICROS_PER_DAY) * 1_000;
+    days + i128::from(interval.nanoseconds)
 }
 
 /// The unit of a `date_trunc` or field of a `date_part`, in lower case.
@@ -110,9 +133,8 @@ fn bins_divide(grain: Grain, stride: &Expr, origin: &[Expr]) -> bool {
         [Expr::Literal(value, _)] => whole_micros(value),
         _ => None,
     };
-    let IntervalMonthDayNano { months, days, nanoseconds } = *stride;
+    let (months, nanos) = (stride.months, nanos(*stride));
     let width = grain.micros();
-    let nanos = i128::from(days) * i128::from(MICROS_PER_DAY) * 1_000 + i128::from(nanoseconds);
     let months_only = months > 0 && nanos == 0;
     let divides = months == 0 && nanos > 0 && nanos % (i128::from(width) * 1_000) == 0;
     origin.is_some_and(|origin| origin % width == 0) && (divides || months_only)

@@ -1,5 +1,5 @@
-//! Counts the requests that a store is sent: a decorator, so that every reader and writer is
-//! counted.
+//! Counts the requests that a store is sent, and the bytes that are read of it: a decorator, so
+//! that every reader and writer is counted.
 
 use std::{
     fmt,
@@ -18,20 +18,34 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, path::Path,
 };
 
-/// The requests sent so far. A listing counts once, whatever its pages.
+/// What was sent to a store so far, and read of it. A listing counts once, whatever its pages.
 #[derive(Debug, Default)]
-pub(crate) struct Meter(AtomicU64);
+pub(crate) struct Meter {
+    requests: AtomicU64,
+    bytes: AtomicU64,
+}
 
 impl Meter {
-    /// Requests since the root was opened.
+    /// The requests so far.
     #[must_use]
     pub(crate) fn requests(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// The bytes of files that were read into memory so far, but for those that scans count.
+    #[must_use]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Counts a request.
     pub(super) fn count(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that were read.
+    pub(crate) fn count_bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 

@@ -30,6 +30,8 @@ use crate::base::{Error, OnWarning, Result, Settings};
 #[derive(Clone)]
 pub(crate) struct Root {
     name: String,
+    /// Without counting.
+    inner: Arc<dyn ObjectStore>,
     store: Arc<dyn ObjectStore>,
     meter: Arc<Meter>,
     local: Option<PathBuf>,
@@ -101,10 +103,10 @@ impl Root {
     #[must_use]
     pub(crate) fn over(name: &str, store: Arc<dyn ObjectStore>, settings: &Settings) -> Self {
         let meter = Arc::new(Meter::default());
-        let store: Arc<dyn ObjectStore> = Arc::new(MeteredStore::new(store, Arc::clone(&meter)));
         Self {
             name: name.trim_end_matches('/').to_owned(),
-            store,
+            inner: Arc::clone(&store),
+            store: Arc::new(MeteredStore::new(store, Arc::clone(&meter))),
             meter,
             local: None,
             pages: None,
@@ -148,6 +150,15 @@ impl Root {
     #[must_use]
     pub(crate) fn with_listings_of(&self, age_max: Duration) -> Self {
         Self { listing_age_max: age_max, ..self.clone() }
+    }
+
+    /// The same root, with a meter of its own.
+    #[must_use]
+    pub(crate) fn with_new_meter(&self) -> Self {
+        let meter = Arc::new(Meter::default());
+        let store = MeteredStore::new(Arc::clone(&self.inner), Arc::clone(&meter));
+        let pages = self.pages.clone().map(|pages| Pages { meter: Arc::clone(&meter), ..pages });
+        Self { store: Arc::new(store), meter, pages, ..self.clone() }
     }
 
     /// The same root, all of whose listings are new.

@@ -1,0 +1,134 @@
+//! Planning that ends in time: it doesn't wait for anything, so that no timeout can end it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use datafusion::{
+    common::{
+        config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions},
+        config_err,
+        tree_node::Transformed,
+    },
+    error::Result,
+    execution::SessionState,
+    logical_expr::LogicalPlan,
+    optimizer::{OptimizerConfig, OptimizerRule},
+    physical_optimizer::PhysicalOptimizerRule,
+    physical_plan::ExecutionPlan,
+};
+
+use super::into_datafusion;
+use crate::base::Error;
+
+/// When a question's time is over, and how long that was.
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    at: Instant,
+    limit: Duration,
+}
+
+impl ConfigExtension for Deadline {
+    const PREFIX: &'static str = "deadline";
+}
+
+impl ExtensionOptions for Deadline {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn std::any::Any {
+        self
+    }
+
+    fn cloned(&self) -> Box<dyn ExtensionOptions> {
+        Box::new(*self)
+    }
+
+    fn set(&mut self, key: &str, _: &str) -> Result<()> {
+        config_err!("the deadline has no option {key}")
+    }
+
+    fn entries(&self) -> Vec<ConfigEntry> {
+        Vec::new()
+    }
+}
+
+/// Makes a session's planning end when the time is over.
+pub(crate) fn set_deadline(state: &mut SessionState, at: Instant, limit: Duration) {
+    state.config_mut().options_mut().extensions.insert(Deadline { at, limit });
+}
+
+/// Makes sure that there is time left.
+///
+/// # Errors
+/// `Limit`, in [`into_datafusion`].
+fn check_deadline(options: &ConfigOptions) -> Result<()> {
+    match options.extensions.get::<Deadline>() {
+        Some(Deadline { at, limit }) if *at < Instant::now() => {
+            Err(into_datafusion(out_of_time(*limit)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A question's time is over.
+pub(crate) fn out_of_time(limit: Duration) -> Error {
+    Error::limit(format!(
+        "the question took longer than {limit:?}; ask for fewer days, or see --explain for why \
+         rollups don't serve"
+    ))
+}
+
+/// The check as a rule, to stand between the others.
+#[derive(Debug)]
+pub(super) struct CheckDeadline;
+
+impl CheckDeadline {
+    /// The rules with the check before each.
+    pub(super) fn between(
+        rules: Vec<Arc<dyn OptimizerRule + Send + Sync>>,
+    ) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+        let check: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(Self);
+        rules.into_iter().flat_map(|rule| [Arc::clone(&check), rule]).collect()
+    }
+}
+
+impl OptimizerRule for CheckDeadline {
+    fn name(&self) -> &'static str {
+        "check_deadline"
+    }
+
+    fn supports_rewrite(&self) -> bool {
+        true
+    }
+
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        config: &dyn OptimizerConfig,
+    ) -> Result<Transformed<LogicalPlan>> {
+        check_deadline(&config.options())?;
+        Ok(Transformed::no(plan))
+    }
+}
+
+impl PhysicalOptimizerRule for CheckDeadline {
+    fn name(&self) -> &'static str {
+        "check_deadline"
+    }
+
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        options: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        check_deadline(options)?;
+        Ok(plan)
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,76 @@
+//! Questions that would take all memory or all time: they end with an error, and the others go on.
+
+use std::time::{Duration, Instant};
+
+use tallybook::{Question, Settings};
+
+use crate::support::{Sandbox, append, book_at, day, small::Small, try_answer};
+
+fn ended(small: &Small, sql: &str, words: &str) {
+    let started = Instant::now();
+    let args = ["query", sql, "--timeout", "1s", "--memory", "100MB"];
+    small.sandbox.run(&args).failed(8, words);
+    // A busy machine is slow; a question without a limit never ends.
+    assert!(started.elapsed() < Duration::from_secs(20), "{sql}: {:?}", started.elapsed());
+}
+
+#[test]
+fn what_never_ends_is_ended() {
+    let small = Small::new();
+    let who: Vec<_> = (0..300).map(|at| format!("w{at}")).collect();
+    let who: Vec<_> = who.iter().map(String::as_str).collect();
+    small.append("x", &["2026-01-03", "2026-01-04"], &who, 1).ok();
+    // All threads of the runtime are busy with joins, one of which gives way but rarely.
+    let join = "SELECT count(*) FROM log a, log b, log c, log d WHERE a.v + b.v + c.v + d.v = 7";
+    ended(&small, join, "longer than 1s");
+    ended(&small, &format!("{join} UNION ALL {join} UNION ALL {join}"), "longer than 1s");
+    // Nothing of a plan waits for anything: it looks at the clock itself.
+    let steps = (1..290).map(|at| format!(", t{at} AS (SELECT n + 1 AS n FROM t{})", at - 1));
+    let steps: String = steps.collect();
+    let plan = format!("WITH t0 AS (SELECT 1 AS n){steps} SELECT * FROM t289 a, t289 b, t289 c");
+    let args = ["query", &plan, "--timeout", "10ms"];
+    small.sandbox.run(&args).failed(8, "longer than 10ms");
+}
+
+#[test]
+fn what_makes_too_many_groups_is_refused() {
+    let small = Small::new();
+    small.append("x", &["2026-01-03"], &["a"], 1).ok();
+    let many = ["who"; 11].join(", ");
+    let sql = format!("SELECT count(*) FROM log GROUP BY CUBE ({many})");
+    small.sandbox.run(&["query", &sql]).failed(3, "2048 sets of groups");
+    let sql = "SELECT count(*) FROM log GROUP BY ROLLUP (who, v, at), CUBE (who, v)";
+    small.sandbox.run(&["query", sql]).ok();
+}
+
+/// What a question costs is its own, whoever asks at the same time.
+#[tokio::test]
+async fn a_question_counts_its_own_requests_and_bytes() {
+    let sandbox = Sandbox::new();
+    let location = sandbox.root().to_str().unwrap().to_owned();
+    let book = book_at(&location, "2026-02-01", Settings::default()).await;
+    let line = |day: i32| {
+        format!("{{\"timestamp\":\"2026-01-{day:02}T05:00:00Z\",\"organization_id\":\"o\"}}\n")
+    };
+    for number in 1..20 {
+        append(&book, &number.to_string(), &line(number)).await;
+    }
+    let of_days = |from: u32, to: u32| {
+        let (from, to) = (day(&format!("2026-01-{from:02}")), day(&format!("2026-01-{to:02}")));
+        Question::sql(format!(
+            "SELECT count(model) AS n FROM ai_usage_log WHERE date BETWEEN '{from}' AND '{to}'"
+        ))
+    };
+    let (few, many) = (of_days(2, 3), of_days(1, 19));
+    let alone = {
+        let book = book_at(&location, "2026-02-01", Settings::default()).await;
+        try_answer(&book, &few).await.unwrap().1
+    };
+    for again in 0..2 {
+        let book = book_at(&location, "2026-02-01", Settings::default()).await;
+        let (few, many) = tokio::join!(try_answer(&book, &few), try_answer(&book, &many));
+        let (few, many) = (few.unwrap().1, many.unwrap().1);
+        assert_eq!((few.requests, few.bytes), (alone.requests, alone.bytes), "{again}");
+        assert!(many.requests > few.requests && many.bytes > few.bytes, "{many:?} {few:?}");
+    }
+}
