@@ -25,11 +25,44 @@ fn what_never_ends_is_ended() {
     ended(&small, join, "longer than 1s");
     ended(&small, &format!("{join} UNION ALL {join} UNION ALL {join}"), "longer than 1s");
     // Nothing of a plan waits for anything: it looks at the clock itself.
-    let steps = (1..290).map(|at| format!(", t{at} AS (SELECT n + 1 AS n FROM t{})", at - 1));
+    let steps = (1..140).map(|at| format!(", t{at} AS (SELECT n + 1 AS n FROM t{})", at - 1));
     let steps: String = steps.collect();
-    let plan = format!("WITH t0 AS (SELECT 1 AS n){steps} SELECT * FROM t289 a, t289 b, t289 c");
+    let plan = format!("WITH t0 AS (SELECT 1 AS n){steps} SELECT * FROM t139 a, t139 b, t139 c");
     let args = ["query", &plan, "--timeout", "10ms"];
     small.sandbox.run(&args).failed(8, "longer than 10ms");
+}
+
+/// A short text can be a plan without end.
+#[test]
+fn what_multiplies_itself_is_refused_or_ends() {
+    let small = Small::new();
+    small.append("x", &["2026-01-03"], &["a"], 1).ok();
+    let chain = |first: &str, next: fn(usize) -> String, last: &str| {
+        let parts: String = (1..30).map(next).collect();
+        format!("WITH c0 AS ({first}){parts} {last}")
+    };
+    for next in [
+        |at: usize| format!(", c{at} AS (SELECT a.v FROM c{0} a, C{0} b)", at - 1),
+        |at: usize| format!(", c{at} AS (SELECT * FROM c{0} UNION ALL SELECT * FROM c{0})", at - 1),
+    ] {
+        let sql = chain("SELECT 1 AS v", next, "SELECT count(*) FROM c29");
+        small.sandbox.run(&["query", &sql]).failed(8, "use each other");
+    }
+    let next = |at: usize| format!(", c{at} AS (SELECT (v + v) % 7 AS v FROM c{})", at - 1);
+    let sql = chain("SELECT v FROM log", next, "SELECT sum(v) AS s FROM c29");
+    let ran = small.sandbox.run(&["query", &sql, "--format", "csv", "--timeout", "60s"]).ok();
+    assert_eq!(ran.out, format!("s\n{}\n", (0..29).fold(1, |v, _| (v + v) % 7)));
+    let sql = format!("SELECT 1{}", " ".repeat(2 << 20));
+    small
+        .sandbox
+        .run(&["query", "--file", small.sandbox.write("q.sql", sql).to_str().unwrap()])
+        .failed(8, "bytes, more than");
+    let sql = format!("SELECT 1{}", " JOIN (SELECT 1) USING (x)".repeat(70));
+    small.sandbox.run(&["query", &sql]).failed(8, "70 joins");
+    let sql = "SELECT count(*) FROM log WHERE regexp_like(who, '((a{100}){100}){100}')";
+    small.sandbox.run(&["query", sql]).failed(3, "a regular expression is too large");
+    let sql = "SELECT length(regexp_replace(repeat('x', 1000000), 'x', repeat('y', 2000), 'g'))";
+    small.sandbox.run(&["query", sql]).failed(8, "shorten its texts");
 }
 
 #[test]

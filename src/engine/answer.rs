@@ -136,6 +136,14 @@ impl Answer {
         Err(name_damage(&self.root, error, self.decision.files_read()).await)
     }
 
+    /// Makes sure that the question's time isn't over, for who works on its rows.
+    ///
+    /// # Errors
+    /// `Limit` when it is.
+    pub fn check_time(&self) -> Result<()> {
+        self.limits.check_time()
+    }
+
     /// The rows as a stream, which ends after its first error.
     pub fn into_stream(self) -> impl Stream<Item = Result<RecordBatch>> + Send {
         stream::try_unfold(self, |mut answer| async move {

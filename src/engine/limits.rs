@@ -34,7 +34,7 @@ pub(super) struct Limits {
 struct Alarm {
     limit: Duration,
     deadline: Instant,
-    rung: Shared<oneshot::Receiver<()>>,
+    over: Shared<oneshot::Receiver<()>>,
     /// Ends the thread when it is dropped.
     _stop: mpsc::Sender<()>,
 }
@@ -42,7 +42,7 @@ struct Alarm {
 impl Alarm {
     fn set(limit: Duration) -> Result<Self> {
         let deadline = Instant::now() + limit;
-        let (ring, rung) = oneshot::channel();
+        let (ring, over) = oneshot::channel();
         let (stop, stopped) = mpsc::channel();
         let waiting = move || {
             if stopped.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
@@ -51,7 +51,7 @@ impl Alarm {
         };
         let thread = thread::Builder::new().name("deadline".to_owned()).spawn(waiting);
         thread.map_err(|error| Error::unavailable(format!("can't start a thread: {error}")))?;
-        Ok(Self { limit, deadline, rung: rung.shared(), _stop: stop })
+        Ok(Self { limit, deadline, over: over.shared(), _stop: stop })
     }
 }
 
@@ -74,9 +74,21 @@ impl Limits {
     pub(super) async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let Some(alarm) = &self.time else { return work.await };
         pin_mut!(work);
-        match select(work, alarm.rung.clone()).await {
-            Either::Left((result, _)) => result,
-            Either::Right(_) => Err(out_of_time(alarm.limit)),
+        // The alarm is asked first: work that never waits would always be done before it.
+        match select(alarm.over.clone(), work).await {
+            Either::Left(_) => Err(out_of_time(alarm.limit)),
+            Either::Right((result, _)) => result,
+        }
+    }
+
+    /// Makes sure that there is time left, for work that doesn't wait.
+    ///
+    /// # Errors
+    /// `Limit` when there is none.
+    pub(super) fn check_time(&self) -> Result<()> {
+        match &self.time {
+            Some(alarm) if alarm.deadline < Instant::now() => Err(out_of_time(alarm.limit)),
+            _ => Ok(()),
         }
     }
 
@@ -103,4 +115,4 @@ impl Limits {
 }
 
 /// About a hundred years.
-const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);

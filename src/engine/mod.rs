@@ -12,7 +12,7 @@ mod purge;
 mod query;
 mod registered;
 mod sources;
-mod sql_text;
+mod sql;
 mod status;
 mod tables;
 mod tallybook;

@@ -14,7 +14,7 @@ use datafusion::{
 
 use super::{
     Answer, Explanation, Tallybook, analysis::analyze, answer::Times, limits::Limits,
-    prepared::Prepared, sources::RootSources, sql_text, tables,
+    prepared::Prepared, sources::RootSources, sql, tables,
 };
 use crate::{
     base::{Day, Error, ErrorKind, Result, Route, Span, Zone},
@@ -230,7 +230,7 @@ async fn prepare_new(
     waited: &mut Duration,
 ) -> Result<(LogicalPlan, Arc<Decision>)> {
     let Asking { book, state, .. } = asking;
-    let plan = sql_text::plan_of(state, &question.sql).await?;
+    let plan = sql::plan_of(state, &question.sql).await?;
     let (analyzed, repeatable) = analyze(state, question, plan).map_err(engine_error)?;
     let decided = decide((book, asking.root), question.route, analyzed, listed).await?;
     *waited += decided.waited;

@@ -36,6 +36,17 @@ pub(crate) fn engine_error(error: DataFusionError) -> Error {
 
 /// A message that says what to do, where DataFusion's doesn't.
 fn in_words(message: String) -> String {
+    if message.contains("CompiledTooBig") {
+        return "a regular expression is too large: its repetitions, such as {100}, multiply each \
+                other; use fewer"
+            .to_owned();
+    }
+    if message.ends_with("Timestamp out of range") {
+        return format!(
+            "{message}: a time plus an interval of days or months is no time of its zone, as clocks \
+             are changed then; add hours, such as INTERVAL '24 hours'"
+        );
+    }
     // A local time at which a zone's clocks are changed (arrow-cast).
     if !message.ends_with("error computing timezone offset") {
         return message;
@@ -48,6 +59,10 @@ fn in_words(message: String) -> String {
 }
 
 fn kind_of(error: &DataFusionError) -> ErrorKind {
+    // A regular expression, which DataFusion takes for a bug of its own.
+    if error.to_string().contains("CompiledTooBig") {
+        return ErrorKind::Invalid;
+    }
     match error {
         DataFusionError::ParquetError(_) => ErrorKind::Corrupt,
         DataFusionError::ArrowError(error, _)

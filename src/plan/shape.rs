@@ -68,6 +68,10 @@ pub(super) fn read(aggregate: &Aggregate) -> Result<Option<Result<Block, Refusal
     Ok(Some(calls?.map(|calls| Block { group, keys, calls, conjuncts, joins, schema })))
 }
 
+/// Expressions grow on their way down: each projection below may use a column several times, and the
+/// next one that one's columns.
+const PARTS_MAX: usize = 20_000;
+
 /// Expressions on their way down. Columns of joined tables have arrived.
 struct Descent {
     given: Vec<Expr>,
@@ -79,6 +83,9 @@ struct Descent {
 impl Descent {
     fn down<'p>(&mut self, mut plan: &'p LogicalPlan) -> Result<Result<&'p TableScan, Refusal>> {
         loop {
+            if self.parts()? > PARTS_MAX {
+                return Ok(Err(Refusal::Node("expressions that multiply each other".to_owned())));
+            }
             match plan {
                 LogicalPlan::TableScan(scan) => {
                     if scan.fetch.is_some() {
@@ -154,6 +161,18 @@ impl Descent {
             null_aware: join.null_aware,
         });
         Ok(Ok(raw))
+    }
+
+    /// Of how many parts its expressions are.
+    fn parts(&self) -> Result<usize> {
+        let mut parts = 0;
+        for expr in self.given.iter().chain(&self.conjuncts) {
+            expr.apply(|_| {
+                parts += 1;
+                Ok(TreeNodeRecursion::Continue)
+            })?;
+        }
+        Ok(parts)
     }
 
     fn rebase(&mut self, to: impl Fn(&Column) -> Result<Expr>) -> Result<()> {

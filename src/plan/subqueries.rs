@@ -57,6 +57,7 @@ pub(crate) fn check_optimized(plan: &LogicalPlan) -> Result<()> {
                  be NULL; write NOT EXISTS (SELECT … WHERE inner = outer)"
             );
         }
+        let mut is_value = false;
         let mut depends = match node {
             LogicalPlan::Subquery(lateral) => !lateral.outer_ref_columns.is_empty(),
             _ => false,
@@ -65,12 +66,25 @@ pub(crate) fn check_optimized(plan: &LogicalPlan) -> Result<()> {
             expr.apply(|part| {
                 depends |= match part {
                     Expr::ScalarSubquery(subquery) => !subquery.outer_ref_columns.is_empty(),
-                    Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_) => true,
+                    Expr::Exists(exists) => !exists.subquery.outer_ref_columns.is_empty(),
+                    Expr::InSubquery(of) => !of.subquery.outer_ref_columns.is_empty(),
+                    Expr::SetComparison(of) => !of.subquery.outer_ref_columns.is_empty(),
                     _ => false,
                 };
+                is_value |= matches!(
+                    part,
+                    Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_)
+                );
                 Ok(TreeNodeRecursion::Continue)
             })
         })?;
+        if is_value && !depends {
+            return plan_err!(
+                "EXISTS, IN, ANY and ALL of a subquery aren't supported as a value, or beside OR; \
+                 write them as a condition of WHERE, or join the subquery with LEFT JOIN and test \
+                 its column"
+            );
+        }
         if depends {
             return plan_err!(
                 "a subquery depends on the outer row in a way that can't be made a join: only `=` \

@@ -40,7 +40,9 @@ pub(super) async fn print(answer: &mut Answer, format: OutputFormat, limited: bo
     let mut out = BufWriter::new(std::io::stdout());
     match format {
         OutputFormat::Table => {
-            table::print(&rows.schema, rows.read.make_contiguous(), &mut out)?;
+            let in_time = || rows.answer.check_time();
+            let (schema, batches) = (&rows.schema, rows.read.make_contiguous());
+            table::print(schema, batches, &mut out, in_time)?;
         }
         OutputFormat::Csv => print_csv(&mut rows, &mut out).await?,
         OutputFormat::Json => {
@@ -52,6 +54,9 @@ pub(super) async fn print(answer: &mut Answer, format: OutputFormat, limited: bo
     }
     out.flush().map_err(stdout_error)
 }
+
+/// Rows that are printed before the time is looked at: a row may have hundreds of kilobytes.
+const ROWS_AT_ONCE: usize = 256;
 
 /// An answer's rows: those that were read before any was printed, and the others.
 struct Rows<'a> {
@@ -68,11 +73,20 @@ impl Rows<'_> {
         Ok(())
     }
 
+    /// Some rows, so few that printing them takes no time to speak of.
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
-        match self.read.pop_front() {
-            Some(batch) => Ok(Some(batch)),
-            None => self.answer.next().await,
-        }
+        self.answer.check_time()?;
+        let next = match self.read.pop_front() {
+            Some(batch) => Some(batch),
+            None => self.answer.next().await?,
+        };
+        Ok(next.map(|batch| {
+            let rows = batch.num_rows();
+            if rows > ROWS_AT_ONCE {
+                self.read.push_front(batch.slice(ROWS_AT_ONCE, rows - ROWS_AT_ONCE));
+            }
+            batch.slice(0, rows.min(ROWS_AT_ONCE))
+        }))
     }
 }
 

@@ -17,12 +17,21 @@ use crate::{
 };
 
 /// Prints the rows in a frame, below their columns' names.
-pub(super) fn print(schema: &Schema, batches: &[RecordBatch], out: &mut impl Write) -> Result<()> {
+///
+/// # Errors
+/// Those of `in_time`, which is asked now and then; or what writing meets.
+pub(super) fn print(
+    schema: &Schema,
+    batches: &[RecordBatch],
+    out: &mut impl Write,
+    in_time: impl Fn() -> Result<()>,
+) -> Result<()> {
     let names: Vec<_> = schema.fields().iter().map(|field| on_a_line(field.name())).collect();
     let mut widths: Vec<_> = names.iter().map(|name| name.width()).collect();
     for batch in batches {
         let columns = columns(batch)?;
         for row in 0..batch.num_rows() {
+            in_time()?;
             for (width, column) in widths.iter_mut().zip(&columns) {
                 *width = (*width).max(column.cell(row)?.width());
             }
@@ -36,6 +45,7 @@ pub(super) fn print(schema: &Schema, batches: &[RecordBatch], out: &mut impl Wri
     for batch in batches {
         let columns = columns(batch)?;
         for row in 0..batch.num_rows() {
+            in_time()?;
             line.cells(columns.iter().map(|column| column.cell(row)))?;
         }
     }
@@ -138,7 +148,8 @@ mod tests {
             std::sync::Arc::new(arrow::array::Int64Array::from(vec![Some(7), None, Some(-12)]));
         let batch = RecordBatch::try_from_iter([("name", names), ("n", numbers)]).unwrap();
         let mut out = Vec::new();
-        print(&batch.schema(), &[batch.slice(0, 2), batch.slice(2, 1)], &mut out).unwrap();
+        print(&batch.schema(), &[batch.slice(0, 2), batch.slice(2, 1)], &mut out, || Ok(()))
+            .unwrap();
         let expected = "┌──────┬─────┐\n\
                         │ name ┆   n │\n\
                         ╞══════╪═════╡\n\
