@@ -127,6 +127,33 @@ fn decimals_beside_doubles_are_doubles() {
     }
 }
 
+/// So they are where two queries meet.
+#[test]
+fn decimals_and_doubles_meet_as_doubles() {
+    for (sql, expected) in [
+        (
+            "SELECT max(f) AS x FROM log UNION ALL SELECT max(c) FROM log ORDER BY 1",
+            "x\n0.39\n1e100\n",
+        ),
+        (
+            "SELECT max(c) AS x FROM log UNION SELECT 1e-20 * f FROM log WHERE f > 1e99 ORDER BY 1",
+            "x\n0.39\n1e80\n",
+        ),
+        ("SELECT count(*) AS n FROM log WHERE f IN (SELECT 1.875)", "n\n4\n"),
+        ("SELECT count(*) AS n FROM log WHERE f NOT IN (SELECT 0.0)", "n\n20\n"),
+        ("SELECT count(*) AS n FROM log WHERE f > ALL (SELECT 0.0)", "n\n12\n"),
+        ("SELECT count(*) AS n FROM (SELECT f FROM log INTERSECT SELECT 1.875)", "n\n1\n"),
+        ("SELECT count(*) AS n FROM log JOIN (SELECT 1.875 AS x) t ON f = x", "n\n4\n"),
+        ("SELECT count(*) AS n FROM log WHERE f IN (0, 11, 12, 13, 14)", "n\n140\n"),
+        ("SELECT count(DISTINCT f) AS n, count(nullif(f, 0)) AS m FROM log", "n,m\n6,20\n"),
+    ] {
+        assert_eq!(only_answer(sql), expected, "{sql}");
+    }
+    let sql = "SELECT who, avg(CAST(c AS DOUBLE)) - sum(CAST(c AS DOUBLE)) / count(c) AS d FROM log GROUP BY 1";
+    let digits = only_answer(sql);
+    assert!(digits.lines().skip(1).all(|line| line.ends_with(",0.0")), "{digits}");
+}
+
 /// A joined side of a sum of doubles is the same each time it is run, so that rollups serve the rest.
 #[test]
 fn a_share_of_a_total_of_doubles_is_served_by_rollups() {

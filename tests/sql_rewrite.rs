@@ -33,6 +33,7 @@ async fn these_are_answered_from_rollups() {
         "SELECT date_trunc('day', timestamp - INTERVAL '6 hours'), sum(cost) FROM ai_usage_log GROUP BY 1",
         "SELECT extract(dow FROM INTERVAL '30 hours' + timestamp), count(*) FROM ai_usage_log WHERE date > '2026-01-02' GROUP BY 1",
         "SELECT date_trunc('day', timestamp AT TIME ZONE 'Europe/Berlin'), date_trunc('day', timestamp AT TIME ZONE 'Asia/Tokyo'), sum(cost) FROM ai_usage_log GROUP BY 1, 2",
+        "SELECT count(*) FROM ai_usage_log a JOIN (SELECT 'org-001' AS o, 2.5 AS w) u ON a.organization_id = u.o AND length(a.organization_id) - 4.5 = u.w",
         "SELECT avg(cost), avg(CAST(cost AS DOUBLE)), avg(cost::DECIMAL(20, 12)) FROM ai_usage_log",
         "SELECT organization_id, sum(l.cost) / t.total FROM ai_usage_log l CROSS JOIN (SELECT sum(cost) AS total FROM ai_usage_log) t GROUP BY 1, t.total",
         "SELECT count(*), sum(cost), min(date) FROM (SELECT date, sum(cost) AS cost FROM ai_usage_log GROUP BY 1)",

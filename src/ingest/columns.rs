@@ -79,7 +79,8 @@ impl TypedColumn {
                 values.push(scalar::decimal(scalar, precision, scale)?);
             }
             (Values::Decimal(_), _) => return Err("has no scale".to_owned()),
-            (Values::Float(values), _) => values.push(scalar::float(scalar)?),
+            // -0.0 is the same number as 0.0, and not the same bits: one of them is stored.
+            (Values::Float(values), _) => values.push(scalar::float(scalar)? + 0.0),
             (Values::Boolean(values), _) => values.push(scalar::boolean(scalar)?),
             (Values::Text(texts, ends), _) => {
                 let text = scalar::text(scalar)?;

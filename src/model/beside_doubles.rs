@@ -2,27 +2,20 @@
 //!
 //! DataFusion makes decimals of 15 places of both, so that `f > 0.0` is false of a double of 1e-20,
 //! and of 1e100 an error. Decimal literals are what SQL texts are full of: `f * 0.5`, `f > 0.1`.
-//! Here a double stays one, as in the SQL of PostgreSQL and DuckDB.
+//! Here a double stays one, as in the SQL of `PostgreSQL` and `DuckDB`.
 
 use arrow::datatypes::DataType;
 use datafusion::{
     common::{DFSchema, tree_node::Transformed},
-    error::Result,
     logical_expr::{Expr, ExprSchemable as _, cast},
 };
 
 /// Functions whose arguments must be of one type.
-const OF_ONE_TYPE: [&str; 5] = ["coalesce", "nullif", "nvl", "greatest", "least"];
+const OF_ONE_TYPE: [&str; 6] = ["coalesce", "nullif", "nvl", "nvl2", "greatest", "least"];
 
 /// The expression with its operands that are decimals made doubles, where another one is a double.
 /// Its parts must have been changed before, and its types not yet be made equal.
-///
-/// # Errors
-/// DataFusion's, for a malformed expression.
-pub(crate) fn decimals_beside_doubles(
-    mut expr: Expr,
-    schema: &DFSchema,
-) -> Result<Transformed<Expr>> {
+pub(crate) fn decimals_beside_doubles(mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let mut changed = false;
     for operands in operands(&mut expr) {
         let is = |operand: &Expr, of: fn(&DataType) -> bool| {
@@ -38,7 +31,7 @@ pub(crate) fn decimals_beside_doubles(
             }
         }
     }
-    Ok(Transformed::new_transformed(expr, changed))
+    Transformed::new_transformed(expr, changed)
 }
 
 /// The operands that must be of one type, in groups.

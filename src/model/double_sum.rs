@@ -4,7 +4,7 @@
 use std::{collections::HashSet, mem::size_of_val, sync::Arc};
 
 use arrow::{
-    array::{Array as _, ArrayRef, AsArray as _, BooleanArray, Float64Builder, ListBuilder},
+    array::{Array, ArrayRef, AsArray as _, BooleanArray, Float64Builder, ListBuilder},
     datatypes::{DataType, Field, FieldRef, Float64Type},
 };
 use datafusion::{
@@ -121,7 +121,7 @@ impl Accumulator for One {
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let rows = states.first().map_or(0, |column| column.len());
+        let rows = states.first().map_or(0, Array::len);
         (0..rows).for_each(|row| merge(&mut self.0, states, row));
         Ok(())
     }

@@ -6,6 +6,9 @@
 /// Doubles from here on are held scaled down, so that no sum of them overflows on the way.
 const LARGE: f64 = f64::from_bits((1023 + 960) << 52); // 2^960
 
+/// A sum that is smaller than this, scaled down, is far from what overflows: 2^1000.
+const SAFE: f64 = f64::from_bits((1023 + 1000 - 128) << 52);
+
 /// By how much: 2^-128, and back.
 const DOWN: f64 = f64::from_bits((1023 - 128) << 52);
 const UP: f64 = f64::from_bits((1023 + 128) << 52);
@@ -52,7 +55,7 @@ impl ExactSum {
             return self.special;
         }
         let Some(large) = rounded(&self.large) else { return rounded(&self.parts) };
-        if large.abs() < LARGE {
+        if large.abs() < SAFE {
             let mut all = self.parts.clone();
             self.large.iter().for_each(|part| grow(&mut all, part * UP));
             rounded(&all)
@@ -114,7 +117,9 @@ mod tests {
 
     fn sum(values: &[f64]) -> Option<f64> {
         let mut sum = ExactSum::default();
-        values.iter().for_each(|value| sum.add(*value));
+        for value in values {
+            sum.add(*value);
+        }
         sum.value()
     }
 
@@ -128,6 +133,9 @@ mod tests {
             (vec![1.0, 1e-16, 1e-16, 1e100, -1e100], Some(1.000_000_000_000_000_2)),
             (vec![f64::MAX, f64::MAX, -f64::MAX], Some(f64::MAX)),
             (vec![f64::MAX, f64::MAX], Some(f64::INFINITY)),
+            (vec![1e308, 1e308, -3.5], Some(f64::INFINITY)),
+            (vec![f64::MAX, f64::MAX, -f64::MAX, 1.0], Some(f64::MAX)),
+            (vec![1e300, 1e300, -2.5], Some(2e300)),
             (vec![f64::MAX, 1e300, 1.0, -1e300, -f64::MAX], Some(1.0)),
             (vec![f64::INFINITY, 1.0], Some(f64::INFINITY)),
             (vec![f64::MIN_POSITIVE / 2.0, f64::MIN_POSITIVE / 2.0], Some(f64::MIN_POSITIVE)),
@@ -159,10 +167,16 @@ mod tests {
             let mut merged = ExactSum::default();
             for chunk in values.chunks(3) {
                 let mut part = ExactSum::default();
-                chunk.iter().for_each(|value| part.add(*value));
+                for value in chunk {
+                    part.add(*value);
+                }
                 let [parts, scaled] = part.terms();
-                parts.into_iter().for_each(|term| merged.add(term));
-                scaled.into_iter().for_each(|term| merged.add_scaled(term));
+                for term in parts {
+                    merged.add(term);
+                }
+                for term in scaled {
+                    merged.add_scaled(term);
+                }
             }
             assert_eq!(merged.value().map(f64::to_bits), one, "{values:?}");
         }

@@ -48,7 +48,7 @@ impl Expression {
         config.options_mut().sql_parser.parse_float_as_decimal = true;
         let parser = SessionContext::new_with_config(config);
         let expr = parser.parse_sql_expr(text, &schema).map_err(refused)?;
-        let expr = expr.transform_up(|part| decimals_beside_doubles(part, &schema));
+        let expr = expr.transform_up(|part| Ok(decimals_beside_doubles(part, &schema)));
         let expr = expr.data().map_err(refused)?;
         let simplifier = ExprSimplifier::new(SimplifyContext::default());
         let expr = simplifier.coerce(expr, &schema).map_err(refused)?;

@@ -6,7 +6,7 @@
 //! | `sum(x)` | sum | cast back to the type that `sum(x)` has |
 //! | `min`, `max`, `bool_and`, `bool_or`, `bit_and`, `bit_or` | the same | the same |
 //! | `avg(x)`, x decimal | sum, count | sum / count, cut 4 digits below x's scale |
-//! | `avg(x)`, x integer | sum as decimal, count | both as doubles, divided once |
+//! | `avg(x)`, x integer, or a decimal cast to double | sum as decimal, count | both as doubles, divided once |
 //! | `var_pop`, `var_samp`, `stddev_pop`, `stddev_samp` | count, sum, sum of squares | (n q - s²) / n², or / n (n - 1); its root |
 //! | `approx_distinct`, `approx_percentile` | sketch | its estimate |
 //!
@@ -208,7 +208,7 @@ impl Function {
 /// Truncating decimal division at the scale of `to` is DataFusion's own rule for `avg`
 /// (`DecimalAverager`), and so is Arrow's `/` (scale of the left side + 4).
 fn average(sum: &Expr, count: &Expr, argument: &DataType, to: &DataType) -> Expr {
-    let quotient = if *argument == DataType::Int64 {
+    let quotient = if *argument == DataType::Int64 || *to == DataType::Float64 {
         cast(sum.clone(), DataType::Float64) / cast(count.clone(), DataType::Float64)
     } else {
         // NULL, not a division by zero, where there is nothing to average.

@@ -65,40 +65,15 @@ fn exact_aggregate(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     let prefix = new_prefix(&aggregate.schema);
     for (at, expr) in aggregate.aggr_expr.iter().enumerate() {
         let name = |part: usize| format!("{prefix}{at}_{part}");
-        if let Some(wide) = sum_of_different(&aggregate, expr)? {
-            folded.push(wide.alias(name(0)));
-            finals.push(Exact::Narrowed(Expr::Column(Column::from_name(name(0)))));
-            continue;
-        }
-        if let Some(calls) = of_doubles(&aggregate, expr)? {
-            let [sum, count] = [0, 1].map(|part| Expr::Column(Column::from_name(name(part))));
-            finals.push(Exact::Value(match calls.len() {
-                1 => sum,
-                _ => sum / cast(count, DataType::Float64),
-            }));
-            let calls = calls.into_iter().enumerate();
-            folded.extend(calls.map(|(part, call)| call.alias(name(part))));
-            continue;
-        }
-        if let Some(extreme) = extreme_of_doubles(&aggregate, expr)? {
-            folded.push(extreme.alias(name(0)));
-            finals.push(Exact::Value(Expr::Column(Column::from_name(name(0)))));
-            continue;
-        }
-        let Some((function, argument, filter)) = inexact_call(&aggregate, expr)? else {
+        let column = |part| Expr::Column(Column::from_name(name(part)));
+        let Some((calls, made)) = exact_call(&aggregate, expr, column)? else {
             folded.push(expr.clone());
             finals.push(Exact::Same);
             continue;
         };
-        let kind = argument.get_type(aggregate.input.schema())?;
-        let mut merged = Vec::new();
-        for fold in function.folds(&kind) {
-            let state = name(merged.len());
-            let partial = fold.partial(Some(argument.clone()), &kind, filter.clone());
-            folded.push(partial.map_err(into_datafusion)?.alias(&state));
-            merged.push(Expr::Column(Column::from_name(state)));
-        }
-        finals.push(Exact::Folded { function, kind, merged });
+        let calls = calls.into_iter().enumerate();
+        folded.extend(calls.map(|(part, call)| call.alias(name(part))));
+        finals.push(made);
     }
     if finals.iter().all(|made| matches!(made, Exact::Same)) {
         return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
@@ -108,6 +83,37 @@ fn exact_aggregate(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     let exact = Aggregate::try_new(input, aggregate.group_expr.clone(), folded)?;
     let plan = LogicalPlanBuilder::from(LogicalPlan::Aggregate(exact)).project(outputs)?.build()?;
     Ok(Transformed::yes(plan))
+}
+
+/// The calls that a call is made of, and what it is made of their columns; `None` when it is exact
+/// by itself.
+fn exact_call(
+    aggregate: &Aggregate,
+    expr: &Expr,
+    column: impl Fn(usize) -> Expr,
+) -> Result<Option<(Vec<Expr>, Exact)>> {
+    if let Some(wide) = sum_of_different(aggregate, expr)? {
+        return Ok(Some((vec![wide], Exact::Narrowed(column(0)))));
+    }
+    if let Some(calls) = of_doubles(aggregate, expr)? {
+        let value = match calls.len() {
+            1 => column(0),
+            _ => column(0) / cast(column(1), DataType::Float64),
+        };
+        return Ok(Some((calls, Exact::Value(value))));
+    }
+    if let Some(extreme) = extreme_of_doubles(aggregate, expr)? {
+        return Ok(Some((vec![extreme], Exact::Value(column(0)))));
+    }
+    let Some((function, argument, filter)) = inexact_call(aggregate, expr)? else {
+        return Ok(None);
+    };
+    let kind = argument.get_type(aggregate.input.schema())?;
+    let folds = function.folds(&kind).into_iter();
+    let calls = folds.map(|fold| fold.partial(Some(argument.clone()), &kind, filter.clone()));
+    let calls = calls.collect::<crate::base::Result<Vec<_>>>().map_err(into_datafusion)?;
+    let merged = (0..calls.len()).map(column).collect();
+    Ok(Some((calls, Exact::Folded { function, kind, merged })))
 }
 
 fn exact_window(window: Window) -> Result<Transformed<LogicalPlan>> {

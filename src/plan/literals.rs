@@ -24,7 +24,7 @@ use datafusion::{
     },
 };
 
-use super::expressions::changed;
+use super::{expressions::changed, sets::with_doubles_on_both_sides};
 use crate::model::decimals_beside_doubles;
 
 /// The plan with its literals meaning what they say. It must not be analyzed yet: that is where
@@ -33,9 +33,10 @@ use crate::model::decimals_beside_doubles;
 /// # Errors
 /// DataFusion's, for a malformed plan.
 pub(crate) fn keep_meaning(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let plan = with_doubles_on_both_sides(plan)?;
     changed(plan, |expr, schema| {
         expr.transform_up(|part| {
-            let part = decimals_beside_doubles(part, schema)?;
+            let part = decimals_beside_doubles(part, schema);
             part.transform_data(|part| kept(part, schema))
         })
     })

@@ -25,6 +25,7 @@ mod partials;
 mod repeatable;
 mod rewrite;
 mod scans;
+mod sets;
 mod shape;
 mod splice;
 mod stable;

@@ -17,7 +17,7 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, Sort, SortExpr},
 };
 
-use super::ties;
+use super::{scans::is_raw, ties};
 
 /// The plan with the order of its aggregated rows settled.
 pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -65,14 +65,28 @@ pub(super) fn orderable(plan: &LogicalPlan) -> impl Iterator<Item = Expr> {
         .map(|pair| Expr::Column(Column::from(pair)))
 }
 
-/// Whether every row comes out of an aggregate: then there are few, and sorting them costs little.
+/// Whether rows come out of aggregates, perhaps joined with tables of the user's: then there are few,
+/// and sorting them costs little.
 fn aggregated(plan: &LogicalPlan) -> bool {
+    origin(plan) == Origin::Aggregates
+}
+
+/// What rows are made of; of several, the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Origin {
+    /// Tables of the user's, whose order is their own; or nothing.
+    Tables,
+    /// Aggregates, of whatever.
+    Aggregates,
+    /// Rows of the log.
+    Raw,
+}
+
+fn origin(plan: &LogicalPlan) -> Origin {
     match plan {
-        LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(_) => true,
-        node => {
-            let inputs = node.inputs();
-            !inputs.is_empty() && inputs.into_iter().all(aggregated)
-        }
+        LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(_) => Origin::Aggregates,
+        LogicalPlan::TableScan(scan) if is_raw(scan) => Origin::Raw,
+        node => node.inputs().into_iter().map(origin).max().unwrap_or(Origin::Tables),
     }
 }
 

@@ -18,7 +18,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::{
-    common::{Column, DFSchema, internal_err},
+    common::{
+        Column, DFSchema, internal_err,
+        tree_node::{Transformed, TransformedResult as _, TreeNode as _},
+    },
     error::Result,
     logical_expr::{
         Aggregate, EmptyRelation, Expr, ExprSchemable as _, Join, JoinConstraint, LogicalPlan,
@@ -29,7 +32,7 @@ use datafusion::{
 
 use super::{
     Cover, Refusal, Source,
-    block::{Block, Call, Joined, needs_join},
+    block::{Block, Call, Joined, is_joined, needs_join},
     derive::{Derivation, within},
     grouping_sets::mapped,
 };
@@ -342,11 +345,15 @@ fn joined(
         plan = plan.filter(predicate)?;
     }
     for join in joins {
+        let left = plan.build()?;
+        // Rules name what they make of a key by its columns, which must be called alike everywhere.
+        let on = join.on.iter();
+        let on = on.map(|(raw, other)| Ok((qualified(raw, &left)?, other.clone())));
         let join = Join::try_new(
-            Arc::new(plan.build()?),
+            Arc::new(left.clone()),
             Arc::new(join.other.clone()),
-            join.on.clone(),
-            join.filter.clone(),
+            on.collect::<Result<_>>()?,
+            join.filter.as_ref().map(|filter| qualified(filter, &left)).transpose()?,
             join.kind,
             JoinConstraint::On,
             join.null_equality,
@@ -358,6 +365,18 @@ fn joined(
         None => Ok(plan),
         Some(predicate) => plan.filter(predicate),
     }
+}
+
+/// The expression with the plan's columns under their whole names.
+fn qualified(expr: &Expr, plan: &LogicalPlan) -> Result<Expr> {
+    let named = expr.clone().transform(|part| match &part {
+        Expr::Column(column) if column.relation.is_none() && !is_joined(column) => {
+            let found = plan.schema().qualified_field_with_unqualified_name(&column.name)?;
+            Ok(Transformed::yes(Expr::Column(Column::from(found))))
+        }
+        _ => Ok(Transformed::no(part)),
+    });
+    named.data()
 }
 
 /// The original call over different values, over its key, which its filter went into.
