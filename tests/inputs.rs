@@ -553,3 +553,24 @@ fn bad_rows_are_never_written_into_the_root() {
     assert_eq!(small.sandbox.files(""), before);
     small.run("verify").ok();
 }
+
+#[test]
+fn bytes_that_are_no_text_are_bad_rows() {
+    let small = crate::support::small::Small::new();
+    small.append("x", &["2026-01-03"], &["a"], 1).ok();
+    let file = |hex: &str| {
+        let sql = format!("SELECT at, decode('{hex}', 'hex') AS who, v FROM log");
+        let output =
+            small.sandbox.command(&["query", &sql, "--format", "parquet"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        small.sandbox.write(&format!("{hex}.parquet"), output.stdout)
+    };
+    let text = file("6f6b");
+    small.sandbox.run(&["append", "--batch", "ok", text.to_str().unwrap()]).ok();
+    let no_text = file("fffe");
+    small
+        .sandbox
+        .run(&["append", "--batch", "no", no_text.to_str().unwrap()])
+        .failed(3, "who: not UTF-8");
+    assert_eq!(small.counts("raw"), ["2026-01-03 a 1", "2026-01-03 ok 1"]);
+}

@@ -302,3 +302,18 @@ fn a_month_is_not_accused_when_a_day_of_it_has_no_segment() {
     small.run("verify").ok();
     assert_eq!(small.counts("auto"), ["2026-01-03 a 1", "2026-01-04 a 1"]);
 }
+
+/// The first leaf of a batch is published first. If it is gone and another one is there, it is lost,
+/// and other rows must not come beside the others.
+#[test]
+fn other_rows_are_refused_beside_a_leaf_of_the_batch() {
+    const DAYS: [&str; 2] = [DAY, "2026-01-04"];
+    let small = Small::new();
+    small.append("x", &DAYS, &["a"], 1).ok();
+    fs::remove_file(small.raw(DAY, "L2-").first().unwrap()).unwrap();
+    small.append("x", &DAYS, &["b"], 2).failed(6, "was appended with other rows");
+    assert_eq!(small.counts("raw"), ["2026-01-04 a 1"]);
+    // The batch's own rows complete it.
+    small.append("x", &DAYS, &["a"], 1).ok();
+    assert_eq!(small.counts("raw"), ["2026-01-03 a 1", "2026-01-04 a 1"]);
+}

@@ -158,10 +158,16 @@ async fn give_up(place: Place<'_>, batch: &BatchId, claim: &Claim) -> Result<()>
     };
     let first = claim.leaves.first().ok_or_else(stands)?;
     let (day, id): (Day, LeafId) = claim.leaf(first, 0)?;
-    if is_absorbed(place.root, day, &id).await? {
-        return Err(stands());
-    }
     let Place { root, dataset, staging, .. } = place;
+    // The first leaf is published first. If it is gone and another one is there, it is lost.
+    for leaf in &claim.leaves {
+        let (day, id) = claim.leaf(leaf, 0)?;
+        let found = leaf_at(root, &leaf_path(day, &id)).await?;
+        let is_published = found.is_some_and(|found| found.void.is_none());
+        if is_published || is_absorbed(root, day, &id).await? {
+            return Err(stands());
+        }
+    }
     if leaf_at(root, &leaf_path(day, &id)).await?.is_none()
         && let Some(hint) = hints_of(root, dataset, day, &id).await?.first()
     {

@@ -4,8 +4,8 @@ use std::{fs::File, sync::Arc};
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, ByteView, Decimal128Array, Int64Array, RecordBatch,
-        StringViewArray, TimestampMicrosecondArray,
+        Array, ArrayRef, AsArray, BinaryViewArray, ByteView, Decimal128Array, Int64Array,
+        RecordBatch, StringViewArray, TimestampMicrosecondArray,
     },
     compute::cast,
     datatypes::{DataType, Decimal128Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType},
@@ -106,7 +106,12 @@ impl BlockReader for ParquetBlocks {
         }
         let columns = self.targets.iter().map(|(field, target)| {
             let cells = Cells::of(batch.column(*field)).map_err(|error| {
-                Error::invalid(format!("{}: {error}", self.name)).with_source(error)
+                let column = batch.schema().field(*field).name().clone();
+                Error::invalid(format!(
+                    "{}: column `{column}`: {error}; cast it to text or numbers first",
+                    self.name
+                ))
+                .with_source(error)
             })?;
             Ok((*target, cells))
         });
@@ -162,6 +167,7 @@ enum Cells {
     Decimal(Decimal128Array, i8),
     Instant(TimestampMicrosecondArray),
     Text(StringViewArray),
+    Bytes(BinaryViewArray),
 }
 
 impl Cells {
@@ -179,20 +185,25 @@ impl Cells {
             DataType::Decimal128(_, scale) => {
                 Self::Decimal(array.as_primitive::<Decimal128Type>().clone(), *scale)
             }
+            DataType::BinaryView => Self::Bytes(array.as_binary_view().clone()),
             _ => Self::Text(cast(array, &DataType::Utf8View)?.as_string_view().clone()),
         })
     }
 
-    fn scalar(&self, at: usize) -> Scalar<'_> {
-        match self {
+    /// The value, or why it is none.
+    fn scalar(&self, at: usize) -> Result<Scalar<'_>, &'static str> {
+        Ok(match self {
             Self::Integer(cells) if cells.is_valid(at) => Scalar::Integer(cells.value(at)),
             Self::Decimal(cells, scale) if cells.is_valid(at) => {
                 Scalar::Decimal(cells.value(at), *scale)
             }
             Self::Instant(cells) if cells.is_valid(at) => Scalar::Micros(cells.value(at)),
             Self::Text(cells) if cells.is_valid(at) => Scalar::Text(cells.value(at)),
+            Self::Bytes(cells) if cells.is_valid(at) => {
+                Scalar::Text(std::str::from_utf8(cells.value(at)).map_err(|_| "not UTF-8")?)
+            }
             _ => Scalar::Null,
-        }
+        })
     }
 }
 
@@ -208,8 +219,12 @@ impl RowReader for ParquetRows {
         }
         self.read += 1;
         for (target, cells) in &self.columns {
-            if let Err(fault) = draft.set(*target, &cells.scalar(at)) {
-                return Some(Err(fault));
+            let set = match cells.scalar(at) {
+                Ok(value) => draft.set(*target, &value),
+                Err(reason) => Err(draft.fault(*target, reason)),
+            };
+            if set.is_err() {
+                return Some(set);
             }
         }
         Some(Ok(()))

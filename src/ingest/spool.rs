@@ -182,7 +182,7 @@ fn first_rows(rows: &RecordBatch, rows_max: usize, text_max: usize) -> usize {
 /// The bytes of the texts of so many of the first rows.
 fn text_bytes(rows: &RecordBatch, count: usize) -> usize {
     let texts = rows.columns().iter().filter_map(|column| column.as_string_opt::<i32>());
-    texts.map(|texts| texts.value_offsets()).map(|offsets| bytes_between(offsets, count)).sum()
+    texts.map(|texts| bytes_between(texts.value_offsets(), count)).sum()
 }
 
 fn bytes_between(offsets: &[i32], count: usize) -> usize {

@@ -22,6 +22,9 @@ const STRETCHES_MAX: i64 = 96;
 /// Characters of a name that are told apart, where a key that is no path starts like it.
 const STARTS_MAX: usize = 4;
 
+/// How often a page is asked for.
+const LISTING_TRIES: usize = 3;
+
 /// Years that have four digits, so that the order of dates is that of their names.
 const NAMED_YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
@@ -265,7 +268,15 @@ impl Pages {
             page_token: token,
             ..PaginatedListOptions::default()
         };
-        let page = self.store.list_paginated(Some(&self.below(&start)), options).await?;
+        let start = self.below(&start);
+        let mut tries = 1;
+        // An answer that is cut in its middle isn't asked for again by the client.
+        let page = loop {
+            match self.store.list_paginated(Some(&start), options.clone()).await {
+                Err(object_store::Error::Generic { .. }) if tries < LISTING_TRIES => tries += 1,
+                page => break page?,
+            }
+        };
         let (listed, next) = (page.result, page.page_token);
         let key = |file: Option<&ObjectMeta>| self.key_below(file?.location.as_ref());
         let (first_key, last_key) = (key(listed.objects.first()), key(listed.objects.last()));
