@@ -124,8 +124,8 @@ async fn serving_of(
         let segments = segments.filter(|segment| !root.is_distrusted(&segment.file)).cloned();
         let segments: Vec<_> = segments.collect();
         let unread: Vec<_> = segments.iter().map(|segment| (Arc::clone(segment), None)).collect();
-        // Another hint beside the current one may tell of a leaf that is lost. Jobs and `status` look;
-        // a question would have to read its footer for each day that was rolled up twice.
+        // Another hint beside the current one may tell of a leaf that is lost. Jobs and `status`
+        // look; a question would have to read its footer for each day that was rolled up twice.
         let is_sure = listed.serving == Serving::Months || segments.len() < 2;
         match freshness(live, live.remains_of(rollup), &unread) {
             current @ Freshness::Current(_) if is_sure => known.push((live.day, current)),
