@@ -65,8 +65,8 @@ pub(super) fn orderable(plan: &LogicalPlan) -> impl Iterator<Item = Expr> {
         .map(|pair| Expr::Column(Column::from(pair)))
 }
 
-/// Whether rows come out of aggregates, perhaps joined with tables of the user's: then there are few,
-/// and sorting them costs little.
+/// Whether rows come out of aggregates, perhaps joined with tables of the user's: then there are
+/// few, and sorting them costs little.
 fn aggregated(plan: &LogicalPlan) -> bool {
     origin(plan) == Origin::Aggregates
 }

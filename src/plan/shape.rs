@@ -68,8 +68,8 @@ pub(super) fn read(aggregate: &Aggregate) -> Result<Option<Result<Block, Refusal
     Ok(Some(calls?.map(|calls| Block { group, keys, calls, conjuncts, joins, schema })))
 }
 
-/// Expressions grow on their way down: each projection below may use a column several times, and the
-/// next one that one's columns.
+/// Expressions grow on their way down: each projection below may use a column several times, and
+/// the next one that one's columns.
 const PARTS_MAX: usize = 20_000;
 
 /// Expressions on their way down. Columns of joined tables have arrived.
