@@ -1,6 +1,6 @@
 //! Sums of doubles, and what is made of them: the same digits by every route, run after run.
 
-use crate::support::{Ran, Sandbox, small::Small};
+use crate::support::small::Small;
 
 const DEFINITION: &str = r#"
 name = "log"
@@ -43,18 +43,9 @@ fn hard_to_add() -> Small {
                 at * 3 % 7
             );
         }
-        append(&small.sandbox, day, &lines).ok();
+        small.append_lines(day, &lines).ok();
     }
     small
-}
-
-fn append(sandbox: &Sandbox, batch: &str, lines: &str) -> Ran {
-    sandbox.run_with(&["append", "--batch", batch, "--format", "ndjson"], lines.as_bytes())
-}
-
-fn ask(small: &Small, route: &str, sql: &str) -> String {
-    let args = ["query", sql, "--format", "csv", "--route", route, "--set", "rollup.min_span=0"];
-    small.sandbox.run(&args).ok().out
 }
 
 /// The answer in three states of the root, by both routes, several times: one.
@@ -68,7 +59,7 @@ fn only_answer(sql: &str) -> String {
             _ => {}
         }
         for _ in 0..3 {
-            answers.extend(["raw", "auto"].map(|route| ask(&small, route, sql)));
+            answers.extend(["raw", "auto"].map(|route| small.query(route, sql).ok().out));
         }
     }
     answers.dedup();

@@ -1,7 +1,7 @@
 //! Values at the limits of their types, texts at the limits of the parser, and answers at the limit
 //! of their rows: right, or an error, by every route.
 
-use crate::support::{Ran, small::Small};
+use crate::support::small::Small;
 
 const MAX: i64 = i64::MAX;
 const DAY: &str = "2026-01-03";
@@ -39,15 +39,9 @@ fn near_the_limit(days: &[&str]) -> Small {
              {{\"at\":\"{day}T06:00:00Z\",\"who\":\"b\",\"v\":1,\"d\":{nines}}}\n\
              {{\"at\":\"{day}T07:00:00Z\",\"who\":\"c\",\"v\":3,\"d\":2}}\n"
         );
-        let args = ["append", "--batch", day, "--format", "ndjson"];
-        small.sandbox.run_with(&args, lines.as_bytes()).ok();
+        small.append_lines(day, &lines).ok();
     }
     small
-}
-
-fn ask(small: &Small, route: &str, sql: &str) -> Ran {
-    let args = ["query", sql, "--format", "csv", "--route", route, "--set", "rollup.min_span=0"];
-    small.sandbox.run(&args)
 }
 
 #[test]
@@ -62,19 +56,20 @@ fn sums_without_room_are_errors_by_every_route() {
         for route in ["raw", "auto"] {
             let all = "SELECT who, sum(v) AS s FROM log GROUP BY 1";
             let beyond = "is beyond what a BIGINT can hold";
-            ask(&small, route, all).failed(3, &format!("sum(log.v) {beyond}"));
-            ask(&small, route, "SELECT sum(DISTINCT v) FROM log WHERE who <> 'b'")
+            small.query(route, all).failed(3, &format!("sum(log.v) {beyond}"));
+            small
+                .query(route, "SELECT sum(DISTINCT v) FROM log WHERE who <> 'b'")
                 .failed(3, beyond);
-            ask(&small, route, "SELECT sum(v) OVER (ORDER BY at) FROM log").failed(3, beyond);
+            small.query(route, "SELECT sum(v) OVER (ORDER BY at) FROM log").failed(3, beyond);
             let beyond = "is beyond what a DECIMAL(38, 0) can hold";
-            ask(&small, route, "SELECT sum(d) AS s FROM log").failed(3, beyond);
+            small.query(route, "SELECT sum(d) AS s FROM log").failed(3, beyond);
             // What has room is right beside it.
             let some = "SELECT who, sum(v) AS v, sum(d) AS d FROM log WHERE who = 'c' GROUP BY 1";
-            assert_eq!(ask(&small, route, some).ok().out, "who,v,d\nc,6,4\n", "{state} {route}");
+            assert_eq!(small.query(route, some).ok().out, "who,v,d\nc,6,4\n", "{state} {route}");
             let wide =
                 "SELECT sum(CAST(v AS DECIMAL(38, 0))) AS s, avg(v) AS a FROM log WHERE who = 'a'";
             let expected = format!("s,a\n{},9.223372036854776e18\n", 2 * i128::from(MAX));
-            assert_eq!(ask(&small, route, wide).ok().out, expected, "{state} {route}");
+            assert_eq!(small.query(route, wide).ok().out, expected, "{state} {route}");
         }
     }
     small.run("verify").ok();
@@ -89,9 +84,9 @@ fn a_rollup_without_room_is_named_and_stops_no_other() {
     assert!(ran.err.contains("`v_sum` is beyond what a BIGINT can hold"), "{ran:?}");
     assert!(ran.out.contains("counts"), "{ran:?}");
     let counts = "SELECT who, count(*) AS n FROM log GROUP BY 1";
-    assert_eq!(ask(&small, "rollup", counts).ok().out, "who,n\na,2\nb,1\nc,1\n");
+    assert_eq!(small.query("rollup", counts).ok().out, "who,n\na,2\nb,1\nc,1\n");
     let sum = "SELECT sum(v) AS s FROM log WHERE who = 'c'";
-    assert_eq!(ask(&small, "auto", sum).ok().out, "s\n3\n");
+    assert_eq!(small.query("auto", sum).ok().out, "s\n3\n");
 }
 
 #[test]
@@ -99,11 +94,11 @@ fn arithmetic_without_room_is_an_error() {
     let small = near_the_limit(&[DAY]);
     for expression in ["v + 1", "v * 2", "-2 - v", "v * v"] {
         let sql = format!("SELECT max({expression}) AS x FROM log");
-        let ran = ask(&small, "raw", &sql);
+        let ran = small.query("raw", &sql);
         ran.failed(3, "overflow");
     }
     let sql = "SELECT who, sum(v * 2) AS s, max(v + 1) AS m FROM log WHERE who = 'c' GROUP BY who";
-    assert_eq!(ask(&small, "auto", sql).ok().out, "who,s,m\nc,6,4\n");
+    assert_eq!(small.query("auto", sql).ok().out, "who,s,m\nc,6,4\n");
 }
 
 #[test]
@@ -122,12 +117,12 @@ fn a_condition_on_a_whole_aggregate_decides_on_its_row() {
         ] {
             for route in ["raw", "auto"] {
                 let sql = format!("SELECT count(*) AS n FROM log HAVING {condition}");
-                let ran = ask(&small, route, &sql).ok();
+                let ran = small.query(route, &sql).ok();
                 assert_eq!(ran.out.lines().count(), 1 + rows, "{route} {sql}: {ran:?}");
                 let sql =
                     format!("SELECT * FROM (SELECT count(*) AS n FROM log) WHERE {condition}");
                 if !condition.starts_with("count") {
-                    let ran = ask(&small, route, &sql).ok();
+                    let ran = small.query(route, &sql).ok();
                     assert_eq!(ran.out.lines().count(), 1 + rows, "{route} {sql}: {ran:?}");
                 }
             }
@@ -157,7 +152,7 @@ fn subqueries_answer_by_every_route() {
         }
         for (at, sql) in questions.iter().enumerate() {
             for route in ["raw", "auto"] {
-                let found = ask(&small, route, sql).ok().out;
+                let found = small.query(route, sql).ok().out;
                 if expected.len() == at {
                     expected.push(found.clone());
                 }
@@ -171,9 +166,9 @@ fn subqueries_answer_by_every_route() {
 fn what_would_be_planned_wrongly_is_refused() {
     let small = near_the_limit(&[DAY]);
     let sql = "SELECT who FROM log INTERSECT ALL SELECT who FROM log";
-    ask(&small, "auto", sql).failed(3, "INTERSECT ALL isn't supported");
+    small.query("auto", sql).failed(3, "INTERSECT ALL isn't supported");
     let sql = "SELECT * FROM (SELECT who FROM log EXCEPT ALL SELECT who FROM log WHERE v > 2) t";
-    ask(&small, "auto", sql).failed(3, "EXCEPT ALL isn't supported");
+    small.query("auto", sql).failed(3, "EXCEPT ALL isn't supported");
     for (sql, words) in [
         ("SELECT who FROM log WHERE date >= 2026-12-01", "write dates in quotes"),
         (
@@ -204,15 +199,15 @@ fn what_would_be_planned_wrongly_is_refused() {
         ),
     ] {
         for route in ["raw", "auto"] {
-            ask(&small, route, sql).failed(3, words);
+            small.query(route, sql).failed(3, words);
         }
     }
     let sql = format!("SELECT 1 WHERE {}true{}", "NOT (".repeat(40), ")".repeat(40));
-    ask(&small, "auto", &sql).failed(8, "`NOT (` inside each other");
+    small.query("auto", &sql).failed(8, "`NOT (` inside each other");
     let sql = format!("SELECT 1{}", "+1".repeat(20_000));
-    ask(&small, "auto", &sql).failed(8, "operators");
+    small.query("auto", &sql).failed(8, "operators");
     let sql = format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(3_000));
-    ask(&small, "auto", &sql).failed(8, "SELECTs");
+    small.query("auto", &sql).failed(8, "SELECTs");
 }
 
 #[test]
@@ -230,11 +225,11 @@ fn functions_of_texts_make_no_more_than_they_may() {
             if from.is_empty() && sql.contains("who") {
                 continue;
             }
-            ask(&small, "raw", &sql).failed(8, "shorten its texts");
+            small.query("raw", &sql).failed(8, "shorten its texts");
         }
     }
     let sql = "SELECT max(length(repeat(who, 100)) + length(lpad(who, 7, 'x'))) AS n FROM log";
-    assert_eq!(ask(&small, "raw", sql).ok().out, "n\n107\n");
+    assert_eq!(small.query("raw", sql).ok().out, "n\n107\n");
 }
 
 #[test]
@@ -269,8 +264,7 @@ fn conditions_mean_what_they_say() {
     let mut lines = String::new();
     for (at, who) in [("05:00:00", "a"), ("08:00:00", "b"), ("06:00:00", "c"), ("07:00:00", "d")] {
         lines += &format!("{{\"at\":\"{DAY}T{at}Z\",\"who\":\"{who}\",\"v\":1,\"d\":3}}\n");
-        let args = ["append", "--batch", who, "--format", "ndjson"];
-        small.sandbox.run_with(&args, lines.lines().last().unwrap().as_bytes()).ok();
+        small.append_lines(who, lines.lines().last().unwrap()).ok();
     }
     let of_day = format!("CAST(at AS DATE) = '{DAY}'");
     for rolled in [false, true] {
@@ -304,7 +298,7 @@ fn conditions_mean_what_they_say() {
             ("SELECT count(*) AS n FROM log WHERE CAST(d / 2 AS BIGINT) = 1".to_owned(), "4"),
         ] {
             for route in ["raw", "auto"] {
-                let found = ask(&small, route, &sql).ok().out;
+                let found = small.query(route, &sql).ok().out;
                 let found: Vec<_> = found.lines().skip(1).collect();
                 assert_eq!(found.join(" "), expected, "{route} {sql}");
             }
@@ -342,12 +336,12 @@ fn a_rollup_of_some_rows_serves_these_and_lets_no_others_go() {
     for condition in ["paid", "paid IS TRUE", "paid = true"] {
         let sql = format!("SELECT who, count(*) AS n FROM log WHERE {condition} GROUP BY 1");
         for route in ["raw", "rollup"] {
-            assert_eq!(ask(&small, route, &sql).ok().out, "who,n\na,1\n", "{route} {condition}");
+            assert_eq!(small.query(route, &sql).ok().out, "who,n\na,1\n", "{route} {condition}");
         }
     }
     let ran = small.run("purge --older-than 9d");
     assert!(ran.err.contains("each rollup has a filter"), "{ran:?}");
-    assert_eq!(ask(&small, "auto", "SELECT count(*) AS n FROM log").ok().out, "n\n3\n");
+    assert_eq!(small.query("auto", "SELECT count(*) AS n FROM log").ok().out, "n\n3\n");
 }
 
 /// What SQL leaves open over aggregated rows is the same by every route, run after run.

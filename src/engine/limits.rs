@@ -4,7 +4,7 @@ use std::{
     future::Future,
     sync::{Arc, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use datafusion::execution::SessionState;
@@ -17,7 +17,7 @@ use futures::{
 
 use crate::{
     base::{Error, Result, Settings},
-    exec::{out_of_time, set_deadline},
+    exec::Deadline,
 };
 
 /// The limits of one question, from the moment it is asked.
@@ -32,8 +32,7 @@ pub(super) struct Limits {
 /// that is free, and a question may hold all of them.
 #[derive(Debug)]
 struct Alarm {
-    limit: Duration,
-    deadline: Instant,
+    deadline: Deadline,
     over: Shared<oneshot::Receiver<()>>,
     /// Ends the thread when it is dropped.
     _stop: mpsc::Sender<()>,
@@ -41,7 +40,7 @@ struct Alarm {
 
 impl Alarm {
     fn set(limit: Duration) -> Result<Self> {
-        let deadline = Instant::now() + limit;
+        let deadline = Deadline::after(limit);
         let (ring, over) = oneshot::channel();
         let (stop, stopped) = mpsc::channel();
         let waiting = move || {
@@ -51,7 +50,7 @@ impl Alarm {
         };
         let thread = thread::Builder::new().name("deadline".to_owned()).spawn(waiting);
         thread.map_err(|error| Error::unavailable(format!("can't start a thread: {error}")))?;
-        Ok(Self { limit, deadline, over: over.shared(), _stop: stop })
+        Ok(Self { deadline, over: over.shared(), _stop: stop })
     }
 }
 
@@ -76,7 +75,7 @@ impl Limits {
         pin_mut!(work);
         // The alarm is asked first: work that never waits would always be done before it.
         match select(alarm.over.clone(), work).await {
-            Either::Left(_) => Err(out_of_time(alarm.limit)),
+            Either::Left(_) => Err(alarm.deadline.missed()),
             Either::Right((result, _)) => result,
         }
     }
@@ -86,16 +85,13 @@ impl Limits {
     /// # Errors
     /// `Limit` when there is none.
     pub(super) fn check_time(&self) -> Result<()> {
-        match &self.time {
-            Some(alarm) if alarm.deadline < Instant::now() => Err(out_of_time(alarm.limit)),
-            _ => Ok(()),
-        }
+        self.time.as_ref().map_or(Ok(()), |alarm| alarm.deadline.check())
     }
 
     /// Makes that session's planning end in time, too.
     pub(super) fn bound_planning(&self, state: &mut SessionState) {
         if let Some(alarm) = &self.time {
-            set_deadline(state, alarm.deadline, alarm.limit);
+            alarm.deadline.bound_planning(state);
         }
     }
 

@@ -24,9 +24,38 @@ use crate::base::Error;
 
 /// When a question's time is over, and how long that was.
 #[derive(Clone, Copy, Debug)]
-struct Deadline {
+pub(crate) struct Deadline {
     at: Instant,
     limit: Duration,
+}
+
+impl Deadline {
+    /// So long from now.
+    pub(crate) fn after(limit: Duration) -> Self {
+        Self { at: Instant::now() + limit, limit }
+    }
+
+    /// Makes sure that there is time left.
+    ///
+    /// # Errors
+    /// `Limit` when there is none.
+    pub(crate) fn check(&self) -> crate::base::Result<()> {
+        if self.at < Instant::now() { Err(self.missed()) } else { Ok(()) }
+    }
+
+    /// The question's time is over.
+    pub(crate) fn missed(&self) -> Error {
+        Error::limit(format!(
+            "the question took longer than {:?}; ask for fewer days, or see --explain for why \
+             rollups don't serve",
+            self.limit
+        ))
+    }
+
+    /// Makes that session's planning end when the time is over.
+    pub(crate) fn bound_planning(self, state: &mut SessionState) {
+        state.config_mut().options_mut().extensions.insert(self);
+    }
 }
 
 impl ConfigExtension for Deadline {
@@ -55,30 +84,10 @@ impl ExtensionOptions for Deadline {
     }
 }
 
-/// Makes a session's planning end when the time is over.
-pub(crate) fn set_deadline(state: &mut SessionState, at: Instant, limit: Duration) {
-    state.config_mut().options_mut().extensions.insert(Deadline { at, limit });
-}
-
-/// Makes sure that there is time left.
-///
-/// # Errors
-/// `Limit`, in [`into_datafusion`].
+/// Makes sure that the session's question, if it has a deadline, has time left.
 fn check_deadline(options: &ConfigOptions) -> Result<()> {
-    match options.extensions.get::<Deadline>() {
-        Some(Deadline { at, limit }) if *at < Instant::now() => {
-            Err(into_datafusion(out_of_time(*limit)))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A question's time is over.
-pub(crate) fn out_of_time(limit: Duration) -> Error {
-    Error::limit(format!(
-        "the question took longer than {limit:?}; ask for fewer days, or see --explain for why \
-         rollups don't serve"
-    ))
+    let deadline = options.extensions.get::<Deadline>();
+    deadline.map_or(Ok(()), |deadline| deadline.check().map_err(into_datafusion))
 }
 
 /// The check as a rule, to stand between the others.

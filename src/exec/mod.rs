@@ -22,7 +22,7 @@ mod yielding_joins;
 mod zoned;
 
 pub(crate) use asked_root::set_asked_root;
-pub(crate) use deadline::{out_of_time, set_deadline};
+pub(crate) use deadline::Deadline;
 pub(crate) use errors::{engine_error, into_datafusion};
 pub(crate) use in_order::in_order;
 pub(crate) use leaf_table::LeafTable;

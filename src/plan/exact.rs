@@ -24,9 +24,9 @@ use datafusion::{
     error::Result,
     functions_aggregate::count::count_udaf,
     logical_expr::{
-        Aggregate, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, Window,
+        Aggregate, AggregateUDF, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, Window,
         WindowFunctionDefinition, cast,
-        expr::{AggregateFunction, WindowFunction},
+        expr::{AggregateFunction, AggregateFunctionParams, WindowFunction},
         lit,
     },
 };
@@ -66,7 +66,11 @@ fn exact_aggregate(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     for (at, expr) in aggregate.aggr_expr.iter().enumerate() {
         let name = |part: usize| format!("{prefix}{at}_{part}");
         let column = |part| Expr::Column(Column::from_name(name(part)));
-        let Some((calls, made)) = exact_call(&aggregate, expr, column)? else {
+        let exact = match expr.clone().unalias() {
+            Expr::AggregateFunction(call) => exact_call(&call, aggregate.input.schema(), column)?,
+            _ => None,
+        };
+        let Some((calls, made)) = exact else {
             folded.push(expr.clone());
             finals.push(Exact::Same);
             continue;
@@ -88,32 +92,52 @@ fn exact_aggregate(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
 /// The calls that a call is made of, and what it is made of their columns; `None` when it is exact
 /// by itself.
 fn exact_call(
-    aggregate: &Aggregate,
-    expr: &Expr,
+    AggregateFunction { func, params }: &AggregateFunction,
+    schema: &DFSchema,
     column: impl Fn(usize) -> Expr,
 ) -> Result<Option<(Vec<Expr>, Exact)>> {
-    if let Some(wide) = sum_of_different(aggregate, expr)? {
-        return Ok(Some((vec![wide], Exact::Narrowed(column(0)))));
-    }
-    if let Some(calls) = of_doubles(aggregate, expr)? {
-        let value = match calls.len() {
-            1 => column(0),
-            _ => column(0) / cast(column(1), DataType::Float64),
-        };
-        return Ok(Some((calls, Exact::Value(value))));
-    }
-    if let Some(extreme) = extreme_of_doubles(aggregate, expr)? {
-        return Ok(Some((vec![extreme], Exact::Value(column(0)))));
-    }
-    let Some((function, argument, filter)) = inexact_call(aggregate, expr)? else {
+    let ([given], Some(function)) = (params.args.as_slice(), function(func.name(), &params.args))
+    else {
         return Ok(None);
     };
-    let kind = argument.get_type(aggregate.input.schema())?;
-    let folds = function.folds(&kind).into_iter();
-    let calls = folds.map(|fold| fold.partial(Some(argument.clone()), &kind, filter.clone()));
-    let calls = calls.collect::<crate::base::Result<Vec<_>>>().map_err(into_datafusion)?;
-    let merged = (0..calls.len()).map(column).collect();
-    Ok(Some((calls, Exact::Folded { function, kind, merged })))
+    let as_given = params.distinct || matches!(function, Function::Min | Function::Max);
+    let argument = if as_given { given.clone() } else { exact_argument(function, given, schema)? };
+    let kind = argument.get_type(schema)?;
+    let call = |func: &Arc<AggregateUDF>, argument: Expr| {
+        let params = AggregateFunctionParams { args: vec![argument], ..params.clone() };
+        Expr::AggregateFunction(AggregateFunction { func: Arc::clone(func), params })
+    };
+    Ok(Some(match function {
+        Function::Sum if kind == DataType::Float64 => {
+            (vec![call(&double_sum(), argument)], Exact::Value(column(0)))
+        }
+        // An average of other numbers is planned over doubles, too.
+        Function::Avg if kind == DataType::Float64 => {
+            let calls = vec![call(&double_sum(), argument.clone()), call(&count_udaf(), argument)];
+            (calls, Exact::Value(column(0) / cast(column(1), DataType::Float64)))
+        }
+        // Without -0.0: which of it and 0.0 came first would be told by the order of rows.
+        Function::Min | Function::Max if kind.is_floating() => {
+            (vec![call(func, argument + cast(lit(0.0), kind))], Exact::Value(column(0)))
+        }
+        // Of different numbers each once.
+        Function::Sum if params.distinct && function.can_wrap(&kind) => {
+            (vec![call(func, Function::with_room(argument, &kind))], Exact::Narrowed(column(0)))
+        }
+        _ if params.distinct => return Ok(None),
+        _ if function.can_wrap(&kind)
+            || function.is_made_exact() && !adds_floats(function, &kind) =>
+        {
+            let filter = params.filter.as_deref();
+            let folds = function.folds(&kind).into_iter();
+            let calls =
+                folds.map(|fold| fold.partial(Some(argument.clone()), &kind, filter.cloned()));
+            let calls = calls.collect::<crate::base::Result<Vec<_>>>().map_err(into_datafusion)?;
+            let merged = (0..calls.len()).map(column).collect();
+            (calls, Exact::Folded { function, kind, merged })
+        }
+        _ => return Ok(None),
+    }))
 }
 
 fn exact_window(window: Window) -> Result<Transformed<LogicalPlan>> {
@@ -164,78 +188,6 @@ fn outputs(schema: &DFSchema, finals: Vec<Exact>) -> Result<Vec<Expr>> {
         Ok(value.alias_qualified(qualifier.cloned(), field.name()))
     });
     outputs.collect()
-}
-
-/// The function, argument and filter of a call that can be made exact.
-fn inexact_call(
-    aggregate: &Aggregate,
-    expr: &Expr,
-) -> Result<Option<(Function, Expr, Option<Expr>)>> {
-    let Expr::AggregateFunction(AggregateFunction { func, params }) = expr.clone().unalias() else {
-        return Ok(None);
-    };
-    let [argument] = params.args.as_slice() else { return Ok(None) };
-    let Some(function) = function(func.name(), &params.args) else { return Ok(None) };
-    if params.distinct {
-        return Ok(None);
-    }
-    let schema = aggregate.input.schema();
-    let argument = exact_argument(function, argument, schema)?;
-    let kind = argument.get_type(schema)?;
-    let exact =
-        function.is_made_exact() && !adds_floats(function, &kind) || function.can_wrap(&kind);
-    Ok(exact.then(|| (function, argument, params.filter.map(|filter| *filter))))
-}
-
-/// The calls that a sum or an average of doubles is made of: their sum; and their count, of an
-/// average.
-fn of_doubles(aggregate: &Aggregate, expr: &Expr) -> Result<Option<Vec<Expr>>> {
-    let Expr::AggregateFunction(AggregateFunction { func, params }) = expr.clone().unalias() else {
-        return Ok(None);
-    };
-    let [argument] = params.args.as_slice() else { return Ok(None) };
-    let schema = aggregate.input.schema();
-    let function = function(func.name(), &params.args);
-    // An average of other numbers is planned over doubles, too, and made of these.
-    let of = match function {
-        Some(function) if !params.distinct => exact_argument(function, argument, schema)?,
-        _ => argument.clone(),
-    };
-    let is_of_doubles = of.get_type(schema)? == DataType::Float64;
-    let calls = match function {
-        Some(Function::Sum) if is_of_doubles => vec![double_sum()],
-        Some(Function::Avg) if is_of_doubles => vec![double_sum(), count_udaf()],
-        _ => return Ok(None),
-    };
-    let call = |func| Expr::AggregateFunction(AggregateFunction { func, params: params.clone() });
-    Ok(Some(calls.into_iter().map(call).collect()))
-}
-
-/// The least or greatest of doubles, without -0.0: which of it and 0.0 came first would be told by
-/// the order of rows.
-fn extreme_of_doubles(aggregate: &Aggregate, expr: &Expr) -> Result<Option<Expr>> {
-    let Expr::AggregateFunction(mut call) = expr.clone().unalias() else { return Ok(None) };
-    let is_extreme = matches!(call.func.name(), "min" | "max");
-    let [argument] = call.params.args.as_slice() else { return Ok(None) };
-    if !is_extreme || !argument.get_type(aggregate.input.schema())?.is_floating() {
-        return Ok(None);
-    }
-    let zero = cast(lit(0.0), argument.get_type(aggregate.input.schema())?);
-    call.params.args = vec![argument.clone() + zero];
-    Ok(Some(Expr::AggregateFunction(call)))
-}
-
-/// A call that sums each different number once, in a type in which it can't wrap, if its own could.
-fn sum_of_different(aggregate: &Aggregate, expr: &Expr) -> Result<Option<Expr>> {
-    let Expr::AggregateFunction(mut call) = expr.clone().unalias() else { return Ok(None) };
-    let is_sum = function(call.func.name(), &call.params.args) == Some(Function::Sum);
-    let [argument] = call.params.args.as_slice() else { return Ok(None) };
-    let kind = argument.get_type(aggregate.input.schema())?;
-    if !is_sum || !call.params.distinct || !Function::Sum.can_wrap(&kind) {
-        return Ok(None);
-    }
-    call.params.args = vec![Function::with_room(argument.clone(), &kind)];
-    Ok(Some(Expr::AggregateFunction(call)))
 }
 
 /// A sum over a window in a type in which it can't wrap, if its own could.

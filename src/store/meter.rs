@@ -1,5 +1,5 @@
-//! Counts the requests that a store is sent, and the bytes that are read of it: a decorator, so
-//! that every reader and writer is counted.
+//! Counts the requests that a store is sent: a decorator, so that every reader and writer is
+//! counted. Bytes are counted by those who read files whole.
 
 use std::{
     fmt,

@@ -28,8 +28,19 @@ impl Small {
 
     /// Appends a row of each day and person, of that value.
     pub(crate) fn append(&self, batch: &str, days: &[&str], who: &[&str], v: i64) -> Ran {
+        self.append_lines(batch, &lines(days, who, v))
+    }
+
+    /// Appends those lines.
+    pub(crate) fn append_lines(&self, batch: &str, lines: &str) -> Ran {
         let args = ["append", "--batch", batch, "--format", "ndjson"];
-        self.sandbox.run_with(&args, lines(days, who, v).as_bytes())
+        self.sandbox.run_with(&args, lines.as_bytes())
+    }
+
+    /// Asks by that route, by rollups for short spans, too; the answer as CSV.
+    pub(crate) fn query(&self, route: &str, sql: &str) -> Ran {
+        let args = ["query", sql, "--format", "csv", "--route", route];
+        self.sandbox.run(&[&args[..], &["--set", "rollup.min_span=0"]].concat())
     }
 
     /// The same, by a process that dies at that step.
@@ -52,8 +63,7 @@ impl Small {
             "SELECT CAST(date AS TEXT) AS d, who, count(*) AS n FROM log {filter} GROUP BY 1, 2 \
              ORDER BY 1, 2"
         );
-        let args = ["query", &sql, "--format", "csv", "--route", route];
-        self.sandbox.run(&[&args[..], &["--set", "rollup.min_span=0"]].concat())
+        self.query(route, &sql)
     }
 
     /// The files below `raw/` of a day whose names start like that.
