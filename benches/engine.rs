@@ -79,7 +79,8 @@ fn rollup_a_day(c: &mut Criterion) {
             || drop(std::fs::remove_dir_all(root.path().join("rollups"))),
             |()| {
                 let mut built = 0;
-                runtime.block_on(book.rollup(&JobOptions::default(), |_, _| built += 1)).unwrap();
+                let done = runtime.block_on(book.rollup(&JobOptions::default(), |_| built += 1));
+                done.unwrap().into_result().unwrap();
                 assert_eq!(built, 3);
             },
             BatchSize::PerIteration,
@@ -97,7 +98,7 @@ fn usage_questions(c: &mut Criterion) {
     for offset in 0..days {
         rows += runtime.block_on(append(&book, lines_of(first_day().plus(offset))));
     }
-    runtime.block_on(book.rollup(&JobOptions::default(), |_, _| {})).unwrap();
+    runtime.block_on(book.rollup(&JobOptions::default(), |_| {})).unwrap();
     eprintln!("usage questions over {days} days, {rows} rows");
     let last = first_day().plus(days - 1);
     for (name, query, by, organization) in [

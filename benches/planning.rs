@@ -28,7 +28,7 @@ async fn year() -> Tallybook {
     let lines: String = (0..365).map(|at| log.hour(day("2025-01-01").plus(at), 12)).collect();
     let input = Input::bytes("year.ndjson", lines);
     book.append(vec![input], AppendOptions::default()).await.unwrap();
-    book.rollup(&JobOptions::default(), |_, _| {}).await.unwrap();
+    book.rollup(&JobOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
     book
 }
 

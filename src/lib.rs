@@ -16,7 +16,7 @@
 //! let book = Tallybook::create("memory://", None, Settings::default(), clock).await?;
 //! let log = r#"{"timestamp":"2026-01-24T09:30:00Z","organizationId":"acme","cost":0.25}"#;
 //! book.append(vec![Input::bytes("calls.ndjson", log)], AppendOptions::default()).await?;
-//! book.rollup(&JobOptions::default(), |_, _| {}).await?;
+//! book.rollup(&JobOptions::default(), |_| {}).await?.into_result()?;
 //!
 //! let answer = book.sql("SELECT sum(cost) FROM ai_usage_log").await?;
 //! assert_eq!(answer.decision().blocks[0].cover.to_string(), "1 day: 1 from org_daily");
@@ -78,7 +78,7 @@
 //! 6. Nothing below floor 6 reads the environment or prints, nor the clock but through [`Clock`].
 
 mod base;
-mod catalog;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
 mod engine;
@@ -87,7 +87,7 @@ mod ingest;
 mod jobs;
 mod model;
 mod plan;
-mod sample;
+mod reports;
 mod store;
 
 /// The DataFusion that sessions, record batches and schemas here are of, with its `arrow`.
@@ -96,22 +96,16 @@ pub use datafusion;
 pub use object_store;
 
 pub use base::{
-    Clock, Day, Error, ErrorKind, FixedClock, Grain, OnWarning, Result, Route, Settings, Span,
-    Spans, SystemClock, Zone,
+    Clock, Day, Error, ErrorKind, FixedClock, Grain, Month, OnWarning, Result, Route, Settings,
+    Span, Spans, SystemClock, Zone,
 };
 pub use engine::{
-    Answer, BlockExplanation, Checked, DayStatus, Difference, Erasure, Explanation, NamedQuery,
-    Purge, PurgeOptions, Question, RollupExplanation, RollupState, SpanExplanation, Stats, Status,
-    Tallybook, named_queries,
+    Answer, AppendOptions, AppendReport, BatchId, BlockDecision, BlockExplanation, Checked, Column,
+    ColumnType, CompactOptions, ContentHash, Cover, DEFAULT_DEFINITION, Dataset, DayStatus,
+    Decision, Difference, Explanation, FORMAT, Fingerprint, Format, Function, GcOptions, Input,
+    JobOptions, JobReport, JobSummary, LeafId, Measure, Nightly, NightlyReport, Outcome, Period,
+    Piece, Plan, PurgeOptions, Quantile, Question, RawFiles, RawReason, Reason, Refusal, Rejects,
+    Repair, Rollup, RollupExplanation, RollupState, RouteTaken, Source, SpanExplanation, Stats,
+    Status, Superseded, Tallybook,
 };
-pub use ingest::{AppendOptions, AppendReport, Format, Input, Rejects};
-pub use jobs::{
-    Built, CompactOptions, CompactTask, Compaction, GcOptions, JobOptions, Outcome, Reason, Repair,
-    Superseded, Task,
-};
-pub use model::{
-    BatchId, Column, ColumnType, ContentHash, DEFAULT_DEFINITION, Dataset, FORMAT, Fingerprint,
-    Function, LeafId, Measure, Quantile, Rollup,
-};
-pub use plan::{BlockDecision, Cover, Decision, Piece, RawReason, Refusal, RouteTaken, Source};
-pub use sample::SampleLog;
+pub use reports::{NamedQuery, SampleLog, named_queries};

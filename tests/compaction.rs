@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tallybook::{CompactOptions, Compaction, Question, Route, Settings, Span};
+use tallybook::{CompactOptions, Outcome, Question, Route, Settings, Span};
 
 use crate::support::{
     Sandbox, append, both, csv, day,
@@ -73,9 +73,10 @@ async fn a_day_that_is_not_current_waits() {
     ten_days(&book).await;
     let mut waiting = 0;
     let options = CompactOptions::default();
-    book.compact(&options, |_, done| waiting += usize::from(matches!(done, Compaction::Waits(_))))
-        .await
-        .unwrap();
+    let done = book.compact(&options, |report| {
+        waiting += usize::from(matches!(report.outcome, Outcome::Waits(_)));
+    });
+    assert_eq!(done.await.unwrap().into_result().unwrap(), 0);
     assert_eq!(waiting, 10);
     assert_eq!(sandbox.files("raw").len(), 30);
     let ran = sandbox.run(&["compact"]).ok();
@@ -94,13 +95,13 @@ async fn two_compactors_at_once_agree() {
     let books = [sandbox.book("2026-01-11").await, sandbox.book("2026-01-11").await];
     let compacting = books.iter().map(|book| async {
         let mut outcomes = (0, 0);
-        book.compact(&CompactOptions::default(), |task, done| match done {
-            Compaction::Compacted { .. } => outcomes.0 += 1,
-            Compaction::Overtaken => outcomes.1 += 1,
-            other => panic!("{task:?} {other:?}"),
-        })
-        .await
-        .unwrap();
+        let all = CompactOptions::default();
+        let done = book.compact(&all, |report| match report.outcome {
+            Outcome::Compacted { .. } => outcomes.0 += 1,
+            Outcome::Overtaken => outcomes.1 += 1,
+            _ => panic!("{report:?}"),
+        });
+        done.await.unwrap().into_result().unwrap();
         outcomes
     });
     let done = futures::future::join_all(compacting).await;

@@ -17,8 +17,8 @@ use std::{
 use rand::{RngExt as _, SeedableRng as _, seq::IndexedRandom as _};
 use rand_chacha::ChaCha8Rng;
 use tallybook::{
-    CompactOptions, Error, FixedClock, JobOptions, PurgeOptions, Question, Route, Settings, Span,
-    Tallybook,
+    CompactOptions, Error, FixedClock, JobOptions, JobSummary, Outcome, Period, PurgeOptions,
+    Question, Route, Settings, Span, Tallybook,
 };
 
 use crate::support::{
@@ -78,15 +78,19 @@ impl Whole {
         append(&book, "one", &lines(&[one, two, three, four], 3)).await;
         append(&book, "two", &lines(&[one, two, three, four], 5)).await;
         rollup(&book).await;
-        book.compact(&CompactOptions::default(), |_, _| {}).await.unwrap();
+        book.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
         let old = PurgeOptions { older_than_days: 12, dry_run: false };
-        book.purge(&old, |_, _| {}).await.unwrap();
+        book.purge(&old, |_| {}).await.unwrap().into_result().unwrap();
         append(&book, "month", &lines(&["2099-11-03", "2099-11-05"], 6)).await;
         append(&book, "three", &lines(&[five, six], 7)).await;
         append(&book, "four", &lines(&[five], 9)).await;
         rollup(&book).await;
         let mut months = 0;
-        book.rollup_months(&JobOptions::default(), |_, _, _| months += 1).await.unwrap();
+        let all = JobOptions::default();
+        let done = book.rollup(&all, |report| {
+            months += usize::from(matches!(report.period, Period::Month(_)));
+        });
+        done.await.unwrap().into_result().unwrap();
         assert!(months > 0);
         book.gc(&AT_ONCE, |_| {}).await.unwrap();
         let before: BTreeSet<_> = sandbox.files("raw").into_iter().collect();
@@ -102,7 +106,7 @@ impl Whole {
         // One day has both definitions' segments.
         let of_five =
             JobOptions { from: Some(day(five)), to: Some(day(five)), ..JobOptions::default() };
-        book.rollup(&of_five, |_, _| {}).await.unwrap();
+        book.rollup(&of_five, |_| {}).await.unwrap().into_result().unwrap();
         assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None);
         let expected = csv(&book, REPORT, Route::Auto).await.0;
         assert_eq!(expected.lines().count(), 1 + 8 * 7);
@@ -236,17 +240,16 @@ impl Case<'_> {
             }
         };
         let mut failed = Vec::new();
-        note(
-            book.rollup(&JobOptions::default(), |_, outcome| {
-                if let tallybook::Outcome::Failed(error) = outcome {
-                    failed.push(error.to_string());
-                }
-            })
-            .await,
-        );
+        let all = JobOptions::default();
+        let done = book.rollup(&all, |report| {
+            if let (Some(_), Outcome::Failed(error)) = (&report.subject, &report.outcome) {
+                failed.push(error.to_string());
+            }
+        });
+        note(done.await.and_then(JobSummary::into_result).map(drop));
         assert!(failed.is_empty() || !self.is_hint, "{}: {failed:?}", self.what);
-        note(book.rollup_months(&JobOptions::default(), |_, _, _| {}).await);
-        note(book.compact(&CompactOptions::default(), |_, _| {}).await);
+        let done = book.compact(&CompactOptions::default(), |_| {}).await;
+        note(done.and_then(JobSummary::into_result).map(drop));
         note(book.gc(&AT_ONCE, |_| {}).await);
         first
     }

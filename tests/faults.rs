@@ -5,8 +5,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use tallybook::{
-    AppendOptions, BatchId, CompactOptions, Compaction, ErrorKind, Input, JobOptions, Question,
-    Route, SampleLog, Settings,
+    AppendOptions, BatchId, CompactOptions, ErrorKind, Input, JobOptions, Outcome, Question, Route,
+    SampleLog, Settings,
 };
 
 use crate::support::{
@@ -64,12 +64,12 @@ async fn a_manifest_that_nobody_can_see_keeps_its_files() {
     let (expected, _) = csv(&book, COUNT, Route::Raw).await;
     store.lose_sight_of("/_m/");
     let mut failed = Vec::new();
-    book.compact(&CompactOptions::default(), |_, done| match done {
-        Compaction::Failed(error) => failed.push(error.kind()),
-        other => panic!("{other:?}"),
-    })
-    .await
-    .unwrap();
+    let all = CompactOptions::default();
+    let compacted = book.compact(&all, |report| match &report.outcome {
+        Outcome::Failed(error) => failed.push(error.kind()),
+        _ => panic!("{report:?}"),
+    });
+    assert_eq!(compacted.await.unwrap().failures.len(), 1);
     assert_eq!(failed, [ErrorKind::Unavailable]);
     store.mend();
     assert_eq!(csv(&book, COUNT, Route::Raw).await.0, expected);
@@ -148,7 +148,7 @@ async fn a_job_that_fails_anywhere_changes_no_answer() {
         append_days(&book, &LOG, "2026-01-01", 10, &[12]).await;
         let (expected, _) = csv(&book, COUNT, Route::Raw).await;
         store.break_from("PUT", nth * 5, Fault::UnavailableAfter);
-        drop(book.rollup(&JobOptions::default(), |_, _| {}).await);
+        drop(book.rollup(&JobOptions::default(), |_| {}).await);
         store.mend();
         assert_eq!(csv(&book, COUNT, Route::Auto).await.0, expected);
         rollup(&book).await;

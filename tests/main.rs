@@ -18,6 +18,7 @@
 mod support;
 
 mod append;
+mod architecture;
 mod command_line;
 mod compaction;
 mod corruption;
@@ -28,14 +29,13 @@ mod faults;
 mod foreign;
 mod fuzz;
 mod gc;
-mod house;
+
 mod inputs;
 mod kill;
 mod library;
 mod limits;
 mod local_time;
 mod lost;
-mod model;
 mod months;
 mod object_stores;
 mod power_loss;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tallybook::{FixedClock, JobOptions, Outcome, Route, SampleLog, Settings, Span, Tallybook};
+use tallybook::{
+    FixedClock, JobOptions, Outcome, Period, Route, SampleLog, Settings, Span, Tallybook,
+};
 
 use crate::support::life::AT_ONCE;
 use crate::support::{
@@ -15,12 +17,14 @@ const TOTAL: &str =
 
 async fn months(book: &Tallybook) -> Vec<String> {
     let mut built = Vec::new();
-    book.rollup_months(&JobOptions::default(), |month, rollup, outcome| {
-        assert!(matches!(outcome, Outcome::Built { .. }), "{outcome:?}");
-        built.push(format!("{month} {}", rollup.name()));
-    })
-    .await
-    .unwrap();
+    let all = JobOptions::default();
+    let done = book.rollup(&all, |report| {
+        assert!(matches!(report.outcome, Outcome::Built { .. }), "{report:?}");
+        if let Period::Month(month) = report.period {
+            built.push(format!("{} {}", month.first(), report.subject.as_deref().unwrap()));
+        }
+    });
+    done.await.unwrap().into_result().unwrap();
     built
 }
 
@@ -104,14 +108,13 @@ async fn months_of_purged_days_serve_and_an_erasure_ends_them() {
     let expected = csv(&book, TOTAL, Route::Raw).await.0;
     months(&book).await;
     let options = tallybook::PurgeOptions { older_than_days: 20, dry_run: false };
-    book.purge(&options, |_, done| {
-        assert!(matches!(done, tallybook::Purge::Purged { .. }), "{done:?}");
-    })
-    .await
-    .unwrap();
+    let purged = book.purge(&options, |report| {
+        assert!(matches!(report.outcome, Outcome::Purged(_)), "{report:?}");
+    });
+    purged.await.unwrap().into_result().unwrap();
     assert_eq!(csv(&book, TOTAL, Route::Auto).await.0, expected);
     let columns = [("organization_id".to_owned(), "org-001".to_owned())];
-    Box::pin(book.erase(&columns, false, |_, _| {})).await.unwrap();
+    Box::pin(book.erase(&columns, false, |_| {})).await.unwrap().into_result().unwrap();
     let others: Vec<_> = expected.lines().filter(|line| !line.starts_with("org-001")).collect();
     let others = others.join("\n") + "\n";
     assert_eq!(csv(&book, TOTAL, Route::Auto).await.0, others);

@@ -1,8 +1,8 @@
 //! The whole way on object stores, over HTTP, in both dialects; and on moto where it runs.
 
 use tallybook::{
-    CompactOptions, Compaction, ErrorKind, FixedClock, Purge, PurgeOptions, Question, Route,
-    SampleLog, Settings, SystemClock, Tallybook,
+    CompactOptions, ErrorKind, FixedClock, Outcome, PurgeOptions, Question, Route, SampleLog,
+    Settings, SystemClock, Tallybook,
 };
 
 use crate::support::life::AT_ONCE;
@@ -50,18 +50,19 @@ async fn lives(book: &Tallybook, location: &str, settings: &Settings) {
     assert_eq!(rollup(book).await, 3);
     let (expected, _) = both(book, sql).await;
     let mut compacted = 0;
-    book.compact(&CompactOptions::default(), |_, done| {
-        compacted += usize::from(matches!(done, Compaction::Compacted { .. }));
-    })
-    .await
-    .unwrap();
+    let all = CompactOptions::default();
+    let done = book.compact(&all, |report| {
+        compacted += usize::from(matches!(report.outcome, Outcome::Compacted { .. }));
+    });
+    done.await.unwrap().into_result().unwrap();
     assert_eq!(compacted, 1, "one day has two leaves");
     assert_eq!(both(book, sql).await.0, expected);
     let mut purged = 0;
     let old = PurgeOptions { older_than_days: 8, dry_run: false };
-    book.purge(&old, |_, done| purged += usize::from(matches!(done, Purge::Purged { .. })))
-        .await
-        .unwrap();
+    let done = book.purge(&old, |report| {
+        purged += usize::from(matches!(report.outcome, Outcome::Purged(_)));
+    });
+    done.await.unwrap().into_result().unwrap();
     assert_eq!(purged, 3);
     let clock = std::sync::Arc::new(FixedClock::noon_of(day("2100-01-01")));
     let later = Tallybook::open_with(location, settings.clone(), clock).await.unwrap();
@@ -74,7 +75,7 @@ async fn lives(book: &Tallybook, location: &str, settings: &Settings) {
     let (found, stats) = csv(book, sql, Route::Auto).await;
     assert_eq!((found, stats.route), (expected.clone(), "rollup"));
     let columns = [("organization_id".to_owned(), "org-000".to_owned())];
-    Box::pin(book.erase(&columns, false, |_, _| {})).await.unwrap();
+    Box::pin(book.erase(&columns, false, |_| {})).await.unwrap().into_result().unwrap();
     let others: Vec<_> = expected.lines().filter(|line| !line.starts_with("org-000")).collect();
     assert_eq!(csv(book, sql, Route::Auto).await.0, others.join("\n") + "\n");
     assert_eq!(book.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);

@@ -16,8 +16,8 @@ use std::{
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tallybook::{
-    CompactOptions, Compaction, Day, Erasure, GcOptions, JobOptions, Outcome, Purge, PurgeOptions,
-    Route, SampleLog, Span, SystemClock, Tallybook,
+    CompactOptions, Day, GcOptions, JobOptions, Outcome, PurgeOptions, Route, SampleLog, Span,
+    SystemClock, Tallybook,
 };
 
 use crate::support::{
@@ -62,33 +62,31 @@ impl Deed {
             Self::Append(batch, lines) => drop(append(book, batch, lines).await),
             Self::Rollup => {
                 let all = JobOptions::default();
-                let done = book.rollup(&all, |task, outcome| {
+                let done = book.rollup(&all, |report| {
                     // Rows that were erased from a purged day leave rollups without a source.
-                    let fine = matches!(outcome, Outcome::Built { .. } | Outcome::NoSource);
-                    assert!(fine, "{} {outcome:?}", task.day);
+                    let fine = matches!(report.outcome, Outcome::Built { .. } | Outcome::NoSource);
+                    assert!(fine, "{report:?}");
                 });
-                done.await.unwrap();
+                done.await.unwrap().into_result().unwrap();
             }
             Self::Compact => {
                 let all = CompactOptions::default();
-                let done = book.compact(&all, |task, done| {
-                    assert!(matches!(done, Compaction::Compacted { .. }), "{task:?} {done:?}");
+                let done = book.compact(&all, |report| {
+                    assert!(matches!(report.outcome, Outcome::Compacted { .. }), "{report:?}");
                 });
-                done.await.unwrap();
+                done.await.unwrap().into_result().unwrap();
             }
             Self::Purge => {
                 let old = PurgeOptions { older_than_days: 2, dry_run: false };
-                let done = book.purge(&old, |day, done| {
-                    assert!(matches!(done, Purge::Purged { .. }), "{day} {done:?}");
+                let done = book.purge(&old, |report| {
+                    assert!(matches!(report.outcome, Outcome::Purged(_)), "{report:?}");
                 });
-                done.await.unwrap();
+                done.await.unwrap().into_result().unwrap();
             }
             Self::Erase => {
                 let columns = [("organization_id".to_owned(), "org-001".to_owned())];
-                let done = book.erase(&columns, false, |day, done| {
-                    assert!(!matches!(done, Erasure::NotBuilt(_)), "{day} {done:?}");
-                });
-                Box::pin(done).await.unwrap();
+                let done = book.erase(&columns, false, |_| {});
+                Box::pin(done).await.unwrap().into_result().unwrap();
             }
             Self::Gc => {
                 let options = GcOptions {
@@ -400,7 +398,8 @@ impl Record {
             let (again, mut built) = (JobOptions::default(), 0);
             let built_one =
                 |outcome: &Outcome| usize::from(matches!(outcome, Outcome::Built { .. }));
-            book.rollup(&again, |_, outcome| built += built_one(outcome)).await.unwrap();
+            let done = book.rollup(&again, |report| built += built_one(&report.outcome));
+            done.await.unwrap().into_result().unwrap();
             assert_eq!(built, 0, "the second run builds nothing");
             assert_eq!(csv(&book, REPORT, Route::Auto).await.0, after, "from new rollups");
             assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tallybook::{ErrorKind, Purge, PurgeOptions, Question, Route, Settings};
+use tallybook::{ErrorKind, Outcome, PurgeOptions, Question, Route, Settings};
 
 use crate::support::{
     Sandbox, append, csv, day,
@@ -105,13 +105,12 @@ async fn damaged_raw_rows_stay() {
     fs::write(file, bytes).unwrap();
     let mut stays = Vec::new();
     let options = PurgeOptions { older_than_days: 0, dry_run: false };
-    book.purge(&options, |day, done| {
-        if let Purge::Failed(error) = done {
-            stays.push((day.to_string(), error.kind()));
+    let purged = book.purge(&options, |report| {
+        if let Outcome::Failed(error) = &report.outcome {
+            stays.push((report.period.to_string(), error.kind()));
         }
-    })
-    .await
-    .unwrap();
+    });
+    assert_eq!(purged.await.unwrap().failures.len(), 1);
     assert_eq!(stays, [("2026-01-02".to_owned(), ErrorKind::Corrupt)]);
     let name = file.file_name().unwrap().to_str().unwrap();
     sandbox.run(&["purge", "--older-than", "0d"]).failed(5, name);

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use futures::future::join_all;
 use tallybook::{
-    AppendOptions, BatchId, CompactOptions, Compaction, Input, JobOptions, Outcome, Route,
-    Settings, Tallybook,
+    AppendOptions, BatchId, CompactOptions, Input, JobOptions, Outcome, Route, Settings, Tallybook,
 };
 
 use crate::support::{
@@ -40,21 +39,21 @@ async fn write(book: &Tallybook, batch: &str, done: &Done) {
 
 async fn roll_up(book: &Tallybook) {
     let all = JobOptions::default();
-    let built = book.rollup(&all, |task, outcome| {
-        assert!(matches!(outcome, Outcome::Built { .. }), "{} {outcome:?}", task.day);
+    let built = book.rollup(&all, |report| {
+        assert!(matches!(report.outcome, Outcome::Built { .. }), "{report:?}");
     });
-    built.await.unwrap();
+    built.await.unwrap().into_result().unwrap();
 }
 
 async fn compact(book: &Tallybook, done: &Done) {
     let all = CompactOptions::default();
-    let compacted = book.compact(&all, |task, outcome| match outcome {
-        Compaction::Compacted { .. } => _ = done.compactions.fetch_add(1, Relaxed),
-        Compaction::Overtaken => _ = done.overtaken.fetch_add(1, Relaxed),
-        Compaction::Waits(_) => {}
-        other => panic!("{task:?} {other:?}"),
+    let compacted = book.compact(&all, |report| match report.outcome {
+        Outcome::Compacted { .. } => _ = done.compactions.fetch_add(1, Relaxed),
+        Outcome::Overtaken => _ = done.overtaken.fetch_add(1, Relaxed),
+        Outcome::Waits(_) => {}
+        _ => panic!("{report:?}"),
     });
-    compacted.await.unwrap();
+    compacted.await.unwrap().into_result().unwrap();
 }
 
 async fn race(location: &str, settings: &Settings) {

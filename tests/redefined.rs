@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use tallybook::{CompactOptions, Compaction, DEFAULT_DEFINITION, Question, Route, SampleLog};
+use tallybook::{CompactOptions, DEFAULT_DEFINITION, Outcome, Question, Route, SampleLog};
 
 use crate::support::{Sandbox, append, append_days, both, csv, day, rollup, try_answer};
 
@@ -34,7 +34,7 @@ async fn redefined(sandbox: &Sandbox) -> (String, String) {
     let models = "SELECT model, count(*) AS n FROM ai_usage_log GROUP BY 1".to_owned();
     let by_model = csv(&book, &models, Route::Raw).await.0;
     let options = tallybook::PurgeOptions { older_than_days: 6, dry_run: false };
-    book.purge(&options, |_, _| {}).await.unwrap();
+    book.purge(&options, |_| {}).await.unwrap().into_result().unwrap();
     let file = sandbox.write("new.toml", changed());
     sandbox.run(&["init", file.to_str().unwrap()]).failed(6, "init --replace");
     let ran = sandbox.run(&["init", file.to_str().unwrap(), "--replace"]).ok();
@@ -163,13 +163,14 @@ async fn a_definition_that_can_not_hold_the_rows_is_refused() {
     }
     rollup(&of_before).await;
     let mut refused = Vec::new();
-    of_before
-        .compact(&CompactOptions::default(), |task, done| match done {
-            Compaction::Failed(error) => refused.push((task.day.to_string(), error.to_string())),
-            other => panic!("{task:?} {other:?}"),
+    let done = of_before
+        .compact(&CompactOptions::default(), |report| match &report.outcome {
+            Outcome::Failed(error) => refused.push((report.period.to_string(), error.to_string())),
+            _ => panic!("{report:?}"),
         })
         .await
         .unwrap();
+    assert_eq!(done.failures.len(), 1, "{done:?}");
     assert_eq!(refused.len(), 1, "{refused:?}");
     assert!(refused[0].1.contains("nothing was changed"), "{refused:?}");
     sandbox.run(&["rollup", "--compact"]).ok();

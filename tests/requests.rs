@@ -67,11 +67,11 @@ async fn compacted_year(store: &FakeStore) -> Tallybook {
         book.append(vec![Input::bytes("x.ndjson", lines)], options).await.unwrap();
     }
     rollup(&book).await;
-    book.compact(&CompactOptions::default(), |_, done| {
-        assert!(matches!(done, tallybook::Compaction::Compacted { .. }), "{done:?}");
-    })
-    .await
-    .unwrap();
+    let all = CompactOptions::default();
+    let compacted = book.compact(&all, |report| {
+        assert!(matches!(report.outcome, tallybook::Outcome::Compacted { .. }), "{report:?}");
+    });
+    compacted.await.unwrap().into_result().unwrap();
     book
 }
 
@@ -199,7 +199,7 @@ async fn a_year_of_many_leaves() {
             assert!(ran.out.contains(&expected), "{ran:?}");
             eprintln!("{rows} leaves {when}: {} in {took:.2?}, {requests} requests", args[0]);
         }
-        book.compact(&CompactOptions::default(), |_, _| {}).await.unwrap();
+        book.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
         let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
         let later =
             Tallybook::open_with("s3://bucket/many", store.settings(), clock).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tallybook::{JobOptions, Outcome, Reason, RollupState, Route, SampleLog};
+use tallybook::{JobOptions, Outcome, Period, Plan, Reason, RollupState, Route, SampleLog};
 
 use crate::support::{self, Sandbox, append, book_at, both, csv, day, rollup};
 
@@ -49,8 +49,13 @@ async fn a_late_batch_counts_at_once_and_costs_only_itself() {
 
     let mut reasons = Vec::new();
     let dry = JobOptions { dry_run: true, ..JobOptions::default() };
-    book.rollup(&dry, |task, _| reasons.push((task.day, task.reason))).await.unwrap();
-    assert_eq!(reasons, [(day("2026-01-05"), Reason::Behind { leaves: 1 }); 3]);
+    let planned = book.rollup(&dry, |report| match report.outcome {
+        Outcome::Planned(plan) => reasons.push((report.period, plan)),
+        _ => panic!("{report:?}"),
+    });
+    assert_eq!(planned.await.unwrap().into_result().unwrap(), 3);
+    let plan = Plan::Build(Reason::Behind { leaves: 1 });
+    assert_eq!(reasons, [(Period::Day(day("2026-01-05")), plan); 3]);
     assert_eq!(rollup(&book).await, 3);
     assert!(book.status().await.unwrap().is_current());
     let (again, stats) = both(&book, "SELECT count(*) FROM ai_usage_log").await;
@@ -96,15 +101,15 @@ async fn ranges_and_names_are_obeyed() {
         from: Some(day("2026-01-03")),
         to: Some(day("2026-01-04")),
         names: vec!["org_hourly".to_owned()],
-        dry_run: false,
+        ..JobOptions::default()
     };
-    book.rollup(&options, |task, _| built.push((task.day, task.rollup.name().to_owned())))
-        .await
-        .unwrap();
-    let name = || "org_hourly".to_owned();
-    assert_eq!(built, [(day("2026-01-03"), name()), (day("2026-01-04"), name())]);
+    let done = book.rollup(&options, |report| {
+        built.push(format!("{} {}", report.period, report.subject.as_deref().unwrap()));
+    });
+    done.await.unwrap().into_result().unwrap();
+    assert_eq!(built, ["2026-01-03 org_hourly", "2026-01-04 org_hourly"]);
     let unknown = JobOptions { names: vec!["nope".to_owned()], ..JobOptions::default() };
-    let error = book.rollup(&unknown, |_, _| {}).await.unwrap_err();
+    let error = book.rollup(&unknown, |_| {}).await.unwrap_err();
     assert_eq!(error.kind(), tallybook::ErrorKind::NotFound);
 }
 
@@ -130,15 +135,17 @@ async fn one_failing_day_does_not_stop_the_others() {
     let content = fs::read(broken).unwrap();
     fs::write(broken, &content[..content.len() / 2]).unwrap();
     let (mut built, mut failed) = (0, Vec::new());
-    book.rollup(&JobOptions::default(), |task, outcome| match outcome {
-        Outcome::Failed(error) => failed.push((task.day, error.to_string())),
+    let all = JobOptions::default();
+    let done = book.rollup(&all, |report| match &report.outcome {
+        Outcome::Failed(error) => failed.push((report.period, error.to_string())),
         _ => built += 1,
-    })
-    .await
-    .unwrap();
+    });
+    let done = done.await.unwrap();
     assert_eq!((built, failed.len()), (27, 3));
-    for (failed_day, message) in failed {
-        assert_eq!(failed_day, day("2026-01-05"));
+    assert_eq!((done.done, done.failures.len()), (27, 3));
+    assert_eq!(done.into_result().unwrap_err().kind(), tallybook::ErrorKind::Corrupt);
+    for (period, message) in failed {
+        assert_eq!(period, Period::Day(day("2026-01-05")));
         assert!(message.contains(broken.file_name().unwrap().to_str().unwrap()), "{message}");
     }
     let ran = sandbox.run(&["rollup"]).failed(5, "not a whole Parquet file");
@@ -155,11 +162,11 @@ async fn a_sum_that_overflows_is_an_error_and_the_day_is_read_raw() {
     );
     append(&book, "huge", &row.repeat(2)).await;
     let mut failed = 0;
-    book.rollup(&JobOptions::default(), |_, outcome| {
-        failed += usize::from(matches!(outcome, Outcome::Failed(_)));
-    })
-    .await
-    .unwrap();
+    let all = JobOptions::default();
+    let done = book.rollup(&all, |report| {
+        failed += usize::from(matches!(report.outcome, Outcome::Failed(_)));
+    });
+    assert_eq!(done.await.unwrap().failures.len(), 3);
     assert_eq!(failed, 3);
     let sql = "SELECT organization_id, avg(input_tokens) AS a, sum(cost) AS c FROM ai_usage_log GROUP BY 1";
     let (text, stats) = both(&book, sql).await;
@@ -233,7 +240,7 @@ async fn segments_are_the_same_bytes_whatever_they_are_made_of() {
     fs::remove_dir_all(sandbox.root().join("rollups")).unwrap();
     for name in ["org_daily", "platform_daily", "org_hourly"] {
         let one = JobOptions { names: vec![name.to_owned()], ..JobOptions::default() };
-        book.rollup(&one, |_, _| {}).await.unwrap();
+        book.rollup(&one, |_| {}).await.unwrap().into_result().unwrap();
     }
     assert_eq!(of_finer.len(), 24);
     assert!(of_finer == contents());

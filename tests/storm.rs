@@ -14,8 +14,8 @@ use std::{
 };
 
 use tallybook::{
-    AppendOptions, BatchId, CompactOptions, Compaction, Error, ErrorKind, FixedClock, Input,
-    JobOptions, Outcome, Purge, PurgeOptions, Question, Route, Settings, Tallybook,
+    AppendOptions, BatchId, CompactOptions, Error, ErrorKind, FixedClock, Input, JobOptions,
+    Outcome, PurgeOptions, Question, Route, Settings, Tallybook,
 };
 
 use crate::support::life::AT_ONCE;
@@ -134,9 +134,11 @@ impl Life {
             let (mut failed, options) = (0, JobOptions::default());
             until_done!(
                 self,
-                self.book.rollup(&options, |_, outcome| if let Outcome::Failed(error) = outcome {
-                    of_store(error);
-                    failed += 1;
+                self.book.rollup(&options, |report| {
+                    if let Outcome::Failed(error) = &report.outcome {
+                        of_store(error);
+                        failed += 1;
+                    }
                 })
             );
             self.ask().await;
@@ -152,15 +154,15 @@ impl Life {
             let (mut failed, options) = (0, CompactOptions::default());
             until_done!(
                 self,
-                self.book.compact(&options, |_, done| match done {
-                    Compaction::Compacted { .. } => {}
+                self.book.compact(&options, |report| match &report.outcome {
+                    Outcome::Compacted { .. } => {}
                     // It lost the race against its own first attempt, whose answer was lost.
-                    Compaction::Overtaken => failed += 1,
-                    Compaction::Failed(error) => {
+                    Outcome::Overtaken => failed += 1,
+                    Outcome::Failed(error) => {
                         of_store(error);
                         failed += 1;
                     }
-                    other => panic!("{other:?}"),
+                    _ => panic!("{report:?}"),
                 })
             );
             self.ask().await;
@@ -178,14 +180,14 @@ impl Life {
             let options = PurgeOptions { older_than_days: 8, dry_run: false };
             until_done!(
                 self,
-                self.book.purge(&options, |_, done| match done {
-                    Purge::Purged { .. } => {}
-                    Purge::Overtaken => failed += 1,
-                    Purge::Failed(error) => {
+                self.book.purge(&options, |report| match &report.outcome {
+                    Outcome::Purged(_) => {}
+                    Outcome::Overtaken => failed += 1,
+                    Outcome::Failed(error) => {
                         of_store(error);
                         failed += 1;
                     }
-                    Purge::Planned { .. } => panic!("planned"),
+                    _ => panic!("{report:?}"),
                 })
             );
             if failed == 0 {

@@ -4,7 +4,7 @@
 use std::{fs, sync::Arc};
 
 use tallybook::{
-    CompactOptions, FixedClock, JobOptions, Purge, PurgeOptions, Route, Settings, Span, Tallybook,
+    CompactOptions, FixedClock, JobOptions, Outcome, PurgeOptions, Route, Settings, Span, Tallybook,
 };
 
 use crate::support::{
@@ -93,20 +93,21 @@ async fn fill(book: &Tallybook) {
     append(book, "one", &lines(&["2026-01-01", "2026-01-02", "2026-01-03"], 3)).await;
     append(book, "two", &lines(&["2026-01-01", "2026-01-02", "2026-01-31"], 5)).await;
     rollup(book).await;
-    book.compact(&CompactOptions::default(), |_, _| {}).await.unwrap();
+    book.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
     book.gc(&AT_ONCE, |_| {}).await.unwrap();
     append(book, "three", &lines(&["2026-01-03", "2026-01-31"], 7)).await;
     purge(book).await;
     append(book, "late", &lines(&["2026-01-01", "2026-01-02"], 9)).await;
-    book.rollup(&JobOptions::default(), |_, _| {}).await.unwrap();
+    book.rollup(&JobOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
     append(book, "later", &lines(&["2026-01-31", "2026-02-01"], 11)).await;
 }
 
 async fn purge(book: &Tallybook) {
     let old = PurgeOptions { older_than_days: 35, dry_run: false };
-    book.purge(&old, |day, done| assert!(matches!(done, Purge::Purged { .. }), "{day}: {done:?}"))
-        .await
-        .unwrap();
+    let purged = book.purge(&old, |report| {
+        assert!(matches!(report.outcome, Outcome::Purged(_)), "{report:?}");
+    });
+    purged.await.unwrap().into_result().unwrap();
 }
 
 async fn ask(location: &str, settings: &Settings, what: &str) -> Vec<String> {
@@ -128,12 +129,12 @@ async fn live_among(location: &str, settings: &Settings, what: &str, expected: &
     book.status().await.unwrap_or_else(|error| panic!("{what}: status: {error}"));
     assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None, "{what}");
     append(&book, "late", &lines(&["2026-01-01", "2026-01-02"], 9)).await;
-    book.rollup(&JobOptions::default(), |_, _| {}).await.unwrap();
-    book.rollup_months(&JobOptions::default(), |_, _, _| {}).await.unwrap();
-    book.compact(&CompactOptions::default(), |_, _| {}).await.unwrap();
+    book.rollup(&JobOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
+    book.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
     purge(&book).await;
     let none = [("who".to_owned(), "nobody".to_owned())];
-    book.erase(&none, false, |_, _| panic!("{what}: nobody is there")).await.unwrap();
+    let erased = book.erase(&none, false, |_| panic!("{what}: nobody is there")).await.unwrap();
+    assert_eq!(erased.into_result().unwrap(), 0);
     book.gc(&AT_ONCE, |_| {}).await.unwrap_or_else(|error| panic!("{what}: gc: {error}"));
     assert_eq!(ask(location, settings, what).await, expected, "{what}, after all jobs");
     assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None, "{what}");

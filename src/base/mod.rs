@@ -4,20 +4,22 @@
 mod clock;
 mod day;
 mod error;
+mod failpoint;
 mod grain;
+mod month;
 mod settings;
 mod span;
 mod spans;
-mod steps;
 mod zone;
 
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use day::Day;
 pub(crate) use day::MICROS_PER_DAY;
 pub use error::{Error, ErrorKind, Result};
+pub(crate) use failpoint::step;
 pub use grain::Grain;
+pub use month::Month;
 pub use settings::{OnWarning, Route, Settings};
 pub use span::Span;
 pub use spans::Spans;
-pub(crate) use steps::step;
 pub use zone::Zone;

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn local_days_have_23_to_25_hours() {
+    fn local_folders_have_23_to_25_hours() {
         assert_eq!(hours("Europe/Berlin", "2026-03-28"), 24);
         assert_eq!(hours("Europe/Berlin", "2026-03-29"), 23);
         assert_eq!(hours("Europe/Berlin", "2026-10-25"), 25);

@@ -6,9 +6,9 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{ObjectMeta, path::Path};
 use serde::Serialize;
 
-use super::Tallybook;
 use crate::{
     base::{Day, Result, Span},
+    engine::Tallybook,
     plan::{BlockDecision, Decision, Piece, RawReason, Source},
     store::read_metadata,
 };

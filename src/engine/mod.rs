@@ -1,29 +1,28 @@
-//! Floor 5: the one door. Everything above goes through [`Tallybook`].
+//! Layer 5: the facade. Every surface goes through [`Tallybook`], and names what is here.
 
-mod analysis;
-mod answer;
-mod erase;
 mod explain;
-mod limits;
-mod named_query;
 mod open;
-mod prepared;
-mod purge;
 mod query;
 mod registered;
-mod sources;
-mod sql;
-mod status;
 mod tables;
 mod tallybook;
-mod verify;
 
-pub use answer::{Answer, Stats};
-pub use erase::Erasure;
 pub use explain::{BlockExplanation, Explanation, RollupExplanation, SpanExplanation};
-pub use named_query::{NamedQuery, named_queries};
-pub use purge::{Purge, PurgeOptions};
-pub use query::Question;
-pub use status::{DayStatus, RollupState, Status};
+pub use query::answer::{Answer, Stats};
+pub use query::run::Question;
 pub use tallybook::Tallybook;
-pub use verify::{Checked, Difference};
+
+pub(crate) use crate::ingest::check;
+pub use crate::{
+    ingest::{AppendOptions, AppendReport, Format, Input, Rejects},
+    jobs::{
+        Checked, CompactOptions, DayStatus, Difference, GcOptions, JobOptions, JobReport,
+        JobSummary, Nightly, NightlyReport, Outcome, Plan, PurgeOptions, RawFiles, Reason, Repair,
+        RollupState, Status, Superseded,
+    },
+    model::{
+        BatchId, Column, ColumnType, ContentHash, DEFAULT_DEFINITION, Dataset, FORMAT, Fingerprint,
+        Function, LeafId, Measure, Period, Quantile, Rollup,
+    },
+    plan::{BlockDecision, Cover, Decision, Piece, RawReason, Refusal, RouteTaken, Source},
+};

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use object_store::ObjectStore;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 
-use super::{Tallybook, prepared::PreparedQuestions};
 use crate::{
     base::{Clock, Error, Result, Settings, SystemClock},
-    exec::{DatasetTable, SegmentCache, engine_error, new_session},
+    engine::{Tallybook, query::plan_cache::PreparedQuestions},
+    exec::{SegmentCache, new_session},
     model::{DEFAULT_DEFINITION, Dataset},
+    plan::DatasetTable,
     store::{
-        Definitions, Root, Staging, Stored, create_definition, move_to_format_2, probe_create,
-        read_definitions,
+        Definitions, Root, RootDefinitions, Staging, Stored, create_definition, no_dataset,
+        probe_create, read_definitions,
     },
 };
 
@@ -37,7 +38,7 @@ impl Tallybook {
         let root = Root::open(location, &settings)?;
         let definitions = read_definitions(&root).await?;
         let definitions = definitions.ok_or_else(|| no_dataset(&root))?;
-        Self::over(root, definitions, settings, clock)
+        Self::over(root, RootDefinitions::new(definitions), settings, clock)
     }
 
     /// Opens a root, or makes it with that definition (the text, and what messages call it; the
@@ -75,7 +76,7 @@ impl Tallybook {
         let definitions = Definitions { number: 0, newest, previous: Vec::new() };
         // A definition that is wrong is told by its own lines.
         Dataset::parse(text, file)?;
-        Ok(Self { unmade: true, ..Self::over(root, definitions, settings, clock)? })
+        Self::over(root, RootDefinitions::unmade(definitions), settings, clock)
     }
 
     /// Opens or makes a root that is the whole of a store of yours; `name` is what messages call
@@ -116,7 +117,7 @@ impl Tallybook {
                 stored.file
             )));
         }
-        Self::over(root, definitions, settings, clock)
+        Self::over(root, RootDefinitions::new(definitions), settings, clock)
     }
 
     /// Opens a root and replaces its definition: rollups as you like, and columns beside those that
@@ -141,7 +142,7 @@ impl Tallybook {
             )));
         }
         let staging = Staging::open(&before.root, &settings)?;
-        let number = before.definition_number(&staging).await? + 1;
+        let number = before.definitions.number(&before.root, &staging).await? + 1;
         let text = Dataset::stored_text(text);
         if !create_definition(&before.root, &staging, number, &text).await? {
             return Err(Error::conflict(format!(
@@ -154,81 +155,31 @@ impl Tallybook {
 
     fn over(
         root: Root,
-        definitions: Definitions,
+        definitions: RootDefinitions,
         settings: Settings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let parse = |stored: &Stored| Dataset::parse(&stored.text, &stored.file);
-        let previous = definitions.previous.iter().flatten();
+        let previous = definitions.opened().previous.iter().flatten();
         let previous: Vec<_> = previous.map(parse).collect::<Result<_>>()?;
-        let dataset = parse(&definitions.newest)?.with_earlier(&previous);
-        let context = new_session(&root, &settings)?;
-        context
-            .register_table(dataset.table(), Arc::new(DatasetTable::new(&dataset)))
-            .map_err(engine_error)?;
+        let dataset = parse(&definitions.opened().newest)?.with_earlier(&previous);
+        let session = new_session(&root, &settings)?;
+        session.register_table(dataset.table(), Arc::new(DatasetTable::new(&dataset)))?;
         let segments = Arc::new(SegmentCache::new(settings.segment_cache_bytes));
         let (dataset, prepared) = (Arc::new(dataset), PreparedQuestions::default());
         let places = settings.max_questions.map(|places| Arc::new(Semaphore::new(places)));
-        let definition_number = OnceCell::new();
         Ok(Self {
             root,
             dataset,
             definitions,
-            unmade: false,
-            definition_number,
             settings,
             clock,
-            context,
+            session,
             segments,
             prepared,
             places,
         })
     }
-
-    /// The number of the root's definition. A root of format 1 gets a chain of definitions first:
-    /// whoever writes moves it.
-    pub(super) async fn definition_number(&self, staging: &Staging) -> Result<u32> {
-        let number = self.definition_number.get_or_try_init(|| async {
-            if self.unmade {
-                return self.make(staging).await;
-            }
-            match self.definitions.number {
-                0 => move_to_format_2(&self.root, staging, &self.definitions).await,
-                number => Ok(number),
-            }
-        });
-        number.await.copied()
-    }
-
-    /// Makes the root of the definition that it was opened with.
-    async fn make(&self, staging: &Staging) -> Result<u32> {
-        let (root, newest) = (&self.root, &self.definitions.newest);
-        probe_create(root, staging).await?;
-        create_definition(root, staging, 1, &newest.text).await?;
-        let made = read_definitions(root).await?.ok_or_else(|| no_dataset(root))?;
-        let parse = |stored: &Stored| Dataset::parse(&stored.text, &stored.file);
-        if parse(&made.newest)? == parse(newest)? {
-            return Ok(made.number);
-        }
-        Err(Error::conflict(format!(
-            "{}: somebody else made the root meanwhile, with another definition; nothing was \
-             appended, try again",
-            root.name()
-        )))
-    }
-
-    /// The root's definitions, as a writer of format 2 goes by them.
-    pub(super) async fn definitions(&self, staging: &Staging) -> Result<Definitions> {
-        let number = self.definition_number(staging).await?;
-        Ok(Definitions { number, ..self.definitions.clone() })
-    }
-}
-
-fn no_dataset(root: &Root) -> Error {
-    Error::not_found(format!(
-        "there is no dataset at {}; `append` or `init` makes one",
-        root.name()
-    ))
 }
 
 /// Writes the definition, unless another writer did, once the store has shown that it keeps the one

@@ -30,11 +30,15 @@ use datafusion::{
     physical_plan::ExecutionPlan,
 };
 
-use super::{Tallybook, analysis, query, tables};
 use crate::{
     base::{Error, Result, Route},
-    exec::{DatasetTable, ROOT_URL, engine_error, into_datafusion, register_functions},
-    plan::reads_raw,
+    engine::{
+        Tallybook,
+        query::{prepare, run},
+        tables,
+    },
+    exec::{ROOT_URL, register_functions},
+    plan::{DatasetTable, reads_raw},
 };
 
 /// Puts the tables of `book` into `context`.
@@ -42,17 +46,17 @@ pub(super) async fn register(book: &Arc<Tallybook>, context: &SessionContext) ->
     let raw = book.dataset().table();
     let url =
         url::Url::parse(ROOT_URL).map_err(|error| Error::internal("url").with_source(error))?;
-    let store = ObjectStoreUrl::parse(ROOT_URL).map_err(engine_error)?;
+    let store = ObjectStoreUrl::parse(ROOT_URL)?;
     if context.runtime_env().object_store(&store).is_ok() {
         return Err(Error::conflict("the session already holds a Tallybook; it can hold one"));
     }
-    if context.table_exist(raw).map_err(engine_error)? {
+    if context.table_exist(raw)? {
         return Err(Error::conflict(format!("the session already has a table `{raw}`")));
     }
     context.register_object_store(&url, book.root().store());
     register_functions(context);
     let table = Arc::new(DatasetTable::new(book.dataset()));
-    context.register_table(raw, table).map_err(engine_error)?;
+    context.register_table(raw, table)?;
     tables::register_views(book.dataset(), context).await?;
     let state = context.state_ref();
     let mut state = state.write();
@@ -154,10 +158,10 @@ impl QueryPlanner for AskingPlanner {
         })?;
         let mut state = state.clone();
         state.config_mut().options_mut().execution.skip_physical_aggregate_schema_check = true;
-        let prepared = analysis::prepare(asked.plan.clone(), &state)?;
+        let prepared = prepare::prepare(asked.plan.clone(), &state)?;
         let root = self.book.root_to_ask();
-        let decided = query::decide((&self.book, &root), Route::Auto, prepared, None).await;
-        let rewritten = decided.map_err(into_datafusion)?.plan;
+        let decided = run::decide((&self.book, &root), Route::Auto, prepared, None).await;
+        let rewritten = decided?.plan;
         let optimized = state.optimizer().optimize(rewritten, &state, |_, _| {})?;
         let whole = plan.clone().transform(|node| match &node {
             LogicalPlan::Extension(_) if self::asked(&node).is_some() => {

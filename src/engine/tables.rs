@@ -14,10 +14,10 @@ use datafusion::{
     prelude::SessionContext,
 };
 
-use super::Tallybook;
 use crate::{
     base::{Error, Grain, Result, Zone},
-    exec::{engine_error, register_file, zoned_view},
+    engine::Tallybook,
+    exec::{register_file, zoned_view},
     model::{DATE_COLUMN, Dataset, HOUR_COLUMN, QUARTER_HOUR_COLUMN, Rollup},
 };
 
@@ -28,7 +28,7 @@ use crate::{
 /// Another zone than UTC has a catalog of its own, for this one question: the same tables, but for
 /// those that show time.
 pub(super) async fn state(book: &Tallybook, zone: Zone) -> Result<SessionState> {
-    let (context, dataset) = (book.context(), book.dataset());
+    let (context, dataset) = (book.session(), book.dataset());
     if zone.is_utc() {
         register_views(dataset, context).await?;
         return Ok(context.state());
@@ -41,7 +41,7 @@ pub(super) async fn state(book: &Tallybook, zone: Zone) -> Result<SessionState> 
     let schema = Arc::new(MemorySchemaProvider::new());
     let zoned = Arc::new(MemoryCatalogProvider::new());
     let known: Arc<dyn SchemaProvider> = Arc::<MemorySchemaProvider>::clone(&schema);
-    zoned.register_schema(&names.default_schema, known).map_err(engine_error)?;
+    zoned.register_schema(&names.default_schema, known)?;
     let catalogs = Arc::new(MemoryCatalogProviderList::new());
     catalogs.register_catalog(names.default_catalog, zoned);
     let mut state =
@@ -51,17 +51,17 @@ pub(super) async fn state(book: &Tallybook, zone: Zone) -> Result<SessionState> 
         schema.register_table(name.to_owned(), table).map(drop)
     };
     for name in home.table_names() {
-        let Some(table) = home.table(&name).await.map_err(engine_error)? else { continue };
+        let Some(table) = home.table(&name).await? else { continue };
         let shows_time = dataset.rollups().iter().any(|rollup| rollup.table() == Some(&name));
         if name == dataset.table() {
-            let view = zoned_view(table, dataset, zone).map_err(engine_error)?;
-            add(&name, Arc::new(view)).map_err(engine_error)?;
+            let view = zoned_view(table, dataset, zone)?;
+            add(&name, Arc::new(view))?;
         } else if !shows_time {
-            add(&name, table).map_err(engine_error)?;
+            add(&name, table)?;
         }
     }
     for (name, sql) in views(dataset) {
-        add(name, Arc::new(view(&state, sql).await?)).map_err(engine_error)?;
+        add(name, Arc::new(view(&state, sql).await?))?;
     }
     Ok(state)
 }
@@ -69,9 +69,9 @@ pub(super) async fn state(book: &Tallybook, zone: Zone) -> Result<SessionState> 
 /// Makes tables of the rollups that are readable as such, where they aren't yet.
 pub(super) async fn register_views(dataset: &Dataset, context: &SessionContext) -> Result<()> {
     for (name, sql) in views(dataset) {
-        if !context.table_exist(name).map_err(engine_error)? {
+        if !context.table_exist(name)? {
             let view = view(&context.state(), sql).await?;
-            context.register_table(name, Arc::new(view)).map_err(engine_error)?;
+            context.register_table(name, Arc::new(view))?;
         }
     }
     Ok(())
@@ -87,10 +87,10 @@ pub(super) async fn register(book: &Tallybook, name: &str, path: &Path) -> Resul
         )));
     }
     let reference = TableReference::bare(name);
-    if name.is_empty() || book.context().table_exist(reference).map_err(engine_error)? {
+    if name.is_empty() || book.session().table_exist(reference)? {
         return Err(Error::invalid(format!("there is already a table `{name}`")));
     }
-    register_file(book.context(), name, path).await
+    register_file(book.session(), name, path).await
 }
 
 fn views(dataset: &Dataset) -> impl Iterator<Item = (&str, String)> {
@@ -99,7 +99,7 @@ fn views(dataset: &Dataset) -> impl Iterator<Item = (&str, String)> {
 }
 
 async fn view(state: &SessionState, sql: String) -> Result<ViewTable> {
-    let plan = state.create_logical_plan(&sql).await.map_err(engine_error)?;
+    let plan = state.create_logical_plan(&sql).await?;
     Ok(ViewTable::new(plan, Some(sql)))
 }
 

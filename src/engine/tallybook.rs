@@ -4,23 +4,23 @@ use std::{path::Path as FilePath, sync::Arc};
 
 use datafusion::prelude::SessionContext;
 use futures::FutureExt as _;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{
-    Answer, Checked, Difference, Erasure, Explanation, Purge, PurgeOptions, Question, Status,
-    erase, prepared::PreparedQuestions, purge, query, registered, status, tables, verify,
-};
 use crate::{
     base::{Clock, Day, Error, Result, Settings, Span},
-    catalog::{Serving, Snapshot, load},
+    engine::{
+        Answer, Explanation, Question,
+        query::{plan_cache::PreparedQuestions, run as query},
+        registered, tables,
+    },
     exec::SegmentCache,
     ingest::{self, AppendOptions, AppendReport, Input, MakeReady, Place},
     jobs::{
-        self, CompactOptions, CompactTask, Compaction, GcOptions, JobOptions, Outcome, Repair,
-        Superseded, Task,
+        self, Checked, CompactOptions, Difference, GcOptions, JobContext, JobOptions, JobReport,
+        JobSummary, Nightly, NightlyReport, PurgeOptions, Repair, Status, Superseded,
     },
-    model::{Dataset, Rollup},
-    store::{Definitions, Leaf, Root, Staging},
+    model::{Dataset, Leaf},
+    store::{Root, RootDefinitions, Staging},
 };
 
 /// A dataset in a root, opened: append to it, roll it up, ask it.
@@ -28,14 +28,10 @@ pub struct Tallybook {
     pub(super) root: Root,
     pub(super) dataset: Arc<Dataset>,
     /// Its definitions, as they were when it was opened.
-    pub(super) definitions: Definitions,
-    /// Whether the root has none yet, and gets them with its first rows.
-    pub(super) unmade: bool,
-    /// The number of the newest of them, once the root is known to be of format 2.
-    pub(super) definition_number: OnceCell<u32>,
+    pub(super) definitions: RootDefinitions,
     pub(super) settings: Settings,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) context: SessionContext,
+    pub(super) session: SessionContext,
     pub(super) segments: Arc<SegmentCache>,
     pub(super) prepared: PreparedQuestions,
     /// One for each question that may be answered at once.
@@ -84,14 +80,15 @@ impl Tallybook {
     ) -> Result<AppendReport> {
         let (root, settings) = (&self.root, &self.settings);
         let staging = Arc::new(Staging::open(root, settings)?);
-        let definition = match self.definitions.number {
-            0 => u32::try_from(self.definitions.previous.len()).unwrap_or(u32::MAX) + 1,
+        let opened = self.definitions.opened();
+        let definition = match opened.number {
+            0 => u32::try_from(opened.previous.len()).unwrap_or(u32::MAX) + 1,
             number => number,
         };
         let place = Place { root, dataset: &self.dataset, staging: &staging, definition };
         let of_claim = |number| self.dataset_of(number);
         let make_ready: Box<MakeReady<'_>> =
-            Box::new(|| async { self.definition_number(&staging).await.map(drop) }.boxed());
+            Box::new(|| async { self.definitions.number(root, &staging).await.map(drop) }.boxed());
         let definitions = ingest::Definitions { dataset_of: &of_claim, make_ready };
         ingest::append(place, settings, self.clock(), definitions, inputs, options).await
     }
@@ -101,15 +98,13 @@ impl Tallybook {
     /// # Errors
     /// `Conflict` for one that came after this root was opened.
     fn dataset_of(&self, number: u32) -> Result<Arc<Dataset>> {
-        let known = self.definition_number.get().copied();
-        let known = known.unwrap_or(self.definitions.number);
-        if number > known {
+        if number > self.definitions.known_number() {
             return Err(Error::conflict(format!(
                 "{}: its definition was replaced since it was opened; open it again",
                 self.location()
             )));
         }
-        let previous = &self.definitions.previous;
+        let previous = &self.definitions.opened().previous;
         let at = usize::try_from(number).unwrap_or_default().checked_sub(1);
         match at.and_then(|at| previous.get(at)) {
             Some(Some(stored)) => Dataset::parse(&stored.text, &stored.file).map(Arc::new),
@@ -122,64 +117,57 @@ impl Tallybook {
         }
     }
 
-    /// Builds the segments that are missing or behind, telling `report` of each.
+    /// Builds the segments of finished days that are missing or behind, and those of months that are
+    /// missing: of months whose days are all current, and of which nothing has changed for two days.
+    /// A month's segment spares requests. No segment changes an answer. Tells `report` of each.
     ///
     /// # Errors
-    /// For what stops the whole job; a segment that fails is reported, and the others go on.
+    /// For what stops the whole job. A segment that fails is in the summary, and the others go on.
     pub async fn rollup(
         &self,
         options: &JobOptions,
-        report: impl FnMut(&Task<'_>, &Outcome) + Send,
-    ) -> Result<()> {
-        let (root, settings) = (&self.root, &self.settings);
+        report: impl FnMut(&JobReport) + Send,
+    ) -> Result<JobSummary> {
+        let staging = self.staging();
+        let context = self.job_context(&staging);
         if !options.dry_run {
-            let staging = Staging::open(root, settings)?;
-            self.definition_number(&staging).await?;
-            purge::move_purged_days(self).await?;
+            self.definitions.number(&self.root, &staging).await?;
+            jobs::move_purged_days(context).await?;
         }
-        jobs::run(root, &self.dataset, settings, self.clock(), options, report).await
+        jobs::rollup(context, options, report).await
     }
 
-    /// Builds the segments of months that are missing: of those whose days are all current, and of
-    /// which nothing has changed for two days. They spare requests, and change no answer. Tells
-    /// `report` of each: the month's first day, the rollup, and what became of it.
-    ///
-    /// # Errors
-    /// As [`rollup`](Self::rollup).
-    pub async fn rollup_months(
-        &self,
-        options: &JobOptions,
-        report: impl FnMut(Day, &Rollup, &Outcome) + Send,
-    ) -> Result<()> {
-        let (root, settings) = (&self.root, &self.settings);
-        jobs::run_months(root, &self.dataset, settings, self.clock(), options, report).await
+    /// Does what a scheduler should do each night: [`rollup`](Self::rollup), then
+    /// [`compact`](Self::compact) of days of many files, then [`gc`](Self::gc). A part that fails
+    /// stops none of the others.
+    pub async fn nightly(&self, report: impl FnMut(NightlyReport<'_>) + Send) -> Nightly {
+        jobs::nightly(self.job_context(&self.staging()), report).await
     }
 
     /// Merges each finished day's raw files into a few sorted ones, where every rollup is current.
-    /// Answers and rollups stay as they are; what was merged goes by [`gc`](Self::gc).
+    /// Answers and rollups stay as they are. [`gc`](Self::gc) deletes what was merged.
     ///
     /// # Errors
-    /// For what stops the whole job; a day that fails is reported, and the others go on.
+    /// For what stops the whole job. A day that fails is in the summary, and the others go on.
     pub async fn compact(
         &self,
         options: &CompactOptions,
-        report: impl FnMut(&CompactTask, &Compaction) + Send,
-    ) -> Result<()> {
-        let (root, settings) = (&self.root, &self.settings);
-        jobs::compact(root, &self.dataset, settings, self.clock(), options, report).await
+        report: impl FnMut(&JobReport) + Send,
+    ) -> Result<JobSummary> {
+        jobs::compact(self.job_context(&self.staging()), options, report).await
     }
 
     /// Lets the raw rows of old days go. What remains, a file for each rollup, is computed from
-    /// rows whose bytes were checked, and keeps answering. The raw files go by [`gc`](Self::gc).
+    /// rows whose bytes were checked, and keeps answering. [`gc`](Self::gc) deletes the raw files.
     ///
     /// # Errors
-    /// For what stops the whole job; a day that stays is reported with the reason.
+    /// For what stops the whole job. A day that fails stays, and is in the summary.
     pub async fn purge(
         &self,
         options: &PurgeOptions,
-        report: impl FnMut(Day, &Purge) + Send,
-    ) -> Result<()> {
-        purge::purge(self, options, report).await
+        report: impl FnMut(&JobReport) + Send,
+    ) -> Result<JobSummary> {
+        jobs::purge(self.job_context(&self.staging()), options, report).await
     }
 
     /// Erases the rows that have all of these values, from raw rows and from all that was made of
@@ -192,9 +180,9 @@ impl Tallybook {
         &self,
         columns: &[(String, String)],
         dry_run: bool,
-        report: impl FnMut(Day, &Erasure) + Send,
-    ) -> Result<()> {
-        erase::erase(self, columns, dry_run, report).await
+        report: impl FnMut(&JobReport) + Send,
+    ) -> Result<JobSummary> {
+        jobs::erase(self.job_context(&self.staging()), columns, dry_run, report).await
     }
 
     /// Deletes files that newer ones have replaced for longer than the grace period, telling
@@ -207,8 +195,7 @@ impl Tallybook {
         options: &GcOptions,
         report: impl FnMut(&Superseded) + Send,
     ) -> Result<()> {
-        let (root, settings) = (&self.root, &self.settings);
-        jobs::gc(root, &self.dataset, settings, self.clock(), options, report).await
+        jobs::gc(self.job_context(&self.staging()), options, report).await
     }
 
     /// What a lost or damaged manifest of that day would say, by what its files say of themselves;
@@ -227,8 +214,7 @@ impl Tallybook {
     /// # Errors
     /// `Unavailable` when the store refuses.
     pub async fn repair(&self, repair: &Repair) -> Result<bool> {
-        let staging = Staging::open(&self.root, &self.settings)?;
-        jobs::repair(&self.root, &staging, repair).await
+        jobs::repair(&self.root, &self.staging(), repair).await
     }
 
     /// Makes a file a table that questions can join: CSV with a header, Parquet or NDJSON, by its
@@ -282,8 +268,7 @@ impl Tallybook {
     /// # Errors
     /// What listing meets.
     pub async fn status(&self) -> Result<Status> {
-        let snapshot = self.snapshot(Span::ALL).await?;
-        status::status(self, &snapshot).await
+        jobs::status(self.job_context(&self.staging())).await
     }
 
     /// Recomputes every segment inside `span` from the raw leaves it was built from, and checks
@@ -297,7 +282,7 @@ impl Tallybook {
         span: Span,
         report: impl FnMut(&Checked) + Send,
     ) -> Result<Option<Difference>> {
-        verify::verify(self, span, report).await
+        jobs::verify(self.job_context(&self.staging()), span, report).await
     }
 
     /// The live raw files inside `span`, by their full names.
@@ -305,14 +290,28 @@ impl Tallybook {
     /// # Errors
     /// What listing meets.
     pub async fn files(&self, span: Span) -> Result<Vec<String>> {
-        let snapshot = self.snapshot(span).await?;
+        let snapshot = self.job_context(&self.staging()).snapshot(span).await?;
         let leaves = snapshot.days(span).flat_map(|(_, leaves)| leaves);
         let leaves = leaves.filter(|leaf| !leaf.is_purged());
         Ok(leaves.map(|leaf: &Arc<Leaf>| self.root.full_name(&leaf.file.location)).collect())
     }
 
-    pub(super) async fn snapshot(&self, span: Span) -> Result<Snapshot> {
-        load(&self.root, span, self.dataset.all_rollups(), Serving::Days).await
+    /// A place for the files of one job.
+    fn staging(&self) -> Staging {
+        Staging::new(&self.root, &self.settings)
+    }
+
+    /// What a job works with, whose files are written there.
+    fn job_context<'a>(&'a self, staging: &'a Staging) -> JobContext<'a> {
+        JobContext {
+            root: &self.root,
+            dataset: &self.dataset,
+            definitions: &self.definitions,
+            settings: &self.settings,
+            clock: self.clock(),
+            session: &self.session,
+            staging,
+        }
     }
 
     pub(super) const fn root(&self) -> &Root {
@@ -351,8 +350,8 @@ impl Tallybook {
         &self.settings
     }
 
-    pub(super) const fn context(&self) -> &SessionContext {
-        &self.context
+    pub(super) const fn session(&self) -> &SessionContext {
+        &self.session
     }
 }
 

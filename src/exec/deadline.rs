@@ -19,7 +19,6 @@ use datafusion::{
     physical_plan::ExecutionPlan,
 };
 
-use super::into_datafusion;
 use crate::base::Error;
 
 /// When a question's time is over, and how long that was.
@@ -87,7 +86,7 @@ impl ExtensionOptions for Deadline {
 /// Makes sure that the session's question, if it has a deadline, has time left.
 fn check_deadline(options: &ConfigOptions) -> Result<()> {
     let deadline = options.extensions.get::<Deadline>();
-    deadline.map_or(Ok(()), |deadline| deadline.check().map_err(into_datafusion))
+    deadline.map_or(Ok(()), |deadline| Ok(deadline.check()?))
 }
 
 /// The check as a rule, to stand between the others.

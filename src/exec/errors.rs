@@ -10,15 +10,21 @@ use crate::{
     store::store_error_kind,
 };
 
-/// Our error as DataFusion's, to come out again by [`engine_error`].
-#[must_use]
-pub(crate) fn into_datafusion(error: Error) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
+impl From<Error> for DataFusionError {
+    /// Our error inside of DataFusion's, to come out again by the other conversion.
+    fn from(error: Error) -> Self {
+        Self::External(Box::new(error))
+    }
 }
 
-/// DataFusion's error as ours. An error of ours inside comes out as it went in.
-#[must_use]
-pub(crate) fn engine_error(error: DataFusionError) -> Error {
+impl From<DataFusionError> for Error {
+    /// DataFusion's error as ours. An error of ours inside comes out as it went in.
+    fn from(error: DataFusionError) -> Self {
+        ours(error)
+    }
+}
+
+fn ours(error: DataFusionError) -> Error {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(inner) = cause {
         if let Some(ours) = inner.downcast_ref::<Error>() {

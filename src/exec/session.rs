@@ -12,12 +12,13 @@ use datafusion::{
     prelude::{SessionConfig, SessionContext},
 };
 
-use super::{
-    PushDown, bounded, checked::CheckedArithmetic, deadline::CheckDeadline, engine_error,
-    yielding_joins::YieldingJoins,
-};
 use crate::{
     base::{Error, Result, Settings},
+    exec::{
+        PushDown, bounded,
+        deadline::CheckDeadline,
+        rules::{checked_arithmetic::CheckedArithmetic, yielding_joins::YieldingJoins},
+    },
     model::sketch,
     store::Root,
 };
@@ -85,5 +86,5 @@ fn runtime(settings: &Settings) -> Result<Arc<RuntimeEnv>> {
     if let Some(temp) = &settings.temp_dir {
         builder = builder.with_temp_file_path(temp);
     }
-    builder.build_arc().map_err(engine_error)
+    builder.build_arc().map_err(Error::from)
 }

@@ -1,31 +1,36 @@
-//! Floor 4: what changes a root beside appending. Building rollups; merging, purging and erasing a
+//! Layer 4: what changes a root beside appending. Building rollups; merging, purging and erasing a
 //! day's raw rows, each of which changes what counts by one new file, the day's next manifest; and
 //! deleting what nothing refers to any more.
 
-mod close;
 mod compact;
+mod context;
 mod erase;
-mod fence;
 mod gc;
 mod generation;
-mod overtaken;
-mod parts;
+mod nightly;
 mod purge;
 mod repair;
-mod rewrite;
+mod report;
 mod rollup;
-mod sources;
+mod status;
+mod verify;
 
-pub(crate) use close::close_generations_in_flight;
+pub use compact::CompactOptions;
 pub(crate) use compact::compact;
-pub use compact::{CompactOptions, CompactTask, Compaction};
-pub(crate) use erase::{ErasedDay, Erasing, days_with, erase_day, held_by_others};
-pub(crate) use fence::fence;
+pub(crate) use context::JobContext;
+pub(crate) use erase::job::erase;
 pub(crate) use gc::gc;
 pub use gc::{GcOptions, Superseded};
-pub(crate) use purge::Purging;
+pub(crate) use nightly::nightly;
+pub use nightly::{Nightly, NightlyReport};
+pub use purge::job::PurgeOptions;
+pub(crate) use purge::job::{move_purged_days, purge};
 pub use repair::Repair;
 pub(crate) use repair::{conclude_repair, repair};
-pub use rollup::{Built, JobOptions, Outcome, Reason, Task};
-pub(crate) use rollup::{Proofs, group_rows, run, run_months};
-pub(crate) use sources::{check_named, first_outside};
+pub use report::{JobReport, JobSummary, Outcome, Plan, RawFiles, Reason};
+pub use rollup::JobOptions;
+pub(crate) use rollup::rollup;
+pub(crate) use status::status;
+pub use status::{DayStatus, RollupState, Status};
+pub(crate) use verify::verify;
+pub use verify::{Checked, Difference};

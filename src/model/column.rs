@@ -124,6 +124,11 @@ fn camel_case(snake: &str) -> String {
     camel
 }
 
+/// Whether the text can only be a column's name.
+pub(crate) fn is_word(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

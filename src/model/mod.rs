@@ -1,46 +1,27 @@
-//! Floor 1: the vocabulary that the job and the rewrite share. No I/O and no runtime; of DataFusion
-//! only its expressions and their parser.
+//! Layer 1: the vocabulary that the job and the rewrite share. No I/O and no runtime; of DataFusion
+//! only its expressions, their parser, and functions of values.
 
-mod beside_doubles;
+pub(crate) mod algebra;
 mod column;
-mod content;
-mod dataset;
-mod definition;
-mod double_sum;
-mod expansion;
-mod expression;
-mod fingerprint;
-mod fold;
-mod function;
-mod hashed_text;
-mod leaf;
-mod manifest;
-mod measure;
-mod narrowed;
-mod odd;
-mod rollup;
-pub(crate) mod sketch;
+pub(crate) mod definition;
+pub(crate) mod files;
+mod snapshot;
 
-pub(crate) use beside_doubles::decimals_beside_doubles;
-pub use column::{Column, ColumnType};
-pub use content::ContentHash;
-pub(crate) use content::ContentHasher;
-pub(crate) use dataset::DATE_COLUMN;
-pub use dataset::Dataset;
-pub use definition::{DEFAULT_DEFINITION, FORMAT};
-pub(crate) use double_sum::double_sum;
-pub(crate) use expression::{Expression, normal};
-pub use fingerprint::Fingerprint;
-pub(crate) use fold::{Fold, StoredState, stored_needs_room};
-pub use function::{Function, Quantile};
-pub(crate) use hashed_text::{with_hash, without_hash};
-pub use leaf::{BatchId, LeafId};
-pub(crate) use manifest::{
-    Absorbed, ForeignFile, MANIFEST_FORMAT, Manifest, ManifestFile, ManifestState, Remains,
-    sorted_ids,
+pub(crate) use algebra::{
+    Fold, StoredState, as_is, decimals_beside_doubles, double_sum, in_order, is_as_is, narrowed,
+    opaque, sketch, stored_needs_room,
 };
-pub use measure::Measure;
-pub(crate) use narrowed::narrowed;
-pub(crate) use odd::{OddRule, Operand, Relation};
-pub use rollup::Rollup;
-pub(crate) use rollup::{HOUR_COLUMN, QUARTER_HOUR_COLUMN};
+pub use algebra::{Function, Quantile};
+pub use column::{Column, ColumnType};
+pub(crate) use definition::{
+    DATE_COLUMN, Expression, HOUR_COLUMN, OddRule, Operand, QUARTER_HOUR_COLUMN, Relation, normal,
+};
+pub use definition::{DEFAULT_DEFINITION, Dataset, FORMAT, Measure, Rollup};
+pub(crate) use files::{
+    Absorbed, Base, ContentHasher, Damage, ForeignFile, LeafDay, LeafKind, MANIFEST_FORMAT,
+    Manifest, ManifestFile, ManifestState, PeriodLength, PeriodSegments, Remains,
+    month_fingerprint, sorted_ids, with_hash, without_hash,
+};
+pub use files::{BatchId, ContentHash, Fingerprint, LeafId, Period};
+pub(crate) use files::{Leaf, SegmentFile};
+pub(crate) use snapshot::{Freshness, Snapshot, freshness};

@@ -10,9 +10,7 @@ use object_store::ObjectMeta;
 
 use crate::{
     base::{Day, Error, Result, Span, Spans},
-    catalog::{Freshness, Snapshot},
-    model::{LeafId, Rollup},
-    store::{Leaf, SegmentFile},
+    model::{Freshness, Leaf, LeafId, Rollup, SegmentFile, Snapshot},
 };
 
 /// Why leaves are read raw.

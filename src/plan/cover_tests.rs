@@ -8,8 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     base::Grain,
-    model::{BatchId, ContentHasher, Dataset, Fingerprint},
-    store::{LeafDay, LeafKind},
+    model::{BatchId, ContentHasher, Dataset, Fingerprint, LeafDay, LeafKind, Period},
 };
 
 const HOUR: i64 = Grain::Hour.micros();
@@ -49,12 +48,12 @@ fn snapshot(dataset: &Dataset, leaves: &[u32], built: &[Vec<Option<u32>>]) -> Sn
                 continue;
             }
             let segment = Arc::new(SegmentFile {
-                day: Day::from_epoch_days(day),
+                period: Period::Day(Day::from_epoch_days(day)),
                 fingerprint: Fingerprint::of(&held),
                 file: file("segment", 10),
             });
             let live = LeafDay::new(Day::from_epoch_days(day), live);
-            let found = crate::catalog::freshness(&live, None, &[(segment, Some(held))]);
+            let found = crate::model::freshness(&live, None, &[(segment, Some(held))]);
             freshness.insert(Day::from_epoch_days(day), found);
         }
         rollups.insert(rollup.name().to_owned(), freshness);

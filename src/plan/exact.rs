@@ -32,10 +32,7 @@ use datafusion::{
 };
 
 use super::calls::{adds_floats, exact_argument, function};
-use crate::{
-    exec::into_datafusion,
-    model::{Function, double_sum, narrowed},
-};
+use crate::model::{Function, double_sum, narrowed};
 
 /// What takes a call's place.
 enum Exact {
@@ -132,7 +129,7 @@ fn exact_call(
             let folds = function.folds(&kind).into_iter();
             let calls =
                 folds.map(|fold| fold.partial(Some(argument.clone()), &kind, filter.cloned()));
-            let calls = calls.collect::<crate::base::Result<Vec<_>>>().map_err(into_datafusion)?;
+            let calls = calls.collect::<crate::base::Result<Vec<_>>>()?;
             let merged = (0..calls.len()).map(column).collect();
             (calls, Exact::Folded { function, kind, merged })
         }
@@ -179,9 +176,7 @@ fn outputs(schema: &DFSchema, finals: Vec<Exact>) -> Result<Vec<Expr>> {
         let to = (field.data_type(), field.name().as_str());
         let value = match made {
             Exact::Same => return Ok(Expr::Column(Column::from((qualifier, field)))),
-            Exact::Folded { function, kind, merged } => {
-                function.finalize(&merged, &kind, to).map_err(into_datafusion)?
-            }
+            Exact::Folded { function, kind, merged } => function.finalize(&merged, &kind, to)?,
             Exact::Narrowed(value) => narrowed(value, to.0, to.1),
             Exact::Value(value) => value,
         };

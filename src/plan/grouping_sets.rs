@@ -9,7 +9,7 @@ use datafusion::{
     logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder},
 };
 
-use crate::exec::opaque;
+use crate::model::opaque;
 
 /// The node with its grouping expressions, if they are of grouping sets, made opaque.
 pub(super) fn end_constants(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {

@@ -15,7 +15,7 @@ use datafusion::{
 };
 
 use super::expressions::changed;
-use crate::exec::{as_is, is_as_is};
+use crate::model::{as_is, is_as_is};
 
 /// Which casts are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

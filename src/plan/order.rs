@@ -17,7 +17,7 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, Sort, SortExpr},
 };
 
-use super::{scans::is_raw, ties};
+use super::{raw_table::is_raw, ties};
 
 /// The plan with the order of its aggregated rows settled.
 pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {

@@ -25,10 +25,7 @@ use datafusion::{
 };
 
 use super::{Refusal, block::Call, derive::Terms};
-use crate::{
-    exec::into_datafusion,
-    model::{Expression, Fold, StoredState, normal},
-};
+use crate::model::{Expression, Fold, StoredState, normal};
 
 /// A partial, or why there is none.
 type Partial = Result<Expr, Refusal>;
@@ -70,7 +67,7 @@ impl Terms<'_> {
                 Err(refusal) => return Ok(Err(refusal)),
             };
             let kind = argument.get_type(&self.block.schema)?;
-            let repeated = fold.repeated(value, rows, &kind).map_err(into_datafusion)?;
+            let repeated = fold.repeated(value, rows, &kind)?;
             return Ok(repeated.ok_or_else(|| Refusal::NotMergeable(call.text.clone())));
         }
         if let Some(expression) = self.measured(argument)? {
@@ -95,9 +92,7 @@ impl Terms<'_> {
                     let of_factor = factor.get_type(&self.block.schema)?;
                     let Ok(factor) = self.map(factor)? else { continue };
                     let Ok(partial) = self.partial(fold, x, call)? else { continue };
-                    let scaled = fold
-                        .scaled(partial, factor, (&kind, &of_factor))
-                        .map_err(into_datafusion)?;
+                    let scaled = fold.scaled(partial, factor, (&kind, &of_factor))?;
                     if let Some(scaled) = scaled {
                         return Ok(Ok(scaled));
                     }

@@ -6,7 +6,7 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, Volatility},
 };
 
-use super::scans::is_raw;
+use super::raw_table::is_raw;
 
 /// Whether what the plan says depends on the raw table's files alone: not on the time it is asked,
 /// nor on other tables, whose files may change under their names.

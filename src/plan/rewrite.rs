@@ -12,14 +12,13 @@ use super::{
     BlockDecision, Cover, Decision, FileSources, RawReason, Refusal,
     block::Block,
     derive::{self, Derivation},
-    exact, grouping_sets, order, scans, shape,
+    exact, grouping_sets, order, raw_table, shape,
     splice::Splice,
     time_filter,
 };
 use crate::{
     base::{Route, Span, Spans},
-    catalog::Snapshot,
-    model::{Dataset, Rollup},
+    model::{Dataset, Rollup, Snapshot},
 };
 
 /// Refusals, each with the rollup's name.
@@ -45,7 +44,7 @@ pub(crate) fn spans_needed(plan: &LogicalPlan, dataset: &Dataset) -> Result<Span
             needed = needed.union(&filter_spans(filter, dataset));
             Ok(TreeNodeRecursion::Jump)
         }
-        LogicalPlan::TableScan(scan) if scans::is_raw(scan) => {
+        LogicalPlan::TableScan(scan) if raw_table::is_raw(scan) => {
             needed = Spans::all();
             Ok(TreeNodeRecursion::Stop)
         }
@@ -219,7 +218,7 @@ impl Rewriter<'_> {
                 let filtered = LogicalPlan::Filter(filtered);
                 Ok(Transformed::new(filtered, true, TreeNodeRecursion::Jump))
             }
-            LogicalPlan::TableScan(scan) if scans::is_raw(scan) => {
+            LogicalPlan::TableScan(scan) if raw_table::is_raw(scan) => {
                 let given = give(scan, Spans::all())?;
                 Ok(Transformed::new(given, true, TreeNodeRecursion::Jump))
             }
@@ -240,7 +239,7 @@ fn raw_reason(refusals: &[(String, Refusal)]) -> RawReason {
 
 fn raw_scan(plan: &LogicalPlan) -> Option<&TableScan> {
     match plan {
-        LogicalPlan::TableScan(scan) if scans::is_raw(scan) => Some(scan),
+        LogicalPlan::TableScan(scan) if raw_table::is_raw(scan) => Some(scan),
         _ => None,
     }
 }

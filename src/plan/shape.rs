@@ -29,12 +29,12 @@ use datafusion::{
 use super::{
     Refusal,
     block::{Block, Joined, is_joined},
-    calls, scans, stable,
+    calls, raw_table, stable,
 };
 
 /// Reads an aggregate. `None` when it isn't over the raw table.
 pub(super) fn read(aggregate: &Aggregate) -> Result<Option<Result<Block, Refusal>>> {
-    if !scans::reads_raw(&aggregate.input)? {
+    if !raw_table::reads_raw(&aggregate.input)? {
         return Ok(None);
     }
     let group = grouping_set_to_exprlist(&aggregate.group_expr)?;
@@ -125,8 +125,8 @@ impl Descent {
 
     /// Takes a join along; gives its raw side.
     fn through<'p>(&mut self, join: &'p Join) -> Result<Result<&'p LogicalPlan, Refusal>> {
-        let raw_left = scans::reads_raw(&join.left)?;
-        if raw_left && scans::reads_raw(&join.right)? {
+        let raw_left = raw_table::reads_raw(&join.left)?;
+        if raw_left && raw_table::reads_raw(&join.right)? {
             return Ok(Err(Refusal::TwoRawScans));
         }
         let (raw, other) =

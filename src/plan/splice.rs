@@ -38,9 +38,7 @@ use super::{
 };
 use crate::{
     base::{Grain, Span, Spans},
-    exec::into_datafusion,
-    model::{Dataset, Function, Rollup, narrowed},
-    store::{Leaf, Period, SegmentFile},
+    model::{Dataset, Function, Leaf, Period, Rollup, SegmentFile, narrowed},
 };
 
 /// Tables over given files, handed in by whoever can read them.
@@ -98,24 +96,23 @@ impl Splice<'_> {
         }
         branches(parts.into_values().map(|(segment, days, spans)| {
             // Its days without pieces have no rows, unless they weren't asked for, or of it.
-            let wanted = match segment.period() {
-                Period::Day => Spans::union_of(days),
-                Period::Month if self.is_all_of_its_month(segment) => Spans::union_of(days),
-                Period::Month => Spans::all(),
+            let wanted = match segment.period {
+                Period::Day(_) => Spans::union_of(days),
+                Period::Month(_) if self.is_all_of_its_period(segment) => Spans::union_of(days),
+                Period::Month(_) => Spans::all(),
             };
             (wanted, spans, Arc::clone(segment))
         }))
     }
 
-    /// Whether all of the month is asked for, and nothing else answers for a day of it.
-    fn is_all_of_its_month(&self, segment: &SegmentFile) -> bool {
-        let Some((first, next)) = Period::Month.around(segment.day) else { return false };
-        let month = Span::of_days(first, next.plus(-1));
+    /// Whether all of the segment's period is asked for, and nothing else answers for a day of it.
+    fn is_all_of_its_period(&self, segment: &SegmentFile) -> bool {
+        let whole = segment.period.span();
         let mut pieces = self.cover.pieces.iter();
-        self.cover.spans.within(month).eq([month])
+        self.cover.spans.within(whole).eq([whole])
             && pieces.all(|piece| match &piece.source {
                 Source::Segment { segment: other, .. } if other.file == segment.file => true,
-                _ => !month.contains(piece.day.span()),
+                _ => !whole.contains(piece.day.span()),
             })
     }
 
@@ -172,7 +169,7 @@ impl Splice<'_> {
                 let argument = call.argument.clone();
                 let partial = fold.partial(argument, &call.argument_type, call.filter.clone());
                 let name = state_name(partials.len());
-                partials.push(partial.map_err(into_datafusion)?.alias(name));
+                partials.push(partial?.alias(name));
             }
         }
         let names = (0..groups.len()).map(group_name);
@@ -267,7 +264,7 @@ impl Splice<'_> {
             }
             let to = (field.data_type(), field.name().as_str());
             let value = call.function.finalize(&folded, &call.argument_type, to);
-            finals.push(value.map_err(into_datafusion)?);
+            finals.push(value?);
         }
         let aggregated = Aggregate::try_new(Arc::new(united), self.grouping()?, merges)?;
         let plain = aggregated.schema.iter().take(groups);

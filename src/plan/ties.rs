@@ -22,7 +22,7 @@ use datafusion::{
 };
 
 use super::{calls, order::orderable};
-use crate::{exec::in_order, model::Function};
+use crate::model::{Function, in_order};
 
 /// Window functions whose value depends on the order of equal rows.
 const OF_ONE_ROW: [&str; 5] = ["row_number", "ntile", "lag", "lead", "first_value"];

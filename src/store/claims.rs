@@ -8,16 +8,17 @@ use futures::{StreamExt as _, TryStreamExt as _, stream, try_join};
 use object_store::{ObjectMeta, ObjectStore as _, path::Path};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Creation, Root, Staging, create_bytes,
-    kept::name_of,
-    layout::{BATCHES_FOLDER, claim_path, claim_path_format_1, is_claim},
-    local_days::flat_files,
-    store_error,
-};
 use crate::{
     base::{Day, Error, ErrorKind, Result},
     model::{BatchId, ContentHash, LeafId, with_hash, without_hash},
+    store::{
+        Creation, Root, Staging,
+        cache::metadata::name_of,
+        create_bytes,
+        layout::{BATCHES_FOLDER, claim_path, claim_path_format_1, is_claim},
+        list::local_folders::flat_files,
+        store_error,
+    },
 };
 
 /// Claims read at once.

@@ -4,8 +4,10 @@
 use chrono::{DateTime, Utc};
 use object_store::{ObjectStoreExt as _, PutPayload, path::Path};
 
-use super::{Root, Staging, store_error};
-use crate::base::{Clock, Error, Result};
+use crate::{
+    base::{Clock, Error, Result},
+    store::{Root, Staging, store_error},
+};
 
 /// How far the host's clock and the store's may differ.
 const DIFFERENCE_MAX: chrono::Duration = chrono::Duration::minutes(5);

@@ -9,20 +9,21 @@ use bytes::Bytes;
 use futures::{TryStreamExt as _, future::try_join_all, join};
 use object_store::{ObjectMeta, ObjectStore as _, PutMode, PutOptions, PutPayload, path::Path};
 
-use super::{
-    Creation, Root, Staging, create_bytes,
-    kept::name_of,
-    layout::{
-        DATASET_FILE, DEFINITIONS_FOLDER, definition_number, definition_path,
-        is_definition_of_format_1,
-    },
-    list_raw,
-    local_days::flat_files,
-    permissions, store_error,
-};
 use crate::{
     base::{Error, ErrorKind, Result, Span, step},
     model::{with_hash, without_hash},
+    store::{
+        Creation, Root, Staging,
+        cache::metadata::name_of,
+        create_bytes,
+        layout::{
+            DATASET_FILE, DEFINITIONS_FOLDER, definition_number, definition_path,
+            is_definition_of_format_1,
+        },
+        list::local_folders::flat_files,
+        list_raw, store_error,
+        write::permissions,
+    },
 };
 
 /// What comes before the hash in a definition's last line: a comment to TOML.

@@ -22,10 +22,10 @@
 
 use object_store::path::Path;
 
-use super::raw_name::{ManifestTag, parquet_stem};
 use crate::{
     base::Day,
-    model::{BatchId, Fingerprint, LeafId, Rollup},
+    model::{BatchId, Fingerprint, LeafId, Period, PeriodLength, Rollup},
+    store::list::raw_name::{ManifestTag, parquet_stem},
 };
 
 /// The dataset's definition in format 1. Since then the file only keeps older programs out.
@@ -71,77 +71,8 @@ pub(crate) fn segments_prefix(rollup: &Rollup) -> Path {
 
 /// Where that segment is.
 #[must_use]
-pub(crate) fn segment_path(rollup: &Rollup, day: Day, fingerprint: &Fingerprint) -> Path {
-    segments_prefix(rollup).join(format!("date={day}")).join(format!("{fingerprint}{PARQUET}"))
-}
-
-/// Where the segment of the month that begins with that day is.
-#[must_use]
-pub(crate) fn month_path(rollup: &Rollup, month: Day, fingerprint: &Fingerprint) -> Path {
-    segments_prefix(rollup)
-        .join(Period::Month.folder(month))
-        .join(format!("{fingerprint}{PARQUET}"))
-}
-
-/// What a folder of files is of, in its name: `date=2026-01-24` or `month=2026-01`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Period {
-    /// A UTC date.
-    Day,
-    /// A month of UTC dates, which its first day stands for.
-    Month,
-}
-
-impl Period {
-    /// The folder of the period that begins with that day.
-    #[must_use]
-    pub(super) fn folder(self, first: Day) -> String {
-        format!("{}{}", self.label(), self.name(first))
-    }
-
-    /// The period that begins with that day, as people say it: `2026-01-24` or `2026-01`.
-    #[must_use]
-    pub(crate) fn name(self, first: Day) -> String {
-        let date = first.to_string();
-        match self {
-            Self::Day => date,
-            Self::Month => date.get(..date.len() - 3).unwrap_or(&date).to_owned(),
-        }
-    }
-
-    /// What the names of its folders start with.
-    #[must_use]
-    pub(super) const fn label(self) -> &'static str {
-        match self {
-            Self::Day => "date=",
-            Self::Month => "month=",
-        }
-    }
-
-    /// Whether a file below the prefix is in a folder of such a period.
-    #[must_use]
-    pub(super) fn is_of(self, prefix: &Path, file: &Path) -> bool {
-        first_day_and_name(self, prefix, file).is_some()
-    }
-
-    /// The first day of the period that a folder is of.
-    #[must_use]
-    pub(super) fn parse(self, folder: &str) -> Option<Day> {
-        let date = folder.strip_prefix(self.label())?;
-        match self {
-            Self::Day => date.parse().ok(),
-            Self::Month => format!("{date}-01").parse().ok(),
-        }
-    }
-
-    /// The first day of the period that a day is in, and of the next.
-    #[must_use]
-    pub(crate) fn around(self, day: Day) -> Option<(Day, Day)> {
-        day.period(match self {
-            Self::Day => "day",
-            Self::Month => "month",
-        })
-    }
+pub(crate) fn segment_path(rollup: &Rollup, period: Period, fingerprint: &Fingerprint) -> Path {
+    segments_prefix(rollup).join(period.folder()).join(format!("{fingerprint}{PARQUET}"))
 }
 
 /// Where the definition of that number is.
@@ -244,29 +175,30 @@ pub(crate) fn segment_fingerprint(name: &str) -> Option<Fingerprint> {
 /// The day of `<prefix>/date=YYYY-MM-DD/<name>`, and the name, folders and all.
 #[must_use]
 pub(crate) fn day_and_name<'p>(prefix: &Path, path: &'p Path) -> Option<(Day, &'p str)> {
-    first_day_and_name(Period::Day, prefix, path)
+    let (period, name) = period_and_name(PeriodLength::Day, prefix, path)?;
+    Some((period.first(), name))
 }
 
-/// The first day of the period whose folder below the prefix a file is in, and the file's name;
-/// empty for the folder itself.
+/// The period of that length whose folder below the prefix a file is in, and the file's name; empty
+/// for the folder itself.
 #[must_use]
-pub(super) fn first_day_and_name<'p>(
-    period: Period,
+pub(super) fn period_and_name<'p>(
+    length: PeriodLength,
     prefix: &Path,
     path: &'p Path,
-) -> Option<(Day, &'p str)> {
+) -> Option<(Period, &'p str)> {
     let below = path.as_ref().strip_prefix(prefix.as_ref())?.strip_prefix('/')?;
     let (folder, name) = below.split_once('/').unwrap_or((below, ""));
-    Some((period.parse(folder)?, name))
+    Some((length.parse(folder)?, name))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::raw_name::{RawName, Writer},
-        *,
+    use super::*;
+    use crate::{
+        model::ContentHasher,
+        store::list::raw_name::{RawName, Writer},
     };
-    use crate::model::ContentHasher;
 
     fn raw_name(path: &str) -> Option<RawName> {
         let path = Path::from(path);

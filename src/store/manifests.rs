@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
 
-use super::{
-    Base, Creation, LeafDay, ManifestTag, Root, Staging, create_bytes, kept::name_of,
-    layout::tag_path, list_raw, manifest_path, store_error,
-};
 use crate::{
     base::{Day, Error, ErrorKind, Result},
-    model::{LeafId, Manifest, sorted_ids},
+    model::{Base, LeafDay, LeafId, Manifest, sorted_ids},
+    store::{
+        Creation, ManifestTag, Root, Staging, cache::metadata::name_of, create_bytes,
+        layout::tag_path, list_raw, manifest_path, store_error,
+    },
 };
 
 /// That day's manifest of that generation. As it was listed it is found again if it was read

@@ -13,18 +13,21 @@ use object_store::{
     path::Path, prefix::PrefixStore,
 };
 
-use super::{
-    Kept, Meter, Period, RawFolder, SegmentDay,
-    disk::Disk,
-    kept::name_of,
-    listings::Listings,
-    local_days::LocalDays,
-    location::{real_path, url_of},
-    meter::MeteredStore,
-    pages::Pages,
-    remote, store_error,
+use crate::{
+    base::{Error, OnWarning, Result, Settings},
+    model::{PeriodLength, PeriodSegments},
+    store::{
+        Kept, Meter, RawFolder,
+        cache::{disk::Disk, listings::Listings, metadata::name_of},
+        list::{local_folders::LocalFolders, pages::Pages},
+        object::{
+            location::{real_path, url_of},
+            remote,
+            request_counter::MeteredStore,
+        },
+        store_error,
+    },
 };
-use crate::base::{Error, OnWarning, Result, Settings};
 
 /// An opened root. Paths of files are relative to it; cloning it shares the connection.
 #[derive(Clone)]
@@ -39,9 +42,9 @@ pub(crate) struct Root {
     kept: Arc<Kept>,
     listings: Arc<Listings>,
     listing_age_max: Duration,
-    raw_folders: Arc<LocalDays<RawFolder>>,
-    segment_days: Arc<LocalDays<SegmentDay>>,
-    segment_months: Arc<LocalDays<SegmentDay>>,
+    raw_folders: Arc<LocalFolders<RawFolder>>,
+    segment_days: Arc<LocalFolders<PeriodSegments>>,
+    segment_months: Arc<LocalFolders<PeriodSegments>>,
     /// Hints that were found damaged, as they were listed.
     distrusted: Arc<Mutex<HashSet<String>>>,
     /// Files that were read whole and found to be as they were written, as they were listed.
@@ -113,9 +116,9 @@ impl Root {
             kept: Arc::new(Kept::new(settings.kept_bytes, None)),
             listings: Arc::new(Listings::new(None)),
             listing_age_max: Duration::ZERO,
-            raw_folders: Arc::new(LocalDays::new(Period::Day)),
-            segment_days: Arc::new(LocalDays::new(Period::Day)),
-            segment_months: Arc::new(LocalDays::new(Period::Month)),
+            raw_folders: Arc::new(LocalFolders::new(PeriodLength::Day)),
+            segment_days: Arc::new(LocalFolders::new(PeriodLength::Day)),
+            segment_months: Arc::new(LocalFolders::new(PeriodLength::Month)),
             distrusted: Arc::default(),
             checked: Arc::default(),
             warned: Arc::default(),
@@ -231,17 +234,17 @@ impl Root {
     }
 
     /// What is known of its folders of raw files, if it is on a local disk.
-    pub(super) const fn raw_folders(&self) -> &Arc<LocalDays<RawFolder>> {
+    pub(super) const fn raw_folders(&self) -> &Arc<LocalFolders<RawFolder>> {
         &self.raw_folders
     }
 
     /// What is known of its folders of segments, if it is on a local disk.
-    pub(super) const fn segment_days(&self) -> &Arc<LocalDays<SegmentDay>> {
+    pub(super) const fn segment_days(&self) -> &Arc<LocalFolders<PeriodSegments>> {
         &self.segment_days
     }
 
     /// What is known of its folders of months' segments, if it is on a local disk.
-    pub(super) const fn segment_months(&self) -> &Arc<LocalDays<SegmentDay>> {
+    pub(super) const fn segment_months(&self) -> &Arc<LocalFolders<PeriodSegments>> {
         &self.segment_months
     }
 

@@ -7,14 +7,13 @@ use std::sync::Arc;
 
 use object_store::path::Path;
 
-use super::{
-    Creation, FileKind, LeafFooter, Packing, Period, Root, SealedWriter, SegmentFile, Staging,
-    Void, create_file, delete_file, layout::leaf_path, list_segments, newest_manifest,
-    read_account, read_footer,
-};
 use crate::{
-    base::{Day, Error, ErrorKind, Result},
-    model::{ContentHasher, Dataset, LeafId},
+    base::{Day, Error, ErrorKind, Month, Result},
+    model::{ContentHasher, Dataset, LeafId, SegmentFile},
+    store::{
+        Creation, FileKind, LeafFooter, Packing, Root, SealedWriter, Staging, Void, create_file,
+        delete_file, layout::leaf_path, list_segments, newest_manifest, read_account, read_footer,
+    },
 };
 
 /// What a try to create a void found.
@@ -111,9 +110,9 @@ pub(crate) async fn hints_of(
 /// the void is a new leaf of the month, so they serve no more in any case. Whether there were some
 /// of the day.
 async fn delete_hints_of(root: &Root, dataset: &Dataset, day: Day, id: &LeafId) -> Result<bool> {
-    let Some((first, next)) = Period::Month.around(day) else { return Ok(false) };
+    let Some(month) = Month::of(day) else { return Ok(false) };
     for rollup in dataset.all_rollups() {
-        let listed = list_segments(root, rollup, (first, next.plus(-1))).await?;
+        let listed = list_segments(root, rollup, (month.first(), month.last())).await?;
         for segment in listed.months.iter().flat_map(|found| &found.segments) {
             delete_file(root, &segment.file.location).await?;
         }

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 pub(crate) const WHO: [&str; 2] = ["a", "b"];
 
-/// Of a root of [`SMALL_LOG`](super::SMALL_LOG).
+/// Of a root of [`SMALL_LOG`](super::small_log::SMALL_LOG).
 pub(crate) const ASK: &str =
     "SELECT CAST(date AS TEXT) AS d, who, sum(v) AS v, count(*) AS n FROM log GROUP BY 1, 2";
 
@@ -51,6 +51,7 @@ impl Ledger {
     }
 
     /// The same before anything was acknowledged: what an answer of some time ago may be.
+    #[allow(dead_code, reason = "only the simulation has listings of some time ago")]
     pub(crate) fn forgotten(&self) -> Self {
         Self::new(&self.days)
     }

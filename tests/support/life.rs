@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tallybook::{
-    CompactOptions, Compaction, Erasure, FixedClock, GcOptions, Purge, PurgeOptions, Route,
-    SampleLog, Settings, Span, Tallybook,
+    CompactOptions, FixedClock, GcOptions, Outcome, PurgeOptions, Route, SampleLog, Settings, Span,
+    Tallybook,
 };
 
 use super::{Sandbox, append, csv, day, rollup};
@@ -38,41 +38,39 @@ pub(crate) async fn rolled_up(sandbox: &Sandbox) -> Tallybook {
 
 pub(crate) async fn compact(book: &Tallybook) -> usize {
     let mut days = 0;
-    book.compact(&CompactOptions::default(), |task, done| match done {
-        Compaction::Compacted { files, .. } => {
-            assert_eq!(*files, 1, "{task:?}");
+    let all = CompactOptions::default();
+    let done = book.compact(&all, |report| match &report.outcome {
+        Outcome::Compacted { after, .. } => {
+            assert_eq!(after.count, 1, "{report:?}");
             days += 1;
         }
-        other => panic!("{task:?} {other:?}"),
-    })
-    .await
-    .unwrap();
+        _ => panic!("{report:?}"),
+    });
+    done.await.unwrap().into_result().unwrap();
     days
 }
 
 pub(crate) async fn purge(book: &Tallybook, older_than_days: u32) -> usize {
     let mut days = 0;
     let options = PurgeOptions { older_than_days, dry_run: false };
-    book.purge(&options, |day, done| match done {
-        Purge::Purged { .. } => days += 1,
-        other => panic!("{day} {other:?}"),
-    })
-    .await
-    .unwrap();
+    let done = book.purge(&options, |report| match report.outcome {
+        Outcome::Purged(_) => days += 1,
+        _ => panic!("{report:?}"),
+    });
+    done.await.unwrap().into_result().unwrap();
     days
 }
 
 pub(crate) async fn erase(book: &Tallybook, column: &str, value: &str) -> (usize, Vec<String>) {
     let (mut days, mut dropped) = (0, Vec::new());
     let columns = [(column.to_owned(), value.to_owned())];
-    book.erase(&columns, false, |day, done| match done {
-        Erasure::Erased => days += 1,
-        Erasure::Dropped { rollup } => dropped.push(rollup.clone()),
-        Erasure::NotTold => {}
-        other => panic!("{day} {other:?}"),
-    })
-    .await
-    .unwrap();
+    let done = book.erase(&columns, false, |report| match report.outcome {
+        Outcome::Erased => days += 1,
+        Outcome::Dropped => dropped.extend(report.subject.clone()),
+        Outcome::NotTold => {}
+        _ => panic!("{report:?}"),
+    });
+    done.await.unwrap().into_result().unwrap();
     (days, dropped)
 }
 

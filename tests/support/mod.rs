@@ -7,8 +7,9 @@ pub(crate) mod life;
 pub(crate) mod many;
 pub(crate) mod place;
 pub(crate) mod rows;
-pub(crate) mod simulated_store;
 pub(crate) mod small;
+pub(crate) mod small_log;
+pub(crate) mod try_answer;
 
 use std::{
     io::Write as _,
@@ -23,23 +24,7 @@ use tallybook::{
 };
 use tempfile::TempDir;
 
-/// A small log with one rollup, for tests in which much happens to it.
-pub(crate) const SMALL_LOG: &str = r#"
-name = "log"
-table = "log"
-time = "at"
-sort = ["who", "at"]
-columns = [
-  { name = "at", type = "timestamp", required = true },
-  { name = "who", type = "text", required = true },
-  { name = "v", type = "integer" },
-]
-[[rollup]]
-name = "by_who"
-grain = "day"
-dimensions = ["who"]
-measures = ["sum(v) as v", "count(*) as n"]
-"#;
+pub(crate) use self::{small_log::SMALL_LOG, try_answer::try_answer};
 
 /// What the program did.
 #[derive(Debug)]
@@ -192,17 +177,12 @@ pub(crate) async fn append_days(
 
 pub(crate) async fn rollup(book: &Tallybook) -> usize {
     let mut built = 0;
-    book.rollup(&JobOptions::default(), |task, outcome| {
-        assert!(
-            matches!(outcome, tallybook::Outcome::Built { .. }),
-            "{} {}: {outcome:?}",
-            task.day,
-            task.rollup.name()
-        );
+    let days = JobOptions { months: false, ..JobOptions::default() };
+    let done = book.rollup(&days, |report| {
+        assert!(matches!(report.outcome, tallybook::Outcome::Built { .. }), "{report:?}");
         built += 1;
-    })
-    .await
-    .unwrap();
+    });
+    done.await.unwrap().into_result().unwrap();
     built
 }
 
@@ -215,24 +195,6 @@ pub(crate) async fn csv(book: &Tallybook, sql: &str, route: Route) -> (String, S
 pub(crate) async fn answer(book: &Tallybook, question: &Question) -> (String, Stats) {
     let answered = try_answer(book, question).await;
     answered.unwrap_or_else(|error| panic!("{}\n{error}", question.sql))
-}
-
-/// An answer as CSV, and what it cost; or why there is none.
-pub(crate) async fn try_answer(
-    book: &Tallybook,
-    question: &Question,
-) -> Result<(String, Stats), tallybook::Error> {
-    let answer = book.ask(question).await?;
-    let schema = answer.schema();
-    let (batches, stats) = answer.collect().await?;
-    let mut text = Vec::new();
-    let mut writer = arrow::csv::Writer::new(&mut text);
-    writer.write(&arrow::array::RecordBatch::new_empty(schema)).unwrap();
-    for batch in batches {
-        writer.write(&batch).unwrap();
-    }
-    drop(writer);
-    Ok((String::from_utf8(text).unwrap(), stats))
 }
 
 /// The answer, the same by both routes.

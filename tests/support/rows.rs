@@ -75,8 +75,8 @@ pub(crate) async fn some_rollups(book: &Tallybook, random: &mut ChaCha8Rng) {
     let names: Vec<_> = names.filter(|_| random.random_ratio(4, 5)).collect();
     let from = day("2026-01-01").plus(random.random_range(0..DAYS / 3));
     let to = from.plus(random.random_range(DAYS / 2..DAYS));
-    let options = JobOptions { from: Some(from), to: Some(to), names, dry_run: false };
+    let options = JobOptions { from: Some(from), to: Some(to), names, ..JobOptions::default() };
     if !options.names.is_empty() {
-        book.rollup(&options, |_, _| {}).await.unwrap();
+        book.rollup(&options, |_| {}).await.unwrap().into_result().unwrap();
     }
 }

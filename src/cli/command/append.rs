@@ -11,8 +11,7 @@ use crate::{
         render::{count, size},
         resolve, tell,
     },
-    ingest::{AppendOptions, AppendReport, Format, Input, Rejects, check},
-    model::BatchId,
+    engine::{AppendOptions, AppendReport, BatchId, Format, Input, Rejects, check},
 };
 
 pub(super) async fn run(root: &RootArgs, args: &AppendArgs) -> Result<ExitCode> {

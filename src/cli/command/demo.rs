@@ -17,11 +17,8 @@ use crate::{
         render::{bars, count},
         resolve, say, tell,
     },
-    engine::{NamedQuery, Stats, Tallybook},
-    ingest::{AppendOptions, Input},
-    jobs::{JobOptions, Outcome},
-    model::BatchId,
-    sample::SampleLog,
+    engine::{AppendOptions, BatchId, Input, JobOptions, Stats, Tallybook},
+    reports::{NamedQuery, SampleLog},
 };
 
 /// Where the demo is when nobody says: never among a user's own rows.
@@ -84,25 +81,15 @@ async fn append(book: &Tallybook, args: &DemoArgs, (first, last): (Day, Day)) ->
 async fn rollup(book: &Tallybook) -> Result<()> {
     let started = Instant::now();
     let bar = ProgressBar::new_spinner();
-    let (mut built, mut failed) = (0, None);
-    book.rollup(&JobOptions::default(), |_, outcome| {
-        bar.tick();
-        match outcome {
-            Outcome::Failed(error) => {
-                failed = Some(Error::new(error.kind(), error.to_string()));
-            }
-            Outcome::Built { .. } => built += 1,
-            Outcome::Planned | Outcome::NoSource => {}
-        }
-    })
-    .await?;
+    let summary = book.rollup(&JobOptions::default(), |_| bar.tick()).await?;
     bar.finish_and_clear();
+    let built = summary.into_result()?;
     tell(format_args!(
         "{} segments built in {:.1} s",
         count(built),
         started.elapsed().as_secs_f64()
     ));
-    failed.map_or(Ok(()), Err)
+    Ok(())
 }
 
 async fn report(

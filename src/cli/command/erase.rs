@@ -7,55 +7,36 @@ use crate::{
     cli::{
         args::{EraseArgs, RootArgs},
         exit,
-        render::count,
-        resolve, say, tell,
+        render::{JobPrinter, counted},
+        resolve, tell,
     },
-    engine::Erasure,
 };
 
 pub(super) async fn run(root: &RootArgs, args: &EraseArgs) -> Result<ExitCode> {
     let book = resolve::open(root).await?;
     let columns = columns(args)?;
-    let (mut days, mut silent, mut failed, mut printed) = (0, 0, None, Ok(()));
-    book.erase(&columns, args.dry_run, |day, done| match done {
-        Erasure::Planned | Erasure::Erased => {
-            days += 1;
-            if printed.is_ok() {
-                printed = say(day);
-            }
-        }
-        Erasure::Dropped { rollup } => tell(format_args!(
-            "{day}: its raw rows were purged, and rollup {rollup} doesn't tell whose rows it counts; \
-             the rollup has no answer for this day any more"
-        )),
-        Erasure::NotTold => silent += 1,
-        Erasure::OwnerDeletes { file } => tell(format_args!(
-            "{day}: {file} is not of this program's making and holds such rows; it doesn't count, \
-             and is its owner's to delete"
-        )),
-        Erasure::NotBuilt(error) => {
-            tell(format_args!("tallybook: {error}"));
-            failed.get_or_insert_with(|| Error::new(error.kind(), error.to_string()));
-        }
-    })
-    .await?;
-    printed?;
+    let mut printer = JobPrinter::default();
+    let erased = book.erase(&columns, args.dry_run, |report| printer.report(report)).await;
+    printer.finish()?;
+    let summary = erased?;
+    let days = printer.days;
     tell(match (days, args.dry_run) {
         (0, _) => "there are no such rows".to_owned(),
-        (days, true) => format!("{} days have such rows", count(days)),
-        (days, false) => format!(
-            "erased from {} days, and made sure of it; `gc` deletes the files that held them after \
-             its grace period (at once with --grace 0s)",
-            count(days)
+        (_, true) => format!("{} such rows", counted(days, "day has", "days have")),
+        (_, false) if summary.failures.is_empty() => format!(
+            "erased from {}, and made sure of it; `gc` deletes the files that held them after its \
+             grace period (at once with --grace 0s)",
+            counted(days, "day", "days")
         ),
+        (_, false) => format!("erased from {}", counted(days, "day", "days")),
     });
-    if silent > 0 {
+    if printer.not_told > 0 {
         tell(format_args!(
-            "{} purged days were left alone: nothing that remains of them tells whose rows it counts",
-            count(silent)
+            "{} left alone: nothing that remains tells whose rows they count",
+            counted(printer.not_told, "purged day was", "purged days were")
         ));
     }
-    Ok(failed.as_ref().map_or(ExitCode::SUCCESS, exit::code_of))
+    Ok(summary.failures.first().map_or(ExitCode::SUCCESS, exit::code_of))
 }
 
 /// The columns that rows must have those values in.

@@ -6,10 +6,10 @@ use crate::{
     base::Result,
     cli::{
         args::{GcArgs, RootArgs},
-        render::{count, size},
+        render::{counted, size},
         resolve, say, tell,
     },
-    jobs::GcOptions,
+    engine::GcOptions,
 };
 
 pub(super) async fn run(root: &RootArgs, args: &GcArgs) -> Result<ExitCode> {
@@ -26,10 +26,16 @@ pub(super) async fn run(root: &RootArgs, args: &GcArgs) -> Result<ExitCode> {
     })
     .await?;
     printed?;
-    let done = if args.dry_run { "would be deleted" } else { "deleted" };
+    tell_deleted(files, bytes, args.dry_run);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says how much was deleted.
+pub(super) fn tell_deleted(files: u64, bytes: u64, dry_run: bool) {
+    let done = if dry_run { "would be deleted" } else { "deleted" };
+    let superseded = counted(files, "superseded file", "superseded files");
     tell(match files {
         0 => "nothing is superseded".to_owned(),
-        files => format!("{} superseded files of {} {done}", count(files), size(bytes)),
+        _ => format!("{superseded} of {} {done}", size(bytes)),
     });
-    Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use crate::{
         args::{InitArgs, RootArgs},
         resolve, tell,
     },
-    model::Rollup,
+    engine::Rollup,
 };
 
 pub(super) async fn run(root: &RootArgs, args: &InitArgs) -> Result<ExitCode> {

@@ -2,28 +2,32 @@
 
 use std::process::ExitCode;
 
-use super::{gc, rollup};
+use super::{compact::days_done, gc::tell_deleted, rollup::tell_built};
 use crate::{
     base::Result,
-    cli::{
-        args::{GcArgs, RollupArgs, RootArgs},
-        exit, tell,
-    },
-    jobs::GcOptions,
+    cli::{args::RootArgs, exit, render::JobPrinter, resolve, tell},
+    engine::NightlyReport,
 };
 
 /// Builds what finished days and months lack, merges days of many files, and deletes what is
 /// replaced. A part that fails stops none of the others; the first failure is the exit code.
 pub(super) async fn run(root: &RootArgs) -> Result<ExitCode> {
-    let built = told(rollup::run(root, &RollupArgs::default()).await);
-    let GcOptions { grace, abandoned, dry_run } = GcOptions::default();
-    let deleted = told(gc::run(root, &GcArgs { grace, abandoned, dry_run }).await);
-    Ok(if built == ExitCode::SUCCESS { deleted } else { built })
-}
-
-fn told(done: Result<ExitCode>) -> ExitCode {
-    done.unwrap_or_else(|error| {
-        tell(format_args!("tallybook: {error}"));
-        exit::code_of(&error)
-    })
+    let book = resolve::open(root).await?;
+    let (mut printer, mut bytes) = (JobPrinter::default(), 0);
+    let night = book.nightly(|report| match report {
+        NightlyReport::Job(report) => printer.report(report),
+        NightlyReport::Deleted(file) => {
+            bytes += file.bytes;
+            printer.say(&file.file);
+        }
+        NightlyReport::Stopped(error) => tell(format_args!("tallybook: {error}")),
+    });
+    let night = night.await;
+    printer.finish()?;
+    tell_built(&printer, false);
+    if printer.days > 0 {
+        tell(days_done(&printer, false));
+    }
+    tell_deleted(night.deleted, bytes, false);
+    Ok(night.failures.first().map_or(ExitCode::SUCCESS, exit::code_of))
 }

@@ -8,7 +8,8 @@ use crate::{
         args::{AnswerArgs, OutputFormat, QueryArgs, RootArgs},
         render, resolve, say, tell,
     },
-    engine::{NamedQuery, Question, Stats, Tallybook},
+    engine::{Question, Stats, Tallybook},
+    reports::NamedQuery,
 };
 
 pub(super) async fn run(root: &RootArgs, args: &QueryArgs) -> Result<ExitCode> {

@@ -13,7 +13,7 @@ use crate::{
         render::count,
         resolve, say, tell,
     },
-    jobs::Repair,
+    engine::Repair,
 };
 
 pub(super) async fn run(root: &RootArgs, args: &RepairArgs) -> Result<ExitCode> {

@@ -9,7 +9,8 @@ use crate::{
         args::{OutputFormat, ReportArgs, RootArgs, UsageArgs, UsageOf},
         resolve, say, tell,
     },
-    engine::{NamedQuery, Stats, Tallybook},
+    engine::{Stats, Tallybook},
+    reports::NamedQuery,
 };
 
 /// Organizations listed below the platform's totals.

@@ -1,6 +1,7 @@
 //! Answers on standard output.
 
 mod chart;
+mod job_printer;
 mod numbers;
 mod table;
 
@@ -22,7 +23,8 @@ use arrow::{
 use parquet::arrow::ArrowWriter;
 
 pub(super) use chart::bars;
-pub(super) use numbers::{count, size};
+pub(super) use job_printer::JobPrinter;
+pub(super) use numbers::{count, counted, size};
 
 use super::{args::OutputFormat, exit::stdout_error};
 use crate::{

@@ -13,6 +13,11 @@ pub(crate) fn count(number: u64) -> String {
     grouped
 }
 
+/// `1 day`, `2,000 days`: the number, and the word for one of the things or for more.
+pub(crate) fn counted(number: u64, one: &str, more: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { more })
+}
+
 /// `312 B`, `4.7 kB`, `1.2 MB`; decimal units.
 pub(crate) fn size(bytes: u64) -> String {
     if bytes < 1_000 {
@@ -33,6 +38,9 @@ mod tests {
         assert_eq!(count(0), "0");
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(counted(1, "day", "days"), "1 day");
+        assert_eq!(counted(0, "leaf", "leaves"), "0 leaves");
+        assert_eq!(counted(2_000, "leaf", "leaves"), "2,000 leaves");
         assert_eq!(size(999), "999 B");
         assert_eq!(size(4_750), "4.7 kB");
         assert_eq!(size(1_000_000), "1.0 MB");

@@ -10,15 +10,13 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     base::Day,
-    catalog::Freshness,
-    model::Rollup,
-    store::{LeafDay, Period, SegmentDay, SegmentFile, month_fingerprint},
+    model::{Freshness, LeafDay, Period, PeriodSegments, Rollup, SegmentFile, month_fingerprint},
 };
 
 /// The segments of a day that nobody needs.
 pub(super) fn useless_of_day<'s>(
     serving: &Freshness,
-    segments: &'s SegmentDay,
+    segments: &'s PeriodSegments,
     before: DateTime<Utc>,
 ) -> impl Iterator<Item = &'s Arc<SegmentFile>> {
     let serving = match serving {
@@ -39,7 +37,7 @@ pub(super) fn useless_of_day<'s>(
 /// more, and if the day's own folder is lost it is all that tells of it, to `verify` and `status`.
 pub(super) fn tells_of_purged(live: &LeafDay, rollup: &Rollup, segment: &SegmentFile) -> bool {
     let base = live.base.as_ref().filter(|base| base.purged);
-    live.day == segment.day
+    segment.period == Period::Day(live.day)
         && live.remains_of(rollup).is_some()
         && base.is_some_and(|base| base.fingerprint == segment.fingerprint)
 }
@@ -48,12 +46,11 @@ pub(super) fn tells_of_purged(live: &LeafDay, rollup: &Rollup, segment: &Segment
 /// its days a segment of the rollup's present definition `replaces` what is of an earlier one.
 pub(super) fn useless_of_month<'s>(
     live: &[Arc<LeafDay>],
-    month: &'s SegmentDay,
+    month: &'s PeriodSegments,
     replaces: impl Fn(Day) -> bool,
     before: DateTime<Utc>,
 ) -> Vec<&'s Arc<SegmentFile>> {
-    let Some((first, next)) = Period::Month.around(month.day) else { return Vec::new() };
-    let days = live.iter().filter(|live| is_in(live.day, first, next));
+    let days = live.iter().filter(|live| month.period.contains(live.day));
     // Of a day that can't be read nothing is known.
     if days.clone().any(|live| live.damage.is_some()) {
         return Vec::new();
@@ -63,8 +60,4 @@ pub(super) fn useless_of_month<'s>(
     let is_other = |segment: &&Arc<SegmentFile>| all_replaced || segment.fingerprint != now;
     let others = month.segments.iter().filter(is_other);
     others.filter(|segment| segment.file.last_modified <= before).collect()
-}
-
-fn is_in(day: Day, first: Day, next: Day) -> bool {
-    day >= first && day < next
 }

@@ -17,15 +17,16 @@ use chrono::{DateTime, Utc};
 use object_store::ObjectMeta;
 
 use self::{raw::Dead, traces::Traces};
-use super::{close::close_generations, overtaken::unless_changed, sources::check_named};
+use super::generation::{
+    close::close_generations, overtaken::unless_changed, sources::check_named,
+};
 use crate::{
-    base::{Clock, Day, Error, ErrorKind, Result, Settings, Span, step},
-    catalog::{Freshness, Serving, load},
-    exec::{Site, new_session},
-    model::{Dataset, Manifest},
+    base::{Day, Error, ErrorKind, Result, Span, step},
+    jobs::JobContext,
+    model::{Freshness, Leaf, LeafDay, Manifest},
     store::{
-        Leaf, LeafDay, ManifestTag, Period, RawFolder, Root, Staging, StoreClock, create_tag,
-        delete_file, list_raw, list_segments, live_days, read_footer,
+        ManifestTag, RawFolder, Serving, StoreClock, create_tag, delete_file, list_raw,
+        list_segments, live_days, load, read_footer,
     },
 };
 
@@ -68,18 +69,13 @@ pub struct Superseded {
 /// # Errors
 /// What the store says; at the end, `Corrupt` for days that were left out.
 pub(crate) async fn gc(
-    root: &Root,
-    dataset: &Dataset,
-    settings: &Settings,
-    clock: &dyn Clock,
+    context: JobContext<'_>,
     options: &GcOptions,
     mut report: impl FnMut(&Superseded) + Send,
 ) -> Result<()> {
     let Some(days) = Span::ALL.day_bounds() else { return Ok(()) };
-    let staging = Staging::open(root, settings)?;
-    let now = StoreClock::read(root, &staging, clock).await?.now;
-    let context = new_session(root, settings)?;
-    let site = Site { root, dataset, context: &context, staging: &staging };
+    let root = context.root;
+    let now = StoreClock::read(root, context.staging, context.clock).await?.now;
     let earlier = |by: Duration| {
         let by = chrono::Duration::from_std(by);
         let by = by.map_err(|error| Error::invalid("the grace period").with_source(error))?;
@@ -87,7 +83,7 @@ pub(crate) async fn gc(
     };
     let before = earlier(options.grace)?;
     let abandoned = earlier(options.abandoned.max(options.grace))?;
-    let collector = Collector { site, before, abandoned, dry_run: options.dry_run };
+    let collector = Collector { context, before, abandoned, dry_run: options.dry_run };
     let folders = list_raw(root, days).await?;
     let live = live_days(root, &folders).await?;
     let mut damaged = Vec::new();
@@ -112,7 +108,7 @@ pub(crate) async fn gc(
 }
 
 struct Collector<'a> {
-    site: Site<'a>,
+    context: JobContext<'a>,
     /// What is as old as this is out of its grace period.
     before: DateTime<Utc>,
     /// What is as old as this has no writer that still runs.
@@ -128,7 +124,7 @@ impl Collector<'_> {
         live: &LeafDay,
         report: &mut (impl FnMut(&Superseded) + Send),
     ) -> Result<()> {
-        let Site { root, staging, .. } = self.site;
+        let JobContext { root, staging, .. } = self.context;
         if let Some(damage) = &live.damage {
             return Err(damage.to_error());
         }
@@ -176,7 +172,7 @@ impl Collector<'_> {
         manifest: Option<&Manifest>,
         report: &mut (impl FnMut(&Superseded) + Send),
     ) -> Result<()> {
-        let root = self.site.root;
+        let root = self.context.root;
         let absorbed = manifest.and_then(|manifest| manifest.absorbed(&leaf.id));
         let content = absorbed.and_then(|absorbed| absorbed.content.as_ref());
         let footer = match read_footer(root, &leaf.file.location).await {
@@ -202,7 +198,7 @@ impl Collector<'_> {
         (is_whole, traces): (impl Fn(&Day) -> bool + Send, &Traces<'_>),
         report: &mut (impl FnMut(&Superseded) + Send),
     ) -> Result<()> {
-        let Site { root, dataset, .. } = self.site;
+        let JobContext { root, dataset, .. } = self.context;
         let Some(days) = Span::ALL.day_bounds() else { return Ok(()) };
         let serving = load(root, Span::ALL, dataset.all_rollups(), Serving::Days).await?;
         for rollup in dataset.all_rollups() {
@@ -218,10 +214,7 @@ impl Collector<'_> {
             };
             for month in &listed.months {
                 let mut of_month = live.iter().map(|live| live.day);
-                if of_month.any(|day| {
-                    Period::Month.around(day).is_some_and(|(first, _)| first == month.day)
-                        && !is_whole(&day)
-                }) {
+                if of_month.any(|day| month.period.contains(day) && !is_whole(&day)) {
                     continue;
                 }
                 let replaces = |day| replacing(day).is_some();
@@ -230,12 +223,13 @@ impl Collector<'_> {
                 }
             }
             for segments in &listed.days {
-                let is_damaged = serving.damaged(segments.day.span()).next().is_some();
-                if is_damaged || !is_whole(&segments.day) {
+                let is_damaged = serving.damaged(segments.period.span()).next().is_some();
+                if is_damaged || !is_whole(&segments.period.first()) {
                     continue;
                 }
-                let found = serving.freshness(rollup.name(), segments.day);
-                let found = replacing(segments.day).unwrap_or(found);
+                let day = segments.period.first();
+                let found = serving.freshness(rollup.name(), day);
+                let found = replacing(day).unwrap_or(found);
                 for segment in hints::useless_of_day(found, segments, self.before) {
                     let is_kept = live.iter().any(|live| {
                         let mut remains = live.remains.values();
@@ -258,10 +252,10 @@ impl Collector<'_> {
         report: &mut (impl FnMut(&Superseded) + Send),
     ) -> Result<()> {
         if !self.dry_run {
-            delete_file(self.site.root, &file.location).await?;
+            delete_file(self.context.root, &file.location).await?;
             step("gc.delete");
         }
-        let name = self.site.root.full_name(&file.location);
+        let name = self.context.root.full_name(&file.location);
         report(&Superseded { file: name, bytes: file.size });
         Ok(())
     }

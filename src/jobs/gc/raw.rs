@@ -15,8 +15,8 @@ use chrono::{DateTime, Utc};
 use object_store::{ObjectMeta, path::Path};
 
 use crate::{
-    model::Manifest,
-    store::{Leaf, LeafKind, RawFolder, raw_path},
+    model::{Leaf, LeafKind, Manifest},
+    store::{RawFolder, raw_path},
 };
 
 /// What is dead of a day, by what its listing and its newest manifest say.

@@ -6,8 +6,8 @@ use tokio::sync::OnceCell;
 
 use crate::{
     base::{ErrorKind, Result},
-    model::LeafId,
-    store::{LeafDay, Root, SegmentFile, leaf_ids, list_claims, read_account},
+    model::{LeafDay, LeafId, Period, SegmentFile},
+    store::{Root, leaf_ids, list_claims, read_account},
 };
 
 /// What claims list, read once a hint would go, and what is there of each day.
@@ -54,7 +54,8 @@ impl<'a> Traces<'a> {
     /// The leaves of the segment's day that are there or accounted for. Of a day that can't be read
     /// no hint goes in any case.
     async fn known(&self, segment: &SegmentFile) -> Result<Vec<LeafId>> {
-        let Some(live) = self.live.iter().find(|live| live.day == segment.day) else {
+        let Some(live) = self.live.iter().find(|live| Period::Day(live.day) == segment.period)
+        else {
             return Ok(Vec::new());
         };
         match leaf_ids(self.root, live).await {

@@ -8,17 +8,18 @@ use datafusion::{
     execution::SendableRecordBatchStream,
     functions_aggregate::expr_fn::{count, max, min},
     logical_expr::{Expr, cast, ident, lit},
-    prelude::{DataFrame, SessionContext},
+    prelude::DataFrame,
 };
 
 use super::Proofs;
 use crate::{
-    base::{Day, Grain, Result},
-    exec::{FileTable, engine_error},
+    base::{Day, Error, Grain, Result},
+    exec::FileTable,
+    jobs::JobContext,
     model::{
-        DATE_COLUMN, Dataset, Fold, Function, Rollup, StoredState, narrowed, stored_needs_room,
+        DATE_COLUMN, Fold, Function, Leaf, Rollup, SegmentFile, StoredState, narrowed,
+        stored_needs_room,
     },
-    store::{Leaf, Root, SegmentFile},
 };
 
 /// Columns that the job needs of each group of raw rows, and no segment keeps.
@@ -41,24 +42,21 @@ pub(crate) struct Late<'a> {
 /// # Errors
 /// DataFusion's, when the plan can't be made.
 pub(crate) async fn group_rows(
-    root: &Root,
-    dataset: &Dataset,
-    context: &SessionContext,
+    context: JobContext<'_>,
     rollup: &Rollup,
     (day, leaves): (Day, &[Arc<Leaf>]),
     proofs: &Proofs,
 ) -> Result<SendableRecordBatchStream> {
     let rows = (day, Late { leaves, proofs, without: None });
-    sorted(grouped_leaves(root, dataset, context, rollup, rows)?, rollup).await
+    sorted(grouped_leaves(context, rollup, rows)?, rollup).await
 }
 
 fn grouped_leaves(
-    root: &Root,
-    dataset: &Dataset,
-    context: &SessionContext,
+    context: JobContext<'_>,
     rollup: &Rollup,
     (day, Late { leaves, proofs, without }): (Day, Late<'_>),
 ) -> Result<DataFrame> {
+    let dataset = context.dataset;
     let time = dataset.time_column();
     let bucket = match rollup.grain() {
         Grain::Day => ident(DATE_COLUMN),
@@ -86,13 +84,13 @@ fn grouped_leaves(
         partials.push(min(ident(time)).alias(GROUP_FIRST));
         partials.push(max(ident(time)).alias(GROUP_LAST));
     }
-    let table = FileTable::of_leaves(root, dataset, leaves);
-    let rows = context.read_table(Arc::new(table)).map_err(engine_error)?;
+    let table = FileTable::of_leaves(context.root, dataset, leaves);
+    let rows = context.session.read_table(Arc::new(table))?;
     let without = without.map(|without| without.clone().is_not_true());
     let filters = rollup.filter_expr().cloned().into_iter().chain(without);
     let rows = match filters.reduce(Expr::and) {
         None => rows,
-        Some(filter) => rows.filter(filter).map_err(engine_error)?,
+        Some(filter) => rows.filter(filter)?,
     };
     grouped(rows, rollup, bucket, partials, &beside)
 }
@@ -103,18 +101,17 @@ fn grouped_leaves(
 /// # Errors
 /// DataFusion's, when the plan can't be made.
 pub(super) async fn merge_rows(
-    root: &Root,
-    context: &SessionContext,
+    context: JobContext<'_>,
     rollup: &Rollup,
     finer: &Rollup,
     segment: &Arc<SegmentFile>,
 ) -> Result<SendableRecordBatchStream> {
-    let day = segment.day;
+    let day = segment.period.first();
     let bucket = match rollup.grain() {
         Grain::Day => lit(ScalarValue::Date32(Some(day.epoch_days()))),
         coarser => bucket_of(ident(finer.bucket_column()), day, coarser),
     };
-    let rows = stored_rows(root, context, finer, segment)?;
+    let rows = stored_rows(context, finer, segment)?;
     sorted(grouped(rows, rollup, bucket, merges(rollup), &[])?, rollup).await
 }
 
@@ -125,40 +122,37 @@ pub(super) async fn merge_rows(
 /// # Errors
 /// DataFusion's, when the plan can't be made.
 pub(crate) async fn add_rows(
-    root: &Root,
-    dataset: &Dataset,
-    context: &SessionContext,
+    context: JobContext<'_>,
     rollup: &Rollup,
     segment: &Arc<SegmentFile>,
     late: Late<'_>,
 ) -> Result<SendableRecordBatchStream> {
     let columns: Vec<_> =
         rollup.segment_schema().fields().iter().map(|field| ident(field.name())).collect();
-    let mut rows = stored_rows(root, context, rollup, segment)?;
+    let mut rows = stored_rows(context, rollup, segment)?;
     let is_told = |without: &&Expr| {
         without.column_refs().iter().all(|column| rollup.has_dimension(column.name()))
     };
     if let Some(without) = late.without.filter(is_told) {
-        rows = rows.filter(without.clone().is_not_true()).map_err(engine_error)?;
+        rows = rows.filter(without.clone().is_not_true())?;
     }
-    rows = rows.select(columns.clone()).map_err(engine_error)?;
+    rows = rows.select(columns.clone())?;
     if !late.leaves.is_empty() {
-        let late = grouped_leaves(root, dataset, context, rollup, (segment.day, late))?;
-        let late = late.select(columns).map_err(engine_error)?;
-        rows = rows.union(late).map_err(engine_error)?;
+        let late = grouped_leaves(context, rollup, (segment.period.first(), late))?;
+        let late = late.select(columns)?;
+        rows = rows.union(late)?;
     }
     let bucket = ident(rollup.bucket_column());
     sorted(grouped(rows, rollup, bucket, merges(rollup), &[])?, rollup).await
 }
 
 fn stored_rows(
-    root: &Root,
-    context: &SessionContext,
+    context: JobContext<'_>,
     rollup: &Rollup,
     segment: &Arc<SegmentFile>,
 ) -> Result<DataFrame> {
-    let table = FileTable::of_segments(root, rollup, std::slice::from_ref(segment));
-    context.read_table(Arc::new(table)).map_err(engine_error)
+    let table = FileTable::of_segments(context.root, rollup, std::slice::from_ref(segment));
+    Ok(context.session.read_table(Arc::new(table))?)
 }
 
 /// The rollup's states, merged.
@@ -194,13 +188,13 @@ fn grouped(
     };
     columns.extend(rollup.states().iter().map(in_type));
     columns.extend(beside.iter().map(|name| ident(*name)));
-    rows.aggregate(groups, partials).and_then(|rows| rows.select(columns)).map_err(engine_error)
+    rows.aggregate(groups, partials).and_then(|rows| rows.select(columns)).map_err(Error::from)
 }
 
 /// The groups in the segments' order.
 async fn sorted(rows: DataFrame, rollup: &Rollup) -> Result<SendableRecordBatchStream> {
-    let rows = rows.sort(rollup.segment_order()).map_err(engine_error)?;
-    rows.execute_stream().await.map_err(engine_error)
+    let rows = rows.sort(rollup.segment_order())?;
+    rows.execute_stream().await.map_err(Error::from)
 }
 
 /// The state's fold; sums that could be too large for their column are made in a type that has

@@ -11,10 +11,9 @@ mod segment_builder;
 mod tasks;
 
 pub(crate) use grouping::{Late, add_rows, group_rows};
-pub use job::{JobOptions, Outcome};
-pub(crate) use job::{run, run_months};
+pub use job::JobOptions;
+pub(crate) use job::rollup;
 pub(crate) use proofs::Proofs;
-pub use segment_builder::Built;
+use segment_builder::Built;
 pub(crate) use segment_builder::check_rows;
-pub(crate) use tasks::tasks;
-pub use tasks::{Reason, Task};
+use tasks::{Task, tasks};

@@ -11,15 +11,17 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 
-use super::{Built, Outcome};
+use super::Built;
 use crate::{
-    base::{Day, Result, Span},
-    catalog::{Freshness, Snapshot},
-    exec::{FileTable, Site, engine_error},
-    model::{Fingerprint, Rollup},
+    base::{Error, Month, Result, Span},
+    exec::FileTable,
+    jobs::{JobContext, Outcome, report::Reason},
+    model::{
+        Fingerprint, Freshness, LeafDay, Period, Rollup, SegmentFile, Snapshot, month_fingerprint,
+    },
     store::{
-        FileKind, LeafDay, MonthFooter, Period, Root, SegmentFile, SegmentWriter, check_hint,
-        list_segments, month_fingerprint, month_path, name_damage, whole_file,
+        FileKind, MonthFooter, Root, SegmentWriter, check_hint, list_segments, name_damage,
+        segment_path, whole_file,
     },
 };
 
@@ -30,8 +32,7 @@ const QUIET: Duration = Duration::from_hours(48);
 #[derive(Debug)]
 pub(super) struct MonthTask<'a> {
     pub(super) rollup: &'a Rollup,
-    /// Its first day.
-    pub(super) month: Day,
+    pub(super) month: Month,
     segments: Vec<Arc<SegmentFile>>,
     fingerprint: Fingerprint,
 }
@@ -51,13 +52,14 @@ pub(super) async fn month_tasks<'a>(
     let quiet_before = now - QUIET;
     let mut tasks = Vec::new();
     for rollup in rollups {
-        let months = live.chunk_by(|a, b| month_of(a.day) == month_of(b.day));
+        let months = live.chunk_by(|a, b| Month::of(a.day) == Month::of(b.day));
         let wanted = months.filter_map(|days| task(snapshot, span, rollup, days, quiet_before));
         let mut wanted: Vec<_> = wanted.collect();
         let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { continue };
-        let found = list_segments(root, rollup, (first.month, last.month)).await?.months;
+        let found =
+            list_segments(root, rollup, (first.month.first(), last.month.last())).await?.months;
         let serves = |task: &MonthTask<'_>, segment: &SegmentFile| {
-            segment.day == task.month && segment.fingerprint == task.fingerprint
+            segment.period == Period::Month(task.month) && segment.fingerprint == task.fingerprint
         };
         let found: Vec<_> = found.iter().flat_map(|month| &month.segments).collect();
         for segment in &found {
@@ -74,10 +76,6 @@ pub(super) async fn month_tasks<'a>(
     Ok(tasks)
 }
 
-fn month_of(day: Day) -> Option<(Day, Day)> {
-    Period::Month.around(day)
-}
-
 /// The month of those days, if it is whole, quiet, and worth a file.
 fn task<'a>(
     snapshot: &Snapshot,
@@ -86,8 +84,8 @@ fn task<'a>(
     days: &[&Arc<LeafDay>],
     quiet_before: DateTime<Utc>,
 ) -> Option<MonthTask<'a>> {
-    let (month, next) = month_of(days.first()?.day)?;
-    let whole = Span::of_days(month, next.plus(-1));
+    let month = Month::of(days.first()?.day)?;
+    let whole = month.span();
     if days.len() < 2 || !span.contains(whole) || whole.end > quiet_before.timestamp_micros() {
         return None;
     }
@@ -111,31 +109,34 @@ fn task<'a>(
 }
 
 /// Builds the month's segment and makes it visible.
-pub(super) async fn build_month(site: Site<'_>, task: &MonthTask<'_>) -> Outcome {
+pub(super) async fn build_month(context: JobContext<'_>, task: &MonthTask<'_>) -> Outcome {
     let start = Instant::now();
-    match build(site, task).await {
-        Ok(built) => Outcome::Built { built, took: start.elapsed() },
+    match build(context, task).await {
+        Ok(Built { rows_in, rows_out, bytes }) => {
+            let (reason, took) = (Reason::Missing, start.elapsed());
+            Outcome::Built { reason, rows_in, rows_out, bytes, took }
+        }
         Err(error) => {
-            let month = Period::Month.name(task.month);
-            Outcome::Failed(error.about(format!("rollup `{}`, {month}", task.rollup.name())))
+            let subject = format!("rollup `{}`, {}", task.rollup.name(), task.month);
+            Outcome::Failed(error.about(subject))
         }
     }
 }
 
-async fn build(site: Site<'_>, task: &MonthTask<'_>) -> Result<Built> {
-    let (root, rollup) = (site.root, task.rollup);
+async fn build(context: JobContext<'_>, task: &MonthTask<'_>) -> Result<Built> {
+    let (root, rollup) = (context.root, task.rollup);
     // A month must not give a damaged day a hash that is right.
     for segment in &task.segments {
         whole_file(root, &segment.file).await?;
     }
     let table = FileTable::of_segments(root, rollup, &task.segments);
-    let rows = site.context.read_table(Arc::new(table));
+    let rows = context.session.read_table(Arc::new(table));
     let rows = rows.and_then(|rows| rows.sort(rollup.segment_order()));
-    let rows = rows.map_err(engine_error)?.execute_stream().await;
-    let mut rows = rows.map_err(engine_error)?;
-    let mut writer = SegmentWriter::try_new(site.staging, rollup, task.fingerprint.as_str())?;
+    let rows = rows?.execute_stream().await;
+    let mut rows = rows?;
+    let mut writer = SegmentWriter::try_new(context.staging, rollup, task.fingerprint.as_str())?;
     while let Some(batch) = rows.next().await {
-        let batch = match batch.map_err(engine_error) {
+        let batch = match batch.map_err(Error::from) {
             Ok(batch) => batch,
             Err(error) => {
                 let files = task.segments.iter().map(|segment| &segment.file);
@@ -148,12 +149,12 @@ async fn build(site: Site<'_>, task: &MonthTask<'_>) -> Result<Built> {
     let kind = FileKind::Month(MonthFooter {
         rollup: rollup.folder().to_owned(),
         definition: rollup.definition_hash().to_owned(),
-        month: task.month.to_string(),
+        month: task.month.first().to_string(),
         fingerprint: task.fingerprint.clone(),
         days: task.segments.len(),
         rows_out,
     });
-    let target = month_path(rollup, task.month, &task.fingerprint);
-    let (creation, bytes) = writer.publish(root, &target, kind).await?;
-    Ok(Built { rows_in: rows_out, rows_out, bytes, creation })
+    let target = segment_path(rollup, Period::Month(task.month), &task.fingerprint);
+    let (_, bytes) = writer.publish(root, &target, kind).await?;
+    Ok(Built { rows_in: rows_out, rows_out, bytes })
 }

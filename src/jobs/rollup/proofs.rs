@@ -5,7 +5,6 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use datafusion::prelude::SessionContext;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use parquet::{
     basic::{ConvertedType, LogicalType, TimeUnit},
@@ -18,8 +17,9 @@ use parquet::{
 use crate::{
     base::{Day, Result},
     exec::cached_metadata,
-    model::{ColumnType, Dataset},
-    store::{FileFooter, Leaf, Root},
+    jobs::JobContext,
+    model::{ColumnType, Leaf},
+    store::FileFooter,
 };
 
 /// Footers read at once.
@@ -43,13 +43,9 @@ impl Proofs {
     ///
     /// # Errors
     /// `Corrupt` naming an unreadable leaf, or what the store says.
-    pub(crate) async fn of(
-        root: &Root,
-        dataset: &Dataset,
-        context: &SessionContext,
-        leaves: &[Arc<Leaf>],
-    ) -> Result<Self> {
-        let cache = context.runtime_env().cache_manager.get_file_metadata_cache();
+    pub(crate) async fn of(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Result<Self> {
+        let JobContext { root, dataset, session, .. } = context;
+        let cache = session.runtime_env().cache_manager.get_file_metadata_cache();
         let cache = cache.as_ref();
         let footers = leaves.iter().map(|leaf| cached_metadata(cache, root, &leaf.file));
         let footers: Vec<_> =

@@ -16,26 +16,20 @@ use super::{
 };
 use crate::{
     base::{Day, Error, Result},
-    exec::{Site, engine_error},
-    jobs::sources::check_days,
-    model::{Dataset, Rollup},
+    jobs::{JobContext, generation::sources::check_days},
+    model::{Dataset, Leaf, Period, Rollup, SegmentFile},
     store::{
-        Creation, FileKind, Leaf, Root, SegmentFile, SegmentFooter, SegmentWriter, leaf_ids,
-        name_damage, read_metadata, segment_path, whole_file,
+        FileKind, Root, SegmentFooter, SegmentWriter, leaf_ids, name_damage, read_metadata,
+        segment_path, whole_file,
     },
 };
 
-/// A segment that was built.
+/// A segment that was built: raw rows that it is of, its own rows, and its size.
 #[derive(Clone, Copy, Debug)]
-pub struct Built {
-    /// Raw rows that it is of.
-    pub rows_in: u64,
-    /// Rows of the segment.
-    pub rows_out: u64,
-    /// Its size.
-    pub bytes: u64,
-    /// Whether this call made it visible, or found that another builder had.
-    pub creation: Creation,
+pub(super) struct Built {
+    pub(super) rows_in: u64,
+    pub(super) rows_out: u64,
+    pub(super) bytes: u64,
 }
 
 /// What a segment is made of.
@@ -64,16 +58,16 @@ impl<'s> LateLeaves<'s> {
     /// # Errors
     /// `Corrupt` for a damaged segment, or for a leaf whose rows aren't known to be of the day.
     pub(super) async fn read(
-        site: Site<'_>,
+        context: JobContext<'_>,
         segment: &'s Arc<SegmentFile>,
         leaves: &'s [Arc<Leaf>],
     ) -> Result<Self> {
-        let root = site.root;
+        let root = context.root;
         let account = whole_file(root, &segment.file).await?;
         let mut rows_in = account.rows_in().unwrap_or_default();
-        let proofs = Proofs::of(root, site.dataset, site.context, leaves).await?;
-        if !proofs.all_of_day(site.dataset.time_column(), segment.day) {
-            check_days(site, leaves).await?;
+        let proofs = Proofs::of(context, leaves).await?;
+        if !proofs.all_of_day(context.dataset.time_column(), segment.period.first()) {
+            check_days(context, leaves).await?;
         }
         for leaf in leaves {
             let metadata = read_metadata(root, &leaf.file).await?;
@@ -100,9 +94,9 @@ impl<'s> FinerSegment<'s> {
         let segment = if let Some(remains) = remains {
             Arc::clone(remains)
         } else {
-            let location = segment_path(rollup, task.day, &fingerprint);
+            let location = segment_path(rollup, Period::Day(task.day), &fingerprint);
             let file = root.look(&location).await.ok()??;
-            Arc::new(SegmentFile { day: task.day, fingerprint, file })
+            Arc::new(SegmentFile { period: Period::Day(task.day), fingerprint, file })
         };
         let rows_in = whole_file(root, &segment.file).await.ok()?.rows_in()?;
         Some(Self { rollup, segment, rows_in })
@@ -114,20 +108,24 @@ impl<'s> FinerSegment<'s> {
 /// # Errors
 /// `Corrupt` naming an unreadable leaf, `Invalid` when a sum overflows, `Limit` without memory,
 /// `Unavailable` when disk or store refuse.
-pub(super) async fn build(site: Site<'_>, task: &Task<'_>, source: Source<'_>) -> Result<Built> {
-    let root = site.root;
+pub(super) async fn build(
+    context: JobContext<'_>,
+    task: &Task<'_>,
+    source: Source<'_>,
+) -> Result<Built> {
+    let root = context.root;
     let ids = leaf_ids(root, &task.live).await?;
     let mut footer = SegmentFooter::new(task.rollup, task.day, ids);
-    let mut groups = groups(site, task, &source).await?;
+    let mut groups = groups(context, task, &source).await?;
     let mut writer =
-        SegmentWriter::try_new(site.staging, task.rollup, footer.fingerprint.as_str())?;
+        SegmentWriter::try_new(context.staging, task.rollup, footer.fingerprint.as_str())?;
     while let Some(batch) = groups.next().await {
-        let batch = match batch.map_err(engine_error) {
+        let batch = match batch.map_err(Error::from) {
             Ok(batch) => batch,
             Err(error) => return Err(name_damage(root, error, files(task, &source)).await),
         };
         if let Source::Leaves(_) = source {
-            footer.rows_in += check_rows(site.dataset, task.day, &batch)?;
+            footer.rows_in += check_rows(context.dataset, task.day, &batch)?;
         }
         writer = writer.write(&batch).await?;
     }
@@ -138,28 +136,27 @@ pub(super) async fn build(site: Site<'_>, task: &Task<'_>, source: Source<'_>) -
     }
     footer.rows_out = writer.rows();
     let (rows_in, rows_out) = (footer.rows_in, footer.rows_out);
-    let target = segment_path(task.rollup, task.day, &footer.fingerprint);
-    let (creation, bytes) = writer.publish(root, &target, FileKind::Segment(footer)).await?;
-    Ok(Built { rows_in, rows_out, bytes, creation })
+    let target = segment_path(task.rollup, Period::Day(task.day), &footer.fingerprint);
+    let (_, bytes) = writer.publish(root, &target, FileKind::Segment(footer)).await?;
+    Ok(Built { rows_in, rows_out, bytes })
 }
 
 async fn groups(
-    site: Site<'_>,
+    context: JobContext<'_>,
     task: &Task<'_>,
     source: &Source<'_>,
 ) -> Result<SendableRecordBatchStream> {
-    let Site { root, dataset, context, .. } = site;
     match source {
         Source::Leaves(proofs) => {
             let rows = (task.day, task.live.leaves.as_slice());
-            group_rows(root, dataset, context, task.rollup, rows, proofs).await
+            group_rows(context, task.rollup, rows, proofs).await
         }
         Source::Finer(finer) => {
-            merge_rows(root, context, task.rollup, finer.rollup, &finer.segment).await
+            merge_rows(context, task.rollup, finer.rollup, &finer.segment).await
         }
         Source::Late(late) => {
             let added = grouping::Late { leaves: late.leaves, proofs: &late.proofs, without: None };
-            add_rows(root, dataset, context, task.rollup, late.segment, added).await
+            add_rows(context, task.rollup, late.segment, added).await
         }
     }
 }

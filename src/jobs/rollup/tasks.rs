@@ -1,45 +1,22 @@
 //! What there is to build, and why. Pure.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     base::{Day, Span},
-    catalog::{Freshness, Snapshot},
-    model::Rollup,
-    store::LeafDay,
+    jobs::report::Reason,
+    model::{Freshness, LeafDay, Rollup, Snapshot},
 };
 
-/// Why a segment is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The day has none.
-    Missing,
-    /// The day's lacks that many leaves.
-    Behind {
-        /// The leaves that came since.
-        leaves: usize,
-    },
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("missing"),
-            Self::Behind { leaves: 1 } => f.write_str("behind by 1 leaf"),
-            Self::Behind { leaves } => write!(f, "behind by {leaves} leaves"),
-        }
-    }
-}
-
-/// One segment to build.
+/// One day's segment to build.
 #[derive(Clone, Debug)]
-pub struct Task<'a> {
+pub(crate) struct Task<'a> {
     /// The day.
-    pub day: Day,
+    pub(crate) day: Day,
     /// The rollup.
-    pub rollup: &'a Rollup,
+    pub(crate) rollup: &'a Rollup,
     /// Why.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// The day's raw rows.
     pub(crate) live: Arc<LeafDay>,
     /// How far a segment serves already.

@@ -1,0 +1,136 @@
+//! What a job tells, for people: what was done on standard output, all else on standard error.
+
+use super::{counted, size};
+use crate::{
+    base::Result,
+    cli::{say, tell},
+    engine::{JobReport, Outcome, Period, Plan, RawFiles},
+};
+
+/// Prints what a job tells, and counts it.
+#[derive(Debug, Default)]
+pub(crate) struct JobPrinter {
+    /// Segments of days that were built, or would be.
+    pub(crate) segments: u64,
+    /// Segments of days and months that failed.
+    pub(crate) failed_segments: u64,
+    /// Segments of months that were built, or would be.
+    pub(crate) months: u64,
+    /// Segments that have nothing to be built of.
+    pub(crate) no_source: u64,
+    /// Days that were changed, or would be.
+    pub(crate) days: u64,
+    /// The size of the raw files of these days.
+    pub(crate) bytes: u64,
+    /// Purged days that nothing tells whose rows they count.
+    pub(crate) not_told: u64,
+    /// The first error of standard output.
+    printed: Option<Result<()>>,
+}
+
+impl JobPrinter {
+    /// Prints and counts what became of a day or month, or of a part of it.
+    pub(crate) fn report(&mut self, report: &JobReport) {
+        let subject = report.subject.as_deref().unwrap_or_default();
+        let (period, outcome) = (report.period, &report.outcome);
+        match outcome {
+            Outcome::Planned(Plan::Build(_)) | Outcome::Built { .. } => match period {
+                Period::Day(_) => self.segments += 1,
+                Period::Month(_) => self.months += 1,
+            },
+            Outcome::Planned(Plan::Compact(files) | Plan::Purge(files))
+            | Outcome::Purged(files)
+            | Outcome::Compacted { before: files, .. } => {
+                self.days += 1;
+                self.bytes += files.bytes;
+            }
+            Outcome::Planned(_) | Outcome::Erased => self.days += 1,
+            Outcome::NoSource => self.no_source += 1,
+            Outcome::NotTold => self.not_told += 1,
+            Outcome::Failed(error) => {
+                self.failed_segments += u64::from(report.subject.is_some());
+                tell(format_args!("tallybook: {error}"));
+            }
+            outcome => tell_why(period, subject, outcome),
+        }
+        if let Some(line) = line(period, subject, outcome) {
+            self.say(line);
+        }
+    }
+
+    /// Prints a line of output.
+    pub(crate) fn say(&mut self, line: impl std::fmt::Display) {
+        if !matches!(self.printed, Some(Err(_))) {
+            self.printed = Some(say(line));
+        }
+    }
+
+    /// Ends printing.
+    ///
+    /// # Errors
+    /// The first error of standard output.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        self.printed.take().unwrap_or(Ok(()))
+    }
+}
+
+/// The line of output, if something was done or would be.
+fn line(period: Period, subject: &str, outcome: &Outcome) -> Option<String> {
+    Some(match outcome {
+        Outcome::Planned(Plan::Build(reason)) => format!("{period} {subject}: {reason}"),
+        Outcome::Built { reason, rows_in, rows_out, bytes, took } => {
+            let rows = match period {
+                Period::Day(_) => format!(
+                    "{} in, {} out",
+                    counted(*rows_in, "row", "rows"),
+                    counted(*rows_out, "row", "rows")
+                ),
+                Period::Month(_) => counted(*rows_out, "row", "rows"),
+            };
+            let (size, took) = (size(*bytes), took.as_millis());
+            format!("{period} {subject}: {rows}, {size}, {took} ms ({reason})")
+        }
+        Outcome::Planned(Plan::Compact(before)) => format!("{period}: {}", files_of(before)),
+        Outcome::Compacted { before, after, rows, took } => format!(
+            "{period}: {} to {} of {}, {}, {} ms",
+            files_of(before),
+            after.count,
+            size(after.bytes),
+            counted(*rows, "row", "rows"),
+            took.as_millis()
+        ),
+        Outcome::Planned(Plan::Purge(files)) | Outcome::Purged(files) => {
+            format!("{period}: {}", size(files.bytes))
+        }
+        Outcome::Planned(Plan::Erase) | Outcome::Erased => period.to_string(),
+        _ => return None,
+    })
+}
+
+fn files_of(files: &RawFiles) -> String {
+    let count = counted(files.count as u64, "file", "files");
+    format!("{count} of {}", size(files.bytes))
+}
+
+/// Says why nothing was done.
+fn tell_why(period: Period, subject: &str, outcome: &Outcome) {
+    match outcome {
+        Outcome::Dropped => tell(format_args!(
+            "{period}: its raw rows were purged, and rollup {subject} doesn't tell whose rows it \
+             counts; the rollup has no answer for this day any more"
+        )),
+        Outcome::OwnersFile => tell(format_args!(
+            "{period}: {subject} is not of this program's making and holds such rows; it doesn't \
+             count, and is its owner's to delete"
+        )),
+        Outcome::Waits(rollups) => tell(format_args!(
+            "{period}: waits until {} is current; run `rollup`",
+            rollups.join(", ")
+        )),
+        Outcome::Overtaken => tell(format_args!(
+            "{period}: nothing was done, as somebody else changed the day meanwhile; the next run \
+             looks again"
+        )),
+        _ => {}
+    }
+}

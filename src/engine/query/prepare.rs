@@ -1,0 +1,98 @@
+//! From a parsed question to a plan that the rewrite can read.
+
+use std::{collections::HashMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use datafusion::{
+    common::{
+        ParamValues, ScalarValue, alias::AliasGenerator, config::ConfigOptions,
+        metadata::ScalarAndMetadata,
+    },
+    execution::{FunctionRegistry, SessionState, context::SQLOptions},
+    logical_expr::LogicalPlan,
+    optimizer::{
+        Optimizer, OptimizerConfig, decorrelate_lateral_join::DecorrelateLateralJoin,
+        decorrelate_predicate_subquery::DecorrelatePredicateSubquery,
+        replace_distinct_aggregate::ReplaceDistinctWithAggregate,
+        rewrite_set_comparison::RewriteSetComparison,
+        scalar_subquery_to_join::ScalarSubqueryToJoin, simplify_expressions::SimplifyExpressions,
+    },
+};
+
+use crate::{
+    engine::Question,
+    exec::PushDown,
+    plan::{Lossy, check_analyzed, is_repeatable, keep_casts, keep_meaning},
+};
+
+/// Parsed, with types and parameters resolved, and with filters where the rewrite looks for them;
+/// and whether it means the same when it is asked again.
+pub(crate) fn analyze(
+    state: &SessionState,
+    question: &Question,
+    plan: LogicalPlan,
+) -> datafusion::error::Result<(LogicalPlan, bool)> {
+    // Questions change nothing, whatever their text says.
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+        .verify_plan(&plan)?;
+    let values: HashMap<String, ScalarAndMetadata> = question
+        .params
+        .iter()
+        .map(|(name, value)| (name.clone(), ScalarValue::Utf8(value.clone()).into()))
+        .collect();
+    let plan =
+        if values.is_empty() { plan } else { plan.with_param_values(ParamValues::Map(values))? };
+    let plan = keep_meaning(plan)?;
+    let analyzed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
+    check_analyzed(&analyzed)?;
+    let repeatable = is_repeatable(&analyzed)?;
+    let analyzed = keep_casts(analyzed, Lossy::Numbers)?;
+    Ok((prepare(analyzed, state)?, repeatable))
+}
+
+/// An analyzed plan with its filters where the rewrite looks for them, and subqueries as joins.
+pub(crate) fn prepare(
+    analyzed: LogicalPlan,
+    state: &SessionState,
+) -> datafusion::error::Result<LogicalPlan> {
+    // DataFusion's, in its order: subqueries must be joins before filters are pushed into them.
+    let rules = Optimizer::with_rules(vec![
+        Arc::new(RewriteSetComparison::new()),
+        Arc::new(SimplifyExpressions::new()),
+        Arc::new(ReplaceDistinctWithAggregate::new()),
+        Arc::new(DecorrelatePredicateSubquery::new()),
+        Arc::new(ScalarSubqueryToJoin::new()),
+        Arc::new(DecorrelateLateralJoin::new()),
+        Arc::new(PushDown::default()),
+    ]);
+    let mut options = state.config_options().as_ref().clone();
+    options.optimizer.max_passes = 1;
+    rules.optimize(analyzed, &OnePass { state, options: Arc::new(options) }, |_, _| {})
+}
+
+/// The session's optimizer, but with one pass: the whole of it comes again after the rewrite.
+struct OnePass<'a> {
+    state: &'a SessionState,
+    options: Arc<ConfigOptions>,
+}
+
+impl OptimizerConfig for OnePass<'_> {
+    fn query_execution_start_time(&self) -> Option<DateTime<Utc>> {
+        self.state.query_execution_start_time()
+    }
+
+    fn alias_generator(&self) -> &Arc<AliasGenerator> {
+        self.state.alias_generator()
+    }
+
+    fn options(&self) -> Arc<ConfigOptions> {
+        Arc::clone(&self.options)
+    }
+
+    fn function_registry(&self) -> Option<&dyn FunctionRegistry> {
+        Some(self.state)
+    }
+}

@@ -1,0 +1,357 @@
+//! From SQL to an answer: plan, snapshot, rewrite, run.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use datafusion::{
+    execution::SessionState,
+    logical_expr::LogicalPlan,
+    physical_plan::{ExecutionPlan, execute_stream},
+};
+
+use crate::{
+    base::{Day, Error, ErrorKind, Result, Route, Span, Zone},
+    engine::{
+        Answer, Explanation, Tallybook,
+        query::{
+            answer::Times, limits::Limits, plan_cache::Prepared, prepare::analyze,
+            sources::RootSources, sql,
+        },
+        tables,
+    },
+    exec::set_asked_root,
+    model::{Damage, Rollup, Snapshot},
+    plan::{Decision, Lossy, Rewriter, RouteTaken, check_optimized, keep_casts, spans_needed},
+    store::{Root, Serving, load, load_more, name_damage},
+};
+
+/// A question in SQL.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Question {
+    /// One SELECT. `$name` stands for a parameter.
+    pub sql: String,
+    /// The parameters; `None` is NULL.
+    pub params: Vec<(String, Option<String>)>,
+    /// Which files may answer.
+    pub route: Route,
+    /// Whose days, hours and dates those in the SQL are: `date`, times without a zone, and whatever
+    /// is made of the time column.
+    pub time_zone: Zone,
+}
+
+impl Question {
+    /// A question without parameters, by whatever route, in UTC.
+    #[must_use]
+    pub fn sql(sql: impl Into<String>) -> Self {
+        Self { sql: sql.into(), params: Vec::new(), route: Route::Auto, time_zone: Zone::UTC }
+    }
+
+    /// The same question by that route.
+    #[must_use]
+    pub fn by_route(mut self, route: Route) -> Self {
+        self.route = route;
+        self
+    }
+
+    /// The same question with these values for its parameters.
+    #[must_use]
+    pub fn with_params(mut self, params: Vec<(String, Option<String>)>) -> Self {
+        self.params = params;
+        self
+    }
+
+    /// The same question about that zone's days and hours.
+    #[must_use]
+    pub fn in_time_zone(mut self, zone: Zone) -> Self {
+        self.time_zone = zone;
+        self
+    }
+}
+
+/// How often files may be listed and then be gone.
+const LISTINGS_MAX: usize = 3;
+
+/// Rows that were purged can't be read by asking again.
+#[derive(Debug)]
+struct PurgedRows;
+
+impl std::error::Error for PurgedRows {}
+
+impl fmt::Display for PurgedRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("rows were purged")
+    }
+}
+
+fn is_final(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<PurgedRows>)
+}
+
+/// What a question is planned with.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    book: &'a Tallybook,
+    /// The root, with a meter of the question's own.
+    root: &'a Root,
+    /// The session that plans it.
+    state: &'a SessionState,
+}
+
+/// A question, decided on and ready to run.
+struct Planned {
+    physical: Arc<dyn ExecutionPlan>,
+    decision: Arc<Decision>,
+    /// What planning took, without waiting for the store.
+    planning: Duration,
+}
+
+pub(crate) async fn answer(book: &Tallybook, question: &Question) -> Result<Answer> {
+    let place = book.place()?;
+    let (asked, root) = (Instant::now(), book.root_to_ask());
+    let limits = Limits::of(book.settings())?;
+    let mut gone = 0;
+    loop {
+        let distrusted = book.root().distrusted_count();
+        let error = match start(book, question, asked, &root, &limits).await {
+            Ok(answer) => return Ok(answer.in_place(place)),
+            Err(error) => error,
+        };
+        match error.kind() {
+            // A file of the snapshot was deleted before it was read: what took its place is there.
+            ErrorKind::NotFound if !is_final(&error) => {
+                gone += 1;
+                if gone == LISTINGS_MAX {
+                    let what = format!("{error}; the store listed it {gone} times");
+                    return Err(Error::unavailable(what).with_source(error));
+                }
+                book.root().forget_listings();
+            }
+            // A hint that was found damaged is used no more: what it was made of answers.
+            ErrorKind::Corrupt if book.root().distrusted_count() > distrusted => {}
+            _ => return Err(error),
+        }
+    }
+}
+
+/// The answer with its first rows.
+async fn start(
+    book: &Tallybook,
+    question: &Question,
+    asked: Instant,
+    root: &Root,
+    limits: &Limits,
+) -> Result<Answer> {
+    let planned = limits.in_time(Box::pin(plan(book, root, question, limits))).await?;
+    let task = book.session().task_ctx();
+    let stream = execute_stream(Arc::clone(&planned.physical), task)?;
+    let times = Times { asked, planning: planned.planning };
+    let answer = Answer::new(
+        stream,
+        planned.decision,
+        planned.physical,
+        times,
+        root.clone(),
+        limits.clone(),
+    );
+    answer.started().await
+}
+
+pub(crate) async fn explain(book: &Tallybook, question: &Question) -> Result<Explanation> {
+    loop {
+        let distrusted = book.root().distrusted_count();
+        let explained = async {
+            let limits = Limits::of(book.settings())?;
+            let planned = plan(book, &book.root_to_ask(), question, &limits).await?;
+            Explanation::counted(book, &planned.decision).await
+        };
+        match explained.await {
+            // As when it is answered: a hint that was found damaged is used no more.
+            Err(error)
+                if error.kind() == ErrorKind::Corrupt
+                    && book.root().distrusted_count() > distrusted => {}
+            explained => return explained,
+        }
+    }
+}
+
+async fn plan(
+    book: &Tallybook,
+    root: &Root,
+    question: &Question,
+    limits: &Limits,
+) -> Result<Planned> {
+    let start = Instant::now();
+    let mut waited = Duration::ZERO;
+    let mut state = tables::state(book, question.time_zone).await?;
+    set_asked_root(&mut state, root);
+    limits.bound_planning(&mut state);
+    let asking = Asking { book, root, state: &state };
+    let known = book.prepared().find(question);
+    let listed = match &known {
+        Some(known) => Some((known.span, list_again(asking, known, &mut waited).await?)),
+        None => None,
+    };
+    let (plan, decision) = match (known, listed) {
+        (Some(known), Some((_, listed))) if listed == known.snapshot => {
+            (known.plan.clone(), Arc::clone(&known.decision))
+        }
+        (_, listed) => prepare_new(asking, question, listed, &mut waited).await?,
+    };
+    let physical = state.query_planner().create_physical_plan(&plan, &state).await;
+    let physical = match physical {
+        Ok(physical) => physical,
+        Err(error) => {
+            return Err(name_damage(book.root(), Error::from(error), decision.files_read()).await);
+        }
+    };
+    Ok(Planned { physical, decision, planning: start.elapsed().saturating_sub(waited) })
+}
+
+/// A new snapshot of what a plan depends on. The time that it took is added to `waited`.
+async fn list_again(
+    Asking { book, root, .. }: Asking<'_>,
+    known: &Prepared,
+    waited: &mut Duration,
+) -> Result<Snapshot> {
+    let listing = Instant::now();
+    let depends = |rollup: &&Rollup| known.rollups.iter().any(|name| name == rollup.name());
+    let rollups: Vec<_> = book.dataset().all_rollups().filter(depends).collect();
+    let snapshot = load(root, known.span, rollups, Serving::Months).await?;
+    *waited += listing.elapsed();
+    Ok(snapshot)
+}
+
+/// The question's optimized plan, which is kept for the next time. What was `listed` of a span
+/// already is not listed again.
+async fn prepare_new(
+    asking: Asking<'_>,
+    question: &Question,
+    listed: Option<(Span, Snapshot)>,
+    waited: &mut Duration,
+) -> Result<(LogicalPlan, Arc<Decision>)> {
+    let Asking { book, state, .. } = asking;
+    let plan = sql::plan_of(state, &question.sql).await?;
+    let (analyzed, repeatable) = analyze(state, question, plan)?;
+    let decided = decide((book, asking.root), question.route, analyzed, listed).await?;
+    *waited += decided.waited;
+    let plan = keep_casts(decided.plan, Lossy::Dates)?;
+    let plan = state.optimize(&plan)?;
+    check_optimized(&plan)?;
+    let decision = Arc::new(decided.decision);
+    if repeatable {
+        let (plan, decision) = (plan.clone(), Arc::clone(&decision));
+        let prepared = Prepared::new(decided.span, &decided.snapshot, plan, decision);
+        book.prepared().keep(question, prepared);
+    }
+    Ok((plan, decision))
+}
+
+/// A plan over the files that answer it, by one snapshot.
+pub(crate) struct Decided {
+    pub(crate) plan: LogicalPlan,
+    decision: Decision,
+    span: Span,
+    snapshot: Snapshot,
+    /// How long the snapshot was waited for.
+    waited: Duration,
+}
+
+/// Takes a snapshot, or the rest of the one that was begun for its span, and rewrites the plan for
+/// it.
+pub(crate) async fn decide(
+    (book, root): (&Tallybook, &Root),
+    route: Route,
+    plan: LogicalPlan,
+    listed: Option<(Span, Snapshot)>,
+) -> Result<Decided> {
+    let needed = spans_needed(&plan, book.dataset())?;
+    let span = needed.hull();
+    let listing = Instant::now();
+    let snapshot = match listed {
+        Some((listed_span, begun)) if listed_span == span => {
+            load_more(root, span, begun, book.dataset().all_rollups(), Serving::Months).await?
+        }
+        _ => load(root, span, book.dataset().all_rollups(), Serving::Months).await?,
+    };
+    let waited = listing.elapsed();
+    let is_needed = |(day, _): &(Day, &Damage)| needed.within(day.span()).next().is_some();
+    if let Some((day, damage)) = snapshot.damaged(span).find(is_needed) {
+        return Err(damage.to_error().about(format!("day {day} can't be read")));
+    }
+    let (plan, decision) = rewrite((book, root), route, &snapshot, plan)?;
+    if route == Route::Rollup && decision.route() != RouteTaken::Rollup {
+        let why = Explanation::brief(book, &decision);
+        return Err(Error::invalid(format!("rollups alone can't answer this\n{why}")));
+    }
+    check_purged(book, &decision)?;
+    check_lost(book, &snapshot, span, &decision)?;
+    check_limit(book, &decision)?;
+    Ok(Decided { plan, decision, span, snapshot, waited })
+}
+
+/// Raw rows that were purged can't be read, and an answer without them would be wrong.
+fn check_purged(book: &Tallybook, decision: &Decision) -> Result<()> {
+    let days = decision.purged_days();
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(()) };
+    let which = match days.len() {
+        1 => format!("{first}"),
+        count => format!("{count} days from {first} to {last}"),
+    };
+    let why = Explanation::brief(book, decision);
+    Err(Error::not_found(format!(
+        "the raw rows of {which} were purged, and what is left of them in rollups can't answer \
+         this; ask for what a rollup keeps, or for days after {last}\n{why}"
+    ))
+    .with_source(PurgedRows))
+}
+
+/// A file that a manifest names and that isn't there can't be read.
+fn check_lost(
+    book: &Tallybook,
+    snapshot: &Snapshot,
+    span: Span,
+    decision: &Decision,
+) -> Result<()> {
+    let lost = |path| snapshot.live(span).any(|live| live.lost.contains(path));
+    let read = decision.files_read().into_iter().map(|file| &file.location);
+    match read.into_iter().find(|path| lost(path)) {
+        None => Ok(()),
+        Some(path) => Err(Error::corrupt(format!(
+            "{}: the day's manifest names this file, and it is gone",
+            book.root().full_name(path)
+        ))),
+    }
+}
+
+fn check_limit(book: &Tallybook, decision: &Decision) -> Result<()> {
+    let Some(limit) = book.settings().max_scan_bytes else { return Ok(()) };
+    let bytes = decision.bytes();
+    if bytes <= limit {
+        return Ok(());
+    }
+    Err(Error::limit(format!(
+        "the {} files to read hold {bytes} bytes, more than the limit of {limit}; ask for fewer \
+         days, or see --explain for why rollups don't serve",
+        decision.files()
+    )))
+}
+
+fn rewrite(
+    (book, root): (&Tallybook, &Root),
+    route: Route,
+    snapshot: &Snapshot,
+    plan: LogicalPlan,
+) -> Result<(LogicalPlan, Decision)> {
+    let sources = RootSources { root, dataset: book.dataset(), cache: book.segment_cache() };
+    let rewriter = Rewriter {
+        dataset: book.dataset(),
+        snapshot,
+        sources: &sources,
+        route,
+        min_span_days: book.settings().min_span_days,
+    };
+    rewriter.rewrite(plan).map_err(Error::from)
+}

@@ -1,0 +1,65 @@
+//! From a question's text to a plan.
+//!
+//! ```text
+//! text ─ size: neither too large nor too deep to be parsed
+//!      ─ expansion: nor to be planned
+//!      ─ refused: nothing in it that DataFusion plans as something else
+//!      ─ types: literals are of the types that they stand for
+//!      ─ names: no two columns of one name
+//! ```
+
+mod expansion;
+mod names;
+mod refused;
+mod size;
+mod types;
+
+use std::ops::ControlFlow;
+
+use datafusion::{
+    execution::SessionState,
+    logical_expr::LogicalPlan,
+    sql::{
+        parser::Statement,
+        sqlparser::ast::{Visit, VisitMut},
+    },
+};
+
+use self::{
+    expansion::Expansion,
+    names::{CastsAsCalls, has_two_columns_of_one_name},
+    refused::Refused,
+    size::check_size,
+    types::WithTypes,
+};
+use crate::base::{Error, Result};
+
+/// The plan of one SELECT, not analyzed yet.
+///
+/// # Errors
+/// `Limit` for a text that is too large or too deep; `Invalid` for one that is no SELECT, or has
+/// what would be answered wrongly.
+pub(super) async fn plan_of(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
+    check_size(sql)?;
+    let dialect = state.config().options().sql_parser.dialect;
+    let mut statement = state.sql_to_statement(sql, &dialect)?;
+    if let Statement::Statement(statement) = &mut statement {
+        if let ControlFlow::Break(what) = Visit::visit(statement, &mut Expansion) {
+            return Err(Error::limit(what));
+        }
+        if let ControlFlow::Break(what) = Visit::visit(statement, &mut Refused) {
+            return Err(Error::invalid(what));
+        }
+        let _: ControlFlow<()> = VisitMut::visit(statement, &mut WithTypes);
+    }
+    let mut again = statement.clone();
+    let error = match state.statement_to_plan(statement).await {
+        Err(error) if has_two_columns_of_one_name(&error) => error,
+        planned => return planned.map_err(Error::from),
+    };
+    if let Statement::Statement(statement) = &mut again {
+        let _: ControlFlow<()> = VisitMut::visit(statement, &mut CastsAsCalls);
+    }
+    let planned = state.statement_to_plan(again).await;
+    planned.map_err(|_| Error::from(error))
+}

@@ -1,0 +1,161 @@
+//! Tables over exactly the files that a snapshot lists, and never a listing of their own.
+
+use std::{fmt, sync::Arc};
+
+use arrow::datatypes::{Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{Session, TableProvider},
+    common::ScalarValue,
+    datasource::{
+        TableType,
+        listing::PartitionedFile,
+        object_store::ObjectStoreUrl,
+        physical_plan::{
+            FileGroup, FileScanConfigBuilder, ParquetSource,
+            parquet::DefaultParquetFileReaderFactory,
+        },
+        source::DataSourceExec,
+        table_schema::TableSchema,
+    },
+    error::Result,
+    logical_expr::{Expr, TableProviderFilterPushDown},
+    physical_plan::{ExecutionPlan, empty::EmptyExec},
+};
+
+use crate::{
+    base::Day,
+    exec::{ROOT_URL, asked_root::asked_root, tables::reader::NamingReaderFactory},
+    model::{Dataset, Leaf, Rollup, SegmentFile},
+    store::Root,
+};
+
+/// Raw leaves or segments of a snapshot, as a table.
+pub(crate) struct FileTable {
+    root: Root,
+    schema: TableSchema,
+    files: Vec<PartitionedFile>,
+}
+
+impl FileTable {
+    /// The raw table, of only those leaves: the dataset's columns, and `date` from the folder.
+    #[must_use]
+    pub(crate) fn of_leaves(root: &Root, dataset: &Dataset, leaves: &[Arc<Leaf>]) -> Self {
+        let schema = TableSchema::builder(dataset.query_file_schema())
+            .with_table_partition_cols(vec![Arc::new(Dataset::date_field())])
+            .build();
+        let files = leaves.iter().map(|leaf| {
+            let date = |day: Day| ScalarValue::Date32(Some(day.epoch_days()));
+            PartitionedFile::new_from_meta(leaf.file.clone())
+                .with_partition_values(vec![date(leaf.day)])
+        });
+        Self { root: root.clone(), schema, files: files.collect() }
+    }
+
+    /// A rollup's rows, of only those segments.
+    #[must_use]
+    pub(crate) fn of_segments(root: &Root, rollup: &Rollup, segments: &[Arc<SegmentFile>]) -> Self {
+        Self::with_schema(root, rollup.segment_schema(), segments)
+    }
+
+    /// The rows of only those segments, whose schema that is.
+    pub(crate) fn with_schema(
+        root: &Root,
+        schema: SchemaRef,
+        segments: &[Arc<SegmentFile>],
+    ) -> Self {
+        let files = segments.iter();
+        let files = files.map(|segment| PartitionedFile::new_from_meta(segment.file.clone()));
+        Self { root: root.clone(), schema: TableSchema::from(schema), files: files.collect() }
+    }
+
+    /// The root, as the question that scans it counts its requests.
+    pub(crate) fn root(&self, state: &dyn Session) -> Root {
+        asked_root(state, &self.root)
+    }
+
+    /// The size of its files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.object_meta.size).sum()
+    }
+
+    /// Neighbouring files share a stream, so that each stream reads about as many bytes.
+    fn streams(&self, streams_max: usize) -> Vec<FileGroup> {
+        let share = (self.bytes() / streams_max.max(1) as u64).max(1);
+        let mut groups = vec![Vec::new()];
+        let mut bytes = 0;
+        for file in &self.files {
+            if bytes >= share && groups.len() < streams_max {
+                groups.push(Vec::new());
+                bytes = 0;
+            }
+            bytes += file.object_meta.size;
+            if let Some(group) = groups.last_mut() {
+                group.push(file.clone());
+            }
+        }
+        groups.into_iter().map(FileGroup::new).collect()
+    }
+}
+
+impl fmt::Debug for FileTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileTable").field("files", &self.files.len()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TableProvider for FileTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(self.schema.table_schema())
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(pruning(filters))
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if self.files.is_empty() {
+            let schema = match projection {
+                None => self.schema(),
+                Some(columns) => Arc::new(Schema::project(&self.schema(), columns)?),
+            };
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
+        let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let root = self.root(state);
+        let readers = NamingReaderFactory {
+            inner: DefaultParquetFileReaderFactory::new(root.store()),
+            root,
+            cache,
+            schema: Arc::clone(self.schema.file_schema()),
+        };
+        let source = ParquetSource::new(self.schema.clone())
+            .with_table_parquet_options(state.table_options().parquet.clone())
+            .with_parquet_file_reader_factory(Arc::new(readers));
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(ROOT_URL)?, Arc::new(source))
+            .with_file_groups(self.streams(state.config().target_partitions()))
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}
+
+/// Filters only spare reading: rows that stay are filtered above.
+pub(crate) fn pruning(filters: &[&Expr]) -> Vec<TableProviderFilterPushDown> {
+    vec![TableProviderFilterPushDown::Inexact; filters.len()]
+}

@@ -1,0 +1,260 @@
+//! Rollup columns that were decoded once, kept for the next question.
+//!
+//! Segments never change, so what is kept is never stale: which of them a question reads is still
+//! its own snapshot's to say.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, RecordBatchReader as _},
+    compute::concat_batches,
+    datatypes::{DataType, Schema, SchemaRef},
+    error::ArrowError,
+};
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use object_store::path::Path;
+use parquet::arrow::{
+    ProjectionMask,
+    arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+};
+
+use crate::{
+    base::{Error, Result},
+    model::SegmentFile,
+    store::{Root, check_bytes, read_body},
+};
+
+/// Files under way at once.
+const CONCURRENT_READS: usize = 32;
+
+/// A segment's columns, and whether its rows are in the order of its first dimension.
+#[derive(Clone, Debug)]
+pub(crate) struct SegmentRows {
+    pub(crate) rows: RecordBatch,
+    pub(crate) sorted: bool,
+}
+
+/// Decoded columns of segments, up to a number of bytes; those least recently used go first.
+#[derive(Debug)]
+pub(crate) struct SegmentCache {
+    budget: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    segments: HashMap<Path, KeptSegment>,
+    bytes: usize,
+    /// Counts questions, to tell what was used last.
+    time: u64,
+}
+
+#[derive(Debug)]
+struct KeptSegment {
+    file: Arc<SegmentFile>,
+    rows: usize,
+    sorted: bool,
+    columns: BTreeMap<usize, ArrayRef>,
+    used: u64,
+}
+
+impl SegmentCache {
+    /// An empty cache of at most so many bytes of arrays.
+    #[must_use]
+    pub(crate) fn new(budget: usize) -> Self {
+        Self { budget, kept: Mutex::default() }
+    }
+
+    /// Whether files of so many bytes, all of which are decoded at once, leave room for others.
+    pub(crate) fn has_room(&self, file_bytes: u64) -> bool {
+        // Decoded, the few columns that a question needs are about as large as the files.
+        file_bytes.saturating_mul(2) <= self.budget as u64
+    }
+
+    /// The `wanted` columns of each segment, by their places in `schema`, in the order of
+    /// `segments`.
+    ///
+    /// # Errors
+    /// `Corrupt` naming the file that can't be decoded; or what the store says.
+    pub(crate) async fn read(
+        &self,
+        root: &Root,
+        schema: &SchemaRef,
+        segments: &[Arc<SegmentFile>],
+        wanted: &[usize],
+    ) -> Result<Vec<SegmentRows>> {
+        let projected = Arc::new(schema.project(wanted).map_err(engine_bug)?);
+        let mut found = Vec::with_capacity(segments.len());
+        let mut missing = Vec::new();
+        {
+            let mut kept = self.kept();
+            kept.time += 1;
+            for (at, segment) in segments.iter().enumerate() {
+                let rows = kept.find(segment, &projected, wanted)?;
+                if rows.is_none() {
+                    missing.push((at, Arc::clone(segment)));
+                }
+                found.push(rows);
+            }
+        }
+        let reads = missing.into_iter().map(|(at, segment)| {
+            let (root, schema, wanted) = (root.clone(), Arc::clone(schema), wanted.to_vec());
+            // A task of its own, so that decoding uses every core.
+            let read = tokio::spawn(async move {
+                let bytes = read_body(&root, &segment.file.location, segment.file.size).await?;
+                let rows = decode(&segment, &bytes, &schema, &wanted).map_err(|error| {
+                    let name = root.full_name(&segment.file.location);
+                    let error = Error::corrupt(format!("{name}: {error}")).with_source(error);
+                    if segment.is_hint() {
+                        root.distrust(&segment.file, &error);
+                    }
+                    error
+                })?;
+                Ok::<_, Error>((at, segment, rows))
+            });
+            async { read.await.map_err(|error| Error::internal("read").with_source(error))? }
+        });
+        // All of them, so that each damaged one is known at once.
+        let read: Vec<_> = stream::iter(reads).buffer_unordered(CONCURRENT_READS).collect().await;
+        let read = read.into_iter().collect::<Result<Vec<_>>>()?;
+        if !read.is_empty() {
+            let mut kept = self.kept();
+            for (at, segment, rows) in read {
+                root.meter().count_bytes(segment.file.size);
+                kept.keep(&segment, wanted, &rows);
+                if let Some(place) = found.get_mut(at) {
+                    *place = Some(rows);
+                }
+            }
+            kept.shrink(self.budget);
+        }
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn find(
+        &mut self,
+        segment: &Arc<SegmentFile>,
+        projected: &SchemaRef,
+        wanted: &[usize],
+    ) -> Result<Option<SegmentRows>> {
+        let time = self.time;
+        let Some(kept) = self.segments.get_mut(&segment.file.location) else { return Ok(None) };
+        if kept.file.file != segment.file {
+            return Ok(None);
+        }
+        kept.used = time;
+        let columns = wanted.iter().map(|at| kept.columns.get(at).cloned());
+        let Some(columns) = columns.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let rows = batch(Arc::clone(projected), columns, kept.rows).map_err(engine_bug)?;
+        Ok(Some(SegmentRows { rows, sorted: kept.sorted }))
+    }
+
+    fn keep(&mut self, segment: &Arc<SegmentFile>, wanted: &[usize], read: &SegmentRows) {
+        let location = &segment.file.location;
+        // A file that was deleted and built again.
+        if self.segments.get(location).is_some_and(|kept| kept.file.file != segment.file) {
+            self.drop_segment(&location.clone());
+        }
+        let kept = self.segments.entry(location.clone()).or_insert_with(|| KeptSegment {
+            file: Arc::clone(segment),
+            rows: read.rows.num_rows(),
+            sorted: false,
+            columns: BTreeMap::new(),
+            used: 0,
+        });
+        kept.used = self.time;
+        kept.sorted |= read.sorted;
+        for (at, column) in wanted.iter().zip(read.rows.columns()) {
+            if kept.columns.insert(*at, Arc::clone(column)).is_none() {
+                self.bytes += column.get_array_memory_size();
+            }
+        }
+    }
+
+    fn shrink(&mut self, budget: usize) {
+        if self.bytes <= budget {
+            return;
+        }
+        let mut oldest: Vec<_> =
+            self.segments.iter().map(|(path, kept)| (kept.used, path.clone())).collect();
+        oldest.sort_unstable();
+        for (_, path) in oldest {
+            if self.bytes <= budget {
+                break;
+            }
+            self.drop_segment(&path);
+        }
+    }
+
+    fn drop_segment(&mut self, path: &Path) {
+        if let Some(gone) = self.segments.remove(path) {
+            let bytes = gone.columns.values().map(Array::get_array_memory_size);
+            self.bytes -= bytes.sum::<usize>();
+        }
+    }
+}
+
+/// The wanted columns of a whole file, if its bytes are those that it was written with.
+fn decode(
+    segment: &SegmentFile,
+    file: &Bytes,
+    schema: &SchemaRef,
+    wanted: &[usize],
+) -> std::result::Result<SegmentRows, ArrowError> {
+    let options = ArrowReaderOptions::new().with_schema(Arc::clone(schema));
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), options)?;
+    check_bytes(&segment.file.location, file, builder.metadata())
+        .and_then(|account| account.ok_or("says nothing of itself"))
+        .map_err(|what| ArrowError::ParquetError(what.to_owned()))?;
+    let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
+    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
+    let reader = builder.with_projection(mask).with_batch_size(rows.max(1)).build()?;
+    let in_file_order = reader.schema();
+    let batches = reader.collect::<std::result::Result<Vec<_>, _>>()?;
+    let read = concat_batches(&in_file_order, &batches)?;
+    let projected = Arc::new(schema.project(wanted)?);
+    let columns = projected.fields().iter().map(|field| {
+        let column = read.column_by_name(field.name()).cloned();
+        column.ok_or_else(|| ArrowError::SchemaError(format!("no column {}", field.name())))
+    });
+    let rows = batch(Arc::clone(&projected), columns.collect::<std::result::Result<_, _>>()?, rows);
+    let rows = rows?;
+    Ok(SegmentRows { sorted: is_sorted(schema, &rows), rows })
+}
+
+/// Whether the rows' first dimension, which is the second column of segments, is there and is text
+/// in its order, NULLs last.
+fn is_sorted(schema: &Schema, rows: &RecordBatch) -> bool {
+    let first = schema.fields().get(1).filter(|field| *field.data_type() == DataType::Utf8View);
+    let Some(column) = first.and_then(|field| rows.column_by_name(field.name())) else {
+        return false;
+    };
+    let texts = column.as_string_view();
+    let pairs = texts.iter().zip(texts.iter().skip(1));
+    let mut pairs = pairs.map(|(one, next)| (one.is_none(), one) <= (next.is_none(), next));
+    pairs.all(|ordered| ordered)
+}
+
+/// A batch that may have rows and no columns.
+fn batch(
+    schema: SchemaRef,
+    columns: Vec<ArrayRef>,
+    rows: usize,
+) -> std::result::Result<RecordBatch, ArrowError> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema, columns, &options)
+}
+
+fn engine_bug(error: ArrowError) -> Error {
+    Error::internal("segment columns").with_source(error)
+}

@@ -1,0 +1,193 @@
+//! What a batch id stands for: the claim that is made before any leaf, and what a retry finds.
+
+use crate::{
+    base::{Day, Error, Result, step},
+    ingest::{
+        Place,
+        pipeline::{restage::with_ids_of, stage::Staged},
+    },
+    model::{BatchId, LeafId},
+    store::{
+        Claim, ClaimedLeaf, Void, Voiding, create_claim, create_void, hints_of, is_absorbed,
+        leaf_at, leaf_path, newest_claim,
+    },
+};
+
+/// What is known of a batch id before its rows are read.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    /// The claim that stands, if there is one.
+    pub(crate) claim: Option<Claim>,
+    /// The number of the next claim.
+    pub(crate) next: u32,
+}
+
+/// The claim on a batch id that stands: the newest, unless it was given up.
+///
+/// # Errors
+/// What reading it meets.
+pub(crate) async fn standing_claim(place: Place<'_>, batch: &BatchId) -> Result<Standing> {
+    let Some(newest) = newest_claim(place.root, batch).await? else {
+        return Ok(Standing::default());
+    };
+    let next = newest.number + 1;
+    let claim = if is_given_up(place, &newest).await? { None } else { Some(newest) };
+    Ok(Standing { claim, next })
+}
+
+async fn is_given_up(place: Place<'_>, claim: &Claim) -> Result<bool> {
+    let Some(first) = claim.leaves.first() else { return Ok(false) };
+    let (day, id) = claim.leaf(first, 0)?;
+    let found = leaf_at(place.root, &leaf_path(day, &id)).await?;
+    if found.is_none_or(|leaf| leaf.void != Some(Void::GivenUp)) {
+        return Ok(false);
+    }
+    // The void alone proves nothing: the leaf may have been published, absorbed and deleted before.
+    is_absorbed(place.root, day, &id).await.map(|absorbed| !absorbed)
+}
+
+/// What became of claiming a batch id.
+pub(crate) enum Claimed {
+    /// The claim of that number is this run's.
+    New(u32),
+    /// It was claimed before, for the same leaves, by the claim of that number.
+    Before(u32),
+    /// It was claimed before, for the same rows in another order, and all of them are there.
+    Done,
+}
+
+/// Claims a batch id for the staged rows, or finds that it stands for them. A claim for other rows
+/// of which nothing was published is given up, and another takes its place. The rows were read by
+/// `rules`, a definition and a date; those of `now` are other ones where an old claim stands.
+///
+/// # Errors
+/// `Conflict` when the id stands for other rows, or for the same in another order and not all of
+/// them are there: nothing was changed.
+pub(crate) async fn claim(
+    place: Place<'_>,
+    batch: &BatchId,
+    mut standing: Standing,
+    (rules, now): ((u32, Day), (u32, Day)),
+    staged: &mut Staged,
+) -> Result<Claimed> {
+    loop {
+        if let Some(claim) = &standing.claim {
+            if claim.content == staged.content {
+                return same_rows(place, claim, staged).await;
+            }
+            give_up(place, batch, claim).await?;
+            if rules != now {
+                return Err(Error::conflict(format!(
+                    "batch `{batch}` was claimed under another definition, or on another day, for \
+                     other rows, of which nothing was published; that claim was given up now. \
+                     Append these rows again"
+                )));
+            }
+            standing = Standing { next: claim.number + 1, claim: None };
+        }
+        with_ids_of(place, batch, standing.next, staged)?;
+        let leaves = staged.leaves.iter().map(|leaf| ClaimedLeaf {
+            date: leaf.day.to_string(),
+            part: leaf.footer.part,
+            content: leaf.footer.content.clone(),
+        });
+        let content = staged.content.clone();
+        let wanted = Claim::new(batch, standing.next, rules, content, leaves.collect());
+        if create_claim(place.root, place.staging, batch, &wanted).await? {
+            if standing.next == 0 {
+                step("append.claim");
+            } else {
+                step("append.next_claim");
+            }
+            return Ok(Claimed::New(standing.next));
+        }
+        // Another run was faster.
+        standing = standing_claim(place, batch).await?;
+    }
+}
+
+/// What a retry with the same rows finds.
+async fn same_rows(place: Place<'_>, claim: &Claim, staged: &mut Staged) -> Result<Claimed> {
+    let batch = BatchId::try_new(claim.batch.clone())?;
+    with_ids_of(place, &batch, claim.number, staged)?;
+    let is_claimed = |claimed: &ClaimedLeaf| {
+        let mut leaves = staged.leaves.iter();
+        leaves.any(|leaf| {
+            leaf.day.to_string() == claimed.date
+                && leaf.footer.part == claimed.part
+                && leaf.footer.content == claimed.content
+        })
+    };
+    if claim.leaves.len() == staged.leaves.len() && claim.leaves.iter().all(is_claimed) {
+        return Ok(Claimed::Before(claim.number));
+    }
+    // Where a batch is cut into leaves depends on the order of its rows.
+    for leaf in &claim.leaves {
+        if !is_published(place, claim, leaf).await? {
+            return Err(Error::conflict(format!(
+                "batch `{batch}` holds the same rows in another order, and the append that began it \
+                 was cut off; nothing was changed. Append them in the order of then"
+            )));
+        }
+    }
+    Ok(Claimed::Done)
+}
+
+/// Whether a leaf of the claim is there, or was absorbed; by whatever attempt.
+async fn is_published(place: Place<'_>, claim: &Claim, leaf: &ClaimedLeaf) -> Result<bool> {
+    for attempt in 0_u32.. {
+        let (day, id) = claim.leaf(leaf, attempt)?;
+        match leaf_at(place.root, &leaf_path(day, &id)).await? {
+            Some(found) if found.void.is_none() => return Ok(true),
+            Some(_) if is_absorbed(place.root, day, &id).await? => return Ok(true),
+            Some(_) => {}
+            None => return is_absorbed(place.root, day, &id).await,
+        }
+    }
+    Ok(false)
+}
+
+/// Makes sure that no leaf of a claim will ever be visible: takes the name of the one that is
+/// published first.
+///
+/// # Errors
+/// `Conflict` when it was published: the batch stands.
+async fn give_up(place: Place<'_>, batch: &BatchId, claim: &Claim) -> Result<()> {
+    let stands = || {
+        Error::conflict(format!(
+            "batch `{batch}` was appended with other rows; nothing was changed. Append these under \
+             another id, or the same rows under this one"
+        ))
+    };
+    let first = claim.leaves.first().ok_or_else(stands)?;
+    let (day, id): (Day, LeafId) = claim.leaf(first, 0)?;
+    let Place { root, dataset, staging, .. } = place;
+    // The first leaf is published first. If it is gone and another one is there, it is lost.
+    for leaf in &claim.leaves {
+        let (day, id) = claim.leaf(leaf, 0)?;
+        let found = leaf_at(root, &leaf_path(day, &id)).await?;
+        let is_published = found.is_some_and(|found| found.void.is_none());
+        if is_published || is_absorbed(root, day, &id).await? {
+            return Err(stands());
+        }
+    }
+    if leaf_at(root, &leaf_path(day, &id)).await?.is_none()
+        && let Some(hint) = hints_of(root, dataset, day, &id).await?.first()
+    {
+        return Err(Error::corrupt(format!(
+            "batch `{batch}` was appended, and its leaf {id} of {day} is lost: {} was built from it; \
+             nothing was changed. Copy the leaf again, or append the batch's own rows again; \
+             append other rows under another id",
+            root.full_name(&hint.file.location)
+        )));
+    }
+    let of_leaf = (claim.batch.as_str(), claim.number, day, &id);
+    match create_void(root, staging, dataset, of_leaf, Void::GivenUp).await? {
+        Voiding::Done => step("append.give_up"),
+        Voiding::Taken(found) if found.void == Some(Void::GivenUp) => {}
+        // Published, or begun before an erasure.
+        Voiding::Taken(_) => return Err(stands()),
+    }
+    // It may have been published, absorbed and deleted before the void came.
+    if is_absorbed(root, day, &id).await? { Err(stands()) } else { Ok(()) }
+}

@@ -1,0 +1,12 @@
+//! From blocks of records to visible leaves.
+
+pub(super) mod append;
+pub(super) mod claim;
+pub(super) mod parts;
+pub(super) mod publish;
+pub(super) mod rejects;
+pub(super) mod rejects_file;
+pub(super) mod restage;
+pub(super) mod spool;
+pub(super) mod stage;
+pub(super) mod workers;

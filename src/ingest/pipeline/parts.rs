@@ -1,0 +1,204 @@
+//! Parts, sorted and written as leaves that nobody sees yet.
+
+use std::{fs::File, path::PathBuf, sync::Arc};
+
+use arrow::{
+    array::{Array as _, ArrayRef, AsArray, RecordBatch, UInt32Array},
+    compute::{
+        SortColumn, cast, concat, concat_batches, interleave_record_batch, lexsort_to_indices,
+        rank, take,
+    },
+    datatypes::{DataType, TimestampMicrosecondType, UInt32Type},
+    error::ArrowError,
+};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+
+use crate::{
+    base::{Day, Error, Result},
+    ingest::pipeline::{spool::PartRows, workers::Workers},
+    model::{BatchId, ContentHash, ContentHasher, Dataset, LeafId},
+    store::{FileKind, LeafFooter, Packing, SealedWriter, Staging, distinct_texts},
+};
+
+/// A leaf on disk, not yet visible.
+#[derive(Clone, Debug)]
+pub(crate) struct StagedLeaf {
+    pub(crate) day: Day,
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+    pub(crate) footer: LeafFooter,
+}
+
+/// Parts that are written while the input is read on.
+pub(crate) struct PartQueue {
+    writer: Arc<PartWriter>,
+    workers: Workers,
+    bytes_max: usize,
+    under_way: FuturesUnordered<BoxFuture<'static, Result<Written>>>,
+    bytes: usize,
+    leaves: Vec<StagedLeaf>,
+    content: ContentHasher,
+}
+
+/// A part that was written, and the memory that its rows held.
+struct Written {
+    leaf: StagedLeaf,
+    content: ContentHasher,
+    bytes: usize,
+}
+
+impl PartQueue {
+    /// A queue of parts whose rows hold up to so many bytes of memory; but one part, however large.
+    pub(crate) fn new(writer: PartWriter, workers: Workers, bytes_max: usize) -> Self {
+        Self {
+            writer: Arc::new(writer),
+            workers,
+            bytes_max,
+            under_way: FuturesUnordered::new(),
+            bytes: 0,
+            leaves: Vec::new(),
+            content: ContentHasher::default(),
+        }
+    }
+
+    /// Adds a part, once there is room for it.
+    pub(crate) async fn push(&mut self, part: PartRows) -> Result<()> {
+        let bytes = part.bytes();
+        while !self.under_way.is_empty() && self.bytes + bytes > self.bytes_max {
+            self.settle_one().await?;
+        }
+        self.bytes += bytes;
+        let writer = Arc::clone(&self.writer);
+        let written = self.workers.start(move || {
+            let (leaf, content) = writer.write(&part)?;
+            Ok(Written { leaf, content, bytes })
+        });
+        self.under_way.push(written.boxed());
+        Ok(())
+    }
+
+    /// All leaves, by day and part, and the hash of all rows.
+    pub(crate) async fn finish(mut self) -> Result<(Vec<StagedLeaf>, ContentHash)> {
+        while !self.under_way.is_empty() {
+            self.settle_one().await?;
+        }
+        self.leaves.sort_unstable_by_key(|leaf| (leaf.day, leaf.footer.part));
+        Ok((self.leaves, self.content.finish()))
+    }
+
+    async fn settle_one(&mut self) -> Result<()> {
+        let Some(written) = self.under_way.next().await else { return Ok(()) };
+        let written = written?;
+        self.bytes -= written.bytes;
+        self.leaves.push(written.leaf);
+        self.content.merge(written.content);
+        Ok(())
+    }
+}
+
+/// Writes the parts of one batch.
+pub(crate) struct PartWriter {
+    pub(crate) dataset: Arc<Dataset>,
+    pub(crate) staging: Arc<Staging>,
+    pub(crate) batch: BatchId,
+    /// The number of the claim that the leaves are of, if the caller named the batch.
+    pub(crate) claim: Option<u32>,
+    /// This run of `append`.
+    pub(crate) attempt: String,
+}
+
+impl PartWriter {
+    fn write(&self, part: &PartRows) -> Result<(StagedLeaf, ContentHasher)> {
+        let sorted = sorted(&self.dataset, &part.rows)
+            .map_err(|error| Error::internal("sorting a part").with_source(error))?;
+        let mut content = ContentHasher::default();
+        content.add(&sorted)?;
+        let hash = content.finish();
+        let id = LeafId::of(&self.batch, self.claim.unwrap_or(0), (part.day, part.part), &hash, 0);
+        let (path, file) = self.staging.create(&format!("{id}.parquet"))?;
+        let footer = LeafFooter {
+            id,
+            batch: self.batch.to_string(),
+            date: part.day.to_string(),
+            part: part.part,
+            claim: self.claim,
+            content: hash,
+            attempt: self.attempt.clone(),
+            void: None,
+            lost: false,
+        };
+        let leaf = write_leaf(&self.staging, (path, file), part.day, footer, &sorted)?;
+        Ok((leaf, content))
+    }
+}
+
+/// Writes rows, which are in the dataset's order, as a leaf that nobody sees yet.
+///
+/// # Errors
+/// `Unavailable` when the disk refuses.
+pub(crate) fn write_leaf(
+    staging: &Staging,
+    (path, file): (PathBuf, File),
+    day: Day,
+    footer: LeafFooter,
+    rows: &RecordBatch,
+) -> Result<StagedLeaf> {
+    let distinct = distinct_texts(rows);
+    let packing = Packing::Small { distinct: &distinct };
+    let mut writer = SealedWriter::try_new(path, file, rows.schema(), packing)?;
+    writer.write(rows)?;
+    let (path, bytes) = writer.finish(FileKind::Leaf(footer.clone()))?;
+    staging.settle(&path)?;
+    Ok(StagedLeaf { day, path, bytes, footer })
+}
+
+/// The rows in the dataset's order, put together in one go.
+fn sorted(dataset: &Dataset, chunks: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
+    let schema = dataset.file_schema();
+    let keys = dataset.sort().iter().filter_map(|name| schema.index_of(name).ok());
+    let keys = keys.map(|column| {
+        let parts: Vec<_> = chunks.iter().map(|chunk| chunk.column(column).as_ref()).collect();
+        Ok(SortColumn { values: ranked(concat(&parts)?)?, options: None })
+    });
+    let keys = keys.collect::<Result<Vec<_>, ArrowError>>()?;
+    if keys.is_empty() {
+        return concat_batches(&schema, chunks);
+    }
+    let order = order(&keys)?;
+    let mut places = Vec::with_capacity(order.len());
+    for (at, chunk) in chunks.iter().enumerate() {
+        places.extend((0..chunk.num_rows()).map(|row| (at, row)));
+    }
+    let sorted: Vec<_> =
+        order.into_iter().filter_map(|row| places.get(row as usize).copied()).collect();
+    interleave_record_batch(&chunks.iter().collect::<Vec<_>>(), &sorted)
+}
+
+/// The rows' numbers in the order of the keys.
+fn order(keys: &[SortColumn]) -> Result<Vec<u32>, ArrowError> {
+    // The usual keys, a text and the time, are sorted as plain numbers.
+    if let [first, second] = keys
+        && let Some(ranks) = first.values.as_primitive_opt::<UInt32Type>()
+        && let Some(times) = second.values.as_primitive_opt::<TimestampMicrosecondType>()
+        && ranks.null_count() + times.null_count() == 0
+    {
+        let pairs = ranks.values().iter().zip(times.values());
+        let mut rows: Vec<_> =
+            pairs.zip(0..).map(|((rank, time), row)| (*rank, *time, row)).collect();
+        rows.sort_unstable();
+        return Ok(rows.into_iter().map(|(_, _, row)| row).collect());
+    }
+    Ok(lexsort_to_indices(keys, None)?.values().to_vec())
+}
+
+/// Numbers in the order of the texts: a log has few different ones, and comparing numbers is cheap.
+fn ranked(key: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    if *key.data_type() != DataType::Utf8 {
+        return Ok(key);
+    }
+    let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let dictionary = cast(&key, &kind)?;
+    let dictionary = dictionary.as_any_dictionary();
+    let ranks = UInt32Array::from(rank(dictionary.values(), None)?);
+    take(&ranks, dictionary.keys(), None)
+}

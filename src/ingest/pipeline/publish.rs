@@ -1,0 +1,145 @@
+//! Making a batch's leaves visible, each once however often it is tried.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::{
+    base::{Error, Result, step},
+    ingest::{
+        Place,
+        pipeline::{parts::StagedLeaf, restage::without_erased},
+    },
+    model::{BatchId, LeafId},
+    store::{
+        Creation, LeafFooter, Void, create_file, is_absorbed, leaf_at, leaf_path, newest_manifest,
+    },
+};
+
+/// Publishes the leaves of one batch.
+#[derive(Debug)]
+pub(crate) struct Publisher<'a> {
+    pub(crate) place: Place<'a>,
+    pub(crate) batch: &'a BatchId,
+    /// The number of the claim that its leaves are of.
+    pub(crate) claim: u32,
+    /// Whether an earlier run began it.
+    pub(crate) retried: bool,
+}
+
+impl Publisher<'_> {
+    /// Makes the leaf visible, or finds its rows there already. Where an erasure took the leaf's
+    /// name before it was published, the rows that the erasure leaves are published under the next.
+    ///
+    /// # Errors
+    /// `Conflict` when another leaf of that id holds other rows, or the claim was given up.
+    pub(crate) async fn publish(&self, leaf: &StagedLeaf) -> Result<Creation> {
+        let mut erasures = Vec::new();
+        let mut rest = leaf.clone();
+        for attempt in 0_u32.. {
+            let void = match self.try_once(&rest).await? {
+                Tried::Published(creation) => return Ok(creation),
+                Tried::Void(void) => void,
+            };
+            step("append.void_met");
+            // The leaf may have been published, absorbed and deleted before the void came.
+            if is_absorbed(self.place.root, leaf.day, &rest.footer.id).await? {
+                return Ok(Creation::Same);
+            }
+            let Void::Erased(values) = void else {
+                return Err(Error::conflict(format!(
+                    "batch `{}` was given up for other rows meanwhile; nothing of it is visible. \
+                     Append these under another id",
+                    self.batch
+                )));
+            };
+            erasures.push(values);
+            let LeafFooter { part, content, .. } = &leaf.footer;
+            let of_part = (leaf.day, *part);
+            let id = LeafId::of(self.batch, self.claim, of_part, content, attempt + 1);
+            // Also when no row is left: that the first leaf is there is what keeps a claim.
+            rest = without_erased(self.place, leaf, id, &erasures)?;
+            step("append.next_try");
+        }
+        Ok(Creation::Same)
+    }
+
+    async fn try_once(&self, leaf: &StagedLeaf) -> Result<Tried> {
+        let (root, mine) = (self.place.root, &leaf.footer);
+        let path = leaf_path(leaf.day, &mine.id);
+        let met = Mutex::new(None);
+        let judge = || async {
+            let Some(found) = leaf_at(root, &path).await? else { return Ok(None) };
+            if let Some(void) = found.void {
+                *met.lock().unwrap_or_else(PoisonError::into_inner) = Some(void);
+                return Ok(Some(Creation::Same));
+            }
+            self.same(&found, mine, leaf).map(Some)
+        };
+        let created = if self.retried && self.is_merged(leaf).await? {
+            // The leaf may be deleted since; created again it would count nothing.
+            Creation::Same
+        } else if self.retried
+            && root.local_dir().is_none()
+            && let Some(found) = judge().await?
+        {
+            // A retry mostly finds its leaves there: a look costs less than sending them again. On
+            // a local disk it is the create that makes sure of their names.
+            found
+        } else {
+            create_file(root, &path, &leaf.path, judge).await?
+        };
+        let void = met.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(void) = void {
+            return Ok(Tried::Void(void));
+        }
+        step("append.leaf");
+        Ok(Tried::Published(created))
+    }
+
+    /// Whether the day's newest manifest has the leaf's rows.
+    async fn is_merged(&self, leaf: &StagedLeaf) -> Result<bool> {
+        let manifest = newest_manifest(self.place.root, leaf.day).await?;
+        let absorbed = manifest.as_ref().and_then(|it| it.absorbed(&leaf.footer.id));
+        let Some(absorbed) = absorbed else { return Ok(false) };
+        if absorbed.void {
+            let path = leaf_path(leaf.day, &leaf.footer.id);
+            let found = leaf_at(self.place.root, &path).await?;
+            if found.is_some_and(|leaf| leaf.void.is_some()) {
+                return Ok(false);
+            }
+            return Err(Error::corrupt(format!(
+                "{}: is gone, or another file is in its place; it was a void, which told what was \
+                 erased of batch `{}` before it was published. Copy that void again, or append \
+                 these rows under another id; nothing was changed",
+                self.place.root.full_name(&path),
+                self.batch
+            )));
+        }
+        match &absorbed.content {
+            Some(content) if *content != leaf.footer.content => Err(self.other_rows(leaf)),
+            _ => Ok(true),
+        }
+    }
+
+    fn same(&self, found: &LeafFooter, mine: &LeafFooter, leaf: &StagedLeaf) -> Result<Creation> {
+        match found.same_rows(mine) {
+            true if found.attempt == mine.attempt => Ok(Creation::New),
+            true => Ok(Creation::Same),
+            false => Err(self.other_rows(leaf)),
+        }
+    }
+
+    fn other_rows(&self, leaf: &StagedLeaf) -> Error {
+        let path = leaf_path(leaf.day, &leaf.footer.id);
+        Error::conflict(format!(
+            "batch `{}`: {} holds other rows of that batch",
+            self.batch,
+            self.place.root.full_name(&path)
+        ))
+    }
+}
+
+/// What a try to publish a leaf found.
+enum Tried {
+    Published(Creation),
+    Void(Void),
+}

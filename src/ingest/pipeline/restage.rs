@@ -1,0 +1,110 @@
+//! Staged leaves written anew: under other ids, or without rows that were erased.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array as _, AsArray as _, BooleanArray, RecordBatch},
+    compute::{cast, concat_batches, filter_record_batch},
+    datatypes::DataType,
+    error::ArrowError,
+};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+
+use crate::{
+    base::{Error, Result},
+    ingest::{
+        Place,
+        pipeline::{
+            parts::{StagedLeaf, write_leaf},
+            stage::Staged,
+        },
+    },
+    model::{BatchId, ContentHasher, LeafId},
+    store::{ErasedValue, LeafFooter},
+};
+
+/// Gives all staged leaves the ids of that claim, if they have others.
+///
+/// # Errors
+/// What reading and writing staged files meet.
+pub(crate) fn with_ids_of(
+    place: Place<'_>,
+    batch: &BatchId,
+    claim: u32,
+    staged: &mut Staged,
+) -> Result<()> {
+    for leaf in &mut staged.leaves {
+        let content = &leaf.footer.content;
+        let id = LeafId::of(batch, claim, (leaf.day, leaf.footer.part), content, 0);
+        if id != leaf.footer.id {
+            leaf.footer.claim = Some(claim);
+            let rows = read_rows(place, leaf)?;
+            *leaf = restaged(place, leaf, id, &rows)?;
+        }
+    }
+    Ok(())
+}
+
+/// The leaf of that id, without the rows that have all values of some erasure.
+///
+/// # Errors
+/// What reading and writing staged files meet.
+pub(crate) fn without_erased(
+    place: Place<'_>,
+    leaf: &StagedLeaf,
+    id: LeafId,
+    erasures: &[Vec<ErasedValue>],
+) -> Result<StagedLeaf> {
+    let mut rows = read_rows(place, leaf)?;
+    for values in erasures {
+        rows = without(&rows, values).map_err(|error| staged_error(leaf, &error))?;
+    }
+    restaged(place, leaf, id, &rows)
+}
+
+/// The same leaf by another id, with those rows.
+fn restaged(
+    place: Place<'_>,
+    leaf: &StagedLeaf,
+    id: LeafId,
+    rows: &RecordBatch,
+) -> Result<StagedLeaf> {
+    let mut content = ContentHasher::default();
+    content.add(rows)?;
+    let file = place.staging.create(&format!("{id}.parquet"))?;
+    let footer = LeafFooter { id, content: content.finish(), ..leaf.footer.clone() };
+    write_leaf(place.staging, file, leaf.day, footer, rows)
+}
+
+fn read_rows(place: Place<'_>, leaf: &StagedLeaf) -> Result<RecordBatch> {
+    let fail = |error: ArrowError| staged_error(leaf, &error);
+    let file = std::fs::File::open(&leaf.path);
+    let file = file.map_err(|error| Error::io(leaf.path.display(), error))?;
+    let schema = place.dataset.file_schema();
+    let options = ArrowReaderOptions::new().with_schema(Arc::clone(&schema));
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+        .and_then(ParquetRecordBatchReaderBuilder::build);
+    let reader = reader.map_err(|error| fail(error.into()))?;
+    let batches = reader.collect::<Result<Vec<_>, _>>().map_err(fail)?;
+    concat_batches(&schema, &batches).map_err(fail)
+}
+
+/// The rows that lack one of the values.
+fn without(rows: &RecordBatch, values: &[ErasedValue]) -> Result<RecordBatch, ArrowError> {
+    let mut erased = vec![true; rows.num_rows()];
+    for value in values {
+        // A column that was added after these rows were claimed has no value in them.
+        let Some(column) = rows.column_by_name(&value.column) else { return Ok(rows.clone()) };
+        let texts = cast(column, &DataType::Utf8)?;
+        let texts = texts.as_string::<i32>();
+        for (row, erased) in erased.iter_mut().enumerate() {
+            *erased &= texts.is_valid(row) && value.is(texts.value(row));
+        }
+    }
+    let kept: BooleanArray = erased.iter().map(|erased| Some(!erased)).collect();
+    filter_record_batch(rows, &kept)
+}
+
+fn staged_error(leaf: &StagedLeaf, error: &ArrowError) -> Error {
+    Error::unavailable(format!("can't read {} back: {error}", leaf.path.display()))
+}

@@ -1,0 +1,139 @@
+//! A batch, read and written to disk before any of it is visible.
+
+use std::{
+    iter,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use futures::{StreamExt as _, stream};
+use tokio::runtime::Handle;
+
+use crate::{
+    base::{Day, Result},
+    ingest::{
+        AppendOptions, FieldMap, Input, Rejects, check,
+        pipeline::{
+            parts::{PartQueue, PartWriter, StagedLeaf},
+            spool::Spool,
+            workers::Workers,
+        },
+        rows::{row_builder::warnings, validator::Judge},
+    },
+    model::{BatchId, ContentHash, Dataset},
+    store::Staging,
+};
+
+/// Blocks read ahead for each stream, so that none waits for the reading.
+const BLOCKS_AHEAD: usize = 4;
+
+/// Where and as what a batch is written.
+pub(crate) struct Stage {
+    pub(crate) dataset: Arc<Dataset>,
+    pub(crate) staging: Arc<Staging>,
+    pub(crate) batch: BatchId,
+    /// The number of the claim that the leaves are of, if the caller named the batch.
+    pub(crate) claim: Option<u32>,
+    /// Names this run of `append`.
+    pub(crate) attempt: String,
+    /// Memory for rows that wait for the rest of their part; beyond it they wait on disk.
+    pub(crate) buffer_bytes: usize,
+    /// Rows must not be of later than the day after.
+    pub(crate) today: Day,
+    /// Blocks, and parts, that are worked on at once.
+    pub(crate) streams: usize,
+}
+
+/// A batch judged and written to disk, of which nothing is visible.
+pub(crate) struct Staged {
+    /// By day and part.
+    pub(crate) leaves: Vec<StagedLeaf>,
+    pub(crate) content: ContentHash,
+    pub(crate) rejects: Rejects,
+    pub(crate) warnings: Vec<(String, u64)>,
+}
+
+impl Stage {
+    /// Reads all inputs on the calling thread, which must be one that may block, and works on them
+    /// on others. The leaves are the same however many there are: blocks are taken in their order.
+    pub(crate) fn run(self, inputs: Vec<Input>, options: AppendOptions) -> Result<Staged> {
+        Handle::current().block_on(self.read(inputs, options))
+    }
+
+    #[expect(clippy::future_not_send, reason = "it stays on the thread that reads")]
+    async fn read(self, inputs: Vec<Input>, options: AppendOptions) -> Result<Staged> {
+        let map = match &options.map {
+            None => FieldMap::of(&self.dataset),
+            Some((text, file)) => FieldMap::parse(text, file, &self.dataset)?,
+        };
+        check(&inputs, &options.rejects)?;
+        let mut rejects = options.rejects;
+        rejects.open()?;
+        let keep_bad = rejects.keeps_rows();
+        let dataset = Arc::clone(&self.dataset);
+        let judge = Arc::new(Judge { dataset, map, today: self.today, keep_bad });
+        let mut spool = Spool::new(Arc::clone(&self.staging), self.buffer_bytes);
+        let workers = Workers::new(self.streams);
+        let mut parts = self.part_queue(workers.clone());
+        let bytes_read = Arc::new(AtomicU64::new(0));
+        let (mut odd, mut unended, mut rows_read) = (Vec::new(), Vec::new(), 0);
+        for input in inputs {
+            let name = input.name().to_owned();
+            let counter = Arc::clone(&bytes_read);
+            let mut blocks =
+                input.open(options.format, &self.dataset, &judge.map, &self.staging, counter)?;
+            let preamble = blocks.preamble().to_vec();
+            let judged = stream::iter(iter::from_fn(|| blocks.next().transpose())).map(|block| {
+                let judge = Arc::clone(&judge);
+                let judged = block.map(|block| workers.start(move || judge.judge(block)));
+                async move { judged?.await }
+            });
+            let mut judged = std::pin::pin!(judged.buffered(self.streams * BLOCKS_AHEAD));
+            while let Some(block) = judged.next().await {
+                let block = block?;
+                for row in &block.bad {
+                    rejects.add(&name, &preamble, row)?;
+                }
+                odd.resize(block.odd.len(), 0);
+                for (sum, count) in odd.iter_mut().zip(&block.odd) {
+                    *sum += count;
+                }
+                for (day, rows) in block.rows {
+                    spool.push(day, rows)?;
+                    while let Some(part) = spool.take_full(day)? {
+                        parts.push(part).await?;
+                    }
+                }
+                rows_read += block.read;
+                if block.lacks_line_end {
+                    let what = format!("no line end, the last of {name}: the file may be cut");
+                    unended.push((what, 1));
+                }
+                if let Some(progress) = &options.progress {
+                    progress(bytes_read.load(Ordering::Relaxed), rows_read);
+                }
+            }
+        }
+        rejects.settle()?;
+        while let Some(part) = spool.take_rest()? {
+            parts.push(part).await?;
+        }
+        let (leaves, content) = parts.finish().await?;
+        let mut warnings = warnings(&self.dataset, &odd);
+        warnings.extend(unended);
+        Ok(Staged { leaves, content, rejects, warnings })
+    }
+
+    fn part_queue(&self, workers: Workers) -> PartQueue {
+        let writer = PartWriter {
+            dataset: Arc::clone(&self.dataset),
+            staging: Arc::clone(&self.staging),
+            batch: self.batch.clone(),
+            claim: self.claim,
+            attempt: self.attempt.clone(),
+        };
+        PartQueue::new(writer, workers, self.buffer_bytes / 2)
+    }
+}

@@ -1,0 +1,78 @@
+//! Compression, which is told by the first bytes, whatever the name says.
+
+use std::io::{self, BufRead, BufReader, Cursor, Read as _};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::ingest::readers::input::peek;
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// The input as it was before it was compressed, if it is.
+///
+/// # Errors
+/// `UnexpectedEof` when the name says that it is compressed and not even the first bytes are there;
+/// that it is cut later shows when it is read.
+pub(crate) fn decompressed(
+    name: &str,
+    mut reader: impl BufRead + 'static,
+) -> io::Result<Box<dyn BufRead>> {
+    let start = peek(&mut reader, ZSTD.len() as u64)?;
+    if is_cut(name, &start) {
+        let reason = "the compressed file is cut: it ends before its first row";
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
+    }
+    let (gzip, zstd) = (start.starts_with(&GZIP), start.starts_with(&ZSTD));
+    let whole = Cursor::new(start).chain(reader);
+    Ok(if gzip {
+        Box::new(BufReader::with_capacity(1 << 18, Decoded(MultiGzDecoder::new(whole))))
+    } else if zstd {
+        let decoder = zstd::stream::read::Decoder::with_buffer(whole)?;
+        Box::new(BufReader::with_capacity(1 << 18, Decoded(decoder)))
+    } else {
+        Box::new(whole)
+    })
+}
+
+/// What a decoder reads. What it can't make sense of is damaged, whatever kind of error it gives.
+struct Decoded<R>(R);
+
+impl<R: io::Read> io::Read for Decoded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput | io::ErrorKind::Other => io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("can't be decompressed: {error}"),
+            ),
+            _ => error,
+        })
+    }
+}
+
+fn is_cut(name: &str, start: &[u8]) -> bool {
+    let name = name.to_ascii_lowercase();
+    let cut_of = |ending: &str, magic: &[u8]| {
+        name.ends_with(ending) && start.len() < magic.len() && magic.starts_with(start)
+    };
+    cut_of(".gz", &GZIP) || cut_of(".zst", &ZSTD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_is_cut_is_no_empty_input() {
+        for (name, start, cut) in [
+            ("a.ndjson.gz", &[] as &[u8], true),
+            ("a.ndjson.GZ", &[0x1f], true),
+            ("a.csv.zst", &[0x28, 0xb5, 0x2f], true),
+            ("a.ndjson", &[], false),
+            ("stdin", &[], false),
+            ("a.ndjson.gz", b"{}", false),
+        ] {
+            assert_eq!(decompressed(name, start).is_err(), cut, "{name} {start:?}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Input of any format, cut into blocks of whole records and read record by record.
+
+pub(super) mod csv_rows;
+pub(super) mod decompress;
+pub(super) mod input;
+pub(super) mod ndjson_blocks;
+pub(super) mod ndjson_rows;
+pub(super) mod parquet_rows;
+pub(super) mod plain_json;
+pub(super) mod reader;
+pub(super) mod stdin;

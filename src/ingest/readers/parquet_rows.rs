@@ -1,0 +1,247 @@
+//! Parquet files of any tool, their values into our columns.
+
+use std::{fs::File, sync::Arc};
+
+use arrow::{
+    array::{
+        Array, ArrayRef, AsArray, BinaryViewArray, ByteView, Decimal128Array, Int64Array,
+        RecordBatch, StringViewArray, TimestampMicrosecondArray,
+    },
+    compute::cast,
+    datatypes::{DataType, Decimal128Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType},
+    error::ArrowError,
+    json::LineDelimitedWriter,
+};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
+
+use crate::{
+    base::{Error, Result},
+    ingest::{
+        readers::reader::{BlockReader, RowReader},
+        rows::{
+            field_map::FieldMap,
+            row_builder::{Draft, Fault},
+            scalar::Scalar,
+        },
+    },
+    model::Dataset,
+};
+
+/// Rows that are read at once. Their texts are views of the file's pages, in which equal texts are
+/// but once.
+const READ_ROWS: usize = 8192;
+
+/// A block ends with the row that brings its texts to so many bytes: behind it, each text of each
+/// row is a copy.
+const BLOCK_TEXT_BYTES: usize = 8 << 20;
+
+/// Reads Parquet, batch by batch. Instants without a zone are UTC.
+pub(crate) struct ParquetBlocks {
+    name: Arc<str>,
+    batches: ParquetRecordBatchReader,
+    /// Rows that were read and are in no block yet.
+    waiting: Option<RecordBatch>,
+    /// By field of the file, the columns it fills.
+    targets: Arc<[(usize, usize)]>,
+    rows: u64,
+}
+
+impl ParquetBlocks {
+    pub(crate) fn try_new(
+        name: String,
+        file: File,
+        dataset: &Dataset,
+        map: &FieldMap,
+    ) -> Result<Self> {
+        let corrupt = |error| {
+            Error::corrupt(format!("{name}: not a whole Parquet file: {error}")).with_source(error)
+        };
+        let options = ArrowReaderOptions::new();
+        let metadata = ArrowReaderMetadata::load(&file, options.clone()).map_err(corrupt)?;
+        let schema = Arc::new(with_views(metadata.schema()));
+        let options = options.with_schema(Arc::clone(&schema));
+        let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options);
+        let metadata = metadata.map_err(corrupt)?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+        let mut targets = Vec::new();
+        for (at, field) in schema.fields().iter().enumerate() {
+            let whole = map.targets(field.name()).iter().filter(|target| target.path.is_empty());
+            for target in whole {
+                if field.data_type().is_nested() {
+                    let reason = format!("{name}: column `{}` is nested", field.name());
+                    return Err(Error::invalid(reason));
+                }
+                targets.push((at, target.column));
+            }
+        }
+        for (at, column) in dataset.columns().iter().enumerate() {
+            let given = targets.iter().any(|(_, target)| *target == at)
+                || map.constants().iter().any(|(constant, _)| *constant == at);
+            if column.required && !given {
+                return Err(Error::invalid(format!(
+                    "{name}: there is no column for `{}`; name it with --map",
+                    column.name
+                )));
+            }
+        }
+        let batches = builder.with_batch_size(READ_ROWS).build().map_err(corrupt)?;
+        let (name, targets) = (name.into(), targets.into());
+        Ok(Self { name, batches, waiting: None, targets, rows: 0 })
+    }
+}
+
+impl BlockReader for ParquetBlocks {
+    fn next(&mut self) -> Result<Option<Box<dyn RowReader>>> {
+        let Some(batch) = self.waiting.take().map(Ok).or_else(|| self.batches.next()) else {
+            return Ok(None);
+        };
+        let mut batch = batch.map_err(|error| {
+            Error::corrupt(format!("{}: {error}", self.name)).with_source(error)
+        })?;
+        let rows = rows_of_block(&batch);
+        if rows < batch.num_rows() {
+            self.waiting = Some(batch.slice(rows, batch.num_rows() - rows));
+            batch = batch.slice(0, rows);
+        }
+        let columns = self.targets.iter().map(|(field, target)| {
+            let cells = Cells::of(batch.column(*field)).map_err(|error| {
+                let column = batch.schema().field(*field).name().clone();
+                Error::invalid(format!(
+                    "{}: column `{column}`: {error}; cast it to text or numbers first",
+                    self.name
+                ))
+                .with_source(error)
+            })?;
+            Ok((*target, cells))
+        });
+        let columns = columns.collect::<Result<_>>()?;
+        let first = self.rows;
+        self.rows += batch.num_rows() as u64;
+        Ok(Some(Box::new(ParquetRows { batch, columns, first, read: 0 })))
+    }
+}
+
+/// The same columns, with texts and bytes as views.
+fn with_views(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter().map(|field| {
+        let kind = match field.data_type() {
+            DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+            DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+            other => other.clone(),
+        };
+        field.as_ref().clone().with_data_type(kind)
+    });
+    Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
+}
+
+/// How many of the first rows make a block, at least one.
+fn rows_of_block(batch: &RecordBatch) -> usize {
+    let mut texts = 0;
+    for row in 0..batch.num_rows() {
+        let views = batch.columns().iter().filter_map(|column| match column.data_type() {
+            DataType::Utf8View => column.as_string_view().views().get(row),
+            DataType::BinaryView => column.as_binary_view().views().get(row),
+            _ => None,
+        });
+        // A view begins with the length.
+        texts += views.map(|view| ByteView::from(*view).length as usize).sum::<usize>();
+        if texts >= BLOCK_TEXT_BYTES {
+            return row + 1;
+        }
+    }
+    batch.num_rows()
+}
+
+/// Some rows of a Parquet file; a bad one is kept aside as JSON.
+struct ParquetRows {
+    batch: RecordBatch,
+    columns: Vec<(usize, Cells)>,
+    /// How many rows come before.
+    first: u64,
+    read: usize,
+}
+
+enum Cells {
+    Integer(Int64Array),
+    Decimal(Decimal128Array, i8),
+    Instant(TimestampMicrosecondArray),
+    Text(StringViewArray),
+    Bytes(BinaryViewArray),
+}
+
+impl Cells {
+    fn of(array: &ArrayRef) -> Result<Self, ArrowError> {
+        let instant = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        Ok(match array.data_type() {
+            DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
+                let cells = cast(array, &instant)?;
+                Self::Instant(cells.as_primitive::<TimestampMicrosecondType>().clone())
+            }
+            // All of a 64-bit column's values fit, unless it is unsigned.
+            kind if kind.is_signed_integer() => {
+                Self::Integer(cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+            }
+            DataType::Decimal128(_, scale) => {
+                Self::Decimal(array.as_primitive::<Decimal128Type>().clone(), *scale)
+            }
+            DataType::BinaryView => Self::Bytes(array.as_binary_view().clone()),
+            _ => Self::Text(cast(array, &DataType::Utf8View)?.as_string_view().clone()),
+        })
+    }
+
+    /// The value, or why it is none.
+    fn scalar(&self, at: usize) -> Result<Scalar<'_>, &'static str> {
+        Ok(match self {
+            Self::Integer(cells) if cells.is_valid(at) => Scalar::Integer(cells.value(at)),
+            Self::Decimal(cells, scale) if cells.is_valid(at) => {
+                Scalar::Decimal(cells.value(at), *scale)
+            }
+            Self::Instant(cells) if cells.is_valid(at) => Scalar::Micros(cells.value(at)),
+            Self::Text(cells) if cells.is_valid(at) => Scalar::Text(cells.value(at)),
+            Self::Bytes(cells) if cells.is_valid(at) => {
+                Scalar::Text(std::str::from_utf8(cells.value(at)).map_err(|_| "not UTF-8")?)
+            }
+            _ => Scalar::Null,
+        })
+    }
+}
+
+impl RowReader for ParquetRows {
+    fn records_max(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    fn next(&mut self, draft: &mut Draft<'_>) -> Option<Result<(), Fault>> {
+        let at = self.read;
+        if at == self.batch.num_rows() {
+            return None;
+        }
+        self.read += 1;
+        for (target, cells) in &self.columns {
+            let set = match cells.scalar(at) {
+                Ok(value) => draft.set(*target, &value),
+                Err(reason) => Err(draft.fault(*target, reason)),
+            };
+            if set.is_err() {
+                return Some(set);
+            }
+        }
+        Some(Ok(()))
+    }
+
+    fn line(&self) -> u64 {
+        self.first + self.read as u64
+    }
+
+    fn raw(&self) -> Result<Vec<u8>> {
+        let row = self.batch.slice(self.read.saturating_sub(1), 1);
+        let mut json = LineDelimitedWriter::new(Vec::new());
+        json.write(&row)
+            .and_then(|()| json.finish())
+            .map_err(|error| Error::internal("row as JSON").with_source(error))?;
+        Ok(json.into_inner().trim_ascii().to_vec())
+    }
+}

@@ -1,0 +1,128 @@
+//! What a dataset says of single rows: quotients to fill in, and what to warn of.
+
+use crate::{
+    ingest::rows::{columns::TypedColumn, scalar},
+    model::{ColumnType, Dataset, OddRule, Operand, Relation},
+};
+
+/// The rules of a dataset, by the places of its columns.
+#[derive(Debug)]
+pub(crate) struct RowRules {
+    ratios: Vec<Ratio>,
+    odd: Vec<Comparison>,
+}
+
+/// A column that is a quotient of two others where a row doesn't say.
+#[derive(Debug)]
+struct Ratio {
+    column: usize,
+    part: usize,
+    whole: usize,
+    precision: u8,
+    scale: i8,
+}
+
+#[derive(Debug)]
+struct Comparison {
+    left: Side,
+    relation: Relation,
+    right: Side,
+}
+
+/// A column's value, or a number, times what brings both sides to the same scale; `None` for what
+/// is too large: it is not worth a warning.
+#[derive(Debug)]
+enum Side {
+    Column(usize, Option<i128>),
+    Number(Option<i128>),
+}
+
+impl RowRules {
+    pub(crate) fn of(dataset: &Dataset) -> Self {
+        let ratios = dataset.columns().iter().enumerate().filter_map(|(column, definition)| {
+            let (part, whole) = definition.ratio.as_ref()?;
+            let ColumnType::Decimal(precision, scale) = definition.kind else { return None };
+            let integer = |name: &str| {
+                let at = dataset.column_index(name)?;
+                (dataset.columns().get(at)?.kind == ColumnType::Integer).then_some(at)
+            };
+            let (part, whole) = (integer(part)?, integer(whole)?);
+            Some(Ratio { column, part, whole, precision, scale })
+        });
+        let odd = dataset.odd_rules().iter().map(|rule| Comparison::of(rule, dataset));
+        Self { ratios: ratios.collect(), odd: odd.collect() }
+    }
+
+    /// Fills the last row's quotients in. One too large for its column is left NULL: the row itself
+    /// is not at fault.
+    pub(crate) fn fill_ratios(&self, columns: &mut [TypedColumn]) {
+        for ratio in &self.ratios {
+            let last = |at: usize| columns.get(at).and_then(TypedColumn::last_number);
+            if last(ratio.column).is_some() {
+                continue;
+            }
+            let integer = |at| last(at).and_then(|value| i64::try_from(value).ok());
+            if let (Some(part), Some(whole)) = (integer(ratio.part), integer(ratio.whole))
+                && let Some(filled) = scalar::ratio(part, whole, ratio.precision, ratio.scale)
+                && let Some(column) = columns.get_mut(ratio.column)
+            {
+                column.set_last(filled);
+            }
+        }
+    }
+
+    /// For each odd rule whether it marks the last row.
+    pub(crate) fn odd(&self, columns: &[TypedColumn]) -> impl Iterator<Item = bool> {
+        self.odd.iter().map(|rule| rule.holds(columns))
+    }
+}
+
+impl Comparison {
+    fn of(rule: &OddRule, dataset: &Dataset) -> Self {
+        let scale = |name: &str| {
+            let column = dataset.columns().get(dataset.column_index(name)?)?;
+            match column.kind {
+                ColumnType::Decimal(_, scale) => u32::try_from(scale).ok(),
+                _ => None,
+            }
+        };
+        let left = scale(&rule.left).unwrap_or_default();
+        let right = match &rule.right {
+            Operand::Column(name) => scale(name).unwrap_or_default(),
+            Operand::Number(_) => 0,
+        };
+        let factor = |own: u32| 10_i128.checked_pow(left.max(right) - own);
+        let column = |name: &str, own: u32| {
+            Side::Column(dataset.column_index(name).unwrap_or(usize::MAX), factor(own))
+        };
+        Self {
+            left: column(&rule.left, left),
+            relation: rule.relation,
+            right: match &rule.right {
+                Operand::Column(name) => column(name, right),
+                Operand::Number(number) => Side::Number(
+                    factor(right).and_then(|factor| factor.checked_mul(i128::from(*number))),
+                ),
+            },
+        }
+    }
+
+    fn holds(&self, columns: &[TypedColumn]) -> bool {
+        match (self.left.value(columns), self.right.value(columns)) {
+            (Some(left), Some(right)) => match self.relation {
+                Relation::Less => left < right,
+                Relation::Greater => left > right,
+            },
+            _ => false,
+        }
+    }
+}
+
+impl Side {
+    fn value(&self, columns: &[TypedColumn]) -> Option<i128> {
+        match self {
+            Self::Number(number) => *number,
+            Self::Column(at, factor) => (*factor)?.checked_mul(columns.get(*at)?.last_number()?),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Erasing rows: of a day's raw rows, and of what remains of a purged day.
+//!
+//! 1. The fence: each leaf that a claim lists, and that isn't published, gets a void at its name.
+//!    From here on no row that was claimed before can appear unseen.
+//! 2. Each day with such rows is written anew without them, under a mark that makes all hints of
+//!    before useless.
+//! 3. Look again, until no day has any.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::{
+    common::ScalarValue,
+    execution::SendableRecordBatchStream,
+    logical_expr::{Expr, ident, lit},
+};
+use futures::StreamExt as _;
+
+use super::super::{
+    generation::rewrite::Rewrite,
+    purge::day::{Purging, rollup_of},
+};
+use crate::{
+    base::{Day, Error, ErrorKind, Result, Span},
+    exec::FileTable,
+    jobs::JobContext,
+    model::{ColumnType, Dataset, Leaf, LeafDay, LeafKind, Rollup, SegmentFile, Snapshot},
+    store::{Definitions, ErasedValue, list_raw, read_base},
+};
+
+/// The rows to erase: those that have all of these values.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Erasing {
+    columns: Vec<(String, ScalarValue)>,
+}
+
+impl Erasing {
+    /// The rows whose columns have those values, which are compared in the column's type: `0.1` and
+    /// `0.10` are one decimal.
+    ///
+    /// # Errors
+    /// `Invalid` for no column, or one that the dataset doesn't have, or a value that isn't of the
+    /// column's type.
+    pub(crate) fn try_new(dataset: &Dataset, columns: &[(String, String)]) -> Result<Self> {
+        if columns.is_empty() {
+            return Err(Error::invalid("erase what? Name an organization, a user, or a column"));
+        }
+        let typed = columns.iter().map(|(name, value)| {
+            let column = dataset.column(name);
+            let column =
+                column.ok_or_else(|| Error::invalid(format!("there is no column `{name}`")))?;
+            Ok((name.clone(), typed(name, value, column.kind)?))
+        });
+        Ok(Self { columns: typed.collect::<Result<_>>()? })
+    }
+
+    /// The condition that they meet.
+    pub(crate) fn predicate(&self) -> Expr {
+        let terms = self.columns.iter().map(|(name, value)| ident(name).eq(lit(value.clone())));
+        terms.reduce(Expr::and).unwrap_or_else(|| lit(false))
+    }
+
+    /// Whether a rollup's rows tell which of them are of these rows.
+    pub(crate) fn is_told_by(&self, rollup: &Rollup) -> bool {
+        self.columns.iter().all(|(name, _)| rollup.has_dimension(name))
+    }
+
+    /// The values, as something that tells only who has them.
+    ///
+    /// # Errors
+    /// `Internal` when a value has no text.
+    pub(crate) fn hashed(&self) -> Result<Vec<ErasedValue>> {
+        let hashed = self
+            .columns
+            .iter()
+            .map(|(name, value)| Ok(ErasedValue::new(name, &text_of(value)?, rand::random())));
+        hashed.collect()
+    }
+
+    /// Whether these are its values.
+    ///
+    /// # Errors
+    /// As for [`hashed`](Self::hashed).
+    pub(crate) fn is_hashed_as(&self, values: &[ErasedValue]) -> Result<bool> {
+        if values.len() != self.columns.len() {
+            return Ok(false);
+        }
+        for ((name, value), hashed) in self.columns.iter().zip(values) {
+            if *name != hashed.column || !hashed.is(&text_of(value)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// A value as text, as rows have it.
+fn text_of(value: &ScalarValue) -> Result<String> {
+    let text = value.cast_to(&DataType::Utf8)?;
+    Ok(text.try_as_str().flatten().unwrap_or_default().to_owned())
+}
+
+/// A value in its column's type, to the last digit.
+fn typed(name: &str, value: &str, kind: ColumnType) -> Result<ScalarValue> {
+    let wrong = || Error::invalid(format!("`{value}` is not a value of `{name}`, a {kind}"));
+    if let ColumnType::Decimal(_, scale) = kind {
+        let digits = value.split_once('.').map_or("", |(_, digits)| digits);
+        if digits.trim_end_matches('0').len() > usize::from(scale.unsigned_abs()) {
+            return Err(wrong());
+        }
+    }
+    let text = ScalarValue::Utf8(Some(value.to_owned()));
+    text.cast_to(&kind.query_type()).ok().filter(|value| !value.is_null()).ok_or_else(wrong)
+}
+
+/// What became of a day.
+#[derive(Debug)]
+pub(crate) enum ErasedDay {
+    /// Somebody else changed it meanwhile, and nothing was done.
+    Overtaken,
+    /// It is without the rows.
+    Erased {
+        /// Rollups of a purged day of which nothing remains: their rows didn't tell which of them
+        /// counted erased ones.
+        dropped: Vec<String>,
+    },
+}
+
+/// Erases rows of a day.
+///
+/// # Errors
+/// As for compaction and purge.
+pub(crate) async fn erase_day(
+    context: JobContext<'_>,
+    live: &LeafDay,
+    definitions: &Definitions,
+    erasing: &Erasing,
+) -> Result<ErasedDay> {
+    let predicate = erasing.predicate();
+    if !live.is_purged() {
+        let leaves = live.leaves.clone();
+        let rewrite = Rewrite { context, live, leaves, without: Some(&predicate) };
+        return Ok(match rewrite.run().await? {
+            None => ErasedDay::Overtaken,
+            Some(_) => ErasedDay::Erased { dropped: Vec::new() },
+        });
+    }
+    let remains = remains_of(context, live, definitions).await?;
+    let (told, others): (Vec<_>, Vec<_>) =
+        remains.iter().partition(|(rollup, _)| erasing.is_told_by(rollup));
+    // Where none tells of such rows, all stays but for the late ones.
+    let dropped: Vec<&Rollup> = if has_remains(context, &told, erasing).await? {
+        others.iter().map(|(rollup, _)| rollup).collect()
+    } else {
+        Vec::new()
+    };
+    let hashes: Vec<_> = dropped.iter().map(|it| it.definition_hash().to_owned()).collect();
+    let without = Some((&predicate, hashes.as_slice()));
+    let purging = Purging { context, live, definitions, without };
+    Ok(if purging.run().await? {
+        let dropped = dropped.iter().map(|rollup| rollup.folder().to_owned()).collect();
+        ErasedDay::Erased { dropped }
+    } else {
+        ErasedDay::Overtaken
+    })
+}
+
+/// What remains of a purged day, with the rollups that it is of.
+async fn remains_of(
+    context: JobContext<'_>,
+    live: &LeafDay,
+    definitions: &Definitions,
+) -> Result<Vec<(Rollup, Arc<SegmentFile>)>> {
+    let Some(base) = live.base.as_ref().filter(|base| base.purged) else { return Ok(Vec::new()) };
+    let manifest = read_base(context.root, live.day, base).await?;
+    let mut found = Vec::new();
+    for remains in &manifest.remains {
+        if let Some(segment) = live.remains.get(&remains.hash) {
+            let (rollup, _) = rollup_of(context.dataset, definitions, &manifest, remains)?;
+            found.push((rollup, Arc::clone(segment)));
+        }
+    }
+    Ok(found)
+}
+
+/// Where rows to erase are.
+#[derive(Debug, Default)]
+pub(crate) struct DaysWith {
+    /// The days that have such rows.
+    pub(crate) days: Vec<Day>,
+    /// The purged ones of which nothing tells whether they have.
+    pub(crate) silent: Vec<Day>,
+    /// Why days couldn't be looked through.
+    pub(crate) failed: Vec<Error>,
+}
+
+/// Looks through all days.
+///
+/// # Errors
+/// `Unavailable` when the store refuses. What is wrong with a day is in what was found.
+pub(crate) async fn days_with(
+    context: JobContext<'_>,
+    snapshot: &Snapshot,
+    definitions: &Definitions,
+    erasing: &Erasing,
+) -> Result<DaysWith> {
+    let mut found = DaysWith::default();
+    for live in snapshot.live(Span::ALL) {
+        match look(context, live, definitions, erasing).await {
+            Ok((has_such, is_silent)) => {
+                found.days.extend(has_such.then_some(live.day));
+                found.silent.extend(is_silent.then_some(live.day));
+            }
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+            Err(error) => found.failed.push(error.about(format!("day {}", live.day))),
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a day has such rows, and whether nothing tells of a purged one.
+async fn look(
+    context: JobContext<'_>,
+    live: &LeafDay,
+    definitions: &Definitions,
+    erasing: &Erasing,
+) -> Result<(bool, bool)> {
+    if let Some(lost) = live.lost.first() {
+        let name = context.root.full_name(lost);
+        return Err(Error::corrupt(format!(
+            "{name}: the manifest names this file, and it is gone"
+        )));
+    }
+    let remains = remains_of(context, live, definitions).await?;
+    let told: Vec<_> = remains.iter().filter(|(rollup, _)| erasing.is_told_by(rollup)).collect();
+    let remain = has_remains(context, &told, erasing).await?;
+    let has_such = remain || has_raw(context, live, erasing).await?;
+    // What a rollup's filter left out, it doesn't tell of.
+    let tells_all = told.iter().any(|(rollup, _)| rollup.filter().is_none());
+    Ok((has_such, live.is_purged() && !tells_all && !remain))
+}
+
+/// The files of other tools that don't count, as they were merged, purged or erased from before, or
+/// are copies, and that still hold such rows: they are their owners' to delete.
+///
+/// # Errors
+/// What listing meets. A file that can't be read holds nothing that can be told.
+pub(crate) async fn held_by_others(
+    context: JobContext<'_>,
+    erasing: &Erasing,
+) -> Result<Vec<(Day, String)>> {
+    let Some(days) = Span::ALL.day_bounds() else { return Ok(Vec::new()) };
+    let mut held = Vec::new();
+    for folder in list_raw(context.root, days).await? {
+        let live = folder.live(context.root).await?;
+        let counts = |leaf: &Leaf| live.leaves.iter().any(|it| it.file == leaf.file);
+        let foreign = folder.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign);
+        for leaf in foreign.filter(|leaf| live.damage.is_none() && !counts(leaf)) {
+            match has_rows(context, std::slice::from_ref(leaf), erasing).await {
+                Ok(true) => held.push((leaf.day, context.root.full_name(&leaf.file.location))),
+                Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                Ok(false) | Err(_) => {}
+            }
+        }
+    }
+    Ok(held)
+}
+
+async fn has_raw(context: JobContext<'_>, live: &LeafDay, erasing: &Erasing) -> Result<bool> {
+    let leaves: Vec<_> = live.leaves.iter().filter(|leaf| !leaf.is_purged()).cloned().collect();
+    has_rows(context, &leaves, erasing).await
+}
+
+async fn has_rows(
+    context: JobContext<'_>,
+    leaves: &[Arc<Leaf>],
+    erasing: &Erasing,
+) -> Result<bool> {
+    if leaves.is_empty() {
+        return Ok(false);
+    }
+    let table = FileTable::of_leaves(context.root, context.dataset, leaves);
+    let rows = context.session.read_table(Arc::new(table))?;
+    let rows = rows.filter(erasing.predicate()).and_then(|rows| rows.limit(0, Some(1)));
+    Ok(rows?.count().await? > 0)
+}
+
+async fn has_remains(
+    context: JobContext<'_>,
+    told: &[&(Rollup, Arc<SegmentFile>)],
+    erasing: &Erasing,
+) -> Result<bool> {
+    for (rollup, segment) in told {
+        let mut rows = remaining_rows(context, rollup, segment, erasing.predicate()).await?;
+        while let Some(batch) = rows.next().await {
+            if batch?.num_rows() > 0 {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+async fn remaining_rows(
+    context: JobContext<'_>,
+    rollup: &Rollup,
+    segment: &Arc<SegmentFile>,
+    which: Expr,
+) -> Result<SendableRecordBatchStream> {
+    let table = FileTable::of_segments(context.root, rollup, std::slice::from_ref(segment));
+    let rows = context.session.read_table(Arc::new(table)).and_then(|rows| rows.filter(which));
+    rows?.execute_stream().await.map_err(Error::from)
+}

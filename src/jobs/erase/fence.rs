@@ -1,0 +1,170 @@
+//! Voids: files without rows that take the names of leaves which must not be published as claimed.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures::{StreamExt as _, stream};
+
+use super::day::Erasing;
+use crate::{
+    base::{Day, Error, ErrorKind, Result, Span, step},
+    jobs::JobContext,
+    model::{LeafId, Manifest},
+    store::{
+        Claim, ClaimedLeaf, ErasedValue, RawFolder, Void, Voiding, create_void, leaf_path,
+        list_claims, list_raw, read_account,
+    },
+};
+
+/// Claims looked at at once.
+const CONCURRENT_CLAIMS: usize = 16;
+
+/// Voids each leaf that a claim lists and that isn't published: its rows can't appear from here on,
+/// but for those that the erasure leaves. Gives what couldn't be looked at, such as damaged claims.
+///
+/// # Errors
+/// What listing meets; `Unavailable` when the store refuses.
+pub(crate) async fn fence(context: JobContext<'_>, erasing: &Erasing) -> Result<Vec<Error>> {
+    let values = erasing.hashed()?;
+    let claims = list_claims(context.root).await?;
+    if claims.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Some(days) = Span::ALL.day_bounds() else { return Ok(Vec::new()) };
+    let folders = list_raw(context.root, days).await?;
+    let (mut known, mut unknown) = (HashMap::new(), Vec::new());
+    for folder in &folders {
+        match Known::of(context, folder).await {
+            Ok(found) => drop(known.insert(folder.day, Some(found))),
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+            // Erasing that day will say so, too.
+            Err(error) => {
+                known.insert(folder.day, None);
+                unknown.push(error.about(format!("day {}", folder.day)));
+            }
+        }
+    }
+    let (known, values) = (&known, &values);
+    let voided = stream::iter(claims).map(|claim| async move {
+        let claim = match claim {
+            Ok(claim) => claim,
+            Err(error) => return vec![error],
+        };
+        let mut failed = Vec::new();
+        for leaf in &claim.leaves {
+            match void_leaf(context, known, &claim, leaf, (erasing, values)).await {
+                // None of the others will be published, either.
+                Ok(Voided::GivenUp) => break,
+                Ok(Voided::Is | Voided::Not) => {}
+                // The claim's other leaves are fenced all the same.
+                Err(error) => failed.push(error),
+            }
+        }
+        failed
+    });
+    let voided = voided.buffer_unordered(CONCURRENT_CLAIMS).collect::<Vec<Vec<Error>>>().await;
+    for error in voided.into_iter().flatten() {
+        if error.kind() == ErrorKind::Unavailable {
+            return Err(error);
+        }
+        unknown.push(error);
+    }
+    Ok(unknown)
+}
+
+/// What is there of a day.
+struct Known {
+    folder: Arc<RawFolder>,
+    manifest: Option<Arc<Manifest>>,
+}
+
+impl Known {
+    async fn of(context: JobContext<'_>, folder: &Arc<RawFolder>) -> Result<Self> {
+        let manifest = folder.read_newest(context.root).await?;
+        Ok(Self { folder: Arc::clone(folder), manifest })
+    }
+}
+
+enum Voided {
+    Is,
+    Not,
+    GivenUp,
+}
+
+async fn void_leaf(
+    context: JobContext<'_>,
+    known: &HashMap<Day, Option<Known>>,
+    claim: &Claim,
+    leaf: &ClaimedLeaf,
+    (erasing, values): (&Erasing, &[ErasedValue]),
+) -> Result<Voided> {
+    for attempt in 0_u32.. {
+        let (day, id) = claim.leaf(leaf, attempt)?;
+        let known = match known.get(&day) {
+            // Of a day that can't be read nobody knows what is missing.
+            Some(None) => return Ok(Voided::Not),
+            Some(Some(known)) => Some(known),
+            None => None,
+        };
+        match void_at(context, known, day, &id).await? {
+            // This very erasure's, of an earlier run.
+            At::Void(Void::Erased(values)) if erasing.is_hashed_as(&values)? => {
+                return Ok(Voided::Not);
+            }
+            At::Void(Void::Erased(_)) => continue,
+            At::Void(Void::GivenUp) => return Ok(Voided::GivenUp),
+            At::Leaf => return Ok(Voided::Not),
+            At::Nothing => {}
+        }
+        let void = Void::Erased(values.to_vec());
+        step("erase.fence");
+        let of_leaf = (claim.batch.as_str(), claim.number, day, &id);
+        match create_void(context.root, context.staging, context.dataset, of_leaf, void).await? {
+            Voiding::Done => {
+                step("erase.void");
+                return Ok(Voided::Is);
+            }
+            // Another one was faster.
+            Voiding::Taken(found) => match found.void {
+                None => return Ok(Voided::Not),
+                Some(Void::Erased(values)) if erasing.is_hashed_as(&values)? => {
+                    return Ok(Voided::Not);
+                }
+                Some(Void::Erased(_)) => {}
+                Some(Void::GivenUp) => return Ok(Voided::GivenUp),
+            },
+        }
+    }
+    Ok(Voided::Not)
+}
+
+/// What is at a leaf's name.
+enum At {
+    Nothing,
+    Leaf,
+    Void(Void),
+}
+
+async fn void_at(
+    context: JobContext<'_>,
+    known: Option<&Known>,
+    day: Day,
+    id: &LeafId,
+) -> Result<At> {
+    let Some(Known { folder, manifest }) = known else { return Ok(At::Nothing) };
+    let path = leaf_path(day, id);
+    let absorbed = manifest.as_ref().and_then(|manifest| manifest.absorbed(id));
+    if absorbed.is_some_and(|absorbed| !absorbed.void) {
+        return Ok(At::Leaf);
+    }
+    let listed = folder.leaves.iter().find(|leaf| leaf.file.location == path);
+    if let Some(leaf) = listed {
+        let account = match read_account(context.root, &leaf.file).await {
+            // It was merged meanwhile, and a void never goes.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(At::Leaf),
+            account => account?,
+        };
+        let void = account.leaf().and_then(|leaf| leaf.void.clone());
+        return Ok(void.map_or(At::Leaf, At::Void));
+    }
+    Ok(At::Nothing)
+}

@@ -1,0 +1,79 @@
+//! Closing generations that somebody may be writing: whoever creates a generation's manifest
+//! decides what it is, and a writer that sleeps has lost.
+
+use crate::{
+    base::{Result, step},
+    model::{ContentHasher, MANIFEST_FORMAT, Manifest, ManifestState},
+    store::{ManifestTag, RawFolder, Root, Staging, create_manifest, create_tag, read_manifest},
+};
+
+/// Creates the generations up to that one, each of which says what the last one did. `false` when
+/// somebody else was faster.
+///
+/// # Errors
+/// What reading the newest manifest meets; `Unavailable` when the store refuses.
+pub(crate) async fn close_generations(
+    root: &Root,
+    staging: &Staging,
+    folder: &RawFolder,
+    last: u32,
+) -> Result<bool> {
+    let mut newest = folder.newest().unwrap_or_default();
+    while newest < last {
+        let attempt = format!("{:016x}", rand::random::<u64>());
+        let manifest = match newest {
+            0 => Manifest {
+                format: MANIFEST_FORMAT,
+                generation: 1,
+                date: folder.day.to_string(),
+                attempt,
+                previous: None,
+                state: ManifestState::Open,
+                absorbed: Vec::new(),
+                marks: Vec::new(),
+                files: Vec::new(),
+                content: ContentHasher::new().finish(),
+                remains: Vec::new(),
+                definitions: Vec::new(),
+                hash: String::new(),
+                ids: Vec::new(),
+            },
+            newest => {
+                let found = read_manifest(root, folder.day, newest, None).await?;
+                Manifest {
+                    format: MANIFEST_FORMAT,
+                    generation: newest + 1,
+                    attempt,
+                    previous: Some(found.hash.clone()),
+                    ..Manifest::clone(&found)
+                }
+            }
+        };
+        if !create_manifest(root, staging, folder.day, &manifest).await? {
+            return Ok(false);
+        }
+        step("gc.close");
+        create_tag(root, staging, folder.day, &ManifestTag::of(&manifest)).await?;
+        newest += 1;
+    }
+    Ok(true)
+}
+
+/// Closes each generation that is being written, as far as these folders say. A rewriting that read
+/// rows before an erasure's look could bring them back after it. Whether there were any.
+///
+/// # Errors
+/// As [`close_generations`].
+pub(crate) async fn close_generations_in_flight(
+    root: &Root,
+    staging: &Staging,
+    folders: &[std::sync::Arc<RawFolder>],
+) -> Result<bool> {
+    let mut any = false;
+    for folder in folders.iter().filter(|folder| folder.is_being_written()) {
+        let next = folder.newest().unwrap_or_default() + 1;
+        close_generations(root, staging, folder, next).await?;
+        any = true;
+    }
+    Ok(any)
+}

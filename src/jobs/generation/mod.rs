@@ -1,0 +1,8 @@
+//! A day's next generation: how compaction, erasure and purge change what a day's rows are in.
+
+pub(crate) mod close;
+pub(crate) mod next;
+pub(crate) mod overtaken;
+pub(crate) mod parts;
+pub(crate) mod rewrite;
+pub(crate) mod sources;

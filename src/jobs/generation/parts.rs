@@ -1,0 +1,159 @@
+//! Sorted raw rows to compacted files of a bounded number of rows.
+
+use std::{path::PathBuf, sync::Arc};
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+
+use super::next::Generation;
+use crate::{
+    base::{Day, Error, Result},
+    jobs::JobContext,
+    model::{Absorbed, ContentHash, ContentHasher, Dataset, LeafId, ManifestFile},
+    store::{
+        CompactedFooter, FileKind, Packing, SealedWriter, SetFooter, compacted_name,
+        distinct_texts, raw_path,
+    },
+};
+
+/// Rows of a file: a large day is still read in parallel, and most days are one file.
+const PART_ROWS: u64 = 1 << 20;
+
+/// Files under way.
+pub(crate) struct Parts<'a> {
+    context: JobContext<'a>,
+    day: Day,
+    generation: &'a Generation<'a>,
+    open: Option<OpenPart>,
+    done: Vec<ManifestFile>,
+    content: ContentHasher,
+}
+
+struct OpenPart {
+    writer: SealedWriter,
+    content: ContentHasher,
+    rows: u64,
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) fn new(context: JobContext<'a>, day: Day, generation: &'a Generation<'a>) -> Self {
+        Self {
+            context,
+            day,
+            generation,
+            open: None,
+            done: Vec::new(),
+            content: ContentHasher::new(),
+        }
+    }
+
+    /// Adds rows in the dataset's file schema.
+    pub(crate) async fn write(&mut self, rows: RecordBatch) -> Result<()> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let open = match self.open.take() {
+            // Only now is it known that the full one isn't the last.
+            Some(full) if full.rows >= PART_ROWS => {
+                self.close(full, None).await?;
+                self.open(&rows)?
+            }
+            Some(open) => open,
+            None => self.open(&rows)?,
+        };
+        self.open = Some(open.add(rows).await?);
+        Ok(())
+    }
+
+    /// All files, at least one, and the hash of their rows. The last one says what the generation
+    /// takes in.
+    pub(crate) async fn finish(
+        mut self,
+        taken: &[Absorbed],
+        marks: &[LeafId],
+    ) -> Result<(Vec<ManifestFile>, ContentHash)> {
+        let last = match self.open.take() {
+            Some(open) => open,
+            None => self.open(&RecordBatch::new_empty(self.context.dataset.file_schema()))?,
+        };
+        let mut content = self.content;
+        content.merge(last.content);
+        let set = SetFooter {
+            files: self.done.len() + 1,
+            from: self.generation.from(),
+            absorbed: self.generation.absorbed(taken),
+            marks: self.generation.marks(marks),
+            content: content.finish(),
+        };
+        let content = set.content.clone();
+        self.close(last, Some(set)).await?;
+        Ok((self.done, content))
+    }
+
+    fn name(&self) -> String {
+        compacted_name(self.generation.number, &self.generation.attempt, self.done.len())
+    }
+
+    fn open(&self, first: &RecordBatch) -> Result<OpenPart> {
+        let (path, file): (PathBuf, _) = self.context.staging.create(&self.name())?;
+        let distinct = distinct_texts(first);
+        let packing = Packing::Small { distinct: &distinct };
+        let schema = self.context.dataset.file_schema();
+        let writer = SealedWriter::try_new(path, file, schema, packing)?;
+        Ok(OpenPart { writer, content: ContentHasher::new(), rows: 0 })
+    }
+
+    async fn close(&mut self, open: OpenPart, set: Option<SetFooter>) -> Result<()> {
+        let JobContext { root, dataset, .. } = self.context;
+        self.content.merge(open.content);
+        let (name, rows) = (self.name(), open.rows);
+        let footer = FileKind::Compacted(CompactedFooter {
+            date: self.day.to_string(),
+            generation: self.generation.number,
+            attempt: self.generation.attempt.clone(),
+            content: open.content.finish(),
+            part: self.done.len(),
+            set,
+        });
+        let (path, _) = open.writer.finish(footer.clone())?;
+        let (file, there) = self.generation.create(name, rows, &path, &footer).await?;
+        let schema_of = Arc::new(dataset.clone());
+        let read = tokio::task::spawn_blocking(move || content_of(&schema_of, there));
+        let read = read.await.map_err(|error| Error::internal("reading").with_source(error))??;
+        if read != open.content.finish() {
+            let name = root.full_name(&raw_path(self.day, &file.name));
+            return Err(Error::corrupt(format!("{name}: its rows read back as {read}")));
+        }
+        self.done.push(file);
+        Ok(())
+    }
+}
+
+impl OpenPart {
+    async fn add(mut self, rows: RecordBatch) -> Result<Self> {
+        // Encoding keeps a core busy: on a thread of its own.
+        let encoded = tokio::task::spawn_blocking(move || {
+            self.content.add(&rows)?;
+            self.rows += rows.num_rows() as u64;
+            self.writer.write(&rows)?;
+            Ok(self)
+        });
+        encoded.await.map_err(|error| Error::internal("encoding").with_source(error))?
+    }
+}
+
+/// The hash of a file's rows, decoded.
+fn content_of(dataset: &Dataset, file: Bytes) -> Result<ContentHash> {
+    let fail = |error| Error::corrupt(format!("what was written: {error}"));
+    let options = ArrowReaderOptions::new().with_schema(dataset.file_schema());
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+        .map_err(|error| fail(error.to_string()))?
+        .build()
+        .map_err(|error| fail(error.to_string()))?;
+    let mut content = ContentHasher::new();
+    for rows in reader {
+        content.add(&rows.map_err(|error| fail(error.to_string()))?)?;
+    }
+    Ok(content.finish())
+}

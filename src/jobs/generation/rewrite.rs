@@ -1,0 +1,164 @@
+//! A day's raw rows written anew: into a few files, perhaps without some rows, under the day's next
+//! manifest.
+//!
+//! ```text
+//! leaves ─ read ─ sort ─ write files that nobody counts yet ─ read them back ─ manifest
+//!            └ hash, against what the leaves say of themselves     └ hash
+//! ```
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{AsArray as _, BooleanArray, RecordBatch},
+    compute::{cast, filter_record_batch},
+};
+use datafusion::logical_expr::{Expr, ident, lit};
+use futures::StreamExt as _;
+
+use super::{
+    next::{Draft, Generation, absorb},
+    overtaken::unless_changed,
+    parts::Parts,
+    sources::{check_columns_known, check_days, expected_content},
+};
+use crate::{
+    base::{Error, Result},
+    exec::FileTable,
+    jobs::JobContext,
+    model::{ContentHasher, Dataset, Leaf, LeafDay, LeafId, LeafKind, ManifestState},
+    store::name_damage,
+};
+
+/// A day that was rewritten.
+#[derive(Debug)]
+pub(crate) struct Rewritten {
+    /// The files that hold its rows now.
+    pub(crate) files: usize,
+    /// Their rows.
+    pub(crate) rows: u64,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+}
+
+/// What one rewriting is to do.
+pub(crate) struct Rewrite<'a> {
+    pub(crate) context: JobContext<'a>,
+    pub(crate) live: &'a LeafDay,
+    /// The leaves whose rows it takes in.
+    pub(crate) leaves: Vec<Arc<Leaf>>,
+    /// The rows that it leaves out, if any. What was built of the day before is then of other
+    /// leaves.
+    pub(crate) without: Option<&'a Expr>,
+}
+
+impl Rewrite<'_> {
+    /// Writes the rows and makes them what counts; `None` when somebody else changed the day
+    /// meanwhile, and nothing was done.
+    ///
+    /// # Errors
+    /// `Corrupt` when the rows aren't those that the leaves were written with, or don't read back;
+    /// `Unavailable` when disk or store refuse. Nothing changed then, unless the store's last
+    /// answer was lost.
+    pub(crate) async fn run(self) -> Result<Option<Rewritten>> {
+        let generation = Generation::begin(self.context, self.live).await?;
+        let draft = match Box::pin(self.write(&generation)).await {
+            Ok(draft) => draft,
+            Err(why) => {
+                let why = generation.give_up(why).await;
+                return unless_changed(self.context.root, self.live, why).await.map(|()| None);
+            }
+        };
+        let done = Rewritten {
+            files: draft.files.len(),
+            rows: draft.content.rows,
+            bytes: draft.files.iter().map(|file| file.bytes).sum(),
+        };
+        Ok(generation.commit(draft).await?.then_some(done))
+    }
+
+    /// The files, which nobody counts yet, and what their manifest is to say.
+    async fn write(&self, generation: &Generation<'_>) -> Result<Draft> {
+        let JobContext { root, dataset, .. } = self.context;
+        let base = generation.base.as_deref();
+        check_columns_known(self.context, &self.leaves).await?;
+        let expected = expected_content(self.context, base, &self.leaves).await?;
+        let taken = absorb(self.context, &self.leaves).await?;
+        let foreign = self.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign);
+        check_days(self.context, &foreign.cloned().collect::<Vec<_>>()).await?;
+        let columns = dataset.columns().iter().map(|column| ident(&column.name));
+        let kept = match self.without {
+            None => lit(true),
+            Some(predicate) => predicate.clone().is_not_true(),
+        };
+        let order = dataset.sort().iter().map(|name| ident(name).sort(true, true));
+        let order: Vec<_> = order.collect();
+        let table = FileTable::of_leaves(root, dataset, &self.leaves);
+        let rows = self
+            .context
+            .session
+            .read_table(Arc::new(table))
+            .and_then(|rows| rows.select(columns.chain([kept.alias(KEPT)]).collect::<Vec<_>>()))
+            // DataFusion refuses a sort by nothing.
+            .and_then(|rows| if order.is_empty() { Ok(rows) } else { rows.sort(order) })?;
+        let mut rows = rows.execute_stream().await?;
+        let mut parts = Parts::new(self.context, self.live.day, generation);
+        let mut read = ContentHasher::default();
+        while let Some(batch) = rows.next().await {
+            let batch = match batch.map_err(Error::from) {
+                Ok(batch) => batch,
+                Err(error) => {
+                    let files = self.leaves.iter().map(|leaf| &leaf.file);
+                    return Err(name_damage(root, error, files).await);
+                }
+            };
+            let (rows, kept) = typed(dataset, &batch)?;
+            read.add(&rows)?;
+            parts.write(kept).await?;
+        }
+        if let Some(expected) = expected
+            && expected != read.finish()
+        {
+            return Err(Error::corrupt(format!(
+                "{}: the rows read are {}, and those appended were {expected}; nothing was changed. \
+                 `verify` finds the file",
+                self.live.day,
+                read.finish()
+            )));
+        }
+        let marks: Vec<_> = self
+            .without
+            .map(|_| LeafId::of_erasure(&generation.attempt, self.live.day))
+            .into_iter()
+            .collect();
+        let (files, content) = parts.finish(&taken, &marks).await?;
+        Ok(Draft {
+            state: ManifestState::Open,
+            taken,
+            marks,
+            files,
+            content,
+            remains: Vec::new(),
+            definitions: Vec::new(),
+        })
+    }
+}
+
+/// The column behind the dataset's own that says whether a row stays.
+const KEPT: &str = "tallybook_kept";
+
+/// A batch as files have it: all of its rows, and those that stay.
+fn typed(dataset: &Dataset, batch: &RecordBatch) -> Result<(RecordBatch, RecordBatch)> {
+    let fail = |error| Error::internal("raw rows").with_source(error);
+    let schema = dataset.file_schema();
+    let columns = schema.fields().iter().zip(batch.columns());
+    let columns = columns.map(|(field, column)| cast(column, field.data_type()));
+    let rows = columns
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|columns| RecordBatch::try_new(schema, columns))
+        .map_err(fail)?;
+    let kept: Option<&BooleanArray> =
+        batch.column_by_name(KEPT).and_then(|column| column.as_boolean_opt());
+    let kept = kept.ok_or_else(|| Error::internal(format!("no column {KEPT}")))?;
+    let kept = filter_record_batch(&rows, kept).map_err(fail)?;
+    Ok((rows, kept))
+}

@@ -1,0 +1,191 @@
+//! What is read was checked: the raw files that a day's next generation is made of.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::AsArray as _,
+    datatypes::{DataType, Date32Type},
+};
+use datafusion::logical_expr::{cast, ident};
+
+use super::next::location;
+use crate::{
+    base::{Day, Error, Result},
+    exec::FileTable,
+    jobs::JobContext,
+    model::{ContentHash, ContentHasher, DATE_COLUMN, Leaf, LeafKind, Manifest},
+    store::{Root, check_file, hash_now, read_account, read_metadata},
+};
+
+/// The hash of the rows that the leaves were written with; `None` if one of them, another tool's,
+/// doesn't say. What the manifest says of its files' rows must be what their footers do.
+///
+/// # Errors
+/// `Corrupt` when it isn't, or for a file that holds no raw rows; or what the store says.
+pub(crate) async fn expected_content(
+    context: JobContext<'_>,
+    base: Option<&Manifest>,
+    leaves: &[Arc<Leaf>],
+) -> Result<Option<ContentHash>> {
+    let (mut all, mut merged) = (ContentHasher::default(), ContentHasher::default());
+    let (mut unknown, mut is_merged) = (false, false);
+    for leaf in leaves {
+        if leaf.kind == LeafKind::Foreign {
+            unknown = true;
+            continue;
+        }
+        let account = read_account(context.root, &leaf.file).await?;
+        let content = account.content().ok_or_else(|| {
+            let name = context.root.full_name(&leaf.file.location);
+            Error::corrupt(format!("{name}: holds no raw rows"))
+        })?;
+        all.add_hashed(content)?;
+        if leaf.kind == LeafKind::Compacted {
+            is_merged = true;
+            merged.add_hashed(content)?;
+        }
+    }
+    let merged = merged.finish();
+    if let Some(base) = base
+        && is_merged
+        && base.content != merged
+    {
+        return Err(Error::corrupt(format!(
+            "{}: the files of generation {} hold {merged}, and their manifest says {}; nothing was \
+             changed",
+            base.date, base.generation, base.content
+        )));
+    }
+    Ok((!unknown).then(|| all.finish()))
+}
+
+/// Makes sure that the dataset has all columns of our own files: a process that was started before
+/// the definition was replaced, or that lacks the newest, would drop their values.
+///
+/// # Errors
+/// `Conflict`, naming the file and the column; or what the store says.
+pub(crate) async fn check_columns_known(
+    context: JobContext<'_>,
+    leaves: &[Arc<Leaf>],
+) -> Result<()> {
+    for leaf in leaves.iter().filter(|leaf| leaf.kind != LeafKind::Foreign) {
+        let metadata = read_metadata(context.root, &leaf.file).await?;
+        let columns = metadata.file_metadata().schema_descr().root_schema().get_fields();
+        let unknown = columns.iter().find(|column| context.dataset.column(column.name()).is_none());
+        if let Some(column) = unknown {
+            return Err(Error::conflict(format!(
+                "{}: has a column `{}`, which this definition lacks: it was replaced meanwhile, or \
+                 a newer one in `definitions/` is gone; nothing was changed, try again",
+                context.root.full_name(&leaf.file.location),
+                column.name()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Reads all files that the manifest names whole, and compares their bytes with what it says.
+///
+/// # Errors
+/// `Corrupt`, naming the file that is missing or isn't as the manifest says; or what the store
+/// says.
+pub(crate) async fn check_named(root: &Root, day: Day, manifest: &Manifest) -> Result<()> {
+    let remains = manifest.remains.iter().map(|remains| &remains.file);
+    for file in manifest.files.iter().chain(remains) {
+        let path = location(day, file);
+        let name = || root.full_name(&path);
+        let Some(found) = root.look(&path).await? else {
+            return Err(Error::corrupt(format!(
+                "{}: the manifest of generation {} names this file, and it is gone",
+                name(),
+                manifest.generation
+            )));
+        };
+        if let Err(what) = check_file(root, &found).await? {
+            return Err(Error::corrupt(format!("{}: {what}", name())));
+        }
+        let is_it = file.blake3.is_empty()
+            || (found.size == file.bytes && hash_now(root, &found).await? == file.blake3);
+        if !is_it {
+            return Err(Error::corrupt(format!(
+                "{}: is not the file that the manifest of generation {} names",
+                name(),
+                manifest.generation
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Reads each raw file whole, and compares its bytes with what its footer and the manifest say.
+///
+/// # Errors
+/// `Corrupt`, naming the file that isn't as it was written; or what the store says.
+pub(crate) async fn check_sources(
+    context: JobContext<'_>,
+    base: Option<&Manifest>,
+    leaves: &[Arc<Leaf>],
+) -> Result<()> {
+    for leaf in leaves {
+        if let Err(what) = check_file(context.root, &leaf.file).await? {
+            let name = context.root.full_name(&leaf.file.location);
+            return Err(Error::corrupt(format!("{name}: {what}; nothing was changed")));
+        }
+    }
+    expected_content(context, base, leaves).await?;
+    let Some(base) = base else { return Ok(()) };
+    let day = leaves.first().map(|leaf| leaf.day);
+    for (file, leaf) in base.files.iter().filter_map(|file| {
+        let path = location(day?, file);
+        Some((file, leaves.iter().find(|leaf| leaf.file.location == path)?))
+    }) {
+        // Of format 1 only the footer tells.
+        let differs =
+            !file.blake3.is_empty() && hash_now(context.root, &leaf.file).await? != file.blake3;
+        if differs {
+            let name = context.root.full_name(&leaf.file.location);
+            return Err(Error::corrupt(format!(
+                "{name}: is not the file that the manifest names; nothing was changed"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that all rows of those files are of the days in whose folders the files are.
+///
+/// # Errors
+/// `Corrupt`, naming the file, when one isn't; or what reading meets.
+pub(crate) async fn check_days(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Result<()> {
+    for leaf in leaves {
+        if let Some(outside) = first_outside(context, leaf).await? {
+            let name = context.root.full_name(&leaf.file.location);
+            return Err(Error::corrupt(format!(
+                "{name}: holds a row of {outside} in the folder of {}; nothing was changed",
+                leaf.day
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A day besides the file's own that it has a row of.
+///
+/// # Errors
+/// What reading meets.
+pub(crate) async fn first_outside(context: JobContext<'_>, leaf: &Leaf) -> Result<Option<Day>> {
+    let table = FileTable::of_leaves(context.root, context.dataset, &[Arc::new(leaf.clone())]);
+    let day = cast(ident(context.dataset.time_column()), DataType::Date32);
+    // A row without a time is of no day.
+    let is_inside = day.clone().eq(ident(DATE_COLUMN));
+    let rows = context
+        .session
+        .read_table(Arc::new(table))
+        .and_then(|rows| rows.filter(is_inside.is_not_true()))
+        .and_then(|rows| rows.select(vec![day]))
+        .and_then(|rows| rows.limit(0, Some(1)))?;
+    let rows = rows.collect().await?;
+    let first = rows.iter().find(|batch| batch.num_rows() > 0);
+    Ok(first
+        .map(|batch| Day::from_epoch_days(batch.column(0).as_primitive::<Date32Type>().value(0))))
+}

@@ -1,0 +1,96 @@
+//! What a scheduler runs each night: rollups, compaction and the deletion of what was replaced.
+
+use crate::{
+    base::{Error, Result},
+    jobs::{
+        CompactOptions, GcOptions, JobContext, JobOptions, JobReport, JobSummary, Superseded,
+        compact, gc, move_purged_days, rollup,
+    },
+};
+
+/// What the nightly job tells while it works.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NightlyReport<'a> {
+    /// What became of a day or month, or of a part of it.
+    Job(&'a JobReport),
+    /// A file that nothing refers to any more was deleted.
+    Deleted(&'a Superseded),
+    /// A part of the job stopped; the other parts go on.
+    Stopped(&'a Error),
+}
+
+/// What the nightly job did.
+#[must_use = "a part that fails stops none of the others, and this says which did"]
+#[derive(Debug, Default)]
+pub struct Nightly {
+    /// Segments that were built.
+    pub built: u64,
+    /// Days that were compacted.
+    pub compacted: u64,
+    /// Files that were deleted.
+    pub deleted: u64,
+    /// What failed, in the order of the reports.
+    pub failures: Vec<Error>,
+}
+
+impl Nightly {
+    /// The same, if nothing failed.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn into_result(mut self) -> Result<Self> {
+        if self.failures.is_empty() { Ok(self) } else { Err(self.failures.swap_remove(0)) }
+    }
+}
+
+/// Builds what finished days and quiet months lack, merges days of many files, and deletes what is
+/// replaced. A part that fails stops none of the others.
+pub(crate) async fn nightly(
+    context: JobContext<'_>,
+    mut report: impl FnMut(NightlyReport<'_>) + Send,
+) -> Nightly {
+    let mut night = Nightly::default();
+    let built = async {
+        context.definitions.number(context.root, context.staging).await?;
+        move_purged_days(context).await?;
+        let options = JobOptions::default();
+        rollup(context, &options, |done| report(NightlyReport::Job(done))).await
+    };
+    let built = built.await;
+    night.built = night.part(built, &mut report);
+    let few = CompactOptions { files_max: CompactOptions::NIGHTLY_FILES_MAX, ..Default::default() };
+    let compacted = compact(context, &few, |done| report(NightlyReport::Job(done))).await;
+    night.compacted = night.part(compacted, &mut report);
+    let mut deleted = 0;
+    let collected = gc(context, &GcOptions::default(), |file| {
+        deleted += 1;
+        report(NightlyReport::Deleted(file));
+    })
+    .await
+    .map(|()| JobSummary::default());
+    night.part(collected, &mut report);
+    night.deleted = deleted;
+    night
+}
+
+impl Nightly {
+    /// How much a part did; its failures are kept.
+    fn part(
+        &mut self,
+        done: Result<JobSummary>,
+        report: &mut (impl FnMut(NightlyReport<'_>) + Send),
+    ) -> u64 {
+        match done {
+            Ok(summary) => {
+                self.failures.extend(summary.failures);
+                summary.done
+            }
+            Err(error) => {
+                report(NightlyReport::Stopped(&error));
+                self.failures.push(error);
+                0
+            }
+        }
+    }
+}

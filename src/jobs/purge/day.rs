@@ -1,0 +1,299 @@
+//! Letting a day's raw rows go: what remains is a file for each rollup, in the day's own folder,
+//! which the manifest names.
+//!
+//! Purging computes these files itself, from raw rows whose bytes were checked; what a rollup has
+//! of the day is a hint, and decides nothing. A late leaf on a purged day is a loose leaf like any
+//! other, read raw beside the remains; the next purge takes it in.
+
+use std::sync::Arc;
+
+use datafusion::{execution::SendableRecordBatchStream, logical_expr::Expr};
+use futures::StreamExt as _;
+
+use super::super::{
+    generation::{
+        next::{Draft, Generation, absorb, location},
+        overtaken::unless_changed,
+        sources::{check_days, check_sources},
+    },
+    rollup::{Late, Proofs, add_rows, check_rows, group_rows},
+};
+use crate::{
+    base::{Error, Result},
+    jobs::JobContext,
+    model::{
+        Absorbed, ContentHash, ContentHasher, Dataset, Leaf, LeafDay, LeafId, Manifest,
+        ManifestFile, ManifestState, Remains, Rollup, SegmentFile,
+    },
+    store::{
+        Definitions, FileKind, RemainsFooter, SegmentWriter, SetFooter, check_newest_definition,
+        remains_name, whole_file,
+    },
+};
+
+/// What purging, or erasing on a purged day, is to do.
+pub(crate) struct Purging<'a> {
+    pub(crate) context: JobContext<'a>,
+    pub(crate) live: &'a LeafDay,
+    pub(crate) definitions: &'a Definitions,
+    /// Rows that are left out, and the rollups whose remains are.
+    pub(crate) without: Option<(&'a Expr, &'a [String])>,
+}
+
+/// The rows of what is to remain for one rollup, and where its definition is.
+struct Rows {
+    rollup: Rollup,
+    definition: usize,
+    /// Raw rows behind them, where they aren't counted on the way.
+    behind: Option<u64>,
+    stream: SendableRecordBatchStream,
+}
+
+impl Purging<'_> {
+    /// Writes what remains and makes it what counts; `false` when somebody else changed the day
+    /// meanwhile, and nothing was done.
+    ///
+    /// # Errors
+    /// `Corrupt` when raw rows or earlier remains aren't as they were written; `Conflict` when no
+    /// rollup would answer, or the definition was replaced meanwhile; `Unavailable` when disk or
+    /// store refuse.
+    pub(crate) async fn run(self) -> Result<bool> {
+        let generation = Generation::begin(self.context, self.live).await?;
+        let draft = match Box::pin(self.write(&generation)).await {
+            Ok(draft) => draft,
+            Err(why) => {
+                let why = generation.give_up(why).await;
+                return unless_changed(self.context.root, self.live, why).await.map(|()| false);
+            }
+        };
+        // A purge that read a definition comes before the next one.
+        if let Err(why) = check_newest_definition(self.context.root, self.definitions.number).await
+        {
+            return Err(generation.give_up(why).await);
+        }
+        generation.commit(draft).await
+    }
+
+    async fn write(&self, generation: &Generation<'_>) -> Result<Draft> {
+        let leaves = self.live.leaves.iter().filter(|leaf| !leaf.is_purged());
+        let leaves: Vec<_> = leaves.cloned().collect();
+        check_sources(self.context, generation.base.as_deref(), &leaves).await?;
+        let taken = absorb(self.context, &leaves).await?;
+        let proofs = Proofs::of(self.context, &leaves).await?;
+        let (rows, definitions) = match &generation.base {
+            Some(base) if self.live.is_purged() => self.added(base, &leaves, &proofs).await?,
+            _ => {
+                (self.grouped(&leaves, &proofs).await?, vec![self.definitions.newest.text.clone()])
+            }
+        };
+        if rows.is_empty() {
+            return Err(Error::conflict("no rollup would answer for it"));
+        }
+        if self.without.is_none() && rows.iter().all(|rows| rows.rollup.filter().is_some()) {
+            return Err(Error::conflict(
+                "each rollup has a filter, and nothing would tell of the rows that none of them \
+                 counts; nothing was changed. Add a rollup without a filter to the definition",
+            ));
+        }
+        let marks: Vec<_> = self
+            .without
+            .map(|_| LeafId::of_erasure(&generation.attempt, self.live.day))
+            .into_iter()
+            .collect();
+        let content = content(generation.base.as_deref(), &taken)?;
+        let set = SetFooter {
+            files: rows.len(),
+            from: generation.from(),
+            absorbed: generation.absorbed(&taken),
+            marks: generation.marks(&marks),
+            content: content.clone(),
+        };
+        let remains = Box::pin(self.create(generation, rows, &definitions, set)).await?;
+        let (state, files) = (ManifestState::Purged, Vec::new());
+        Ok(Draft { state, taken, marks, files, content, remains, definitions })
+    }
+
+    /// The rows of the newest definition's rollups, of raw rows.
+    async fn grouped(&self, leaves: &[Arc<Leaf>], proofs: &Proofs) -> Result<Vec<Rows>> {
+        let dataset = self.context.dataset;
+        let mut rows: Vec<Rows> = Vec::new();
+        for rollup in dataset.rollups() {
+            // Two rollups of one definition have the same rows.
+            let hash = rollup.definition_hash();
+            if rows.iter().any(|known| known.rollup.definition_hash() == hash) {
+                continue;
+            }
+            let of_day = (self.live.day, leaves);
+            let stream = group_rows(self.context, rollup, of_day, proofs).await?;
+            rows.push(Rows { rollup: rollup.clone(), definition: 0, behind: None, stream });
+        }
+        Ok(rows)
+    }
+
+    /// The rows of what remains already, with those of late leaves; and the texts of definitions
+    /// that these rollups are of.
+    async fn added(
+        &self,
+        base: &Manifest,
+        late: &[Arc<Leaf>],
+        proofs: &Proofs,
+    ) -> Result<(Vec<Rows>, Vec<String>)> {
+        let dataset = self.context.dataset;
+        if !proofs.all_of_day(dataset.time_column(), self.live.day) {
+            check_days(self.context, late).await?;
+        }
+        let (mut rows, mut definitions) = (Vec::new(), base.definitions.clone());
+        let without = self.without.map(|(predicate, _)| predicate);
+        let dropped = self.without.map_or(&[][..], |(_, dropped)| dropped);
+        for remains in &base.remains {
+            let (rollup, text) = rollup_of(dataset, self.definitions, base, remains)?;
+            if dropped.contains(&remains.hash) {
+                continue;
+            }
+            let known = definitions.iter().position(|known| *known == text);
+            let definition = known.unwrap_or(definitions.len());
+            if known.is_none() {
+                definitions.push(text);
+            }
+            let segment = self.live.remains.get(&remains.hash).ok_or_else(|| {
+                Error::internal(format!("{}: no remains of `{}`", self.live.day, remains.rollup))
+            })?;
+            let rows_in = self.check(base, remains, segment).await?;
+            let late = Late { leaves: late, proofs, without };
+            let stream = add_rows(self.context, &rollup, segment, late).await?;
+            let rows_in = rows_in.saturating_add(rows_of(self.context, late.leaves).await?);
+            rows.push(Rows { rollup, definition, behind: Some(rows_in), stream });
+        }
+        Ok((rows, definitions))
+    }
+
+    /// The raw rows behind what remains of a rollup, which must be as it was written.
+    async fn check(
+        &self,
+        base: &Manifest,
+        remains: &Remains,
+        segment: &SegmentFile,
+    ) -> Result<u64> {
+        let root = self.context.root;
+        let account = whole_file(root, &segment.file).await?;
+        let is_it = match &account.kind {
+            FileKind::Remains(found) => {
+                found.definition == remains.hash && found.rows_out == remains.file.rows
+            }
+            FileKind::Segment(found) => found.definition == remains.hash && base.format == 1,
+            _ => false,
+        };
+        account.rows_in().filter(|_| is_it).ok_or_else(|| {
+            let name = root.full_name(&location(self.live.day, &remains.file));
+            Error::corrupt(format!("{name}: is not the file that the manifest names"))
+        })
+    }
+
+    /// Writes all rows first: only then is it known how many files there are.
+    async fn create(
+        &self,
+        generation: &Generation<'_>,
+        rows: Vec<Rows>,
+        definitions: &[String],
+        set: SetFooter,
+    ) -> Result<Vec<Remains>> {
+        let JobContext { dataset, staging, .. } = self.context;
+        let mut written = Vec::new();
+        for Rows { rollup, definition, behind, mut stream } in rows {
+            let name = format!("{}-{}", rollup.definition_hash(), generation.attempt);
+            let mut writer = SegmentWriter::try_new(staging, &rollup, &name)?;
+            let mut counted = 0;
+            while let Some(batch) = stream.next().await {
+                let batch = batch?;
+                if behind.is_none() {
+                    counted += check_rows(dataset, self.live.day, &batch)?;
+                }
+                writer = writer.write(&batch).await?;
+            }
+            written.push((rollup, definition, behind.unwrap_or(counted), writer));
+        }
+        let (last, mut remains) = (written.len() - 1, Vec::new());
+        for (part, (rollup, definition, rows_in, writer)) in written.into_iter().enumerate() {
+            let footer = RemainsFooter {
+                rollup: rollup.folder().to_owned(),
+                definition: rollup.definition_hash().to_owned(),
+                dataset: definitions.get(definition).cloned().unwrap_or_default(),
+                date: self.live.day.to_string(),
+                generation: generation.number,
+                attempt: generation.attempt.clone(),
+                part,
+                rows_in,
+                rows_out: writer.rows(),
+                set: (part == last).then(|| set.clone()),
+            };
+            let file = self.create_one(generation, footer, writer).await?;
+            let (hash, rollup) = (rollup.definition_hash().to_owned(), rollup.folder().to_owned());
+            remains.push(Remains { file, rollup, hash, definition });
+        }
+        Ok(remains)
+    }
+
+    async fn create_one(
+        &self,
+        generation: &Generation<'_>,
+        footer: RemainsFooter,
+        writer: SegmentWriter,
+    ) -> Result<ManifestFile> {
+        let name = remains_name(generation.number, &generation.attempt, &footer.definition);
+        let rows = footer.rows_out;
+        let kind = FileKind::Remains(footer);
+        let (path, _) = writer.finish(kind.clone()).await?;
+        let (file, _) = generation.create(name, rows, &path, &kind).await?;
+        Ok(file)
+    }
+}
+
+/// The rollup that something remains for, and the text of the definition that it is of: the
+/// manifest's own, or in format 1 one of the root's.
+pub(crate) fn rollup_of(
+    dataset: &Dataset,
+    definitions: &Definitions,
+    base: &Manifest,
+    remains: &Remains,
+) -> Result<(Rollup, String)> {
+    let texts: Vec<_> = if let Some(text) = base.definitions.get(remains.definition) {
+        vec![text]
+    } else {
+        let root = definitions.previous.iter().rev().flatten();
+        [&definitions.newest].into_iter().chain(root).map(|stored| &stored.text).collect()
+    };
+    for text in texts {
+        let parsed = Dataset::parse(text, "the definition in a manifest")?;
+        let found = parsed.rollups().iter().find(|it| it.definition_hash() == remains.hash);
+        if let Some(found) = found {
+            // As this process knows it, if it does.
+            let known = dataset.all_rollups().find(|it| it.definition_hash() == remains.hash);
+            return Ok((known.unwrap_or(found).clone(), text.clone()));
+        }
+    }
+    Err(Error::corrupt(format!(
+        "{}: no definition has the rollup `{}` of hash {}, for which something remains",
+        base.date, remains.rollup, remains.hash
+    )))
+}
+
+async fn rows_of(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Result<u64> {
+    let mut rows = 0;
+    for leaf in leaves {
+        let metadata = crate::store::read_metadata(context.root, &leaf.file).await?;
+        rows += metadata.file_metadata().num_rows().unsigned_abs();
+    }
+    Ok(rows)
+}
+
+/// The hash of the rows that were purged before, or are in files, and of those taken in now. Rows
+/// of other tools' files, which say nothing of themselves, are not in it.
+fn content(base: Option<&Manifest>, taken: &[Absorbed]) -> Result<ContentHash> {
+    let mut sum = ContentHasher::new();
+    let before = base.map(|base| &base.content);
+    let taken = taken.iter().filter_map(|absorbed| absorbed.content.as_ref());
+    for content in before.into_iter().chain(taken) {
+        sum.add_hashed(content)?;
+    }
+    Ok(sum.finish())
+}

@@ -1,0 +1,84 @@
+//! Purging: each old day by itself.
+
+use std::sync::Arc;
+
+use crate::{
+    base::{Result, Span},
+    jobs::{
+        JobContext, JobReport, JobSummary, Outcome, RawFiles,
+        purge::day::Purging,
+        report::{Plan, Reporter},
+    },
+    model::LeafDay,
+    store::StoreClock,
+};
+
+/// Which days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PurgeOptions {
+    /// Days that are over for so many days, or more.
+    pub older_than_days: u32,
+    /// Only say what would be purged.
+    pub dry_run: bool,
+}
+
+/// Lets the raw rows of old days go, telling `report` of each.
+///
+/// # Errors
+/// For what stops the whole job, such as clocks that differ too much. A day that stays is a report,
+/// with the reason, and so is one that can't be read.
+pub(crate) async fn purge(
+    context: JobContext<'_>,
+    options: &PurgeOptions,
+    report: impl FnMut(&JobReport) + Send,
+) -> Result<JobSummary> {
+    let mut reporter = Reporter::new(report);
+    StoreClock::read(context.root, context.staging, context.clock).await?;
+    let days = i32::try_from(options.older_than_days).unwrap_or(i32::MAX);
+    let end = context.clock.today().plus(days.saturating_neg()).start_micros();
+    let span = Span::new(i64::MIN, end);
+    let snapshot = context.snapshot(span).await?;
+    if !options.dry_run {
+        context.definitions.number(context.root, context.staging).await?;
+    }
+    for live in snapshot.live(span) {
+        let files = RawFiles::of_day(live);
+        if files.count == 0 {
+            continue;
+        }
+        let outcome = if options.dry_run {
+            Outcome::Planned(Plan::Purge(files))
+        } else {
+            match purge_day(context, live).await {
+                Ok(true) => Outcome::Purged(files),
+                Ok(false) => Outcome::Overtaken,
+                Err(error) => Outcome::Failed(error.about(format!("day {}", live.day))),
+            }
+        };
+        reporter.day(live.day, outcome);
+    }
+    reporter.damaged_days(&snapshot, span);
+    Ok(reporter.finish())
+}
+
+/// Writes what remains of the days that were purged in format 1, whose last copies are among the
+/// rollups' segments.
+///
+/// # Errors
+/// What reading and writing meet; the days that are done stay done.
+pub(crate) async fn move_purged_days(context: JobContext<'_>) -> Result<()> {
+    let snapshot = context.snapshot(Span::ALL).await?;
+    let of_format_1 = |live: &&Arc<LeafDay>| live.remains.values().any(|it| it.is_hint());
+    let days: Vec<_> = snapshot.live(Span::ALL).filter(of_format_1).cloned().collect();
+    for live in days {
+        let done = purge_day(context, &live).await;
+        done.map_err(|error| error.about(format!("day {}", live.day)))?;
+    }
+    Ok(())
+}
+
+/// Purges the day; `false` when somebody else changed it meanwhile.
+async fn purge_day(context: JobContext<'_>, live: &LeafDay) -> Result<bool> {
+    let definitions = context.definitions.current(context.root, context.staging).await?;
+    Purging { context, live, definitions: &definitions, without: None }.run().await
+}

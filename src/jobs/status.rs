@@ -1,0 +1,230 @@
+//! What a root holds, day by day.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::Serialize;
+
+use crate::{
+    base::{Error, ErrorKind, Result, Span},
+    jobs::JobContext,
+    model::{Freshness, LeafDay, Rollup, Snapshot},
+    store::{list_raw, list_segments, read_account, read_base, read_metadata},
+};
+
+/// Footers read at once.
+const CONCURRENT_REQUESTS: usize = 32;
+
+/// What a root holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// The root.
+    pub root: String,
+    /// The dataset's name.
+    pub dataset: String,
+    /// Today, UTC: from here on days are not finished, and lack segments rightly.
+    pub today: String,
+    /// The rollups, in the order of each day's states.
+    pub rollups: Vec<String>,
+    /// The days that have rows, in order.
+    pub days: Vec<DayStatus>,
+    /// What can't be answered, and why: days that can't be read, and purged days of which something
+    /// that should remain is gone.
+    pub problems: Vec<String>,
+}
+
+/// One day.
+#[derive(Clone, Debug, Serialize)]
+pub struct DayStatus {
+    /// The date.
+    pub date: String,
+    /// Raw files.
+    pub leaves: usize,
+    /// Rows, those that were purged included.
+    pub rows: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// Each rollup's state.
+    pub states: Vec<RollupState>,
+    /// Whether the day is over, UTC.
+    pub finished: bool,
+    /// Whether raw rows of the day were purged, so that only rollups answer for them.
+    pub purged: bool,
+}
+
+/// How far a rollup serves a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RollupState {
+    /// All of it.
+    Current,
+    /// All but that many leaves.
+    Behind(usize),
+    /// Nothing yet; a segment of an earlier definition serves what it can.
+    Earlier,
+    /// Nothing.
+    Missing,
+    /// Nothing, nor is there anything to build it of: raw rows of the day were purged.
+    Purged,
+}
+
+impl Status {
+    /// Whether every finished day has a current segment of every rollup that there can be one of,
+    /// and every day can be answered.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        if !self.problems.is_empty() {
+            return false;
+        }
+        let mut states = self.days.iter().filter(|day| day.finished).flat_map(|day| &day.states);
+        states.all(|state| matches!(state, RollupState::Current | RollupState::Purged))
+    }
+}
+
+/// What each day holds, and how far each rollup serves it.
+///
+/// # Errors
+/// What listing meets.
+pub(crate) async fn status(context: JobContext<'_>) -> Result<Status> {
+    let snapshot = &context.snapshot(Span::ALL).await?;
+    let today = context.clock.today();
+    let rollups = context.dataset.rollups();
+    let all: Vec<_> = snapshot.live(Span::ALL).cloned().collect();
+    let days: Vec<(DayStatus, Option<String>)> = stream::iter(all)
+        .map(|live| async move {
+            let files = || live.leaves.iter().filter(|leaf| !leaf.is_purged());
+            // A file that can't be read is a problem of its day alone.
+            let (rows, problem) = match rows(context, snapshot, &live).await {
+                Ok(rows) => (rows, None),
+                Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                Err(error) => (0, Some(format!("{}: {error}", live.day))),
+            };
+            let status = DayStatus {
+                date: live.day.to_string(),
+                leaves: files().count(),
+                rows,
+                bytes: files().map(|leaf| leaf.file.size).sum(),
+                states: rollups
+                    .iter()
+                    .map(|rollup| state(context, snapshot, rollup, &live))
+                    .collect(),
+                finished: live.day < today,
+                purged: live.is_purged(),
+            };
+            Ok::<_, Error>((status, problem))
+        })
+        .buffered(CONCURRENT_REQUESTS)
+        .try_collect()
+        .await?;
+    let (days, unread): (Vec<_>, Vec<_>) = days.into_iter().unzip();
+    let unread = unread.into_iter().flatten();
+    Ok(Status {
+        root: context.root.name().to_owned(),
+        dataset: context.dataset.name().to_owned(),
+        today: today.to_string(),
+        rollups: rollups.iter().map(|rollup| rollup.name().to_owned()).collect(),
+        days,
+        problems: problems(context, snapshot)
+            .into_iter()
+            .chain(unread)
+            .chain(without_folder(context).await?)
+            .collect(),
+    })
+}
+
+fn problems(context: JobContext<'_>, snapshot: &Snapshot) -> Vec<String> {
+    let damaged = snapshot.damaged(Span::ALL);
+    let damaged = damaged.map(|(day, damage)| format!("{day} can't be read: {}", damage.what));
+    let lost = snapshot.live(Span::ALL).flat_map(|live| {
+        live.lost.iter().map(move |lost| {
+            let name = context.root.full_name(lost);
+            format!("{}: its manifest names a file that is gone: {name}", live.day)
+        })
+    });
+    damaged.chain(lost).collect()
+}
+
+/// The days that rollups tell of, and of which no raw file is there, not even a manifest. As rows
+/// and rollups may come while days are listed, days that seem so are listed again.
+async fn without_folder(context: JobContext<'_>) -> Result<Vec<String>> {
+    let Some(all_days) = Span::ALL.day_bounds() else { return Ok(Vec::new()) };
+    let mut days = BTreeSet::new();
+    for rollup in context.dataset.all_rollups() {
+        let segments = list_segments(context.root, rollup, all_days).await?;
+        days.extend(
+            segments.days.iter().filter(|it| !it.segments.is_empty()).map(|it| it.period.first()),
+        );
+    }
+    for folder in list_raw(context.root, all_days).await? {
+        days.remove(&folder.day);
+    }
+    let now = context.root.with_new_listings();
+    let mut problems = Vec::new();
+    for day in days {
+        if list_raw(&now, (day, day)).await?.is_empty() {
+            problems.push(format!(
+                "{day}: rollups tell of rows, and its folder is gone; copy it again, or, if it was \
+                 deleted on purpose, delete the folders rollups/*/*/date={day}, too"
+            ));
+        }
+    }
+    Ok(problems)
+}
+
+/// The day's rows, by the fewest footers that tell: a segment of all rows knows how many went into
+/// it, and a manifest how many are in its files.
+async fn rows(context: JobContext<'_>, snapshot: &Snapshot, live: &LeafDay) -> Result<u64> {
+    let root = context.root;
+    let of_all = context.dataset.rollups().iter().filter(|rollup| rollup.filter().is_none());
+    let served = of_all.filter_map(|rollup| match snapshot.freshness(rollup.name(), live.day) {
+        Freshness::Current(segment) => Some((segment, &[][..])),
+        Freshness::Behind { segment, late } => Some((segment, late.as_slice())),
+        Freshness::Missing => None,
+    });
+    let mut known = None;
+    if let Some((segment, late)) = served.min_by_key(|(_, late)| late.len()) {
+        match read_account(root, &segment.file).await {
+            Ok(account) => known = Some((account.rows_in().unwrap_or_default(), late)),
+            Err(error) if segment.is_hint() && error.kind() == ErrorKind::Corrupt => {
+                root.distrust(&segment.file, &error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let (mut rows, leaves) = match known {
+        Some(known) => known,
+        None => match &live.base {
+            Some(base) if base.purged => {
+                let manifest = read_base(root, live.day, base).await?;
+                (manifest.content.rows, live.leaves.as_slice())
+            }
+            _ => (0, live.leaves.as_slice()),
+        },
+    };
+    for leaf in leaves.iter().filter(|leaf| !leaf.is_purged()) {
+        let metadata = read_metadata(root, &leaf.file).await?;
+        rows += metadata.file_metadata().num_rows().unsigned_abs();
+    }
+    Ok(rows)
+}
+
+fn state(
+    context: JobContext<'_>,
+    snapshot: &Snapshot,
+    rollup: &Rollup,
+    live: &LeafDay,
+) -> RollupState {
+    let mut earlier = context
+        .dataset
+        .all_rollups()
+        .filter(|other| other.is_earlier() && other.folder() == rollup.folder());
+    let serves =
+        |other: &Rollup| !matches!(snapshot.freshness(other.name(), live.day), Freshness::Missing);
+    match snapshot.freshness(rollup.name(), live.day) {
+        Freshness::Current(_) => RollupState::Current,
+        Freshness::Behind { late, .. } => RollupState::Behind(late.len()),
+        Freshness::Missing if live.is_purged() => RollupState::Purged,
+        Freshness::Missing if earlier.any(serves) => RollupState::Earlier,
+        Freshness::Missing => RollupState::Missing,
+    }
+}

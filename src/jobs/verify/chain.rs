@@ -1,0 +1,165 @@
+//! Checking what nothing answers from, and a lost file would be rebuilt of: the manifests before
+//! each day's newest, and the claims.
+
+use std::collections::BTreeMap;
+
+use super::Difference;
+use crate::{
+    base::Result,
+    jobs::JobContext,
+    model::{BatchId, Leaf, LeafId, Manifest},
+    store::{LeafFooter, RawFolder, has_definition, leaf_at, leaf_path, list_claims, newest_claim},
+};
+
+/// What the claims of a root say.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    /// The batches, and the newest claim on each.
+    batches: BTreeMap<String, u32>,
+    /// Their leaves, by the names that they have if no erasure took these; and the names that they
+    /// have if one did.
+    pub(super) leaves: BTreeMap<LeafId, LeafId>,
+}
+
+/// What all claims say; or what is wrong with the first damaged one, or with the definition that
+/// it names.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn check_claims(
+    context: JobContext<'_>,
+) -> Result<std::result::Result<Claims, Difference>> {
+    let mut claims = Claims::default();
+    let mut definition = context.definitions.opened().number;
+    for claim in list_claims(context.root).await? {
+        let read = claim.and_then(|claim| {
+            for leaf in &claim.leaves {
+                let ((_, first), (_, next)) = (claim.leaf(leaf, 0)?, claim.leaf(leaf, 1)?);
+                claims.leaves.insert(first, next);
+            }
+            Ok(claim)
+        });
+        let claim = match read {
+            Ok(claim) => claim,
+            Err(error) => {
+                let (file, what) = ("batches".to_owned(), error.to_string());
+                return Ok(Err(Difference { file, what }));
+            }
+        };
+        definition = definition.max(claim.definition);
+        let newest = claims.batches.entry(claim.batch).or_default();
+        *newest = claim.number.max(*newest);
+    }
+    // It may also have come since the root was opened.
+    if definition > context.definitions.opened().number
+        && !has_definition(context.root, definition).await?
+    {
+        let file = format!("definitions/{definition}.toml");
+        let what = "is gone, and rows were appended by it; the one before it counts".to_owned();
+        return Ok(Err(Difference { file, what }));
+    }
+    Ok(Ok(claims))
+}
+
+/// A leaf's claim, without which other rows could be appended under the same id; and of a void in
+/// the place of a leaf that was lost, that the batch was appended again since.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn check_claim_of(
+    context: JobContext<'_>,
+    claims: &Claims,
+    (leaf, account): (&Leaf, &LeafFooter),
+    is_known: impl Fn(&LeafId) -> bool,
+) -> Result<Option<Difference>> {
+    let batch = &account.batch;
+    let differs = |what: String| {
+        let file = context.root.full_name(&leaf.file.location);
+        Ok(Some(Difference { file, what }))
+    };
+    if account.lost && claims.leaves.get(&leaf.id).is_some_and(|next| !is_known(next)) {
+        return differs(format!(
+            "is a void in the place of a leaf of batch `{batch}` that was lost, with its rows; \
+             append that batch again"
+        ));
+    }
+    let Some(number) = account.claim else { return Ok(None) };
+    if claims.batches.get(batch).is_some_and(|newest| *newest >= number) {
+        return Ok(None);
+    }
+    // A claim comes before its leaves; this one may have come since the claims were listed.
+    let newest = newest_claim(context.root, &BatchId::try_new(batch.clone())?).await?;
+    if newest.is_some_and(|newest| newest.number >= number) {
+        return Ok(None);
+    }
+    differs(format!(
+        "is of batch `{batch}`, whose claim in `batches/` is gone: other rows could be appended \
+         under the same id"
+    ))
+}
+
+/// The voids that the manifest accounts for, whose files keep the names from being used.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn check_voids(
+    context: JobContext<'_>,
+    folder: &RawFolder,
+) -> Result<Option<Difference>> {
+    let Some(manifest) = folder.read_newest(context.root).await? else { return Ok(None) };
+    let voids = manifest.absorbed.iter().filter(|absorbed| absorbed.void);
+    for void in voids {
+        let path = leaf_path(folder.day, &void.id);
+        let what = match leaf_at(context.root, &path).await? {
+            None => "is gone; it was a void, which kept erased rows from coming back",
+            Some(found) if found.void.is_none() => {
+                "has rows, which don't count: a void was there, and the day's manifest accounts for \
+                 it; put the void back, and append these rows under another id"
+            }
+            Some(_) => continue,
+        };
+        let (file, what) = (context.root.full_name(&path), what.to_owned());
+        return Ok(Some(Difference { file, what }));
+    }
+    Ok(None)
+}
+
+/// Each manifest must be there, whole, and name the one before it by its hash. Before one that
+/// names none, older ones may be gone.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn check_manifests(
+    context: JobContext<'_>,
+    folder: &RawFolder,
+) -> Result<Option<Difference>> {
+    let (root, day) = (context.root, folder.day);
+    let newest = folder.newest().unwrap_or_default();
+    let mut previous: Option<String> = None;
+    for generation in (1..=newest).rev() {
+        // The one after it names none: that one is of format 1, or was written by a repair.
+        if previous.is_none() && generation < newest {
+            return Ok(None);
+        }
+        let listed = folder.manifests.iter().find(|(number, _)| *number == generation);
+        let Some((_, listed)) = listed else {
+            let file = format!("day {day}");
+            let what = format!("its manifest of generation {generation} is gone");
+            return Ok(Some(Difference { file, what }));
+        };
+        let file = root.full_name(&listed.location);
+        let Some(bytes) = root.read(&listed.location).await? else {
+            return Ok(Some(Difference { file, what: "is gone".to_owned() }));
+        };
+        let found = match Manifest::parse(&bytes, day, generation) {
+            Ok(found) => found,
+            Err(error) => return Ok(Some(Difference { file, what: error.to_string() })),
+        };
+        if previous.is_some_and(|hash| hash != found.hash) {
+            let what = "is another manifest than the next one names".to_owned();
+            return Ok(Some(Difference { file, what }));
+        }
+        previous = found.previous;
+    }
+    Ok(None)
+}

@@ -1,0 +1,166 @@
+//! A day: its manifests, its raw files against their own accounts, its segments against its rows.
+
+use super::{Checked, Difference, Verdict, chain, difference, listed::Listed, lost, segment};
+use crate::{
+    base::{Day, ErrorKind, Result},
+    jobs::JobContext,
+    jobs::generation::sources::{check_named, first_outside},
+    model::{ContentHasher, Freshness, Leaf, LeafDay, LeafId, LeafKind, Manifest, ManifestState},
+    store::{FileKind, NO_ACCOUNT, check_file, manifest_path, read_account},
+};
+
+/// The first difference of that day; else `found` gets all that was checked.
+///
+/// # Errors
+/// What reading meets.
+pub(super) async fn check(
+    context: JobContext<'_>,
+    listed: &Listed,
+    day: Day,
+    found: &mut Vec<Checked>,
+) -> Result<Option<Difference>> {
+    if let Some((day, damage)) = listed.days.damaged(day.span()).next() {
+        return Ok(Some(Difference { file: format!("day {day}"), what: damage.what.clone() }));
+    }
+    if let Some(folder) = listed.folder(day) {
+        if let Some(difference) = chain::check_manifests(context, folder).await? {
+            return Ok(Some(difference));
+        }
+        if let Some(difference) = chain::check_voids(context, folder).await? {
+            return Ok(Some(difference));
+        }
+    }
+    let live = listed.days.live(day.span()).next();
+    if let Some(live) = live
+        && let Some(difference) = check_live(context, listed, live, found).await?
+    {
+        return Ok(Some(difference));
+    }
+    // Also when it has no rows, of which a snapshot knows nothing.
+    let of_folder = match listed.folder(day) {
+        Some(folder) => Some(folder.live(context.root).await?),
+        None => None,
+    };
+    lost::check(context, listed, day, of_folder.as_ref()).await
+}
+
+async fn check_live(
+    context: JobContext<'_>,
+    listed: &Listed,
+    live: &LeafDay,
+    found: &mut Vec<Checked>,
+) -> Result<Option<Difference>> {
+    if let Some(lost) = live.lost.first() {
+        let what = "is named by the day's manifest, and it is gone".to_owned();
+        return Ok(Some(Difference { file: context.root.full_name(lost), what }));
+    }
+    for leaf in live.leaves.iter().filter(|leaf| !leaf.is_purged()) {
+        match check_leaf(context, listed, leaf).await? {
+            Ok(checked) => found.push(checked),
+            Err(difference) => return Ok(Some(difference)),
+        }
+    }
+    if let Some(difference) = check_base(context, live).await? {
+        return Ok(Some(difference));
+    }
+    for rollup in context.dataset.rollups() {
+        let (segment, late): (_, &[_]) = match listed.days.freshness(rollup.name(), live.day) {
+            Freshness::Missing => continue,
+            Freshness::Current(segment) => (segment, &[]),
+            Freshness::Behind { segment, late } => (segment, late),
+        };
+        match segment::check(context, rollup, segment, (live, late)).await? {
+            Ok(checked) => found.push(checked),
+            Err(difference) => return Ok(Some(difference)),
+        }
+    }
+    Ok(None)
+}
+
+/// A day's manifest against the name that says the same, and the files that it names, whole,
+/// against it.
+async fn check_base(context: JobContext<'_>, live: &LeafDay) -> Result<Option<Difference>> {
+    let Some(base) = &live.base else { return Ok(None) };
+    let root = context.root;
+    // Not what is kept of it.
+    let listed = base.listed.as_ref();
+    let path =
+        listed.map_or_else(|| manifest_path(live.day, base.generation), |it| it.location.clone());
+    let file = root.full_name(&path);
+    let Some(bytes) = root.read(&path).await? else {
+        let what = "is gone; only its tag is there".to_owned();
+        return Ok(Some(Difference { file, what }));
+    };
+    let manifest = match Manifest::parse(&bytes, live.day, base.generation) {
+        Ok(manifest) => manifest,
+        Err(error) => return Ok(Some(Difference { file, what: error.to_string() })),
+    };
+    let purged = manifest.state == ManifestState::Purged;
+    if manifest.fingerprint() != base.fingerprint || purged != base.purged {
+        let what = "accounts for other leaves than its name says".to_owned();
+        return Ok(Some(Difference { file, what }));
+    }
+    if let Err(error) = check_named(root, live.day, &manifest).await {
+        return match error.kind() {
+            ErrorKind::Corrupt => Ok(Some(Difference { file, what: error.to_string() })),
+            _ => Err(error),
+        };
+    }
+    let mut sum = ContentHasher::new();
+    for leaf in live.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Compacted) {
+        let account = read_account(root, &leaf.file).await?;
+        if let Some(content) = account.content() {
+            sum.add_hashed(content)?;
+        }
+    }
+    let found = sum.finish();
+    if purged || found == manifest.content {
+        return Ok(None);
+    }
+    let what = format!("its files hold {found}, and it says {}", manifest.content);
+    Ok(Some(Difference { file, what }))
+}
+
+/// A leaf against its own account: bytes, rows, its claim, and that all rows are of its day.
+async fn check_leaf(context: JobContext<'_>, listed: &Listed, leaf: &Leaf) -> Result<Verdict> {
+    let rows = match check_file(context.root, &leaf.file).await? {
+        Ok((rows, Some(footer))) => {
+            let is_it = match &footer.kind {
+                FileKind::Leaf(account) => account.id == leaf.id,
+                FileKind::Compacted(account) => {
+                    leaf.kind == LeafKind::Compacted && account.date == leaf.day.to_string()
+                }
+                FileKind::Segment(_) | FileKind::Remains(_) | FileKind::Month(_) => false,
+            };
+            if !is_it || footer.content().is_none_or(|content| content.rows != rows) {
+                return Ok(Err(difference(
+                    context,
+                    &leaf.file,
+                    "is not the leaf that its name says",
+                )));
+            }
+            if let Some(account) = footer.leaf() {
+                let folder = listed.folder(leaf.day);
+                let is_known = |id: &LeafId| {
+                    folder.is_some_and(|folder| folder.leaves.iter().any(|leaf| leaf.id == *id))
+                };
+                let of_leaf = (leaf, account);
+                let found =
+                    chain::check_claim_of(context, &listed.claims, of_leaf, is_known).await?;
+                if let Some(difference) = found {
+                    return Ok(Err(difference));
+                }
+            }
+            rows
+        }
+        Ok((rows, None)) if leaf.kind == LeafKind::Foreign => rows,
+        Ok((_, None)) => return Ok(Err(difference(context, &leaf.file, NO_ACCOUNT))),
+        Err(what) => return Ok(Err(difference(context, &leaf.file, what))),
+    };
+    let file = context.root.full_name(&leaf.file.location);
+    if let Some(outside) = first_outside(context, leaf).await? {
+        let what = format!("holds a row of {outside} in the folder of {}", leaf.day);
+        return Ok(Err(Difference { file, what }));
+    }
+    Ok(Ok(Checked { file, rows }))
+}

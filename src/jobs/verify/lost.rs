@@ -1,0 +1,68 @@
+//! Segments that tell of a leaf that is lost.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{Difference, listed::Listed};
+use crate::{
+    base::{Day, ErrorKind, Result},
+    jobs::JobContext,
+    model::{LeafDay, LeafId, LeafKind, SegmentFile},
+    store::{leaf_ids, read_account},
+};
+
+/// A segment that was built from a leaf which isn't there any more, though leaves stay, or are
+/// accounted for by their day's manifests. On days with files of other tools, which may replace
+/// them, and on purged ones, where an erasure that died leaves segments with a mark that no
+/// manifest has, only leaves that a claim lists are known to be ours.
+///
+/// # Errors
+/// What reading meets.
+pub(super) async fn check(
+    context: JobContext<'_>,
+    listed: &Listed,
+    day: Day,
+    live: Option<&Arc<LeafDay>>,
+) -> Result<Option<Difference>> {
+    let unknown = |live: &Arc<LeafDay>| {
+        live.is_purged() || live.leaves.iter().any(|leaf| leaf.kind == LeafKind::Foreign)
+    };
+    let only_claimed = live.is_some_and(unknown);
+    let current = live.map(|live| &live.fingerprint);
+    let segments = listed.segments(day).flatten().flat_map(|found| &found.segments);
+    let others: Vec<_> = segments.filter(|segment| Some(&segment.fingerprint) != current).collect();
+    let known: BTreeSet<LeafId> = match live {
+        Some(live) if !others.is_empty() => {
+            leaf_ids(context.root, live).await?.into_iter().collect()
+        }
+        _ => BTreeSet::new(),
+    };
+    for segment in others {
+        let leaves = leaves_of(context, segment).await?;
+        let is_lost = |leaf: &LeafId| {
+            !known.contains(leaf) && (!only_claimed || listed.claims.leaves.contains_key(leaf))
+        };
+        if let Some(lost) = leaves.into_iter().find(is_lost) {
+            let what = format!(
+                "was built from the leaf {lost} of {day}, which is gone; copy it again, or append its \
+                 batch again; if it was deleted on purpose, delete this file, too"
+            );
+            return Ok(Some(Difference {
+                file: context.root.full_name(&segment.file.location),
+                what,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// The leaves that a segment was built from; none of one that is damaged, which is used no more.
+async fn leaves_of(context: JobContext<'_>, segment: &SegmentFile) -> Result<Vec<LeafId>> {
+    let account = match read_account(context.root, &segment.file).await {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            context.root.distrust(&segment.file, &error);
+            return Ok(Vec::new());
+        }
+        account => account?,
+    };
+    Ok(account.segment().map(|account| account.leaves.clone()).unwrap_or_default())
+}

@@ -1,0 +1,88 @@
+//! A segment: its bytes against its account, and its rows against those that it was built from.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use super::{
+    Checked, Difference, Verdict, difference,
+    rows_differ::{first_difference, joined},
+};
+use crate::{
+    base::Result,
+    exec::FileTable,
+    jobs::JobContext,
+    jobs::rollup::{Proofs, group_rows},
+    model::{Leaf, LeafDay, Rollup, SegmentFile},
+    store::{NO_ACCOUNT, check_file},
+};
+
+/// A segment against its account, and against the rollup of the leaves it was built from; of purged
+/// ones against its account alone.
+///
+/// # Errors
+/// What reading meets.
+pub(super) async fn check(
+    context: JobContext<'_>,
+    rollup: &Rollup,
+    segment: &Arc<SegmentFile>,
+    (live, late): (&LeafDay, &[Arc<Leaf>]),
+) -> Result<Verdict> {
+    let rows = match check_account(context, segment).await? {
+        Ok(rows) => rows,
+        Err(difference) => return Ok(Err(difference)),
+    };
+    if live.is_purged() {
+        return Ok(Ok(Checked { file: context.root.full_name(&segment.file.location), rows }));
+    }
+    let in_it = |leaf: &&Arc<Leaf>| !late.iter().any(|late| late.id == leaf.id);
+    let leaves: Vec<_> = live.leaves.iter().filter(in_it).cloned().collect();
+    let groups = group_rows(
+        context,
+        rollup,
+        (live.day, &leaves),
+        // Nothing is taken from the leaves' own statistics.
+        &Proofs::default(),
+    )
+    .await?;
+    let expected = datafusion::physical_plan::common::collect(groups).await?;
+    let expected = joined(&rollup.segment_schema(), &expected)?;
+    let stored = stored_rows(context, rollup, std::slice::from_ref(segment)).await?;
+    let file = context.root.full_name(&segment.file.location);
+    Ok(match first_difference(&expected, &stored) {
+        None => Ok(Checked { file, rows }),
+        Some(what) => Err(Difference { file, what }),
+    })
+}
+
+/// A segment against its account: its rows.
+///
+/// # Errors
+/// What reading meets.
+pub(super) async fn check_account(
+    context: JobContext<'_>,
+    segment: &SegmentFile,
+) -> Result<Result<u64, Difference>> {
+    Ok(match check_file(context.root, &segment.file).await? {
+        Ok((rows, Some(_))) => Ok(rows),
+        Ok((_, None)) => Err(difference(context, &segment.file, NO_ACCOUNT)),
+        Err(what) => Err(difference(context, &segment.file, what)),
+    })
+}
+
+/// The rows of segments, in their order.
+///
+/// # Errors
+/// What reading meets.
+pub(super) async fn stored_rows(
+    context: JobContext<'_>,
+    rollup: &Rollup,
+    segments: &[Arc<SegmentFile>],
+) -> Result<RecordBatch> {
+    let stored = FileTable::of_segments(context.root, rollup, segments);
+    let stored = context
+        .session
+        .read_table(Arc::new(stored))
+        .and_then(|rows| rows.sort(rollup.segment_order()))?;
+    joined(&rollup.segment_schema(), &stored.collect().await?)
+}

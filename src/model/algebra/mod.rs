@@ -1,0 +1,20 @@
+//! The algebra of measures: states of aggregate functions, how they merge, and functions of values
+//! that plans need beside DataFusion's own.
+
+mod beside_doubles;
+mod double_sum;
+mod expansion;
+mod function;
+mod in_order;
+mod narrowed;
+mod opaque;
+pub(crate) mod sketch;
+mod state;
+
+pub(crate) use beside_doubles::decimals_beside_doubles;
+pub(crate) use double_sum::double_sum;
+pub use function::{Function, Quantile};
+pub(crate) use in_order::in_order;
+pub(crate) use narrowed::narrowed;
+pub(crate) use opaque::{as_is, is_as_is, opaque};
+pub(crate) use state::{Fold, StoredState, stored_needs_room};

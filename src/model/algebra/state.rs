@@ -1,0 +1,315 @@
+//! The algebra of measures: how a value is made of parts that can be merged.
+//!
+//! The job writes folds and the rewrite merges them, both by this file, so that they can't
+//! disagree: [`partial`](Fold::partial) over raw rows, [`merge`](Fold::merge) over partials,
+//! [`Function::finalize`](super::Function::finalize) once at the end. A final is never merged.
+//!
+//! A group's partial can come from a stored fold ([`restored`](Fold::restored)), from a value that
+//! all rows of the group share ([`repeated`](Fold::repeated)), or from both, as a product
+//! ([`scaled`](Fold::scaled)).
+
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType};
+use datafusion::{
+    common::ScalarValue,
+    functions_aggregate::expr_fn::{bit_and, bit_or, bool_and, bool_or, count, max, min, sum},
+    logical_expr::{Expr, ExprFunctionExt, cast, lit, when},
+};
+
+use super::sketch::{
+    DISTINCT_ENCODING, PERCENTILES_ENCODING, distinct_merge, distinct_sketch, distinct_sketch_of,
+    percentile_merge, percentile_sketch,
+};
+use crate::{
+    base::{Error, Result},
+    model::column::is_word,
+};
+
+/// One mergeable column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fold {
+    /// The number of rows.
+    Rows,
+    /// The number of values that aren't NULL.
+    Count,
+    /// The sum in the type that SQL gives it, of numbers so small that no sum of them wraps.
+    Sum,
+    /// The sum of integers, or of decimals of many digits, in a type that has room for any number
+    /// of them. A segment stores it in the type that SQL gives it.
+    WideSum,
+    /// The least value.
+    Min,
+    /// The greatest value.
+    Max,
+    /// Whether all are true.
+    BoolAnd,
+    /// Whether any is true.
+    BoolOr,
+    /// The bits that all have.
+    BitAnd,
+    /// The bits that any has.
+    BitOr,
+    /// The sum of the values' squares, as a decimal.
+    Squares,
+    /// A sketch of the different values.
+    Distinct,
+    /// A sketch of how the values are distributed.
+    Percentiles,
+}
+
+/// A column of a segment: a fold over a raw column or an expression (none for [`Fold::Rows`]).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoredState {
+    /// The fold.
+    pub fold: Fold,
+    /// The raw column, or the expression's text.
+    pub argument: Option<String>,
+}
+
+impl StoredState {
+    /// The segment column's name, such as `cost_sum` and `(price * pieces)_sum`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let argument = self.argument.as_deref().unwrap_or_default();
+        let suffix = match self.fold {
+            Fold::Rows => return "calls".to_owned(),
+            Fold::Count => "count",
+            Fold::Sum | Fold::WideSum => "sum",
+            Fold::Min => "min",
+            Fold::Max => "max",
+            Fold::BoolAnd => "bool_and",
+            Fold::BoolOr => "bool_or",
+            Fold::BitAnd => "bit_and",
+            Fold::BitOr => "bit_or",
+            Fold::Squares => "squares",
+            Fold::Distinct => "distinct",
+            Fold::Percentiles => "percentiles",
+        };
+        if is_word(argument) {
+            format!("{argument}_{suffix}")
+        } else {
+            format!("({argument})_{suffix}")
+        }
+    }
+
+    /// Whether a segment's rows can lack a value.
+    #[must_use]
+    pub const fn nullable(&self) -> bool {
+        !matches!(self.fold, Fold::Rows | Fold::Count)
+    }
+}
+
+impl Fold {
+    /// The fold that a segment stores in place of this one.
+    #[must_use]
+    pub const fn stored(self) -> Self {
+        match self {
+            Self::WideSum => Self::Sum,
+            other => other,
+        }
+    }
+
+    /// The aggregate over raw rows, or only those where `filter` holds. `kind` is the argument's
+    /// type.
+    ///
+    /// # Errors
+    /// `Internal` when DataFusion refuses the filter.
+    pub fn partial(
+        self,
+        argument: Option<Expr>,
+        kind: &DataType,
+        filter: Option<Expr>,
+    ) -> Result<Expr> {
+        let argument = argument.unwrap_or_else(|| lit(ScalarValue::Int64(Some(1))));
+        let aggregate = match self {
+            Self::Rows | Self::Count => count(argument),
+            Self::Sum => sum(argument),
+            Self::WideSum => sum(cast(argument, wide(kind))),
+            Self::Min => min(argument),
+            Self::Max => max(argument),
+            Self::BoolAnd => bool_and(argument),
+            Self::BoolOr => bool_or(argument),
+            Self::BitAnd => bit_and(argument),
+            Self::BitOr => bit_or(argument),
+            Self::Squares => sum(square(&argument, kind)),
+            Self::Distinct => distinct_sketch(argument),
+            Self::Percentiles => percentile_sketch(cast(argument, DataType::Float64)),
+        };
+        match filter {
+            None => Ok(aggregate),
+            Some(filter) => aggregate
+                .filter(filter)
+                .build()
+                .map_err(|error| Error::internal("filtered aggregate").with_source(error)),
+        }
+    }
+
+    /// A segment's stored column as this fold's partial. `kind` is the argument's type.
+    #[must_use]
+    pub fn restored(self, stored: Expr, kind: &DataType) -> Expr {
+        match self {
+            Self::WideSum => cast(stored, self.partial_type(kind)),
+            _ => stored,
+        }
+    }
+
+    /// The partial of `rows` rows that all have this value, if it is exact. `kind` is the value's
+    /// type.
+    ///
+    /// # Errors
+    /// `Internal` when DataFusion refuses the condition.
+    pub fn repeated(self, value: Expr, rows: Expr, kind: &DataType) -> Result<Option<Expr>> {
+        Ok(Some(match self {
+            Self::Rows => rows,
+            Self::Count => only(value.is_not_null(), rows)?,
+            Self::Sum => match kind {
+                DataType::Decimal128(..) => value * cast(rows, INTEGER),
+                _ => return Ok(None),
+            },
+            Self::WideSum => match kind {
+                DataType::Int64 => cast(value, INTEGER) * cast(rows, INTEGER),
+                DataType::Decimal128(..) => cast(value, wide(kind)) * cast(rows, WIDE_INTEGER),
+                _ => return Ok(None),
+            },
+            Self::Squares => square(&value, kind) * cast(rows, WIDE_INTEGER),
+            Self::Min | Self::Max | Self::BoolAnd | Self::BoolOr | Self::BitAnd | Self::BitOr => {
+                value
+            }
+            Self::Distinct => distinct_sketch_of(value),
+            Self::Percentiles => return Ok(None),
+        }))
+    }
+
+    /// The partial of products `x * factor`, where all rows share the factor, made of this fold's
+    /// partial over `x`; if it is exact. `kinds` are the types of the product and the factor.
+    ///
+    /// # Errors
+    /// `Internal` when DataFusion refuses the condition.
+    pub fn scaled(
+        self,
+        partial: Expr,
+        factor: Expr,
+        kinds: (&DataType, &DataType),
+    ) -> Result<Option<Expr>> {
+        Ok(match self {
+            Self::Sum => Some(partial * factor),
+            Self::WideSum => Some(match kinds {
+                (DataType::Decimal128(..), of_factor @ DataType::Decimal128(..)) => {
+                    partial * cast(factor, wide(of_factor))
+                }
+                (DataType::Decimal128(..), _) => partial * cast(factor, WIDE_INTEGER),
+                _ => partial * cast(factor, INTEGER),
+            }),
+            Self::Count => Some(only(factor.is_not_null(), partial)?),
+            _ => None,
+        })
+    }
+
+    /// The aggregate over partials.
+    #[must_use]
+    pub fn merge(self, partial: Expr) -> Expr {
+        match self {
+            Self::Rows | Self::Count | Self::Sum | Self::WideSum | Self::Squares => sum(partial),
+            Self::Min => min(partial),
+            Self::Max => max(partial),
+            Self::BoolAnd => bool_and(partial),
+            Self::BoolOr => bool_or(partial),
+            Self::BitAnd => bit_and(partial),
+            Self::BitOr => bit_or(partial),
+            Self::Distinct => distinct_merge(partial),
+            Self::Percentiles => percentile_merge(partial),
+        }
+    }
+
+    /// The type of a partial over an argument of that type.
+    #[must_use]
+    pub fn partial_type(self, argument: &DataType) -> DataType {
+        match (self, argument) {
+            (Self::Rows | Self::Count, _) => DataType::Int64,
+            (Self::WideSum, DataType::Decimal128(precision, scale)) => {
+                DataType::Decimal256(precision + 10, *scale)
+            }
+            (Self::WideSum, _) => INTEGER_SUM,
+            (Self::Sum, DataType::Decimal128(precision, scale)) => {
+                DataType::Decimal128((precision + 10).min(DECIMAL128_MAX_PRECISION), *scale)
+            }
+            (Self::Squares, argument) => {
+                DataType::Decimal256(DECIMAL256_MAX_PRECISION, 2 * scale_of(argument))
+            }
+            (Self::Distinct | Self::Percentiles, _) => DataType::Binary,
+            (_, other) => other.clone(),
+        }
+    }
+
+    /// The type in segments, over a column of that type. Squares are kept in 38 digits, which
+    /// other readers of Parquet know too; more of them are an error of the job.
+    #[must_use]
+    pub fn stored_type(self, column: &DataType) -> DataType {
+        match self {
+            Self::Squares => DataType::Decimal128(DECIMAL128_MAX_PRECISION, 2 * scale_of(column)),
+            _ => self.partial_type(column),
+        }
+    }
+
+    /// The version of the stored form, where it is not the type's own.
+    #[must_use]
+    pub const fn encoding(self) -> Option<&'static str> {
+        match self {
+            Self::Distinct => Some(DISTINCT_ENCODING),
+            Self::Percentiles => Some(PERCENTILES_ENCODING),
+            _ => None,
+        }
+    }
+}
+
+/// An integer as a decimal, a sum of them, and an integer beside decimals of 76 digits.
+const INTEGER: DataType = DataType::Decimal128(20, 0);
+const INTEGER_SUM: DataType = DataType::Decimal128(30, 0);
+const WIDE_INTEGER: DataType = DataType::Decimal256(20, 0);
+
+/// Up to so many digits, 10^10 decimals have a sum of at most 34, and an average is made of it in
+/// 38 digits, four of them behind the sum's.
+const NARROW_DIGITS: u8 = 24;
+
+/// Whether sums of that type need a wider one than SQL gives them.
+pub(super) const fn needs_room(kind: &DataType) -> bool {
+    match kind {
+        DataType::Int64 | DataType::UInt64 => true,
+        DataType::Decimal128(precision, _) => *precision > NARROW_DIGITS,
+        _ => false,
+    }
+}
+
+/// Whether sums of stored sums of that type do.
+pub(crate) const fn stored_needs_room(kind: &DataType) -> bool {
+    match kind {
+        DataType::Decimal128(precision, _) => *precision > NARROW_DIGITS + 10,
+        kind => needs_room(kind),
+    }
+}
+
+/// The type that a number of that type is summed in.
+pub(super) fn wide(kind: &DataType) -> DataType {
+    match kind {
+        DataType::Decimal128(precision, scale) => DataType::Decimal256(*precision, *scale),
+        _ => INTEGER,
+    }
+}
+
+fn scale_of(kind: &DataType) -> i8 {
+    match kind {
+        DataType::Decimal128(_, scale) => *scale,
+        _ => 0,
+    }
+}
+
+/// Exact in 76 digits, at twice the value's scale.
+fn square(value: &Expr, kind: &DataType) -> Expr {
+    let wide = DataType::Decimal256(DECIMAL128_MAX_PRECISION, scale_of(kind));
+    cast(value.clone(), wide.clone()) * cast(value.clone(), wide)
+}
+
+fn only(condition: Expr, value: Expr) -> Result<Expr> {
+    when(condition, value)
+        .end()
+        .map_err(|error| Error::internal("conditional partial").with_source(error))
+}

@@ -1,0 +1,164 @@
+//! A dataset: the raw log's definition, with its rollups.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+use super::{OddRule, Rollup};
+use crate::{
+    base::{Error, Result},
+    model::{Column, ColumnType},
+};
+
+/// The virtual column of the raw table: the UTC date of the time column, known from the folder.
+pub(crate) const DATE_COLUMN: &str = "date";
+
+/// A raw log's definition. Made by [`Dataset::parse`](Self::parse), which checks all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    pub(super) name: String,
+    pub(super) table: String,
+    pub(super) time: String,
+    pub(super) columns: Vec<Column>,
+    pub(super) sort: Vec<String>,
+    pub(super) odd: Vec<OddRule>,
+    pub(super) rollups: Vec<Rollup>,
+    pub(super) earlier: Vec<Rollup>,
+}
+
+impl Dataset {
+    /// The dataset's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of the raw table in SQL.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// The column that says when: never NULL, and it decides the partition.
+    #[must_use]
+    pub fn time_column(&self) -> &str {
+        &self.time
+    }
+
+    /// The columns of the raw log, in file order, without the virtual `date`.
+    #[must_use]
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The column of that name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Where that column stands among [`columns`](Self::columns).
+    #[must_use]
+    pub fn column_index(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// The columns that a file's rows are sorted by.
+    #[must_use]
+    pub fn sort(&self) -> &[String] {
+        &self.sort
+    }
+
+    /// What makes a row odd enough to warn of, though it is kept.
+    #[must_use]
+    pub fn odd_rules(&self) -> &[OddRule] {
+        &self.odd
+    }
+
+    /// The rollups, in the order of the definition.
+    #[must_use]
+    pub fn rollups(&self) -> &[Rollup] {
+        &self.rollups
+    }
+
+    /// The rollups, and then those of earlier definitions, whose segments may still serve.
+    pub fn all_rollups(&self) -> impl Iterator<Item = &Rollup> {
+        self.rollups.iter().chain(&self.earlier)
+    }
+
+    /// The same dataset, which had those definitions before.
+    #[must_use]
+    pub(crate) fn with_earlier(mut self, definitions: &[Self]) -> Self {
+        for rollup in definitions.iter().flat_map(|definition| &definition.rollups) {
+            let same = |other: &Rollup| other.folder == rollup.folder && other.hash == rollup.hash;
+            if !self.all_rollups().any(same) {
+                self.earlier.push(rollup.as_earlier());
+            }
+        }
+        self
+    }
+
+    /// What of that dataset's rows this one can't hold, if anything: its table, its time, a column
+    /// that this one lacks or has otherwise.
+    #[must_use]
+    pub(crate) fn loses_of(&self, before: &Self) -> Option<String> {
+        if (&self.table, &self.time) != (&before.table, &before.time) {
+            return Some(format!("table `{}` with time `{}`", before.table, before.time));
+        }
+        let lacking = before
+            .columns
+            .iter()
+            .find(|column| self.column(&column.name).is_none_or(|now| now.kind != column.kind));
+        let new = self.columns.iter().find(|column| {
+            let is_new = before.column(&column.name).is_none_or(|was| !was.required);
+            column.required && is_new
+        });
+        lacking
+            .map(|column| format!("column `{}`, a {}", column.name, column.kind))
+            .or_else(|| new.map(|column| format!("rows without `{}`", column.name)))
+    }
+
+    /// The rollup of that name.
+    ///
+    /// # Errors
+    /// `NotFound`, with the names there are.
+    pub fn rollup(&self, name: &str) -> Result<&Rollup> {
+        self.rollups.iter().find(|rollup| rollup.name() == name).ok_or_else(|| {
+            let names: Vec<_> = self.rollups.iter().map(Rollup::name).collect();
+            Error::not_found(format!("no rollup `{name}`; there are: {}", names.join(", ")))
+        })
+    }
+
+    /// The schema of raw files.
+    #[must_use]
+    pub fn file_schema(&self) -> SchemaRef {
+        Arc::new(Schema::new(self.fields(ColumnType::file_type)))
+    }
+
+    /// The columns of the raw table in queries, without the virtual `date`.
+    #[must_use]
+    pub fn query_file_schema(&self) -> SchemaRef {
+        Arc::new(Schema::new(self.fields(ColumnType::query_type)))
+    }
+
+    /// The schema of the raw table in queries: the columns, then `date`.
+    #[must_use]
+    pub fn table_schema(&self) -> SchemaRef {
+        let mut fields = self.fields(ColumnType::query_type);
+        fields.push(Self::date_field());
+        Arc::new(Schema::new(fields))
+    }
+
+    /// The virtual `date` column.
+    #[must_use]
+    pub fn date_field() -> Field {
+        Field::new(DATE_COLUMN, DataType::Date32, false)
+    }
+
+    fn fields(&self, of: impl Fn(ColumnType) -> DataType) -> Vec<Field> {
+        self.columns
+            .iter()
+            .map(|column| Field::new(&column.name, of(column.kind), !column.required))
+            .collect()
+    }
+}

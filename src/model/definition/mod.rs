@@ -1,0 +1,17 @@
+//! What a dataset is: its columns, its rollups and their measures, as its definition says.
+
+mod dataset;
+mod expression;
+mod measure;
+mod parse;
+mod rollup;
+mod warning_rule;
+
+pub(crate) use dataset::DATE_COLUMN;
+pub use dataset::Dataset;
+pub(crate) use expression::{Expression, normal};
+pub use measure::Measure;
+pub use parse::{DEFAULT_DEFINITION, FORMAT};
+pub use rollup::Rollup;
+pub(crate) use rollup::{HOUR_COLUMN, QUARTER_HOUR_COLUMN};
+pub(crate) use warning_rule::{OddRule, Operand, Relation};

@@ -1,0 +1,138 @@
+//! The questions in `queries/`: SQL with a header, and the few places that no parameter can fill.
+
+use crate::{
+    base::{Error, Result, Route},
+    engine::Question,
+    model::{ColumnType, Dataset},
+};
+
+/// A question of the house.
+#[derive(Clone, Copy, Debug)]
+pub struct NamedQuery {
+    /// Its name: the file's.
+    pub name: &'static str,
+    /// Its text.
+    pub sql: &'static str,
+}
+
+const NAMED_QUERIES: [NamedQuery; 3] = [
+    NamedQuery { name: "usage_total", sql: include_str!("../../queries/usage_total.sql") },
+    NamedQuery { name: "usage_by", sql: include_str!("../../queries/usage_by.sql") },
+    NamedQuery { name: "usage_top", sql: include_str!("../../queries/usage_top.sql") },
+];
+
+/// All of them.
+#[must_use]
+pub const fn named_queries() -> &'static [NamedQuery] {
+    &NAMED_QUERIES
+}
+
+impl NamedQuery {
+    /// The one of that name.
+    ///
+    /// # Errors
+    /// `NotFound`, with the names there are.
+    pub fn find(name: &str) -> Result<Self> {
+        NAMED_QUERIES.iter().find(|query| query.name == name).copied().ok_or_else(|| {
+            let names: Vec<_> = NAMED_QUERIES.iter().map(|query| query.name).collect();
+            Error::not_found(format!("no query `{name}`; there are: {}", names.join(", ")))
+        })
+    }
+
+    /// What it asks, and the parameters it takes, as its header says.
+    #[must_use]
+    pub fn header(&self, line: &str) -> &'static str {
+        let mut lines =
+            self.sql.lines().filter_map(|text| text.strip_prefix("-- ")?.split_once(": "));
+        lines.find(|(name, _)| *name == line).map_or("", |(_, text)| text)
+    }
+
+    /// The question with its parameters, of which `by` names a unit of time or a text column.
+    ///
+    /// # Errors
+    /// `Invalid` for a parameter that it doesn't take, or lacks, or a `by` that isn't known.
+    pub fn question(
+        &self,
+        dataset: &Dataset,
+        params: &[(String, Option<String>)],
+        route: Route,
+    ) -> Result<Question> {
+        let known: Vec<_> = self.header("params").split(", ").collect();
+        if let Some((name, _)) = params.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            return Err(Error::invalid(format!(
+                "query `{}` has no parameter `{name}`; it takes {}",
+                self.name,
+                known.join(", ")
+            )));
+        }
+        let mut sql = self.sql.to_owned();
+        let mut given = Vec::new();
+        for name in known {
+            let value =
+                params.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone());
+            match (name, value) {
+                ("by", Some(Some(by))) => sql = fill(&sql, &Grouping::find(dataset, &by)?),
+                ("organization", value) => given.push((name.to_owned(), value.flatten())),
+                (_, Some(Some(value))) => given.push((name.to_owned(), Some(value))),
+                _ => {
+                    let message = format!("query `{}` needs --param {name}=…", self.name);
+                    return Err(Error::invalid(message));
+                }
+            }
+        }
+        Ok(Question::sql(sql).with_params(given).by_route(route))
+    }
+}
+
+/// What a report is grouped by.
+struct Grouping {
+    expression: String,
+    name: String,
+    in_time: bool,
+}
+
+impl Grouping {
+    fn find(dataset: &Dataset, by: &str) -> Result<Self> {
+        let time = dataset.time_column();
+        let in_time = match by {
+            "hour" => Some(format!("date_trunc('hour', {time})")),
+            "day" => Some("date".to_owned()),
+            "week" => Some("CAST(date_trunc('week', date) AS DATE)".to_owned()),
+            "month" => Some("to_char(date, '%Y-%m')".to_owned()),
+            "year" => Some("to_char(date, '%Y')".to_owned()),
+            _ => None,
+        };
+        if let Some(expression) = in_time {
+            return Ok(Self { expression, name: by.to_owned(), in_time: true });
+        }
+        let columns = || dataset.columns().iter().filter(|column| column.kind == ColumnType::Text);
+        // People say `organization` and `user`.
+        let found = columns().find(|column| {
+            column.name == by || column.name.strip_suffix("_id").is_some_and(|short| short == by)
+        });
+        let column = found.ok_or_else(|| {
+            let names: Vec<_> = columns().map(|column| column.name.as_str()).collect();
+            Error::invalid(format!(
+                "can't group by `{by}`; it is hour, day, week, month, year or one of: {}",
+                names.join(", ")
+            ))
+        })?;
+        Ok(Self { expression: column.name.clone(), name: column.name.clone(), in_time: false })
+    }
+}
+
+fn fill(sql: &str, by: &Grouping) -> String {
+    let name = &by.name;
+    let order =
+        if by.in_time { name.clone() } else { format!("total_cost DESC NULLS LAST, {name}") };
+    let expression =
+        if by.expression == *name { name.clone() } else { format!("{} AS {name}", by.expression) };
+    // The header keeps its placeholders: they are what it is about.
+    let filled = sql.lines().map(|line| {
+        if line.starts_with("--") {
+            return line.to_owned();
+        }
+        line.replace("{by}", &expression).replace("{name}", name).replace("{order}", &order)
+    });
+    filled.collect::<Vec<_>>().join("\n")
+}

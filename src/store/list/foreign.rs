@@ -1,0 +1,168 @@
+//! Files of other tools: what tells one from another is its name and its bytes.
+//!
+//! Size and version, as a store lists them, are only a key to bytes that were hashed before: a copy
+//! of a root, or a `touch`, changes them and not the file. So where a manifest has absorbed a file
+//! of that name, the bytes decide whether this is it, or its owner wrote it anew.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use object_store::{ObjectMeta, ObjectStoreExt as _};
+
+use crate::{
+    base::{Day, Error, ErrorKind, Result},
+    model::{ForeignFile, Leaf, LeafId, LeafKind, Manifest},
+    store::{Root, cache::metadata::name_of, layout::file_name, read_account, store_error},
+};
+
+/// The file as a leaf. Its id is a key only: where one was absorbed, the bytes decide.
+#[must_use]
+pub(crate) fn foreign_leaf(day: Day, file: ObjectMeta) -> Leaf {
+    let version = match (&file.e_tag, &file.version) {
+        (Some(tag), _) => tag.clone(),
+        (None, Some(version)) => version.clone(),
+        (None, None) => file.last_modified.to_rfc3339(),
+    };
+    let id = LeafId::of_foreign(file.location.as_ref(), file.size, &version);
+    Leaf { id, day, kind: LeafKind::Foreign, file }
+}
+
+/// The file, by what tells it from others.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn foreign_file(root: &Root, file: &ObjectMeta) -> Result<ForeignFile> {
+    let name = file_name(&file.location).to_owned();
+    Ok(ForeignFile { name, bytes: file.size, blake3: hash_of(root, file).await? })
+}
+
+/// The leaf, of which its footer tells whether it is ours where its name doesn't: any tool may call
+/// a file as we did in format 1.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn told_by_footer(root: &Root, leaf: Arc<Leaf>) -> Result<Arc<Leaf>> {
+    if !leaf.is_of_format_1() || leaf.kind == LeafKind::Foreign {
+        return Ok(leaf);
+    }
+    let ours = match read_account(root, &leaf.file).await {
+        Ok(footer) => footer.leaf().is_some_and(|found| found.id == leaf.id),
+        // Not ours, or ours and damaged: who reads it will say.
+        Err(error) if error.kind() == ErrorKind::Corrupt => false,
+        Err(error) => return Err(error),
+    };
+    Ok(if ours { leaf } else { Arc::new(foreign_leaf(leaf.day, leaf.file.clone())) })
+}
+
+/// Whether a file with a name of another tool's is a copy of one of ours, which is among the day's
+/// leaves or which its manifest accounts for: its rows would count twice.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn is_copy(
+    root: &Root,
+    (leaves, manifest): (&[Arc<Leaf>], Option<&Manifest>),
+    file: &Leaf,
+) -> Result<bool> {
+    let account = match read_account(root, &file.file).await {
+        Ok(account) => account,
+        Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let is_here = match account.leaf() {
+        // Merged rows, or a rollup's.
+        None => true,
+        Some(found) => {
+            let absorbed = manifest.and_then(|manifest| manifest.absorbed(&found.id));
+            absorbed.is_some_and(|absorbed| !absorbed.void)
+                || has_leaf(root, leaves, &found.id).await?
+                || has_copy_before(root, leaves, (file, &found.id)).await?
+        }
+    };
+    if is_here {
+        root.warn(&format!(
+            "{}: is a copy of a file of this day, and doesn't count; delete it, or if that file is \
+             gone, rename the copy back",
+            root.full_name(&file.file.location)
+        ));
+    }
+    Ok(is_here)
+}
+
+/// Whether the leaf of that id is among these: not a void in its place.
+async fn has_leaf(root: &Root, leaves: &[Arc<Leaf>], id: &LeafId) -> Result<bool> {
+    let Some(leaf) = leaves.iter().find(|leaf| leaf.id == *id) else { return Ok(false) };
+    match read_account(root, &leaf.file).await {
+        Ok(account) => Ok(account.leaf().is_some_and(|leaf| leaf.void.is_none())),
+        // Damaged, but there.
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a copy of the same leaf is listed before that one: of a lost leaf's copies one counts.
+async fn has_copy_before(
+    root: &Root,
+    leaves: &[Arc<Leaf>],
+    (copy, id): (&Leaf, &LeafId),
+) -> Result<bool> {
+    let foreign = leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign);
+    for leaf in foreign.filter(|leaf| leaf.file.location < copy.file.location) {
+        match read_account(root, &leaf.file).await {
+            Ok(account) if account.leaf().is_some_and(|leaf| leaf.id == *id) => return Ok(true),
+            Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the manifest accounts for the rows of that file.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn is_absorbed_foreign(
+    root: &Root,
+    manifest: &Manifest,
+    file: &ObjectMeta,
+) -> Result<bool> {
+    let name = file_name(&file.location);
+    let named: Vec<_> = manifest.foreign().filter(|(_, it)| it.name == name).collect();
+    let alike = named.iter().filter(|(_, it)| it.bytes == file.size);
+    let alike: Vec<_> = alike.collect();
+    let is_it = !alike.is_empty() && {
+        let hash = hash_of(root, file).await?;
+        alike.iter().any(|(_, absorbed)| absorbed.blake3 == hash)
+    };
+    if !named.is_empty() && !is_it {
+        root.warn(&format!(
+            "{}: was merged or erased from before, and its owner wrote it anew since: all of its \
+             rows count, beside those of then",
+            root.full_name(&file.location)
+        ));
+    }
+    Ok(is_it)
+}
+
+/// The BLAKE3 of all bytes of a file as it was listed, read once.
+async fn hash_of(root: &Root, file: &ObjectMeta) -> Result<String> {
+    let key = format!("hash {}", name_of(file));
+    let hash = root.kept().find_or(&key, async { hash_now(root, file).await.map(Bytes::from) });
+    String::from_utf8(hash.await?.to_vec())
+        .map_err(|error| Error::internal("a hash that was kept").with_source(error))
+}
+
+/// The BLAKE3 of all bytes of a file as they are now, in hex.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn hash_now(root: &Root, file: &ObjectMeta) -> Result<String> {
+    let fail = |error| store_error(&root.full_name(&file.location), error);
+    let mut bytes = root.store().get(&file.location).await.map_err(fail)?.into_stream();
+    let mut hasher = blake3::Hasher::new();
+    while let Some(chunk) = bytes.try_next().await.map_err(fail)? {
+        hasher.update(&chunk);
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}

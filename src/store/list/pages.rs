@@ -1,0 +1,409 @@
+//! Listing a remote store page by page, with as few requests one after the other as its order
+//! allows.
+
+use std::{collections::BTreeSet, fmt, sync::Arc};
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::{
+    ObjectMeta, Result,
+    list::{PaginatedListOptions, PaginatedListStore},
+    path::Path,
+};
+
+use crate::{
+    base::Day,
+    store::{Meter, layout::day_and_name},
+};
+
+/// Listings under way at once.
+const CONCURRENT_LISTINGS: usize = 32;
+
+/// More requests at once than this gain nothing.
+const STRETCHES_MAX: i64 = 96;
+
+/// Characters of a name that are told apart, where a key that is no path starts like it.
+const STARTS_MAX: usize = 4;
+
+/// How often a page is asked for.
+const LISTING_TRIES: usize = 3;
+
+/// Years that have four digits, so that the order of dates is that of their names.
+const NAMED_YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
+
+/// A store that lists by any start of a name, below the root.
+#[derive(Clone)]
+pub(crate) struct Pages {
+    pub(crate) store: Arc<dyn PaginatedListStore>,
+    /// The root's own path in the store.
+    pub(crate) root: Path,
+    pub(crate) meter: Arc<Meter>,
+}
+
+/// What was listed of a folder.
+pub(crate) struct Listed {
+    pub(crate) files: Vec<ObjectMeta>,
+    /// Whether that is all that comes after the first day's name in the folder: months, too.
+    pub(crate) whole: bool,
+    /// Whether files came in the order of their names, so that a day's manifests were seen after
+    /// its data.
+    pub(crate) in_order: bool,
+}
+
+impl fmt::Debug for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+impl Pages {
+    /// The files below `folder/date=…/` of the days `first..=last`, and perhaps others of the
+    /// folder; in no order.
+    ///
+    /// One request asks for all from the first day on. If that isn't everything, it tells how many
+    /// there are a day, and the days that are left are listed at once in stretches of about a page.
+    /// A listing ends where the store says so, or at a key behind the last day's, compared as
+    /// bytes: never at a key that isn't understood, of which buckets are full.
+    ///
+    /// # Errors
+    /// What the store says; `InvalidPath` where a key is no path, which fails its whole page.
+    pub(crate) async fn list_days(
+        &self,
+        folder: &Path,
+        (first, last): (Day, Day),
+    ) -> Result<Listed> {
+        let start = is_named(first).then(|| day_name(folder, first));
+        let page = self.page(format!("{folder}/"), start.clone(), None, None).await?;
+        let mut files = page.files;
+        if page.next.is_none() {
+            return Ok(Listed { in_order: is_in_order(&files), files, whole: true });
+        }
+        let day_of = |file: &ObjectMeta| day_and_name(folder, &file.location).map(|(day, _)| day);
+        // Some stores, or emulators of them, know no start.
+        let started = page
+            .first_key
+            .as_deref()
+            .is_some_and(|key| start.as_deref().is_none_or(|start| start < key));
+        let (first, last) = match (is_named(first), is_named(last)) {
+            (true, true) => (first, last),
+            _ => match self.bounds(folder).await? {
+                Some((from, to)) => (first.max(from), last.min(to)),
+                None => return Ok(Listed { files, whole: false, in_order: true }),
+            },
+        };
+        if !(is_in_order(&files) && started) {
+            let months = months(first, last).into_iter().map(|month| async move {
+                // `2026-01` of `2026-01-01`.
+                let name = day_name(folder, month);
+                self.list_all(name.get(..name.len() - 3).unwrap_or(&name).to_owned()).await
+            });
+            let listed = stream::iter(months).buffer_unordered(CONCURRENT_LISTINGS);
+            let listed = listed.try_collect::<Vec<_>>().await?;
+            let in_order = listed.iter().all(|files| is_in_order(files));
+            let files = listed.into_iter().flatten().collect();
+            return Ok(Listed { files, whole: false, in_order });
+        }
+        let end = behind(folder, last);
+        if page.last_key.is_some_and(|key| key >= end) {
+            return Ok(Listed { files, whole: false, in_order: true });
+        }
+        let from = files.iter().find_map(day_of).unwrap_or(first);
+        let reached = files.iter().rev().find_map(day_of).unwrap_or(first);
+        let stretches = stretches((from, reached), last);
+        files.retain(|file| day_of(file).is_some_and(|day| day < reached));
+        let listed = stretches.into_iter().map(|days| self.list_stretch(folder, days));
+        let listed = stream::iter(listed).buffer_unordered(CONCURRENT_LISTINGS);
+        files.extend(listed.try_collect::<Vec<_>>().await?.into_iter().flatten());
+        Ok(Listed { files, whole: false, in_order: true })
+    }
+
+    /// The files of those days, of a store that lists in order from where it is told to start.
+    async fn list_stretch(
+        &self,
+        folder: &Path,
+        (first, last): (Day, Day),
+    ) -> Result<Vec<ObjectMeta>> {
+        let (mut files, mut token) = (Vec::new(), None);
+        let end = behind(folder, last);
+        loop {
+            let start = Some(day_name(folder, first));
+            let page = self.page(format!("{folder}/"), start, None, token).await?;
+            files.extend(page.files.into_iter().filter(|file| {
+                let day = day_and_name(folder, &file.location).map(|(day, _)| day);
+                day.is_some_and(|day| (first..=last).contains(&day))
+            }));
+            if page.next.is_none() || page.last_key.is_some_and(|key| key >= end) {
+                return Ok(files);
+            }
+            token = page.next;
+        }
+    }
+
+    /// The files of those days, day by day, where a listing of all of them fails for a key that is
+    /// no path (such as `raw/date=2026-01-01//x`). Such a key fails only what is listed with it, so
+    /// a day that has one is listed by the first characters of names, and not below its folders.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn list_each_day(
+        &self,
+        folder: &Path,
+        (first, last): (Day, Day),
+        inner: Option<&str>,
+    ) -> Result<Vec<ObjectMeta>> {
+        let days = self.days_there(folder).await?;
+        let days = days.into_iter().filter(|day| (first..=last).contains(day));
+        let listed = days.map(|day| async move {
+            let start = format!("{}/", day_name(folder, day));
+            match self.list_all(start.clone()).await {
+                Err(object_store::Error::InvalidPath { .. }) => {}
+                listed => return listed,
+            }
+            // What is inside comes last, as readers rely on.
+            let mut files = self.list_by_first_characters(&start).await?;
+            if let Some(inner) = inner {
+                files.extend(self.list_by_first_characters(&format!("{start}{inner}/")).await?);
+            }
+            Ok(files)
+        });
+        let listed = stream::iter(listed).buffer_unordered(CONCURRENT_LISTINGS);
+        Ok(listed.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+    }
+
+    /// The files of that folder itself, where the folder has a key that is no path: `//x` or `/./x`
+    /// in it, or one with a control character. Files of data start with none of these.
+    async fn list_by_first_characters(&self, folder: &str) -> Result<Vec<ObjectMeta>> {
+        let mut files: Vec<ObjectMeta> = Vec::new();
+        let mut starts = vec![folder.to_owned()];
+        while let Some(start) = starts.pop() {
+            for byte in (b' '..=b'~').filter(|byte| !matches!(byte, b'/' | b'.')) {
+                let longer = format!("{start}{}", char::from(byte));
+                match self.list_flat(longer.clone()).await {
+                    Err(object_store::Error::InvalidPath { .. })
+                        if longer.len() < folder.len() + STARTS_MAX =>
+                    {
+                        starts.push(longer);
+                    }
+                    listed => files.extend(listed?),
+                }
+            }
+        }
+        // All that starts with another character comes after these, where a store can start there.
+        match self.list_pages(folder.to_owned(), Some(format!("{folder}~")), Some("/")).await {
+            Err(object_store::Error::InvalidPath { .. }) => {}
+            listed => files.extend(listed?),
+        }
+        files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
+        files.dedup_by(|a, b| a.location == b.location);
+        Ok(files)
+    }
+
+    /// All files whose path starts like that, and goes on without a folder.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn list_flat(&self, start: String) -> Result<Vec<ObjectMeta>> {
+        self.list_pages(start, None, Some("/")).await
+    }
+
+    /// All files whose path starts like that.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn list_all(&self, start: String) -> Result<Vec<ObjectMeta>> {
+        self.list_pages(start, None, None).await
+    }
+
+    async fn list_pages(
+        &self,
+        start: String,
+        offset: Option<String>,
+        delimiter: Option<&'static str>,
+    ) -> Result<Vec<ObjectMeta>> {
+        let (mut files, mut token) = (Vec::new(), None);
+        loop {
+            let page = self.page(start.clone(), offset.clone(), delimiter, token).await?;
+            files.extend(page.files);
+            if page.next.is_none() {
+                return Ok(files);
+            }
+            token = page.next;
+        }
+    }
+
+    /// The first and the last day that have files.
+    async fn bounds(&self, folder: &Path) -> Result<Option<(Day, Day)>> {
+        let days = self.days_there(folder).await?;
+        Ok(days.first().copied().zip(days.last().copied()))
+    }
+
+    /// The days that have files.
+    async fn days_there(&self, folder: &Path) -> Result<BTreeSet<Day>> {
+        let (mut days, mut token) = (BTreeSet::new(), None);
+        loop {
+            let start = format!("{folder}/date=");
+            let page = self.page(start, None, Some("/"), token).await?;
+            // A store that has an object of a folder's name may tell of the object alone.
+            let markers = page.files.iter().map(|file| &file.location);
+            let found = page.folders.iter().chain(markers);
+            let found = found.filter_map(|day| day_and_name(folder, day));
+            days.extend(found.map(|(day, _)| day));
+            if page.next.is_none() {
+                return Ok(days);
+            }
+            token = page.next;
+        }
+    }
+
+    /// A page of the files whose path below the root starts like that, and comes after `offset` if
+    /// the store can do that; with the token of the next.
+    async fn page(
+        &self,
+        start: String,
+        offset: Option<String>,
+        delimiter: Option<&'static str>,
+        token: Option<String>,
+    ) -> Result<Page> {
+        self.meter.count();
+        let options = PaginatedListOptions {
+            offset: offset.map(|offset| self.below(&offset)),
+            delimiter: delimiter.map(Into::into),
+            page_token: token,
+            ..PaginatedListOptions::default()
+        };
+        let start = self.below(&start);
+        let mut tries = 1;
+        // An answer that is cut in its middle isn't asked for again by the client.
+        let page = loop {
+            match self.store.list_paginated(Some(&start), options.clone()).await {
+                Err(object_store::Error::Generic { .. }) if tries < LISTING_TRIES => tries += 1,
+                page => break page?,
+            }
+        };
+        let (listed, next) = (page.result, page.page_token);
+        let key = |file: Option<&ObjectMeta>| self.key_below(file?.location.as_ref());
+        let (first_key, last_key) = (key(listed.objects.first()), key(listed.objects.last()));
+        let files = listed.objects.into_iter();
+        let files = files.filter_map(|file| {
+            Some(ObjectMeta { location: self.relative(&file.location)?, ..file })
+        });
+        let folders = listed.common_prefixes.iter();
+        Ok(Page {
+            files: files.collect(),
+            folders: folders.filter_map(|folder| self.relative(folder)).collect(),
+            first_key,
+            last_key,
+            next,
+        })
+    }
+
+    /// The part of a key of the store that is below the root, as it is.
+    fn key_below(&self, key: &str) -> Option<String> {
+        if self.root.as_ref().is_empty() {
+            return Some(key.to_owned());
+        }
+        Some(key.strip_prefix(self.root.as_ref())?.strip_prefix('/')?.to_owned())
+    }
+
+    fn below(&self, path: &str) -> String {
+        if self.root.as_ref().is_empty() {
+            path.to_owned()
+        } else {
+            format!("{}/{path}", self.root)
+        }
+    }
+
+    fn relative(&self, path: &Path) -> Option<Path> {
+        Path::parse(self.key_below(path.as_ref())?).ok()
+    }
+}
+
+/// A page of a listing, with paths below the root.
+struct Page {
+    files: Vec<ObjectMeta>,
+    folders: Vec<Path>,
+    first_key: Option<String>,
+    last_key: Option<String>,
+    /// What asks for the next page, if there is one.
+    next: Option<String>,
+}
+
+/// Whether files are in the order of their names.
+pub(crate) fn is_in_order(files: &[ObjectMeta]) -> bool {
+    files.is_sorted_by_key(|file| file.location.as_ref())
+}
+
+/// The days from the one that a page reached, which began with that day, to the last: in stretches
+/// of a little less than a page, as days differ.
+fn stretches((from, reached): (Day, Day), last: Day) -> Vec<(Day, Day)> {
+    let by_page = (from.days_until(reached) + 1) * 7 / 10;
+    let days_left = reached.days_until(last) + 1;
+    let length = by_page.max(days_left / STRETCHES_MAX).max(1);
+    let length = i32::try_from(length).unwrap_or(i32::MAX);
+    let mut stretches = Vec::new();
+    let mut start = reached;
+    while start <= last {
+        stretches.push((start, last.min(start.plus(length - 1))));
+        start = start.plus(length);
+    }
+    stretches
+}
+
+/// The first days of the months that those days are in.
+fn months(first: Day, last: Day) -> Vec<Day> {
+    let mut months = Vec::new();
+    let mut next = first.period("month");
+    while let Some((month, after)) = next.filter(|(month, _)| *month <= last) {
+        months.push(month);
+        next = after.period("month");
+    }
+    months
+}
+
+fn day_name(folder: &Path, day: Day) -> String {
+    format!("{folder}/date={day}")
+}
+
+/// The least text that is greater than all names in that day's folder.
+fn behind(folder: &Path, day: Day) -> String {
+    // `0` comes behind `/`.
+    format!("{}0", day_name(folder, day))
+}
+
+fn is_named(day: Day) -> bool {
+    day.year().is_some_and(|year| NAMED_YEARS.contains(&year))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn stretches_are_all_days_from_where_the_page_ended() {
+        for (from, reached, last, count) in [
+            ("2026-01-01", "2026-10-27", "2026-12-31", 1),
+            ("2026-01-01", "2026-07-19", "2026-12-31", 2),
+            ("2026-01-01", "2026-01-04", "2026-12-31", 121),
+            ("2026-01-01", "2026-01-01", "2026-01-01", 1),
+        ] {
+            let found = stretches((day(from), day(reached)), day(last));
+            assert_eq!(found.len(), count, "{from} {reached}");
+            let mut next = day(reached);
+            for (first, end) in found {
+                assert!(first == next && end >= first);
+                next = end.plus(1);
+            }
+            assert_eq!(next, day(last).plus(1));
+        }
+    }
+
+    #[test]
+    fn months_are_all_that_the_days_are_in() {
+        let found: Vec<_> = months(day("2025-11-24"), day("2026-02-01"));
+        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["2025-11-01", "2025-12-01", "2026-01-01", "2026-02-01"]);
+    }
+}

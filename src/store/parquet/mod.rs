@@ -1,0 +1,9 @@
+//! Parquet files of ours: what their footers say, their checksums, reading and writing them.
+
+pub(super) mod block_hashes;
+pub(super) mod check;
+pub(super) mod checksum;
+pub(super) mod file_writer;
+pub(super) mod footer;
+pub(super) mod read_footer;
+pub(super) mod segment_writer;

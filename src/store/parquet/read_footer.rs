@@ -1,0 +1,207 @@
+//! Reading footers: a file's metadata, and what it says of itself.
+
+use std::{ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use futures::{FutureExt as _, future::BoxFuture};
+use object_store::{ObjectMeta, ObjectStoreExt as _, path::Path};
+use parquet::{
+    arrow::async_reader::MetadataFetch,
+    errors::{ParquetError, Result as ParquetResult},
+    file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader},
+};
+
+use super::checksum;
+use crate::{
+    base::{Error, ErrorKind, Result},
+    store::{
+        FileFooter, Root,
+        cache::metadata::name_of,
+        list::raw_name::is_named_ours,
+        parquet::footer::{FIRST_SEALED, account_text},
+        store_error,
+    },
+};
+
+/// A file's Parquet metadata, which are those that it was written with where it can vouch for them.
+///
+/// # Errors
+/// `Corrupt`, naming the file, when it isn't whole Parquet; or what the store says.
+pub(crate) async fn read_metadata(root: &Root, meta: &ObjectMeta) -> Result<Arc<ParquetMetaData>> {
+    read_sealed(root, meta, PageIndexPolicy::Skip).await
+}
+
+/// The same, with the page index, by which a scan leaves pages out.
+///
+/// # Errors
+/// As [`read_metadata`].
+pub(crate) async fn read_metadata_and_index(
+    root: &Root,
+    meta: &ObjectMeta,
+) -> Result<Arc<ParquetMetaData>> {
+    read_sealed(root, meta, PageIndexPolicy::Optional).await
+}
+
+async fn read_sealed(
+    root: &Root,
+    meta: &ObjectMeta,
+    index: PageIndexPolicy,
+) -> Result<Arc<ParquetMetaData>> {
+    let name = || root.full_name(&meta.location);
+    let mut tail = Tail { root, path: &meta.location, fetched: Vec::new() };
+    let read = ParquetMetaDataReader::new()
+        .with_prefetch_hint(Some(16 << 10))
+        .with_page_index_policy(index)
+        .load_and_finish(&mut tail, meta.size)
+        .await;
+    let metadata = read.map_err(|error| parquet_error(&name(), error))?;
+    let damaged = || Error::corrupt(format!("{}: {DAMAGED}", name()));
+    let vouched = Vouched::of(&metadata).map_err(|error| error.about(name()))?;
+    if vouched.is_none() && is_named_ours(&meta.location) {
+        return Err(Error::corrupt(format!("{}: {NO_ACCOUNT}", name())));
+    }
+    let Some(Vouched { account, seal: Some(seal) }) = vouched else {
+        return Ok(Arc::new(metadata));
+    };
+    if !account.is_at(&meta.location) {
+        return Err(Error::corrupt(format!("{}: {ANOTHER}", name())));
+    }
+    let ending = tail.bytes(meta.size.saturating_sub(checksum::ENDING)..meta.size).await?;
+    let length = checksum::footer_length(&ending).filter(|length| *length <= meta.size);
+    let footer_at = meta.size - length.ok_or_else(damaged)?;
+    let footer = tail.bytes(footer_at..meta.size).await?;
+    let mut is_whole = checksum::is_footer(&seal, &footer);
+    if is_whole && index != PageIndexPolicy::Skip {
+        let rows = account.body.bytes;
+        let index = tail.bytes(rows..footer_at.max(rows)).await?;
+        is_whole = checksum::is_index(&seal, &index);
+    }
+    if is_whole { Ok(Arc::new(metadata)) } else { Err(damaged()) }
+}
+
+/// What is said of a file that isn't as it was written.
+pub(crate) const DAMAGED: &str = "its bytes are not those it was written with";
+
+/// What is said of a file that another tool put where one of ours would be.
+pub(crate) const NO_ACCOUNT: &str = "has the name of a file of ours, and says nothing of itself";
+
+/// What is said of a file that is whole, but not the one that it is named for.
+pub(crate) const ANOTHER: &str = "is not the file that its name says";
+
+/// What a file of ours says of itself, and how it can be told from a damaged one.
+pub(crate) struct Vouched {
+    pub(crate) account: FileFooter,
+    /// Those of the first format have none.
+    pub(crate) seal: Option<String>,
+}
+
+impl Vouched {
+    /// Reads it out of a file's metadata; `None` for another tool's.
+    ///
+    /// # Errors
+    /// `Corrupt` when one of the two is missing; `Invalid` for a newer format.
+    pub(crate) fn of(metadata: &ParquetMetaData) -> Result<Option<Self>> {
+        let seal = checksum::seal_of(metadata).map(str::to_owned);
+        if account_text(metadata).is_err() {
+            return if seal.is_some() { Err(Error::corrupt(DAMAGED)) } else { Ok(None) };
+        }
+        let account = FileFooter::of(metadata)?;
+        if seal.is_none() && account.format >= FIRST_SEALED {
+            return Err(Error::corrupt(DAMAGED));
+        }
+        Ok(Some(Self { account, seal }))
+    }
+}
+
+/// What a listed file says of itself, read once.
+///
+/// # Errors
+/// As [`read_metadata`]; `Corrupt` when the file isn't one of ours.
+pub(crate) async fn read_account(root: &Root, file: &ObjectMeta) -> Result<FileFooter> {
+    let name = root.full_name(&file.location);
+    let kept_as = name_of(file);
+    let text = root.kept().find_or(&kept_as, async {
+        let metadata = read_metadata(root, file).await?;
+        let text = account_text(&metadata).map_err(|error| error.about(&name))?;
+        Ok(Bytes::from(text.to_owned()))
+    });
+    FileFooter::parse(&text.await?).map_err(|error| error.about(&name))
+}
+
+/// What the file at that path says of itself. `Ok(None)` when there is no such file.
+///
+/// # Errors
+/// As [`read_metadata`]; `Corrupt` when the file isn't one of ours.
+pub(crate) async fn read_footer(root: &Root, path: &Path) -> Result<Option<FileFooter>> {
+    let Some(meta) = root.look(path).await? else { return Ok(None) };
+    let metadata = match read_metadata(root, &meta).await {
+        // It went meanwhile.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read?,
+    };
+    FileFooter::of(&metadata).map(Some).map_err(|error| error.about(root.full_name(path)))
+}
+
+/// The first `bytes` of a file.
+///
+/// # Errors
+/// `Corrupt` when the file is shorter; or what the store says.
+pub(crate) async fn read_body(root: &Root, path: &Path, bytes: u64) -> Result<Bytes> {
+    if bytes == 0 {
+        return Ok(Bytes::new());
+    }
+    let read = root.store().get_range(path, 0..bytes).await;
+    let body = read.map_err(|error| store_error(&root.full_name(path), error))?;
+    if (body.len() as u64) < bytes {
+        return Err(Error::corrupt(format!("{}: cut short", root.full_name(path))));
+    }
+    Ok(body)
+}
+
+/// The end of a file: fetches the ranges that a footer is in, and keeps them.
+struct Tail<'a> {
+    root: &'a Root,
+    path: &'a Path,
+    fetched: Vec<(Range<u64>, Bytes)>,
+}
+
+impl Tail<'_> {
+    /// Those bytes, fetched once.
+    async fn bytes(&mut self, range: Range<u64>) -> Result<Bytes> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let has_it =
+            |(other, _): &&(Range<u64>, _)| other.start <= range.start && range.end <= other.end;
+        if let Some((other, bytes)) = self.fetched.iter().find(has_it) {
+            let offset = |at: u64| usize::try_from(at - other.start).unwrap_or(usize::MAX);
+            let (start, end) = (offset(range.start), offset(range.end).min(bytes.len()));
+            return Ok(if start < end { bytes.slice(start..end) } else { Bytes::new() });
+        }
+        let read = self.root.store().get_range(self.path, range.clone()).await;
+        let bytes = read.map_err(|error| store_error(&self.root.full_name(self.path), error))?;
+        self.fetched.push((range, bytes.clone()));
+        Ok(bytes)
+    }
+}
+
+impl MetadataFetch for &mut Tail<'_> {
+    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
+        async move {
+            let bytes = self.bytes(range).await;
+            bytes.map_err(|error| ParquetError::External(Box::new(error)))
+        }
+        .boxed()
+    }
+}
+
+fn parquet_error(subject: &str, error: ParquetError) -> Error {
+    let source = match error {
+        ParquetError::External(source) => match source.downcast::<Error>() {
+            Ok(ours) => return *ours,
+            Err(source) => ParquetError::External(source),
+        },
+        other => other,
+    };
+    Error::corrupt(format!("{subject}: not a whole Parquet file: {source}")).with_source(source)
+}

@@ -1,0 +1,124 @@
+//! Writing a segment: its rows to a staged file, then the file to its name.
+
+use std::{path::PathBuf, sync::Arc};
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use object_store::path::Path;
+
+use crate::{
+    base::{Error, ErrorKind, Result, step},
+    model::Rollup,
+    store::{
+        Creation, FileKind, Packing, Root, SealedWriter, Staging, check_file, create_file,
+        delete_file,
+    },
+};
+
+/// A segment that nobody sees yet.
+#[derive(Debug)]
+pub(crate) struct SegmentWriter {
+    writer: SealedWriter,
+    schema: SchemaRef,
+    rows: u64,
+}
+
+impl SegmentWriter {
+    /// A segment of that rollup without rows. The name is of a staged file, and nobody else's.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses.
+    pub(crate) fn try_new(staging: &Staging, rollup: &Rollup, name: &str) -> Result<Self> {
+        let schema = rollup.segment_schema();
+        let (path, file) = staging.create(&format!("{}-{name}.parquet", rollup.name()))?;
+        let writer = SealedWriter::try_new(path, file, Arc::clone(&schema), Packing::Quick)?;
+        Ok(Self { writer, schema, rows: 0 })
+    }
+
+    /// Appends rows, in the segment's order. Columns behind the segment's own are left out.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses; `Internal` for rows of another schema.
+    pub(crate) async fn write(mut self, rows: &RecordBatch) -> Result<Self> {
+        let columns = rows.columns().iter().take(self.schema.fields().len()).cloned().collect();
+        let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)
+            .map_err(|error| Error::internal("segment rows").with_source(error))?;
+        self.rows += rows.num_rows() as u64;
+        encode(move || self.writer.write(&rows).map(|()| self)).await
+    }
+
+    /// How many rows it has.
+    #[must_use]
+    pub(crate) const fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Ends the file, which nobody sees yet; gives its path and size.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses.
+    pub(crate) async fn finish(self, kind: FileKind) -> Result<(PathBuf, u64)> {
+        encode(move || self.writer.finish(kind)).await
+    }
+
+    /// Makes it visible by that name, or finds that another builder had; gives its size, too.
+    ///
+    /// # Errors
+    /// `Unavailable` when disk or store refuse. A damaged file of that name is replaced.
+    pub(crate) async fn publish(
+        self,
+        root: &Root,
+        target: &Path,
+        kind: FileKind,
+    ) -> Result<(Creation, u64)> {
+        let of_month = matches!(kind, FileKind::Month(_));
+        let (path, bytes) = self.finish(kind.clone()).await?;
+        // Another builder's segment of the same leaves holds the same rows.
+        let judge = || async {
+            let Some(there) = root.look(target).await? else { return Ok(None) };
+            match check_file(root, &there).await? {
+                Ok((_, Some(found))) if is_same(&found.kind, &kind) => Ok(Some(Creation::Same)),
+                // A hint is nobody's last copy: what is damaged makes room.
+                _ => {
+                    delete_file(root, target).await?;
+                    Ok(None)
+                }
+            }
+        };
+        step("rollup.snapshot");
+        let mut creation = create_file(root, target, &path, &judge).await;
+        if creation.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unavailable)
+            && judge().await?.is_none()
+        {
+            creation = create_file(root, target, &path, &judge).await;
+        }
+        let creation = creation?;
+        if of_month {
+            step("rollup.month");
+        } else {
+            step("rollup.segment");
+        }
+        drop(std::fs::remove_file(path));
+        Ok((creation, bytes))
+    }
+}
+
+/// Whether two segments are of the same rows: whoever built them.
+fn is_same(one: &FileKind, other: &FileKind) -> bool {
+    match (one, other) {
+        (FileKind::Segment(one), FileKind::Segment(other)) => {
+            (&one.definition, &one.date, &one.fingerprint, one.rows_out)
+                == (&other.definition, &other.date, &other.fingerprint, other.rows_out)
+        }
+        (FileKind::Month(one), FileKind::Month(other)) => {
+            (&one.definition, &one.month, &one.fingerprint, one.rows_out)
+                == (&other.definition, &other.month, &other.fingerprint, other.rows_out)
+        }
+        _ => false,
+    }
+}
+
+/// Encoding keeps a core busy: on a thread of its own, so that other days are built beside it.
+async fn encode<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Error::internal("encoding").with_source(error))?
+}

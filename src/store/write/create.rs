@@ -1,0 +1,166 @@
+//! How a file becomes visible: created if absent, durable before it is acknowledged, and settled by
+//! reading back when a store's answer leaves it open.
+//!
+//! Stores commit a create and then answer an error, and clients repeat a create that had succeeded
+//! and report their own object as a stranger's. So no answer but a plain success is believed: the
+//! object is read back, and what it holds decides.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::Path as FilePath,
+};
+
+use bytes::Bytes;
+use object_store::{ObjectStore as _, PutMode, PutOptions, PutPayload, path::Path};
+
+use crate::{
+    base::{Error, ErrorKind, Result, step},
+    store::{
+        Root, Staging, store_error,
+        write::{other_disk, permissions},
+    },
+};
+
+/// How often a create is sent whose object turns out not to be there.
+const ATTEMPTS: usize = 3;
+
+/// What a create found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Creation {
+    /// This call put it there.
+    New,
+    /// It was there already, with the same content.
+    Same,
+}
+
+/// Makes a staged file visible at `path`. `judge` reads back what is there when that is open: its
+/// `None` means nothing, `Some(creation)` the same content, and an error a conflict.
+///
+/// # Errors
+/// `judge`'s, or `Unavailable` when the store won't have it.
+pub(crate) async fn create_file<J, F>(
+    root: &Root,
+    path: &Path,
+    staged: &FilePath,
+    judge: J,
+) -> Result<Creation>
+where
+    J: Fn() -> F + Send + Sync,
+    F: Future<Output = Result<Option<Creation>>> + Send,
+{
+    if let Some(local) = root.local_dir() {
+        let (target, staged) = (local.join(path.as_ref()), staged.to_owned());
+        let local = local.to_owned();
+        let name = root.full_name(path);
+        let linked =
+            tokio::task::spawn_blocking(move || link_durably(&staged, &target, &local)).await;
+        return match linked.map_err(|error| Error::internal("link").with_source(error))? {
+            Ok(()) => Ok(Creation::New),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                judge().await?.ok_or_else(|| Error::unavailable(format!("{name}: {error}")))
+            }
+            Err(error) => {
+                Err(Error::unavailable(format!("can't create {name}: {error}")).with_source(error))
+            }
+        };
+    }
+    let bytes = tokio::fs::read(staged).await;
+    let bytes = bytes.map_err(|error| Error::io(staged.display(), error))?;
+    put_settled(root, path, bytes.into(), judge).await
+}
+
+/// Makes a small file visible at `path`, or finds the same bytes there.
+///
+/// # Errors
+/// `Conflict` when other bytes are there, `Unavailable` when the store won't have it.
+pub(crate) async fn create_bytes(
+    root: &Root,
+    staging: &Staging,
+    path: &Path,
+    bytes: Bytes,
+) -> Result<Creation> {
+    let judge = || async {
+        match root.read(path).await? {
+            None => Ok(None),
+            Some(found) if found == bytes => Ok(Some(Creation::Same)),
+            Some(_) => {
+                let name = root.full_name(path);
+                Err(Error::conflict(format!("{name}: is there with other content")))
+            }
+        }
+    };
+    if root.local_dir().is_some() {
+        // Others are staged at once, of the same name in other folders.
+        let (staged, mut file) = staging.create(&path.as_ref().replace('/', "-"))?;
+        io::Write::write_all(&mut file, &bytes).map_err(|error| {
+            Error::unavailable(format!("can't write {}: {error}", staged.display()))
+        })?;
+        let created = create_file(root, path, &staged, judge).await;
+        drop(fs::remove_file(staged));
+        return created;
+    }
+    put_settled(root, path, bytes.clone(), judge).await
+}
+
+async fn put_settled<J, F>(root: &Root, path: &Path, bytes: Bytes, judge: J) -> Result<Creation>
+where
+    J: Fn() -> F + Send + Sync,
+    F: Future<Output = Result<Option<Creation>>> + Send,
+{
+    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    let mut last = None;
+    for _ in 0..ATTEMPTS {
+        let payload = PutPayload::from_bytes(bytes.clone());
+        let Err(put) = root.store().put_opts(path, payload, options.clone()).await else {
+            return Ok(Creation::New);
+        };
+        let put = store_error(&root.full_name(path), put);
+        match judge().await {
+            Ok(Some(creation)) => return Ok(creation),
+            Ok(None) => last = Some(put),
+            // Not even readable: the first error is the one that says why.
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Err(open(put)),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last.map_or_else(|| Error::internal("no attempt was made"), open))
+}
+
+/// The error of a create of which nobody knows what became of it. That the name was taken, as the
+/// store may have said, can have been by this very create: only who reads it back knows a conflict.
+fn open(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Conflict => {
+            let words = format!("whether it was created could not be found out: {error}");
+            Error::unavailable(words).with_source(error)
+        }
+        _ => error,
+    }
+}
+
+/// The file's bytes reach the disk before its name does, and its name, with those of the folders
+/// on the way to it, before this returns; also where an earlier attempt, cut off, had made them.
+fn link_durably(staged: &FilePath, target: &FilePath, root: &FilePath) -> io::Result<()> {
+    permissions::like_root(root, staged)?;
+    File::open(staged)?.sync_all()?;
+    step("create: file synced");
+    let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    permissions::create_folders(root, folder)?;
+    let linked = other_disk::link_or_copy(staged, target);
+    if let Err(error) = &linked
+        && error.kind() != io::ErrorKind::AlreadyExists
+    {
+        return linked;
+    }
+    step("create: file named");
+    for folder in folder.ancestors().take_while(|folder| folder.starts_with(root)) {
+        File::open(folder)?.sync_all()?;
+    }
+    step("create: folders synced");
+    // A folder above that may not be read is not ours to make durable.
+    if let Some(Ok(above)) = root.parent().map(File::open) {
+        above.sync_all()?;
+    }
+    linked
+}

@@ -1,0 +1,293 @@
+//! Random interleavings of everything that a root can be asked to do, by several actors at once, over
+//! a store that fails, loses answers, lists stale and lets actors die; against a model of which rows
+//! an answer may hold.
+//!
+//! `TALLYBOOK_MODEL_RUNS` is the number of interleavings, `TALLYBOOK_MODEL_SEED` the first seed: a
+//! failure names the seed that repeats it with one run.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and its helpers aren't tests to clippy"
+)]
+#![allow(dead_code, reason = "the other tests use more of what both share")]
+
+#[path = "../support/ledger.rs"]
+mod ledger;
+#[path = "../support/many.rs"]
+mod many;
+#[path = "../support/small_log.rs"]
+mod small_log;
+mod store;
+#[path = "../support/try_answer.rs"]
+mod try_answer;
+
+use std::{
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
+};
+
+use rand::{
+    RngExt as _, SeedableRng as _,
+    seq::{IndexedRandom as _, SliceRandom as _},
+};
+use rand_chacha::ChaCha8Rng;
+use tallybook::{
+    AppendOptions, BatchId, CompactOptions, ErrorKind, FixedClock, GcOptions, Input, JobOptions,
+    Outcome, PurgeOptions, Question, Route, Settings, Span, Tallybook,
+};
+
+use self::{
+    ledger::{ASK, Ledger, WHO},
+    many::{OnPanic, number, on_all_cores},
+    small_log::SMALL_LOG,
+    store::{Faults, SimulatedObjects, SimulatedStore, Trouble},
+    try_answer::try_answer,
+};
+
+/// A finished day, one that may be purged, and today.
+const DAYS: [&str; 3] = ["2026-01-01", "2026-01-02", "2026-01-03"];
+
+/// What one interleaving did.
+#[derive(Default)]
+struct Tally {
+    operations: u64,
+    answers: u64,
+    errors: u64,
+    deaths: u64,
+}
+
+struct World {
+    /// Whether answers may be of some time ago.
+    lags: bool,
+    ledger: Mutex<Ledger>,
+    tally: Mutex<Tally>,
+}
+
+async fn open(store: SimulatedStore) -> Result<Tallybook, tallybook::Error> {
+    let clock = Arc::new(FixedClock::noon_of(DAYS[2].parse().unwrap()));
+    let settings = Settings { streams: 1, min_span_days: 0, ..Settings::default() };
+    let definition = Some((SMALL_LOG, "log.toml"));
+    Tallybook::create_in(Arc::new(store), "simulated", definition, settings, clock).await
+}
+
+async fn append(
+    book: &Tallybook,
+    batch: usize,
+    lines: Vec<String>,
+) -> Result<(), tallybook::Error> {
+    let options = AppendOptions {
+        batch: Some(BatchId::try_new(format!("batch {batch}")).unwrap()),
+        ..AppendOptions::default()
+    };
+    book.append(vec![Input::bytes("x.ndjson", lines.concat())], options).await.map(drop)
+}
+
+/// All is as old as it needs to be: what is deleted is what nothing refers to, whenever that began.
+fn at_once() -> GcOptions {
+    GcOptions { grace: Duration::ZERO, abandoned: Duration::ZERO, dry_run: false }
+}
+
+/// One random operation. Errors are what a store in trouble leads to, but never `Corrupt` or worse.
+async fn operate(world: &World, book: &Tallybook, random: &mut ChaCha8Rng) {
+    world.tally.lock().unwrap().operations += 1;
+    let days = JobOptions { months: false, ..JobOptions::default() };
+    let done = match random.random_range(0..12) {
+        kind @ 0..4 => {
+            let (batch, mut lines) = {
+                let mut ledger = world.ledger.lock().unwrap();
+                let batch = if kind < 3 { ledger.begin(random) } else { ledger.any(random) };
+                let Some(batch) = batch else { return };
+                (batch, ledger.lines(batch))
+            };
+            lines.shuffle(random);
+            let appended = append(book, batch, lines).await;
+            if appended.is_ok() {
+                world.ledger.lock().unwrap().done(batch);
+            }
+            appended
+        }
+        4 => book.rollup(&days, |_| {}).await.map(drop),
+        5 => book.rollup(&JobOptions::default(), |_| {}).await.map(drop),
+        6 | 7 => book.compact(&CompactOptions::default(), |_| {}).await.map(drop),
+        8 => book.gc(&at_once(), |_| {}).await,
+        9 => {
+            let options = PurgeOptions { older_than_days: 1, dry_run: false };
+            book.purge(&options, |_| {}).await.map(drop)
+        }
+        10 if random.random_bool(0.3) => {
+            let who = WHO[0];
+            let batches = world.ledger.lock().unwrap().begin_erasing(who);
+            let columns = [("who".to_owned(), who.to_owned())];
+            let erased = Box::pin(book.erase(&columns, false, |_| {})).await;
+            // A listing of some time ago may hide rows from an erasure, too.
+            if erased.is_ok() && !world.lags {
+                world.ledger.lock().unwrap().end_erasing(who, batches);
+            }
+            erased.map(drop)
+        }
+        _ => {
+            let before = world.ledger.lock().unwrap().clone();
+            let before = if world.lags { before.forgotten() } else { before };
+            let answered = try_answer(book, &Question::sql(ASK)).await;
+            answered.map(|(answer, _)| {
+                world.tally.lock().unwrap().answers += 1;
+                let now = world.ledger.lock().unwrap();
+                now.check(&before, &answer).unwrap_or_else(|wrong| panic!("{wrong}"));
+            })
+        }
+    };
+    if let Err(error) = done {
+        world.tally.lock().unwrap().errors += 1;
+        let expected = matches!(
+            error.kind(),
+            ErrorKind::Unavailable | ErrorKind::NotFound | ErrorKind::Conflict
+        );
+        assert!(expected, "{:?}: {error}", error.kind());
+    }
+}
+
+/// An actor: some operations, in which it may die and come back with nothing but the store.
+async fn act(world: &World, store: SimulatedStore, mut random: ChaCha8Rng, operations: usize) {
+    for _ in 0..operations {
+        let Ok(book) = open(store.clone()).await else { continue };
+        let dies = random.random_bool(0.15).then(|| random.random_range(1_u64..40));
+        let operation = operate(world, &book, &mut random);
+        match dies {
+            None => operation.await,
+            Some(after) => {
+                let died = tokio::time::timeout(Duration::from_millis(after), operation).await;
+                world.tally.lock().unwrap().deaths += u64::from(died.is_err());
+            }
+        }
+    }
+}
+
+/// What must hold once all is quiet: everything that was begun is completed, then every row counts
+/// once, by any route, with and without rollups.
+async fn settle(world: &World, store: SimulatedStore) {
+    let book = open(store).await.unwrap();
+    let batches = world.ledger.lock().unwrap().len();
+    let check = async |when: &str| {
+        let now = world.ledger.lock().unwrap().clone();
+        for route in [Route::Raw, Route::Auto] {
+            match try_answer(&book, &Question::sql(ASK).by_route(route)).await {
+                Ok((answer, _)) => {
+                    let found = now.check(&now, &answer);
+                    found.unwrap_or_else(|wrong| panic!("{when}, {route}: {wrong}"));
+                }
+                // Of purged days there are no raw rows.
+                Err(error) => assert!(
+                    error.kind() == ErrorKind::NotFound && route == Route::Raw,
+                    "{when}, {route}: {error}"
+                ),
+            }
+        }
+    };
+    check("at rest").await;
+    for batch in 0..batches {
+        let lines = world.ledger.lock().unwrap().lines(batch);
+        append(&book, batch, lines).await.unwrap();
+        world.ledger.lock().unwrap().done(batch);
+    }
+    check("after all retries").await;
+    let all = JobOptions::default();
+    let built = book.rollup(&all, |report| {
+        assert!(matches!(report.outcome, Outcome::Built { .. }), "{report:?}");
+    });
+    built.await.unwrap().into_result().unwrap();
+    let all = CompactOptions::default();
+    let compacted = book.compact(&all, |report| {
+        assert!(matches!(report.outcome, Outcome::Compacted { .. }), "{report:?}");
+    });
+    compacted.await.unwrap().into_result().unwrap();
+    check("after a job").await;
+    let difference = book.verify(Span::ALL, |_| {}).await.unwrap();
+    assert_eq!(difference, None);
+    let erasing = world.ledger.lock().unwrap().erasing();
+    for who in erasing {
+        let batches = world.ledger.lock().unwrap().begin_erasing(who);
+        let columns = [("who".to_owned(), who.to_owned())];
+        Box::pin(book.erase(&columns, false, |_| {})).await.unwrap().into_result().unwrap();
+        world.ledger.lock().unwrap().end_erasing(who, batches);
+    }
+    book.gc(&at_once(), |_| {}).await.unwrap();
+    check("after gc").await;
+}
+
+fn interleave(seed: u64, faults: &Arc<Faults>) -> Tally {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .max_blocking_threads(4)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let shared = Arc::new(SimulatedObjects::default());
+        let calm = SimulatedStore::new(&shared, seed, Trouble::default(), faults);
+        drop(open(calm.clone()).await.unwrap());
+        let share = *[0.0, 0.02, 0.06].choose(&mut random).unwrap();
+        let stale = if random.random_bool(0.3) { 0.2 } else { 0.0 };
+        let trouble = Trouble { errors: share, stale };
+        let ledger = Mutex::new(Ledger::new(DAYS));
+        let world = World { lags: stale > 0.0, ledger, tally: Mutex::default() };
+        let actors = (0..3).map(|actor| {
+            let store = SimulatedStore::new(&shared, seed ^ (actor + 1) << 32, trouble, faults);
+            let random = ChaCha8Rng::seed_from_u64(random.random());
+            act(&world, store, random, 4)
+        });
+        futures::future::join_all(actors.collect::<Vec<_>>()).await;
+        let store = SimulatedStore::new(&shared, seed ^ 99 << 32, trouble, faults);
+        act(&world, store, ChaCha8Rng::seed_from_u64(random.random()), 2).await;
+        settle(&world, calm).await;
+        world.tally.into_inner().unwrap()
+    })
+}
+
+#[test]
+fn every_acknowledged_row_counts_once_whoever_does_what() {
+    let runs = number("TALLYBOOK_MODEL_RUNS").unwrap_or(300);
+    let first = number("TALLYBOOK_MODEL_SEED").unwrap_or(1);
+    let faults = Arc::new(Faults::default());
+    let next = std::sync::atomic::AtomicU64::new(first);
+    let total = Mutex::new(Tally::default());
+    let started = std::time::Instant::now();
+    on_all_cores(1, || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= first + runs {
+                return;
+            }
+            let repeat = OnPanic::say(format!(
+                "TALLYBOOK_MODEL_RUNS=1 TALLYBOOK_MODEL_SEED={seed} repeats it"
+            ));
+            let tally = interleave(seed, &faults);
+            repeat.silence();
+            let mut total = total.lock().unwrap();
+            total.operations += tally.operations;
+            total.answers += tally.answers;
+            total.errors += tally.errors;
+            total.deaths += tally.deaths;
+        }
+    });
+    let total = total.into_inner().unwrap();
+    eprintln!(
+        "{runs} interleavings in {:.0} s: {} operations, {} answers beside those at the end, {} \
+         errors, {} deaths; {} calls failed, {} answers lost, {} listings stale",
+        started.elapsed().as_secs_f64(),
+        total.operations,
+        total.answers,
+        total.errors,
+        total.deaths,
+        faults.failed.load(Ordering::Relaxed),
+        faults.lost.load(Ordering::Relaxed),
+        faults.stale.load(Ordering::Relaxed)
+    );
+    assert!(total.answers > 0 && total.deaths > 0);
+}

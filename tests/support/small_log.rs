@@ -1,0 +1,19 @@
+//! The log of the tests in which much happens to a root.
+
+/// A small log with one rollup, for tests in which much happens to it.
+pub(crate) const SMALL_LOG: &str = r#"
+name = "log"
+table = "log"
+time = "at"
+sort = ["who", "at"]
+columns = [
+  { name = "at", type = "timestamp", required = true },
+  { name = "who", type = "text", required = true },
+  { name = "v", type = "integer" },
+]
+[[rollup]]
+name = "by_who"
+grain = "day"
+dimensions = ["who"]
+measures = ["sum(v) as v", "count(*) as n"]
+"#;

@@ -1,0 +1,24 @@
+//! A question asked, and its answer as text.
+
+use tallybook::{
+    Question, Stats, Tallybook,
+    datafusion::arrow::{array::RecordBatch, csv},
+};
+
+/// An answer as CSV, and what it cost; or why there is none.
+pub(crate) async fn try_answer(
+    book: &Tallybook,
+    question: &Question,
+) -> Result<(String, Stats), tallybook::Error> {
+    let answer = book.ask(question).await?;
+    let schema = answer.schema();
+    let (batches, stats) = answer.collect().await?;
+    let mut text = Vec::new();
+    let mut writer = csv::Writer::new(&mut text);
+    writer.write(&RecordBatch::new_empty(schema)).unwrap();
+    for batch in batches {
+        writer.write(&batch).unwrap();
+    }
+    drop(writer);
+    Ok((String::from_utf8(text).unwrap(), stats))
+}
