@@ -1,4 +1,4 @@
-//! Append, the job, and the usage questions by both routes. Each asserts equal answers before it is
+//! Append, the job, and the usage queries by both routes. Each asserts equal answers before it is
 //! timed. Days of 100,000 rows; `TALLYBOOK_BENCH_DAYS` sets how many (30).
 
 #![expect(
@@ -13,7 +13,7 @@ use std::{hint::black_box, path::Path, sync::Arc};
 use arrow::array::RecordBatch;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tallybook::{
-    AppendOptions, Day, FixedClock, Input, JobOptions, NamedQuery, Question, Route, SampleLog,
+    AppendOptions, Day, FixedClock, Input, JobOptions, NamedQuery, Query, Route, SampleLog,
     Settings, Stats, Tallybook,
 };
 use tempfile::TempDir;
@@ -30,19 +30,19 @@ fn lines_of(day: Day) -> String {
     (0..24).map(|hour| LOG.hour(day, hour)).collect()
 }
 
-async fn book(root: &Path) -> Tallybook {
+async fn db(root: &Path) -> Tallybook {
     let clock = Arc::new(FixedClock::noon_of("2026-12-31".parse().unwrap()));
     let location = root.to_str().unwrap();
     Tallybook::create(location, None, Settings::default(), clock).await.unwrap()
 }
 
-async fn append(book: &Tallybook, lines: String) -> u64 {
+async fn append(db: &Tallybook, lines: String) -> u64 {
     let input = Input::bytes("calls.ndjson", lines);
-    book.append(vec![input], AppendOptions::default()).await.unwrap().rows
+    db.append(vec![input], AppendOptions::default()).await.unwrap().rows
 }
 
-async fn ask(book: &Tallybook, question: &Question) -> (Vec<RecordBatch>, Stats) {
-    book.ask(question).await.unwrap().collect().await.unwrap()
+async fn ask(db: &Tallybook, query: &Query) -> (Vec<RecordBatch>, Stats) {
+    db.ask(query).await.unwrap().collect().await.unwrap()
 }
 
 fn append_a_day(c: &mut Criterion) {
@@ -54,11 +54,11 @@ fn append_a_day(c: &mut Criterion) {
         b.iter_batched(
             || {
                 let root = TempDir::new().unwrap();
-                let book = runtime.block_on(book(root.path()));
-                (root, book, lines.clone())
+                let db = runtime.block_on(db(root.path()));
+                (root, db, lines.clone())
             },
-            |(root, book, lines)| {
-                let rows = runtime.block_on(append(&book, lines));
+            |(root, db, lines)| {
+                let rows = runtime.block_on(append(&db, lines));
                 (root, black_box(rows))
             },
             BatchSize::PerIteration,
@@ -70,8 +70,8 @@ fn append_a_day(c: &mut Criterion) {
 fn rollup_a_day(c: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     let root = TempDir::new().unwrap();
-    let book = runtime.block_on(book(root.path()));
-    let rows = runtime.block_on(append(&book, lines_of(first_day())));
+    let db = runtime.block_on(db(root.path()));
+    let rows = runtime.block_on(append(&db, lines_of(first_day())));
     let mut group = c.benchmark_group("rollup");
     group.sample_size(10).throughput(Throughput::Elements(rows));
     group.bench_function("three_rollups_of_a_day", |b| {
@@ -79,7 +79,7 @@ fn rollup_a_day(c: &mut Criterion) {
             || drop(std::fs::remove_dir_all(root.path().join("rollups"))),
             |()| {
                 let mut built = 0;
-                let done = runtime.block_on(book.rollup(&JobOptions::default(), |_| built += 1));
+                let done = runtime.block_on(db.rollup(&JobOptions::default(), |_| built += 1));
                 done.unwrap().into_result().unwrap();
                 assert_eq!(built, 3);
             },
@@ -93,13 +93,13 @@ fn usage_questions(c: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     let days = std::env::var("TALLYBOOK_BENCH_DAYS").map_or(30, |days| days.parse().unwrap());
     let root = TempDir::new().unwrap();
-    let book = runtime.block_on(book(root.path()));
+    let db = runtime.block_on(db(root.path()));
     let mut rows = 0;
     for offset in 0..days {
-        rows += runtime.block_on(append(&book, lines_of(first_day().plus(offset))));
+        rows += runtime.block_on(append(&db, lines_of(first_day().plus(offset))));
     }
-    runtime.block_on(book.rollup(&JobOptions::default(), |_| {})).unwrap();
-    eprintln!("usage questions over {days} days, {rows} rows");
+    runtime.block_on(db.rollup(&JobOptions::default(), |_| {})).unwrap();
+    eprintln!("usage queries over {days} days, {rows} rows");
     let last = first_day().plus(days - 1);
     for (name, query, by, organization) in [
         ("org_total", "usage_total", None, Some("org-0042")),
@@ -116,11 +116,10 @@ fn usage_questions(c: &mut Criterion) {
         ];
         params.extend(by.map(|by| ("by".to_owned(), text(by))));
         params.extend((query == "usage_top").then(|| ("top".to_owned(), text("10"))));
-        let question = |route| {
-            NamedQuery::find(query).unwrap().question(book.dataset(), &params, route).unwrap()
-        };
-        let (rolled, stats) = runtime.block_on(ask(&book, &question(Route::Auto)));
-        let (raw, raw_stats) = runtime.block_on(ask(&book, &question(Route::Raw)));
+        let query =
+            |route| NamedQuery::find(query).unwrap().query(db.dataset(), &params, route).unwrap();
+        let (rolled, stats) = runtime.block_on(ask(&db, &query(Route::Auto)));
+        let (raw, raw_stats) = runtime.block_on(ask(&db, &query(Route::Raw)));
         assert_eq!(rolled, raw, "{name}: the routes differ");
         eprintln!(
             "{name}: {} rows in {} files from rollups, {} in {} raw",
@@ -129,9 +128,9 @@ fn usage_questions(c: &mut Criterion) {
         let mut group = c.benchmark_group(name);
         group.sample_size(10);
         for route in [Route::Auto, Route::Raw] {
-            let question = question(route);
+            let query = query(route);
             group.bench_function(route.to_string(), |b| {
-                b.iter(|| black_box(runtime.block_on(ask(&book, &question))));
+                b.iter(|| black_box(runtime.block_on(ask(&db, &query))));
             });
         }
         group.finish();

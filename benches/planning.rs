@@ -1,4 +1,4 @@
-//! What planning costs: a question over a year of days, planned and not executed, by both routes;
+//! What planning costs: a query over a year of days, planned and not executed, by both routes;
 //! and the same SQL planned by the engine alone over a table that needs no files.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tallybook::{
-    AppendOptions, Day, FixedClock, Input, JobOptions, Question, Route, SampleLog, Settings,
+    AppendOptions, Day, FixedClock, Input, JobOptions, Query, Route, SampleLog, Settings,
     Tallybook,
     datafusion::{datasource::empty::EmptyTable, prelude::SessionContext},
 };
@@ -23,21 +23,21 @@ fn day(text: &str) -> Day {
 
 async fn year() -> Tallybook {
     let clock = Arc::new(FixedClock::noon_of(day("2026-01-01")));
-    let book = Tallybook::create("memory://", None, Settings::default(), clock).await.unwrap();
+    let db = Tallybook::create("memory://", None, Settings::default(), clock).await.unwrap();
     let log = SampleLog { seed: 1, organizations: 20, rows_per_hour: 30 };
     let lines: String = (0..365).map(|at| log.hour(day("2025-01-01").plus(at), 12)).collect();
     let input = Input::bytes("year.ndjson", lines);
-    book.append(vec![input], AppendOptions::default()).await.unwrap();
-    book.rollup(&JobOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
-    book
+    db.append(vec![input], AppendOptions::default()).await.unwrap();
+    db.rollup(&JobOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
+    db
 }
 
 fn planning(c: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
-    let book = runtime.block_on(year());
+    let db = runtime.block_on(year());
     let ask = |route| {
-        let question = Question::sql(SQL).by_route(route);
-        runtime.block_on(async { book.ask(&question).await.unwrap() })
+        let query = Query::sql(SQL).by_route(route);
+        runtime.block_on(async { db.ask(&query).await.unwrap() })
     };
     let rows = |route| runtime.block_on(ask(route).collect()).unwrap();
     let ((raw, _), (rolled, stats)) = (rows(Route::Raw), rows(Route::Rollup));
@@ -45,7 +45,7 @@ fn planning(c: &mut Criterion) {
     assert_eq!((stats.rollup_days, stats.raw_days), (365, 0));
 
     let engine = SessionContext::new();
-    let table = Arc::new(EmptyTable::new(book.dataset().table_schema()));
+    let table = Arc::new(EmptyTable::new(db.dataset().table_schema()));
     engine.register_table("ai_usage_log", table).unwrap();
 
     let mut group = c.benchmark_group("planning");

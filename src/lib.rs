@@ -3,30 +3,30 @@
 //!
 //! **The bucket is the database, and a rollup is a hint.** Raw rows are appended as immutable
 //! Parquet files by UTC day; a nightly job groups each finished day into compact segments; a
-//! question in SQL is rewritten to read segments where they are provably the same, and raw rows
+//! query in SQL is rewritten to read segments where they are provably the same, and raw rows
 //! exactly where they aren't. There is no server, catalog, lock or transaction log. Delete any
 //! segment and every answer stays the same, only slower.
 //!
 //! ```
 //! use std::sync::Arc;
-//! use tallybook::{AppendOptions, Input, JobOptions, Question, Settings, SystemClock, Tallybook};
+//! use tallybook::{AppendOptions, Input, JobOptions, Query, Settings, SystemClock, Tallybook};
 //!
 //! # tokio::runtime::Runtime::new().unwrap().block_on(async {
 //! let clock = Arc::new(SystemClock);
-//! let book = Tallybook::create("memory://", None, Settings::default(), clock).await?;
+//! let db = Tallybook::create("memory://", None, Settings::default(), clock).await?;
 //! let log = r#"{"timestamp":"2026-01-24T09:30:00Z","organizationId":"acme","cost":0.25}"#;
-//! book.append(vec![Input::bytes("calls.ndjson", log)], AppendOptions::default()).await?;
-//! book.rollup(&JobOptions::default(), |_| {}).await?.into_result()?;
+//! db.append(vec![Input::bytes("calls.ndjson", log)], AppendOptions::default()).await?;
+//! db.rollup(&JobOptions::default(), |_| {}).await?.into_result()?;
 //!
-//! let answer = book.sql("SELECT sum(cost) FROM ai_usage_log").await?;
+//! let answer = db.sql("SELECT sum(cost) FROM ai_usage_log").await?;
 //! assert_eq!(answer.decision().blocks[0].cover.to_string(), "1 day: 1 from org_daily");
 //! let (rows, stats) = answer.collect().await?;
 //! assert_eq!((rows[0].num_rows(), stats.route), (1, "rollup"));
 //!
 //! // Days as Berlin has them, and why each rollup can or can't answer.
-//! let question = Question::sql("SELECT date, count(DISTINCT user_id) FROM ai_usage_log GROUP BY 1")
+//! let query = Query::sql("SELECT date, count(DISTINCT user_id) FROM ai_usage_log GROUP BY 1")
 //!     .in_time_zone("Europe/Berlin".parse()?);
-//! println!("{}", book.explain(&question).await?);
+//! println!("{}", db.explain(&query).await?);
 //! # Ok::<(), tallybook::Error>(())
 //! # }).unwrap();
 //! ```
@@ -40,11 +40,11 @@
 //!
 //! # tokio::runtime::Runtime::new().unwrap().block_on(async {
 //! # let clock = Arc::new(SystemClock);
-//! # let book = Tallybook::create("memory://", None, Settings::default(), clock).await?;
+//! # let db = Tallybook::create("memory://", None, Settings::default(), clock).await?;
 //! # let log = r#"{"timestamp":"2026-01-24T09:30:00Z","organizationId":"acme","cost":0.25}"#;
-//! # book.append(vec![Input::bytes("calls.ndjson", log)], AppendOptions::default()).await?;
+//! # db.append(vec![Input::bytes("calls.ndjson", log)], AppendOptions::default()).await?;
 //! let session = SessionContext::new();
-//! Arc::new(book).register(&session).await?;
+//! Arc::new(db).register(&session).await?;
 //! let rows = session.sql("SELECT organization_id, sum(cost) FROM ai_usage_log GROUP BY 1").await?;
 //! assert_eq!(rows.count().await?, 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -70,11 +70,11 @@
 //!
 //! 1. A rollup is a hint: an answer never depends on whether one exists, or is whole. What answers
 //!    for a purged day is in the day's own folder.
-//! 2. One snapshot per question.
+//! 2. One snapshot per query.
 //! 3. Only `store::create` makes a file visible, and nothing visible changes. What a day's raw rows
 //!    are in changes by its next manifest, and only `gc` deletes what was visible.
-//! 4. A cover tiles its span: no gap, no overlap. That is checked before a question runs.
-//! 5. Every question that was not rewritten carries its refusals.
+//! 4. A cover tiles its span: no gap, no overlap. That is checked before a query runs.
+//! 5. Every query that was not rewritten carries its refusals.
 //! 6. Nothing below floor 6 reads the environment or prints, nor the clock but through [`Clock`].
 
 mod base;
@@ -104,7 +104,7 @@ pub use engine::{
     ColumnType, CompactOptions, ContentHash, Cover, DEFAULT_DEFINITION, Dataset, DayStatus,
     Decision, Difference, Explanation, FORMAT, Fingerprint, Format, Function, GcOptions, Input,
     JobOptions, JobReport, JobSummary, LeafId, Measure, Nightly, NightlyReport, Outcome, Period,
-    Piece, Plan, PurgeOptions, Quantile, Question, RawFiles, RawReason, Reason, Refusal, Rejects,
+    Piece, Plan, PurgeOptions, Quantile, Query, RawFiles, RawReason, Reason, Refusal, Rejects,
     Repair, Rollup, RollupExplanation, RollupState, RouteTaken, Source, SpanExplanation, Stats,
     Status, Superseded, Tallybook,
 };

@@ -4,7 +4,7 @@ use std::{fs, io::Write as _};
 
 use tallybook::{AppendOptions, BatchId, ErrorKind, Input, Rejects, Route, Settings};
 
-use crate::support::{self, SMALL_LOG, Sandbox, append, book_at, csv, small::Small};
+use crate::support::{self, SMALL_LOG, Sandbox, append, csv, db_at, small::Small};
 
 const ROWS: &str = r#"{"timestamp":"2026-01-24T09:30:00Z","organization_id":"acme","model":"m1","input_tokens":100,"cached_tokens":40,"output_tokens":7,"cost":0.25}
 {"timestamp":1769247000000,"organizationId":"acme","coachId":"u1","inputTokens":9,"cost":"0.000000000001"}
@@ -228,15 +228,15 @@ fn identical_batches_under_other_ids_both_count() {
 
 #[tokio::test]
 async fn many_files_are_one_batch_and_days_have_their_own_leaves() {
-    let book = book_at("memory://", "2026-03-01", Settings::default()).await;
+    let db = db_at("memory://", "2026-03-01", Settings::default()).await;
     let row =
         |day: &str| format!("{{\"timestamp\":\"{day}T05:00:00Z\",\"organization_id\":\"a\"}}\n");
     let inputs = ["2026-02-01", "2026-02-03", "2026-02-01"]
         .map(|day| Input::bytes(format!("{day}.ndjson"), row(day)));
-    let report = book.append(inputs.into(), AppendOptions::default()).await.unwrap();
+    let report = db.append(inputs.into(), AppendOptions::default()).await.unwrap();
     assert_eq!((report.rows, report.leaves, report.days.len()), (3, 2, 2));
     let (text, _) =
-        csv(&book, "SELECT date, count(*) AS n FROM ai_usage_log GROUP BY 1", Route::Auto).await;
+        csv(&db, "SELECT date, count(*) AS n FROM ai_usage_log GROUP BY 1", Route::Auto).await;
     assert_eq!(text, "date,n\n2026-02-01,2\n2026-02-03,1\n");
 }
 
@@ -244,7 +244,7 @@ async fn many_files_are_one_batch_and_days_have_their_own_leaves() {
 #[tokio::test]
 async fn large_batches_are_cut_into_parts_and_spooled() {
     let settings = Settings { append_buffer_bytes: 1 << 20, ..Settings::default() };
-    let book = book_at("memory://", "2026-03-01", settings).await;
+    let db = db_at("memory://", "2026-03-01", settings).await;
     let mut lines = String::new();
     for row in 0..300_000 {
         let day = 1 + row % 2 * 7;
@@ -256,28 +256,28 @@ async fn large_batches_are_cut_into_parts_and_spooled() {
     let extra =
         "{\"timestamp\":\"2026-02-01T05:00:00Z\",\"organization_id\":\"a\",\"input_tokens\":1}\n";
     lines += &extra.repeat(150_000);
-    let first = append(&book, "big", &lines).await;
+    let first = append(&db, "big", &lines).await;
     assert_eq!((first.rows, first.leaves, first.leaves_new), (450_000, 3, 3));
-    let again = append(&book, "big", &lines).await;
+    let again = append(&db, "big", &lines).await;
     assert_eq!((again.leaves, again.leaves_new), (3, 0));
     let sql = "SELECT count(*) AS n, sum(input_tokens) AS s FROM ai_usage_log";
-    let (text, _) = support::both(&book, sql).await;
+    let (text, _) = support::both(&db, sql).await;
     assert_eq!(text, format!("n,s\n450000,{}\n", 300_000_u64 * 299_999 / 2 + 150_000));
 }
 
 #[tokio::test]
 async fn limits_hold() {
-    let book = book_at("memory://", "2026-03-01", Settings::default()).await;
+    let db = db_at("memory://", "2026-03-01", Settings::default()).await;
     assert!(BatchId::try_new("").is_err());
     let huge =
         format!("{{\"model\":\"{}\"}}\n{}", "x".repeat(17 << 20), ROWS.lines().next().unwrap());
     let rejects = Rejects::new(1, None).unwrap();
     let options = AppendOptions { rejects, ..AppendOptions::default() };
-    let report = book.append(vec![Input::bytes("h.ndjson", huge)], options).await.unwrap();
+    let report = db.append(vec![Input::bytes("h.ndjson", huge)], options).await.unwrap();
     assert_eq!((report.rows, report.rejected), (1, 1));
     assert!(report.reject_reasons[0].contains("h.ndjson:1: the line is longer than 16 MiB"));
     let open = format!("timestamp,organization_id\n2026-01-01,\"{}", "x".repeat(40 << 20));
-    let error = book.append(vec![Input::bytes("q.csv", open)], AppendOptions::default()).await;
+    let error = db.append(vec![Input::bytes("q.csv", open)], AppendOptions::default()).await;
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("is a quote left open?"), "{error}");

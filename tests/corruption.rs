@@ -18,11 +18,11 @@ use rand::{RngExt as _, SeedableRng as _, seq::IndexedRandom as _};
 use rand_chacha::ChaCha8Rng;
 use tallybook::{
     CompactOptions, Error, FixedClock, JobOptions, JobSummary, Outcome, Period, PurgeOptions,
-    Question, Route, Settings, Span, Tallybook,
+    Query, Route, Settings, Span, Tallybook,
 };
 
 use crate::support::{
-    SMALL_LOG, Sandbox, append, book_with, csv, day,
+    SMALL_LOG, Sandbox, append, csv, day, db_with,
     life::AT_ONCE,
     many::{OnPanic, number, on_all_cores, runtime},
     rollup, try_answer,
@@ -72,43 +72,43 @@ impl Whole {
     async fn new() -> Self {
         let sandbox = Sandbox::new();
         let location = sandbox.root().to_str().unwrap().to_owned();
-        let book = book_with(&location, SMALL_LOG, TODAY, Settings::default()).await;
+        let db = db_with(&location, SMALL_LOG, TODAY, Settings::default()).await;
         let [one, two, three] = ["2099-12-30", "2099-12-31", "2100-01-01"];
         let [four, five, six] = ["2100-01-02", "2100-01-03", "2100-01-04"];
-        append(&book, "one", &lines(&[one, two, three, four], 3)).await;
-        append(&book, "two", &lines(&[one, two, three, four], 5)).await;
-        rollup(&book).await;
-        book.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
+        append(&db, "one", &lines(&[one, two, three, four], 3)).await;
+        append(&db, "two", &lines(&[one, two, three, four], 5)).await;
+        rollup(&db).await;
+        db.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
         let old = PurgeOptions { older_than_days: 12, dry_run: false };
-        book.purge(&old, |_| {}).await.unwrap().into_result().unwrap();
-        append(&book, "month", &lines(&["2099-11-03", "2099-11-05"], 6)).await;
-        append(&book, "three", &lines(&[five, six], 7)).await;
-        append(&book, "four", &lines(&[five], 9)).await;
-        rollup(&book).await;
+        db.purge(&old, |_| {}).await.unwrap().into_result().unwrap();
+        append(&db, "month", &lines(&["2099-11-03", "2099-11-05"], 6)).await;
+        append(&db, "three", &lines(&[five, six], 7)).await;
+        append(&db, "four", &lines(&[five], 9)).await;
+        rollup(&db).await;
         let mut months = 0;
         let all = JobOptions::default();
-        let done = book.rollup(&all, |report| {
+        let done = db.rollup(&all, |report| {
             months += usize::from(matches!(report.period, Period::Month(_)));
         });
         done.await.unwrap().into_result().unwrap();
         assert!(months > 0);
-        book.gc(&AT_ONCE, |_| {}).await.unwrap();
+        db.gc(&AT_ONCE, |_| {}).await.unwrap();
         let before: BTreeSet<_> = sandbox.files("raw").into_iter().collect();
-        append(&book, "late", &lines(&[two, four, six], 11)).await;
+        append(&db, "late", &lines(&[two, four, six], 11)).await;
         let unknown = sandbox.files("raw").into_iter().filter(|file| !before.contains(file));
         let unknown = unknown.map(|file| file.strip_prefix(sandbox.root()).unwrap().to_owned());
         let unknown = unknown.collect();
         let clock = Arc::new(FixedClock::noon_of(day(TODAY)));
         let definition = (redefined(), "redefined.toml");
         let definition = (definition.0.as_str(), definition.1);
-        let book = Tallybook::redefine(&location, definition, Settings::default(), clock).await;
-        let book = book.unwrap();
+        let db = Tallybook::redefine(&location, definition, Settings::default(), clock).await;
+        let db = db.unwrap();
         // One day has both definitions' segments.
         let of_five =
             JobOptions { from: Some(day(five)), to: Some(day(five)), ..JobOptions::default() };
-        book.rollup(&of_five, |_| {}).await.unwrap().into_result().unwrap();
-        assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None);
-        let expected = csv(&book, REPORT, Route::Auto).await.0;
+        db.rollup(&of_five, |_| {}).await.unwrap().into_result().unwrap();
+        assert_eq!(db.verify(Span::ALL, |_| {}).await.unwrap(), None);
+        let expected = csv(&db, REPORT, Route::Auto).await.0;
         assert_eq!(expected.lines().count(), 1 + 8 * 7);
         Self { sandbox, expected, unknown }
     }
@@ -212,27 +212,27 @@ impl Case<'_> {
     async fn judge(&self, root: &Path) {
         let Case { what, .. } = self;
         let location = root.to_str().unwrap();
-        let Ok(book) = open(location).await else {
+        let Ok(db) = open(location).await else {
             // Which definition counts, nobody knows.
             assert!(what.contains("definitions"), "{what}: it can't be opened");
             return;
         };
-        let verdict = book.verify(Span::ALL, |_| {}).await;
+        let verdict = db.verify(Span::ALL, |_| {}).await;
         assert!(self.is_unseen || !matches!(verdict, Ok(None)), "{what} was not found");
-        self.ask(&book, "at first").await;
-        let failed = self.work(&book).await;
+        self.ask(&db, "at first").await;
+        let failed = self.work(&db).await;
         assert!(failed.is_none() || !self.is_hint, "{what}: {failed:?}");
-        self.ask(&book, "after all jobs").await;
+        self.ask(&db, "after all jobs").await;
         if self.is_hint {
-            let again = book.verify(Span::ALL, |_| {}).await;
+            let again = db.verify(Span::ALL, |_| {}).await;
             assert!(matches!(again, Ok(None)), "{what} is still there: {again:?}");
         }
-        drop(book);
+        drop(db);
         self.ask(&open(location).await.unwrap(), "by a new process").await;
     }
 
     /// Every job; the first error.
-    async fn work(&self, book: &Tallybook) -> Option<Error> {
+    async fn work(&self, db: &Tallybook) -> Option<Error> {
         let mut first = None;
         let mut note = |done: Result<(), Error>| {
             if let Err(error) = done {
@@ -241,28 +241,28 @@ impl Case<'_> {
         };
         let mut failed = Vec::new();
         let all = JobOptions::default();
-        let done = book.rollup(&all, |report| {
+        let done = db.rollup(&all, |report| {
             if let (Some(_), Outcome::Failed(error)) = (&report.subject, &report.outcome) {
                 failed.push(error.to_string());
             }
         });
         note(done.await.and_then(JobSummary::into_result).map(drop));
         assert!(failed.is_empty() || !self.is_hint, "{}: {failed:?}", self.what);
-        let done = book.compact(&CompactOptions::default(), |_| {}).await;
+        let done = db.compact(&CompactOptions::default(), |_| {}).await;
         note(done.and_then(JobSummary::into_result).map(drop));
-        note(book.gc(&AT_ONCE, |_| {}).await);
+        note(db.gc(&AT_ONCE, |_| {}).await);
         first
     }
 
     /// All at once, and each day by each route: right or an error.
-    async fn ask(&self, book: &Tallybook, when: &str) {
+    async fn ask(&self, db: &Tallybook, when: &str) {
         let expected = &self.whole.expected;
         let of = |text: &str, day: &str| {
             let lines = text.lines().filter(|line| line.starts_with(day));
             lines.map(|line| line.to_owned() + "\n").collect::<String>()
         };
         let days: BTreeSet<_> = expected.lines().skip(1).map(|line| &line[..10]).collect();
-        let all = try_answer(book, &Question::sql(REPORT)).await;
+        let all = try_answer(db, &Query::sql(REPORT)).await;
         // What an earlier definition built of purged days serves only with that definition.
         let by_definition = self.what.contains("definitions");
         let may_fail = !self.is_hint;
@@ -275,8 +275,7 @@ impl Case<'_> {
             }
             let sql = REPORT.replace("GROUP", &format!("WHERE date = '{day}' GROUP"));
             for route in [Route::Auto, Route::Raw, Route::Rollup] {
-                if let Ok((found, _)) = try_answer(book, &Question::sql(&sql).by_route(route)).await
-                {
+                if let Ok((found, _)) = try_answer(db, &Query::sql(&sql).by_route(route)).await {
                     let is_right = of(&found, day) == of_day || is_changed;
                     assert!(is_right, "{}, {when}, {route}, {day}: {found}", self.what);
                 } else {

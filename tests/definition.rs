@@ -175,9 +175,8 @@ async fn names_do_not_change_what_a_segment_is() {
     assert_ne!(hash(&a), hash(&changed));
     let clock = std::sync::Arc::new(SystemClock);
     let file = (renamed.as_str(), "r.toml");
-    let book =
-        Tallybook::create("memory://", Some(file), Settings::default(), clock).await.unwrap();
-    let (text, _) = csv(&book, "SELECT money FROM ai_usage_daily_aggregates", Route::Auto).await;
+    let db = Tallybook::create("memory://", Some(file), Settings::default(), clock).await.unwrap();
+    let (text, _) = csv(&db, "SELECT money FROM ai_usage_daily_aggregates", Route::Auto).await;
     assert_eq!(text, "money\n");
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tallybook::{ErrorKind, Question, RollupState, Route, Settings};
+use tallybook::{ErrorKind, Query, RollupState, Route, Settings};
 
 use crate::support::{
     Sandbox, append, csv, day,
@@ -19,34 +19,34 @@ use crate::support::{
 async fn an_erased_organization_is_in_no_answer_and_no_file() {
     let sandbox = Sandbox::new();
     let location = sandbox.root().to_str().unwrap().to_owned();
-    let book = rolled_up(&sandbox).await;
-    assert_eq!(purge(&book, 8).await, 2);
-    append(&book, "today", &LOG.hour(day("2026-01-11"), 9)).await;
+    let db = rolled_up(&sandbox).await;
+    assert_eq!(purge(&db, 8).await, 2);
+    append(&db, "today", &LOG.hour(day("2026-01-11"), 9)).await;
     let of = |sql: &str, which: &str| {
         sql.replace(
             "ai_usage_log",
             &format!("ai_usage_log WHERE organization_id {which} 'org-001'"),
         )
     };
-    let (others, _) = csv(&book, &of(BY_ORGANIZATION, "<>"), Route::Auto).await;
+    let (others, _) = csv(&db, &of(BY_ORGANIZATION, "<>"), Route::Auto).await;
     let days = format!(
         "{} GROUP BY 1",
         of("SELECT DISTINCT date FROM ai_usage_log", "=").replace(" GROUP BY 1", "")
     );
-    let (days, _) = csv(&book, &days, Route::Auto).await;
+    let (days, _) = csv(&db, &days, Route::Auto).await;
     let dry = sandbox.run(&["erase", "--organization", "org-001", "--dry-run"]).ok();
-    let (erased, dropped) = erase(&book, "organization_id", "org-001").await;
+    let (erased, dropped) = erase(&db, "organization_id", "org-001").await;
     assert_eq!(erased, days.lines().count() - 1);
     assert_eq!(dry.out.lines().count(), erased);
     assert_eq!(dropped, ["platform_daily", "platform_daily"]);
     for collected in [false, true] {
-        assert_eq!(csv(&book, BY_ORGANIZATION, Route::Auto).await.0, others, "{collected}");
-        assert_eq!(csv(&book, &of(COUNT, "="), Route::Auto).await.0, "n,c\n0,\n");
+        assert_eq!(csv(&db, BY_ORGANIZATION, Route::Auto).await.0, others, "{collected}");
+        assert_eq!(csv(&db, &of(COUNT, "="), Route::Auto).await.0, "n,c\n0,\n");
         // Of purged days nothing is left that could count it, or could not tell whether it does.
-        let error = try_answer(&book, &Question::sql(BY_MODEL.replace("model", "provider"))).await;
+        let error = try_answer(&db, &Query::sql(BY_MODEL.replace("model", "provider"))).await;
         assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
-        verified(&book).await;
-        let status = book.status().await.unwrap();
+        verified(&db).await;
+        let status = db.status().await.unwrap();
         let purged = |state: &RollupState| *state == RollupState::Purged;
         assert_eq!(status.days.iter().filter(|day| day.states.iter().any(purged)).count(), 2);
         gc(&location, &Settings::default()).await;
@@ -57,8 +57,8 @@ async fn an_erased_organization_is_in_no_answer_and_no_file() {
         assert!(!named, "{} names it", file.display());
     }
     // A retry of a batch that held it doesn't bring it back.
-    append(&book, "2026-01-05 9", &LOG.hour(day("2026-01-05"), 9)).await;
-    assert_eq!(csv(&book, BY_ORGANIZATION, Route::Auto).await.0, others);
+    append(&db, "2026-01-05 9", &LOG.hour(day("2026-01-05"), 9)).await;
+    assert_eq!(csv(&db, BY_ORGANIZATION, Route::Auto).await.0, others);
     let ran = sandbox.run(&["erase", "--organization", "org-001"]).ok();
     assert!(ran.err.contains("there are no such rows"), "{ran:?}");
     sandbox.run(&["erase"]).failed(2, "--organization");
@@ -69,29 +69,29 @@ async fn an_erased_organization_is_in_no_answer_and_no_file() {
 #[tokio::test]
 async fn an_erased_user_leaves_purged_days_alone_that_never_named_it() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-01-11").await;
-    ten_days(&book).await;
+    let db = sandbox.db("2026-01-11").await;
+    ten_days(&db).await;
     let nobody = r#"{"timestamp":"2026-01-05T10:00:00Z","organization_id":"org-000"}"#;
-    append(&book, "nobody's", nobody).await;
-    rollup(&book).await;
+    append(&db, "nobody's", nobody).await;
+    rollup(&db).await;
     let users = "SELECT user_id, count(*) AS n FROM ai_usage_log WHERE user_id IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1";
-    let (users, _) = csv(&book, users, Route::Raw).await;
+    let (users, _) = csv(&db, users, Route::Raw).await;
     let user = users.lines().nth(1).unwrap().split(',').next().unwrap().to_owned();
-    purge(&book, 8).await;
+    purge(&db, 8).await;
     let rest = "SELECT count(*) AS n FROM ai_usage_log WHERE date > '2026-01-02' AND user_id = "
         .to_owned()
         + &format!("'{user}'");
-    assert_ne!(csv(&book, &rest, Route::Auto).await.0, "n\n0\n");
+    assert_ne!(csv(&db, &rest, Route::Auto).await.0, "n\n0\n");
     let others = format!("{BY_USER} HAVING user_id IS DISTINCT FROM '{user}'")
         .replace("GROUP", "WHERE date > '2026-01-02' GROUP");
-    let (others_before, _) = csv(&book, &others, Route::Auto).await;
+    let (others_before, _) = csv(&db, &others, Route::Auto).await;
     assert!(others_before.contains("\n,1\n"), "one row is nobody's: {others_before}");
-    let (days, dropped) = erase(&book, "user_id", &user).await;
+    let (days, dropped) = erase(&db, "user_id", &user).await;
     assert!(days > 0 && dropped.is_empty(), "{days} {dropped:?}");
-    assert_eq!(csv(&book, &others, Route::Auto).await.0, others_before);
-    assert_eq!(csv(&book, &rest, Route::Auto).await.0, "n\n0\n");
-    csv(&book, BY_MODEL, Route::Auto).await;
-    verified(&book).await;
+    assert_eq!(csv(&db, &others, Route::Auto).await.0, others_before);
+    assert_eq!(csv(&db, &rest, Route::Auto).await.0, "n\n0\n");
+    csv(&db, BY_MODEL, Route::Auto).await;
+    verified(&db).await;
 }
 
 /// Late rows of a purged day go with the user, and nothing else of it: nothing that remains says whose
@@ -99,49 +99,49 @@ async fn an_erased_user_leaves_purged_days_alone_that_never_named_it() {
 #[tokio::test]
 async fn an_erased_user_of_late_rows_leaves_what_rollups_know() {
     let sandbox = Sandbox::new();
-    let book = rolled_up(&sandbox).await;
-    purge(&book, 8).await;
+    let db = rolled_up(&sandbox).await;
+    purge(&db, 8).await;
     let late = |user: &str, minute: u8| {
         format!(
             "{{\"timestamp\":\"2026-01-02T20:{minute:02}:00Z\",\"organization_id\":\"org-001\",\
              \"user_id\":\"{user}\",\"cost\":\"0.25\"}}\n"
         )
     };
-    append(&book, "late", &(late("gone", 1) + &late("stays", 2) + &late("gone", 3))).await;
+    append(&db, "late", &(late("gone", 1) + &late("stays", 2) + &late("gone", 3))).await;
     let twin = Sandbox::new();
     let without = rolled_up(&twin).await;
     append(&without, "late", &late("stays", 2)).await;
     let expected = answers(&without, Route::Raw).await;
-    let (days, dropped) = erase(&book, "user_id", "gone").await;
+    let (days, dropped) = erase(&db, "user_id", "gone").await;
     assert_eq!((days, dropped), (1, Vec::new()));
-    assert_eq!(answers(&book, Route::Auto).await, expected);
-    assert_eq!(rollup(&book).await, 0, "all of it is in the rollups");
-    verified(&book).await;
+    assert_eq!(answers(&db, Route::Auto).await, expected);
+    assert_eq!(rollup(&db).await, 0, "all of it is in the rollups");
+    verified(&db).await;
     gc(sandbox.root().to_str().unwrap(), &Settings::default()).await;
-    assert_eq!(answers(&book, Route::Auto).await, expected);
+    assert_eq!(answers(&db, Route::Auto).await, expected);
     for file in sandbox.files("") {
         let content = fs::read(&file).unwrap();
         let named = content.windows(4).any(|bytes| bytes == b"gone");
         assert!(!named, "{} names the user", file.display());
     }
-    append(&book, "late", &(late("gone", 1) + &late("stays", 2) + &late("gone", 3))).await;
-    assert_eq!(answers(&book, Route::Auto).await, expected);
+    append(&db, "late", &(late("gone", 1) + &late("stays", 2) + &late("gone", 3))).await;
+    assert_eq!(answers(&db, Route::Auto).await, expected);
 }
 
 /// Rollups are hints: with all of them gone an erasure loses nothing of a purged day.
 #[tokio::test]
 async fn an_erasure_needs_no_rollup() {
     let sandbox = Sandbox::new();
-    let book = rolled_up(&sandbox).await;
-    purge(&book, 8).await;
-    append(&book, "late", &LOG.hour(day("2026-01-02"), 20)).await;
+    let db = rolled_up(&sandbox).await;
+    purge(&db, 8).await;
+    append(&db, "late", &LOG.hour(day("2026-01-02"), 20)).await;
     let others = BY_ORGANIZATION.replace("GROUP", "WHERE organization_id <> 'org-001' GROUP");
-    let expected = csv(&book, &others, Route::Auto).await.0;
+    let expected = csv(&db, &others, Route::Auto).await.0;
     fs::remove_dir_all(sandbox.root().join("rollups")).unwrap();
-    erase(&book, "organization_id", "org-001").await;
+    erase(&db, "organization_id", "org-001").await;
     gc(sandbox.root().to_str().unwrap(), &Settings::default()).await;
-    assert_eq!(csv(&book, BY_ORGANIZATION, Route::Auto).await.0, expected);
-    verified(&book).await;
+    assert_eq!(csv(&db, BY_ORGANIZATION, Route::Auto).await.0, expected);
+    verified(&db).await;
 }
 
 #[test]

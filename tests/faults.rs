@@ -5,12 +5,12 @@ use std::ops::Range;
 use bytes::Bytes;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use tallybook::{
-    AppendOptions, BatchId, CompactOptions, ErrorKind, Input, JobOptions, Outcome, Question, Route,
+    AppendOptions, BatchId, CompactOptions, ErrorKind, Input, JobOptions, Outcome, Query, Route,
     SampleLog, Settings,
 };
 
 use crate::support::{
-    Sandbox, append, append_days, book_at, csv, day,
+    Sandbox, append, append_days, csv, day, db_at,
     fake_store::{FakeStore, Fault},
     rollup,
 };
@@ -31,21 +31,21 @@ async fn lost_acknowledgements_are_settled() {
         ("gs", [Fault::ResetAfter, Fault::ResetBefore]),
     ] {
         let store = FakeStore::start();
-        let book = book_at(&format!("{dialect}://bucket/r"), "2026-01-12", store.settings()).await;
+        let db = db_at(&format!("{dialect}://bucket/r"), "2026-01-12", store.settings()).await;
         store.break_some("PUT", &kinds, 0.3, 9);
         let mut rows = 0;
         for hour in 0..24 {
             for offset in 0..4 {
                 let day = day("2026-01-01").plus(offset);
-                let report = append(&book, &format!("{day} {hour}"), &LOG.hour(day, hour)).await;
+                let report = append(&db, &format!("{day} {hour}"), &LOG.hour(day, hour)).await;
                 assert_eq!(report.leaves_new, 1, "its own leaf is not another's");
                 rows += report.rows;
             }
         }
-        rollup(&book).await;
+        rollup(&db).await;
         store.mend();
         for route in [Route::Raw, Route::Auto] {
-            assert_eq!(csv(&book, COUNT, route).await.0, format!("n\n{rows}\n"));
+            assert_eq!(csv(&db, COUNT, route).await.0, format!("n\n{rows}\n"));
         }
     }
 }
@@ -56,24 +56,24 @@ async fn lost_acknowledgements_are_settled() {
 async fn a_manifest_that_nobody_can_see_keeps_its_files() {
     let store = FakeStore::start();
     let settings = Settings { retry_timeout_s: 1, ..store.settings() };
-    let book = book_at("s3://bucket/r", "2026-01-12", settings).await;
+    let db = db_at("s3://bucket/r", "2026-01-12", settings).await;
     let third = day("2026-01-03");
-    append(&book, "one", &LOG.hour(third, 3)).await;
-    append(&book, "two", &LOG.hour(third, 4)).await;
-    rollup(&book).await;
-    let (expected, _) = csv(&book, COUNT, Route::Raw).await;
+    append(&db, "one", &LOG.hour(third, 3)).await;
+    append(&db, "two", &LOG.hour(third, 4)).await;
+    rollup(&db).await;
+    let (expected, _) = csv(&db, COUNT, Route::Raw).await;
     store.lose_sight_of("/_m/");
     let mut failed = Vec::new();
     let all = CompactOptions::default();
-    let compacted = book.compact(&all, |report| match &report.outcome {
+    let compacted = db.compact(&all, |report| match &report.outcome {
         Outcome::Failed(error) => failed.push(error.kind()),
         _ => panic!("{report:?}"),
     });
     assert_eq!(compacted.await.unwrap().failures.len(), 1);
     assert_eq!(failed, [ErrorKind::Unavailable]);
     store.mend();
-    assert_eq!(csv(&book, COUNT, Route::Raw).await.0, expected);
-    assert_eq!(book.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
+    assert_eq!(csv(&db, COUNT, Route::Raw).await.0, expected);
+    assert_eq!(db.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
 }
 
 /// Nothing comes back from a store that is down but an error; the retry completes what was begun.
@@ -88,15 +88,15 @@ async fn an_append_that_fails_anywhere_is_completed_by_its_retry() {
         for fault in [Fault::UnavailableBefore, Fault::ResetAfter] {
             let store = FakeStore::start();
             let settings = Settings { retry_timeout_s: 0, ..store.settings() };
-            let book = book_at("s3://bucket/r", "2026-01-12", settings).await;
+            let db = db_at("s3://bucket/r", "2026-01-12", settings).await;
             store.break_from("PUT", nth, fault);
             let input = || vec![Input::bytes("x.ndjson", lines.clone())];
-            let first = book.append(input(), options("b")).await;
+            let first = db.append(input(), options("b")).await;
             store.mend();
             assert!(nth >= 6 || first.is_err() || fault == Fault::ResetAfter, "{nth} {first:?}");
-            book.append(input(), options("b")).await.unwrap();
+            db.append(input(), options("b")).await.unwrap();
             assert_eq!(
-                csv(&book, COUNT, Route::Auto).await.0,
+                csv(&db, COUNT, Route::Auto).await.0,
                 format!("n\n{rows}\n"),
                 "{nth} {fault:?}"
             );
@@ -108,17 +108,17 @@ async fn an_append_that_fails_anywhere_is_completed_by_its_retry() {
 async fn broken_reads_are_resumed_or_an_error_and_never_fewer_rows() {
     let store = FakeStore::start();
     let settings = Settings { retry_timeout_s: 2, ..store.settings() };
-    let book = book_at("s3://bucket/r", "2026-01-12", settings).await;
-    let rows = append_days(&book, &LOG, "2026-01-01", 10, &[12]).await;
-    rollup(&book).await;
+    let db = db_at("s3://bucket/r", "2026-01-12", settings).await;
+    let rows = append_days(&db, &LOG, "2026-01-01", 10, &[12]).await;
+    rollup(&db).await;
     let (mut right, mut failed) = (0, 0);
     for seed in 0..30 {
         let kinds =
             [Fault::Truncate, Fault::ResetBefore, Fault::UnavailableBefore, Fault::ResetAfter];
         store.break_some("GET", &kinds, 0.15, seed);
         for route in [Route::Raw, Route::Auto] {
-            let question = Question::sql(COUNT).by_route(route);
-            let answer = match book.ask(&question).await {
+            let query = Query::sql(COUNT).by_route(route);
+            let answer = match db.ask(&query).await {
                 Ok(answer) => answer.collect().await,
                 Err(error) => Err(error),
             };
@@ -136,7 +136,7 @@ async fn broken_reads_are_resumed_or_an_error_and_never_fewer_rows() {
     store.mend();
     eprintln!("{right} answers right, {failed} errors");
     assert!(right > 0);
-    rollup(&book).await;
+    rollup(&db).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,15 +144,15 @@ async fn a_job_that_fails_anywhere_changes_no_answer() {
     for nth in 0..6 {
         let store = FakeStore::start();
         let settings = Settings { retry_timeout_s: 0, ..store.settings() };
-        let book = book_at("s3://bucket/r", "2026-01-12", settings).await;
-        append_days(&book, &LOG, "2026-01-01", 10, &[12]).await;
-        let (expected, _) = csv(&book, COUNT, Route::Raw).await;
+        let db = db_at("s3://bucket/r", "2026-01-12", settings).await;
+        append_days(&db, &LOG, "2026-01-01", 10, &[12]).await;
+        let (expected, _) = csv(&db, COUNT, Route::Raw).await;
         store.break_from("PUT", nth * 5, Fault::UnavailableAfter);
-        drop(book.rollup(&JobOptions::default(), |_| {}).await);
+        drop(db.rollup(&JobOptions::default(), |_| {}).await);
         store.mend();
-        assert_eq!(csv(&book, COUNT, Route::Auto).await.0, expected);
-        rollup(&book).await;
-        let (text, stats) = csv(&book, COUNT, Route::Auto).await;
+        assert_eq!(csv(&db, COUNT, Route::Auto).await.0, expected);
+        rollup(&db).await;
+        let (text, stats) = csv(&db, COUNT, Route::Auto).await;
         assert_eq!((text, stats.route), (expected, "rollup"));
     }
 }
@@ -160,8 +160,8 @@ async fn a_job_that_fails_anywhere_changes_no_answer() {
 #[tokio::test]
 async fn a_truncated_leaf_is_an_error_that_names_it() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-01-12").await;
-    append_days(&book, &LOG, "2026-01-01", 3, &[12]).await;
+    let db = sandbox.db("2026-01-12").await;
+    append_days(&db, &LOG, "2026-01-01", 3, &[12]).await;
     let leaf = &sandbox.files("raw")[1];
     let name = leaf.file_name().unwrap().to_str().unwrap();
     let content = std::fs::read(leaf).unwrap();

@@ -1,4 +1,4 @@
-//! Random questions over random roots, by both routes: equal to the last byte.
+//! Random queries over random roots, by both routes: equal to the last byte.
 //!
 //! `TALLYBOOK_FUZZ_QUERIES=10000` asks more; `TALLYBOOK_TEST_SEED` replays one root.
 
@@ -6,12 +6,12 @@ use std::fs;
 
 use rand::{RngExt as _, SeedableRng as _, seq::IndexedRandom as _};
 use rand_chacha::ChaCha8Rng;
-use tallybook::{Question, Route, Settings, Tallybook};
+use tallybook::{Query, Route, Settings, Tallybook};
 
 use crate::{
     shapes::rich_definition,
     support::{
-        Sandbox, book_with,
+        Sandbox, db_with,
         grammar::random_query,
         many::number,
         rows::{add_batch, some_rollups},
@@ -21,7 +21,7 @@ use crate::{
 
 const QUERIES_PER_ROOT: usize = 100;
 
-/// What came of a root's questions.
+/// What came of a root's queries.
 #[derive(Debug, Default)]
 struct Tally {
     asked: usize,
@@ -54,15 +54,15 @@ fn random_questions_have_one_answer() {
 async fn one_root(seed: u64, tally: &mut Tally) {
     let random = &mut ChaCha8Rng::seed_from_u64(seed);
     let sandbox = Sandbox::new();
-    let book = random_root(&sandbox, random).await;
+    let db = random_root(&sandbox, random).await;
     for _ in 0..QUERIES_PER_ROOT {
         let sql = random_query(random);
         let zones =
             ["UTC", "UTC", "UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "-03:00"];
         let zone = zones.choose(random).unwrap().parse().unwrap();
-        let question = Question::sql(sql.clone()).in_time_zone(zone);
-        let raw = try_answer(&book, &question.clone().by_route(Route::Raw)).await;
-        let auto = try_answer(&book, &question).await;
+        let query = Query::sql(sql.clone()).in_time_zone(zone);
+        let raw = try_answer(&db, &query.clone().by_route(Route::Raw)).await;
+        let auto = try_answer(&db, &query).await;
         tally.asked += 1;
         match (raw, auto) {
             (Ok((raw, _)), Ok((auto, stats))) => {
@@ -92,15 +92,15 @@ async fn random_root(sandbox: &Sandbox, random: &mut ChaCha8Rng) -> Tallybook {
     let root = sandbox.root();
     // Small answers are worth a rollup too.
     let settings = Settings { min_span_days: random.random_range(0..8), ..Settings::default() };
-    let book = book_with(root.to_str().unwrap(), &rich_definition(), "2026-01-20", settings).await;
+    let db = db_with(root.to_str().unwrap(), &rich_definition(), "2026-01-20", settings).await;
     for batch in 0..random.random_range(3..8) {
-        add_batch(&book, random, &format!("early-{batch}")).await;
+        add_batch(&db, random, &format!("early-{batch}")).await;
     }
-    some_rollups(&book, random).await;
+    some_rollups(&db, random).await;
     for batch in 0..random.random_range(0..3) {
-        add_batch(&book, random, &format!("late-{batch}")).await;
+        add_batch(&db, random, &format!("late-{batch}")).await;
     }
-    some_rollups(&book, random).await;
+    some_rollups(&db, random).await;
     for segment in sandbox.files("rollups") {
         if random.random_ratio(1, 10) {
             fs::remove_file(segment).unwrap();
@@ -108,8 +108,8 @@ async fn random_root(sandbox: &Sandbox, random: &mut ChaCha8Rng) -> Tallybook {
     }
     let plans = "organization_id,plan,seats,rate\na,pro,10,1.5\nb,free,1,0.1\nb,trial,2,0.2\nzz,pro,3,9.9\nÜ,,4,2.0\n";
     let plans = sandbox.write("plans.csv", plans);
-    book.register_file("plans", &plans).await.unwrap();
+    db.register_file("plans", &plans).await.unwrap();
     let units = sandbox.write("units.csv", "model,factor\nm1,2\nm2,3\nm1,4\n,5\n");
-    book.register_file("units", &units).await.unwrap();
-    book
+    db.register_file("units", &units).await.unwrap();
+    db
 }

@@ -7,7 +7,7 @@ use tallybook::{
 };
 
 use crate::support::{
-    Sandbox, append, append_days, book_at, both, csv, day,
+    Sandbox, append, append_days, both, csv, day, db_at,
     fake_store::FakeStore,
     life::AT_ONCE,
     rollup,
@@ -18,17 +18,17 @@ const LOG: SampleLog = SampleLog { seed: 4, organizations: 5, rows_per_hour: 4 }
 const COUNT: &str = "SELECT count(*) AS n, sum(cost) AS c FROM ai_usage_log";
 
 /// Ten days rolled up, of which two got a late leaf; one of these was rolled up again.
-async fn repaired(book: &Tallybook) {
-    append_days(book, &LOG, "2026-01-01", 10, &[7]).await;
-    assert_eq!(rollup(book).await, 30);
-    append(book, "late", &LOG.hour(day("2026-01-05"), 9)).await;
-    assert_eq!(rollup(book).await, 3);
-    append(book, "later", &LOG.hour(day("2026-01-08"), 9)).await;
+async fn repaired(db: &Tallybook) {
+    append_days(db, &LOG, "2026-01-01", 10, &[7]).await;
+    assert_eq!(rollup(db).await, 30);
+    append(db, "late", &LOG.hour(day("2026-01-05"), 9)).await;
+    assert_eq!(rollup(db).await, 3);
+    append(db, "later", &LOG.hour(day("2026-01-08"), 9)).await;
 }
 
-async fn deleted(book: &Tallybook, options: &GcOptions) -> Vec<Superseded> {
+async fn deleted(db: &Tallybook, options: &GcOptions) -> Vec<Superseded> {
     let mut gone = Vec::new();
-    book.gc(options, |file| gone.push(file.clone())).await.unwrap();
+    db.gc(options, |file| gone.push(file.clone())).await.unwrap();
     gone
 }
 
@@ -36,9 +36,9 @@ async fn deleted(book: &Tallybook, options: &GcOptions) -> Vec<Superseded> {
 async fn only_replaced_segments_go_and_only_after_the_grace_period() {
     let sandbox = Sandbox::new();
     let location = sandbox.root().to_str().unwrap().to_owned();
-    let book = sandbox.book("2026-02-01").await;
-    repaired(&book).await;
-    let (answer, _) = both(&book, COUNT).await;
+    let db = sandbox.db("2026-02-01").await;
+    repaired(&db).await;
+    let (answer, _) = both(&db, COUNT).await;
     let before = sandbox.files("");
 
     // Ages are the store's own: a host that is far ahead deletes nothing that was written just now.
@@ -56,9 +56,9 @@ async fn only_replaced_segments_go_and_only_after_the_grace_period() {
     assert_eq!(left.len(), before.len() - 3);
     assert_eq!(deleted(&later, &AT_ONCE).await, []);
 
-    let (again, stats) = both(&book, COUNT).await;
+    let (again, stats) = both(&db, COUNT).await;
     assert_eq!((again, stats.rollup_days, stats.raw_days), (answer, 10, 1));
-    assert_eq!(book.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
+    assert_eq!(db.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -67,12 +67,12 @@ async fn a_question_whose_file_goes_takes_a_new_snapshot() {
     let location = "s3://bucket/gone";
     for cache in [Settings::default().segment_cache_bytes, 0] {
         let settings = Settings { segment_cache_bytes: cache, ..store.settings() };
-        let book = book_at(location, "2026-01-11", settings.clone()).await;
-        repaired(&book).await;
-        let (expected, _) = csv(&book, COUNT, Route::Raw).await;
+        let db = db_at(location, "2026-01-11", settings.clone()).await;
+        repaired(&db).await;
+        let (expected, _) = csv(&db, COUNT, Route::Raw).await;
         store.remove_when_read("/rollups/");
         let files = store.keys().len();
-        let (found, stats) = csv(&book, COUNT, Route::Auto).await;
+        let (found, stats) = csv(&db, COUNT, Route::Auto).await;
         assert_eq!(store.keys().len(), files - 1, "a segment went as it was read");
         assert_eq!(found, expected, "{stats:?}");
         assert_ne!(stats.route, "raw");

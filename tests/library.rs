@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use tallybook::{
-    ErrorKind, Question, Route, SampleLog, Settings, Tallybook,
+    ErrorKind, Query, Route, SampleLog, Settings, Tallybook,
     datafusion::{arrow::util::pretty::pretty_format_batches, prelude::SessionContext},
 };
 
-use crate::support::{append, append_days, book_at, rollup};
+use crate::support::{append, append_days, db_at, rollup};
 
 async fn month() -> Arc<Tallybook> {
-    let book = book_at("memory://", "2026-02-01", Settings::default()).await;
+    let db = db_at("memory://", "2026-02-01", Settings::default()).await;
     let log = SampleLog { seed: 3, organizations: 3, rows_per_hour: 4 };
-    append_days(&book, &log, "2026-01-01", 31, &[12]).await;
-    rollup(&book).await;
-    Arc::new(book)
+    append_days(&db, &log, "2026-01-01", 31, &[12]).await;
+    rollup(&db).await;
+    Arc::new(db)
 }
 
 async fn table(session: &SessionContext, sql: &str) -> String {
@@ -24,16 +24,16 @@ async fn table(session: &SessionContext, sql: &str) -> String {
     pretty_format_batches(&rows).unwrap().to_string()
 }
 
-async fn raw(book: &Tallybook, sql: &str) -> String {
-    let answer = book.ask(&Question::sql(sql).by_route(Route::Raw)).await.unwrap();
+async fn raw(db: &Tallybook, sql: &str) -> String {
+    let answer = db.ask(&Query::sql(sql).by_route(Route::Raw)).await.unwrap();
     pretty_format_batches(&answer.collect().await.unwrap().0).unwrap().to_string()
 }
 
 #[tokio::test]
 async fn a_session_of_ones_own_asks_like_ours() {
-    let book = month().await;
+    let db = month().await;
     let session = SessionContext::new();
-    book.register(&session).await.unwrap();
+    db.register(&session).await.unwrap();
     for sql in [
         "SELECT organization_id, sum(cost), avg(input_tokens), count(*) FROM ai_usage_log GROUP BY 1",
         "SELECT date, count(DISTINCT model) FROM ai_usage_log WHERE date > '2026-01-10' GROUP BY 1",
@@ -43,7 +43,7 @@ async fn a_session_of_ones_own_asks_like_ours() {
         "SELECT model FROM ai_usage_log ORDER BY timestamp, request_id LIMIT 3",
         "SELECT (SELECT count(*) FROM ai_usage_log) + 1 AS n",
     ] {
-        assert_eq!(table(&session, sql).await, raw(&book, sql).await, "{sql}");
+        assert_eq!(table(&session, sql).await, raw(&db, sql).await, "{sql}");
     }
     let plan = table(&session, "EXPLAIN SELECT count(*) FROM ai_usage_log").await;
     assert!(plan.contains("TableScan: org_daily"), "{plan}");
@@ -51,15 +51,15 @@ async fn a_session_of_ones_own_asks_like_ours() {
 
 #[tokio::test]
 async fn each_execution_sees_the_root_as_it_is() {
-    let book = month().await;
+    let db = month().await;
     let session = SessionContext::new();
-    book.register(&session).await.unwrap();
+    db.register(&session).await.unwrap();
     session.sql("CREATE TABLE plans AS VALUES ('org-001', 'pro')").await.unwrap();
     let sql = "SELECT column2 AS plan, count(*) AS n FROM ai_usage_log JOIN plans ON column1 = organization_id GROUP BY 1";
     let prepared = session.sql(sql).await.unwrap();
     let before = prepared.clone().collect().await.unwrap();
     let late = r#"{"timestamp":"2026-01-05T00:00:00Z","organization_id":"org-001"}"#;
-    append(&book, "late", late).await;
+    append(&db, "late", late).await;
     let after = prepared.collect().await.unwrap();
     let count = |rows: &[arrow::array::RecordBatch]| {
         let column = arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(
@@ -72,26 +72,26 @@ async fn each_execution_sees_the_root_as_it_is() {
     session.sql("CREATE TABLE kept AS SELECT count(*) AS n FROM ai_usage_log").await.unwrap();
     assert_eq!(
         table(&session, "SELECT n FROM kept").await,
-        raw(&book, "SELECT count(*) AS n FROM ai_usage_log").await
+        raw(&db, "SELECT count(*) AS n FROM ai_usage_log").await
     );
 }
 
 #[tokio::test]
 async fn a_session_holds_one_and_its_tables_stay() {
-    let book = month().await;
+    let db = month().await;
     let session = SessionContext::new();
-    book.register(&session).await.unwrap();
-    assert_eq!(book.register(&session).await.unwrap_err().kind(), ErrorKind::Conflict);
+    db.register(&session).await.unwrap();
+    assert_eq!(db.register(&session).await.unwrap_err().kind(), ErrorKind::Conflict);
     let taken = SessionContext::new();
     taken.sql("CREATE TABLE ai_usage_log AS VALUES (1)").await.unwrap();
-    assert_eq!(book.register(&taken).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(db.register(&taken).await.unwrap_err().kind(), ErrorKind::Conflict);
     assert!(table(&taken, "SELECT count(*) FROM ai_usage_log").await.contains('1'));
 }
 
 #[tokio::test]
 async fn an_answer_is_a_stream() {
-    let book = month().await;
-    let answer = book.sql("SELECT date, count(*) FROM ai_usage_log GROUP BY 1").await.unwrap();
+    let db = month().await;
+    let answer = db.sql("SELECT date, count(*) FROM ai_usage_log GROUP BY 1").await.unwrap();
     let batches: Vec<_> = answer.into_stream().try_collect().await.unwrap();
     assert_eq!(batches.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>(), 31);
 }

@@ -1,10 +1,10 @@
-//! Limits: each that is reached is an error of its own kind, and the next question is answered.
+//! Limits: each that is reached is an error of its own kind, and the next query is answered.
 
 use std::time::Duration;
 
-use tallybook::{ErrorKind, Question, SampleLog, Settings};
+use tallybook::{ErrorKind, Query, SampleLog, Settings};
 
-use crate::support::{Sandbox, append, book_at, day, try_answer};
+use crate::support::{Sandbox, append, day, db_at, try_answer};
 
 const LOG: SampleLog = SampleLog { seed: 8, organizations: 5, rows_per_hour: 40 };
 const ALL: &str = "SELECT count(*) AS n FROM ai_usage_log";
@@ -13,36 +13,36 @@ const ENDLESS: &str = "SELECT count(*) AS n FROM ai_usage_log a, ai_usage_log b,
                        ai_usage_log d WHERE a.cost < b.cost AND c.cost < d.cost AND a.cost < d.cost";
 
 async fn log(sandbox: &Sandbox, settings: Settings) -> tallybook::Tallybook {
-    let book = book_at(sandbox.root().to_str().unwrap(), "2026-02-01", settings).await;
+    let db = db_at(sandbox.root().to_str().unwrap(), "2026-02-01", settings).await;
     for hour in 0..20 {
-        append(&book, &format!("{hour}"), &LOG.hour(day("2026-01-05"), hour)).await;
+        append(&db, &format!("{hour}"), &LOG.hour(day("2026-01-05"), hour)).await;
     }
-    book
+    db
 }
 
-async fn limited(book: &tallybook::Tallybook, sql: &str, words: &str) {
-    let error = try_answer(book, &Question::sql(sql)).await.unwrap_err();
+async fn limited(db: &tallybook::Tallybook, sql: &str, words: &str) {
+    let error = try_answer(db, &Query::sql(sql)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
     assert!(error.to_string().contains(words), "{error}");
-    try_answer(book, &Question::sql(ALL)).await.unwrap();
+    try_answer(db, &Query::sql(ALL)).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_question_that_takes_too_long_is_dropped() {
     let sandbox = Sandbox::new();
-    // Enough to plan a small question on a busy machine.
+    // Enough to plan a small query on a busy machine.
     let question_timeout = Some(Duration::from_secs(3));
-    let book = log(&sandbox, Settings { question_timeout, ..Settings::default() }).await;
-    limited(&book, ENDLESS, "longer than 3s").await;
+    let db = log(&sandbox, Settings { question_timeout, ..Settings::default() }).await;
+    limited(&db, ENDLESS, "longer than 3s").await;
 }
 
 #[tokio::test]
 async fn an_answer_with_too_many_rows_is_not_cut_short() {
     let sandbox = Sandbox::new();
-    let book = log(&sandbox, Settings { max_result_rows: Some(5), ..Settings::default() }).await;
-    limited(&book, "SELECT cost FROM ai_usage_log", "more than 5 rows").await;
+    let db = log(&sandbox, Settings { max_result_rows: Some(5), ..Settings::default() }).await;
+    limited(&db, "SELECT cost FROM ai_usage_log", "more than 5 rows").await;
     let five = "SELECT organization_id, count(*) AS n FROM ai_usage_log GROUP BY 1 ORDER BY 1";
-    let (rows, _) = try_answer(&book, &Question::sql(five)).await.unwrap();
+    let (rows, _) = try_answer(&db, &Query::sql(five)).await.unwrap();
     assert_eq!(rows.lines().count(), 6, "{rows}");
 }
 
@@ -51,11 +51,11 @@ async fn with_little_memory_sorts_spill_and_what_cannot_is_refused() {
     let sandbox = Sandbox::new();
     let roomy = log(&sandbox, Settings::default()).await;
     let settings = Settings { memory_bytes: 12 << 20, streams: 1, ..Settings::default() };
-    let tight = book_at(sandbox.root().to_str().unwrap(), "2026-02-01", settings).await;
+    let tight = db_at(sandbox.root().to_str().unwrap(), "2026-02-01", settings).await;
     let pairs = "FROM ai_usage_log a, ai_usage_log b WHERE a.organization_id = 'org-000'";
     let sorted = format!("SELECT a.request_id, b.cost, b.latency_ms {pairs} ORDER BY 2, 3, 1");
-    let expected = try_answer(&roomy, &Question::sql(&sorted)).await.unwrap().0;
-    assert_eq!(try_answer(&tight, &Question::sql(&sorted)).await.unwrap().0, expected);
+    let expected = try_answer(&roomy, &Query::sql(&sorted)).await.unwrap().0;
+    assert_eq!(try_answer(&tight, &Query::sql(&sorted)).await.unwrap().0, expected);
     assert!(expected.lines().count() > 100_000, "enough to spill: {}", expected.lines().count());
     let held = "SELECT median(a.cost + b.cost) AS m FROM ai_usage_log a, ai_usage_log b";
     limited(&tight, held, "exhausted").await;
@@ -64,17 +64,17 @@ async fn with_little_memory_sorts_spill_and_what_cannot_is_refused() {
 #[tokio::test]
 async fn no_more_questions_are_answered_at_once_than_may_be() {
     let sandbox = Sandbox::new();
-    let book = log(&sandbox, Settings { max_questions: Some(2), ..Settings::default() }).await;
-    let rows = Question::sql("SELECT cost FROM ai_usage_log");
-    let (first, mut second) = (book.ask(&rows).await.unwrap(), book.ask(&rows).await.unwrap());
-    let error = book.ask(&rows).await.unwrap_err();
+    let db = log(&sandbox, Settings { max_queries: Some(2), ..Settings::default() }).await;
+    let rows = Query::sql("SELECT cost FROM ai_usage_log");
+    let (first, mut second) = (db.ask(&rows).await.unwrap(), db.ask(&rows).await.unwrap());
+    let error = db.ask(&rows).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
-    assert!(error.to_string().starts_with("2 questions are being answered"), "{error}");
+    assert!(error.to_string().starts_with("2 queries are being answered"), "{error}");
     drop(first);
-    let third = book.ask(&rows).await.unwrap();
+    let third = db.ask(&rows).await.unwrap();
     while second.next().await.unwrap().is_some() {}
     // An answer that was read to its end is not under way any more.
-    try_answer(&book, &Question::sql(ALL)).await.unwrap();
+    try_answer(&db, &Query::sql(ALL)).await.unwrap();
     drop(third);
 }
 

@@ -1,10 +1,10 @@
 //! Days and hours as a time zone has them, from hourly rollups: with the days of 23 and 25 hours.
 
-use tallybook::{Question, Route, Settings, Tallybook};
+use tallybook::{Query, Route, Settings, Tallybook};
 
 use crate::{
     shapes::rich_definition,
-    support::{Sandbox, append, book_with, day, rollup, try_answer},
+    support::{Sandbox, append, day, db_with, rollup, try_answer},
 };
 
 /// One call at the 20th minute of each UTC hour.
@@ -22,25 +22,25 @@ fn hourly(first: &str, days: i32) -> String {
 }
 
 async fn around(first: &str, days: i32, today: &str) -> Tallybook {
-    let book = book_with("memory://", &rich_definition(), today, Settings::default()).await;
-    append(&book, "hours", &hourly(first, days)).await;
-    rollup(&book).await;
-    book
+    let db = db_with("memory://", &rich_definition(), today, Settings::default()).await;
+    append(&db, "hours", &hourly(first, days)).await;
+    rollup(&db).await;
+    db
 }
 
 /// The answer by both routes, which must be the same; and whether rollups alone gave it.
-async fn ask(book: &Tallybook, zone: &str, sql: &str) -> (String, bool) {
-    let question = Question::sql(sql).in_time_zone(zone.parse().unwrap());
-    let (raw, _) = try_answer(book, &question.clone().by_route(Route::Raw)).await.unwrap();
-    let (auto, stats) = try_answer(book, &question).await.unwrap();
+async fn ask(db: &Tallybook, zone: &str, sql: &str) -> (String, bool) {
+    let query = Query::sql(sql).in_time_zone(zone.parse().unwrap());
+    let (raw, _) = try_answer(db, &query.clone().by_route(Route::Raw)).await.unwrap();
+    let (auto, stats) = try_answer(db, &query).await.unwrap();
     assert_eq!(raw, auto, "{zone} {sql}");
     (auto, stats.route == "rollup")
 }
 
 /// The calls of each day, which are its hours, but for the first and last day.
-async fn hours_of_days(book: &Tallybook, zone: &str) -> Vec<i64> {
+async fn hours_of_days(db: &Tallybook, zone: &str) -> Vec<i64> {
     let sql = "SELECT date, count(*) AS n FROM ai_usage_log GROUP BY 1 ORDER BY 1";
-    let (text, from_rollups) = ask(book, zone, sql).await;
+    let (text, from_rollups) = ask(db, zone, sql).await;
     assert!(from_rollups, "{zone}");
     let hours = text.lines().skip(2).map(|line| line.rsplit_once(',').unwrap().1.parse().unwrap());
     let mut hours: Vec<_> = hours.collect();
@@ -57,7 +57,7 @@ async fn days_have_23_to_25_hours() {
         days.sort_unstable();
         days
     };
-    for (book, zone, special) in [
+    for (db, zone, special) in [
         (&spring, "Europe/Berlin", 23),
         (&spring, "Asia/Kathmandu", 24),
         (&spring, "+05:30", 24),
@@ -66,7 +66,7 @@ async fn days_have_23_to_25_hours() {
         // By half an hour: the call at 15:20 UTC, 01:50 there, has no double.
         (&autumn, "Australia/Lord_Howe", 24),
     ] {
-        let mut hours = hours_of_days(book, zone).await;
+        let mut hours = hours_of_days(db, zone).await;
         hours.sort_unstable();
         assert_eq!(hours, days(special), "{zone}");
     }
@@ -80,12 +80,12 @@ fn hours_of(special: i64) -> Vec<i64> {
 
 #[tokio::test]
 async fn spans_begin_and_end_at_local_midnight() {
-    let book = around("2026-03-20", 14, "2026-05-01").await;
+    let db = around("2026-03-20", 14, "2026-05-01").await;
     let count = |zone: &'static str, filter: &'static str| {
-        let book = &book;
+        let db = &db;
         async move {
             let sql = format!("SELECT count(*) AS n FROM ai_usage_log WHERE {filter}");
-            let (text, from_rollups) = ask(book, zone, &sql).await;
+            let (text, from_rollups) = ask(db, zone, &sql).await;
             (text.lines().nth(1).unwrap().parse::<i64>().unwrap(), from_rollups)
         }
     };
@@ -105,11 +105,11 @@ async fn spans_begin_and_end_at_local_midnight() {
 
 #[tokio::test]
 async fn local_units_are_the_zones_own() {
-    let book = around("2026-10-20", 14, "2026-12-01").await;
+    let db = around("2026-10-20", 14, "2026-12-01").await;
     let sql = "SELECT date_trunc('hour', timestamp) AS h, count(*) AS n FROM ai_usage_log \
                WHERE date = '2026-10-25' GROUP BY 1 ORDER BY 1 LIMIT 4";
-    let question = Question::sql(sql).in_time_zone("Europe/Berlin".parse().unwrap());
-    let (text, _) = try_answer(&book, &question.by_route(Route::Rollup)).await.unwrap();
+    let query = Query::sql(sql).in_time_zone("Europe/Berlin".parse().unwrap());
+    let (text, _) = try_answer(&db, &query.by_route(Route::Rollup)).await.unwrap();
     // Two hours that the clock calls 2, told apart.
     assert_eq!(
         text,
@@ -117,10 +117,10 @@ async fn local_units_are_the_zones_own() {
          2026-10-25T02:00:00+02:00,1\n2026-10-25T02:00:00+01:00,1\n"
     );
     let sql = "SELECT date_trunc('month', timestamp) AS m, count(*) AS n FROM ai_usage_log GROUP BY 1 ORDER BY 1";
-    let (text, _) = ask(&book, "Europe/Berlin", sql).await;
+    let (text, _) = ask(&db, "Europe/Berlin", sql).await;
     assert_eq!(text, "m,n\n2026-10-01T00:00:00+02:00,287\n2026-11-01T00:00:00+01:00,49\n");
     let sql = "SELECT date, sum(total_calls) AS n FROM ai_usage_daily_aggregates WHERE date = '2026-10-25' GROUP BY 1";
-    assert_eq!(ask(&book, "Europe/Berlin", sql).await.0, "date,n\n2026-10-25,25\n");
+    assert_eq!(ask(&db, "Europe/Berlin", sql).await.0, "date,n\n2026-10-25,25\n");
 }
 
 #[test]

@@ -220,7 +220,7 @@ fn a_leaf_in_the_place_of_a_void_is_told() {
     small.append("two", &[DAY], &["a"], 1).failed(5, "under another id");
 }
 
-/// A question that excludes a damaged day has an answer.
+/// A query that excludes a damaged day has an answer.
 #[test]
 fn a_damaged_day_is_read_by_nobody_who_excludes_it() {
     let small = rolled();

@@ -8,17 +8,17 @@ use tallybook::{
 
 use crate::support::life::AT_ONCE;
 use crate::support::{
-    Sandbox, append, append_days, book_at, both, csv, day, fake_store::FakeStore, rollup,
+    Sandbox, append, append_days, both, csv, day, db_at, fake_store::FakeStore, rollup,
 };
 
 const LOG: SampleLog = SampleLog { seed: 9, organizations: 4, rows_per_hour: 3 };
 const TOTAL: &str =
     "SELECT organization_id, count(*) AS n, sum(cost) AS c FROM ai_usage_log GROUP BY 1";
 
-async fn months(book: &Tallybook) -> Vec<String> {
+async fn months(db: &Tallybook) -> Vec<String> {
     let mut built = Vec::new();
     let all = JobOptions::default();
-    let done = book.rollup(&all, |report| {
+    let done = db.rollup(&all, |report| {
         assert!(matches!(report.outcome, Outcome::Built { .. }), "{report:?}");
         if let Period::Month(month) = report.period {
             built.push(format!("{} {}", month.first(), report.subject.as_deref().unwrap()));
@@ -30,13 +30,13 @@ async fn months(book: &Tallybook) -> Vec<String> {
 
 /// From the middle of November to the tenth of January, far from when the files are written.
 async fn fifty_days(location: &str, settings: Settings) -> Tallybook {
-    let book = book_at(location, "2100-01-11", settings).await;
-    append_days(&book, &LOG, "2099-11-16", 56, &[4, 19]).await;
-    assert_eq!(rollup(&book).await, 168);
-    book
+    let db = db_at(location, "2100-01-11", settings).await;
+    append_days(&db, &LOG, "2099-11-16", 56, &[4, 19]).await;
+    assert_eq!(rollup(&db).await, 168);
+    db
 }
 
-async fn check(book: &Tallybook) {
+async fn check(db: &Tallybook) {
     for sql in [
         TOTAL.to_owned(),
         "SELECT date, count(*) AS n FROM ai_usage_log GROUP BY 1".to_owned(),
@@ -49,7 +49,7 @@ async fn check(book: &Tallybook) {
          WHERE date > '2099-12-01' GROUP BY 1, 2"
             .to_owned(),
     ] {
-        both(book, &sql).await;
+        both(db, &sql).await;
     }
 }
 
@@ -57,67 +57,66 @@ async fn check(book: &Tallybook) {
 async fn a_quiet_month_is_one_file_until_a_day_of_it_changes() {
     let sandbox = Sandbox::new();
     let location = sandbox.root().to_str().unwrap().to_owned();
-    let book = fifty_days(&location, Settings::default()).await;
-    check(&book).await;
-    let built = months(&book).await;
+    let db = fifty_days(&location, Settings::default()).await;
+    check(&db).await;
+    let built = months(&db).await;
     assert_eq!(built.len(), 6, "November and December: {built:?}");
-    assert_eq!(months(&book).await.len(), 0);
-    check(&book).await;
-    let (_, stats) = csv(&book, TOTAL, Route::Auto).await;
+    assert_eq!(months(&db).await.len(), 0);
+    check(&db).await;
+    let (_, stats) = csv(&db, TOTAL, Route::Auto).await;
     assert_eq!((stats.route, stats.rollup_days, stats.files), ("rollup", 56, 12));
     let mut checked = 0;
-    let whole =
-        book.verify(Span::ALL, |file| checked += usize::from(file.file.contains("/month=")));
+    let whole = db.verify(Span::ALL, |file| checked += usize::from(file.file.contains("/month=")));
     assert_eq!((whole.await.unwrap(), checked), (None, 6));
     // A fresh process sees them too, and says what it reads.
     let ran = sandbox.run(&["query", TOTAL, "--explain"]).ok();
     assert!(ran.out.contains("2099-11-16 to 2100-01-10"), "{}", ran.out);
     assert!(ran.out.contains("12 files"), "{}", ran.out);
 
-    append(&book, "late", &LOG.hour(day("2099-12-05"), 11)).await;
-    check(&book).await;
-    let (_, stats) = csv(&book, TOTAL, Route::Auto).await;
+    append(&db, "late", &LOG.hour(day("2099-12-05"), 11)).await;
+    check(&db).await;
+    let (_, stats) = csv(&db, TOTAL, Route::Auto).await;
     assert_eq!((stats.route, stats.rollup_days, stats.raw_days), ("mixed", 56, 1));
-    assert_eq!(rollup(&book).await, 3);
-    check(&book).await;
-    assert_eq!(months(&book).await.len(), 3, "December anew");
-    check(&book).await;
+    assert_eq!(rollup(&db).await, 3);
+    check(&db).await;
+    assert_eq!(months(&db).await.len(), 3, "December anew");
+    check(&db).await;
     let clock = Arc::new(FixedClock::noon_of(day("2200-01-01")));
     let later = Tallybook::open_with(&location, Settings::default(), clock).await.unwrap();
     let mut gone = Vec::new();
     later.gc(&AT_ONCE, |file| gone.push(file.file.clone())).await.unwrap();
     assert_eq!(gone.iter().filter(|file| file.contains("/month=2099-12/")).count(), 3, "{gone:?}");
-    check(&book).await;
-    assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None);
+    check(&db).await;
+    assert_eq!(db.verify(Span::ALL, |_| {}).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn months_on_a_store() {
     let store = FakeStore::start();
-    let book = fifty_days("s3://bucket/months", store.settings()).await;
-    assert_eq!(months(&book).await.len(), 6);
-    check(&book).await;
-    let (_, stats) = csv(&book, TOTAL, Route::Auto).await;
+    let db = fifty_days("s3://bucket/months", store.settings()).await;
+    assert_eq!(months(&db).await.len(), 6);
+    check(&db).await;
+    let (_, stats) = csv(&db, TOTAL, Route::Auto).await;
     assert_eq!((stats.route, stats.files), ("rollup", 12));
 }
 
 #[tokio::test]
 async fn months_of_purged_days_serve_and_an_erasure_ends_them() {
     let sandbox = Sandbox::new();
-    let book = fifty_days(sandbox.root().to_str().unwrap(), Settings::default()).await;
-    let expected = csv(&book, TOTAL, Route::Raw).await.0;
-    months(&book).await;
+    let db = fifty_days(sandbox.root().to_str().unwrap(), Settings::default()).await;
+    let expected = csv(&db, TOTAL, Route::Raw).await.0;
+    months(&db).await;
     let options = tallybook::PurgeOptions { older_than_days: 20, dry_run: false };
-    let purged = book.purge(&options, |report| {
+    let purged = db.purge(&options, |report| {
         assert!(matches!(report.outcome, Outcome::Purged(_)), "{report:?}");
     });
     purged.await.unwrap().into_result().unwrap();
-    assert_eq!(csv(&book, TOTAL, Route::Auto).await.0, expected);
+    assert_eq!(csv(&db, TOTAL, Route::Auto).await.0, expected);
     let columns = [("organization_id".to_owned(), "org-001".to_owned())];
-    Box::pin(book.erase(&columns, false, |_| {})).await.unwrap().into_result().unwrap();
+    Box::pin(db.erase(&columns, false, |_| {})).await.unwrap().into_result().unwrap();
     let others: Vec<_> = expected.lines().filter(|line| !line.starts_with("org-001")).collect();
     let others = others.join("\n") + "\n";
-    assert_eq!(csv(&book, TOTAL, Route::Auto).await.0, others);
-    months(&book).await;
-    assert_eq!(csv(&book, TOTAL, Route::Auto).await.0, others);
+    assert_eq!(csv(&db, TOTAL, Route::Auto).await.0, others);
+    months(&db).await;
+    assert_eq!(csv(&db, TOTAL, Route::Auto).await.0, others);
 }

@@ -1,13 +1,13 @@
 //! The whole way on object stores, over HTTP, in both dialects; and on moto where it runs.
 
 use tallybook::{
-    CompactOptions, ErrorKind, FixedClock, Outcome, PurgeOptions, Question, Route, SampleLog,
+    CompactOptions, ErrorKind, FixedClock, Outcome, PurgeOptions, Query, Route, SampleLog,
     Settings, SystemClock, Tallybook,
 };
 
 use crate::support::life::AT_ONCE;
 use crate::support::{
-    append, append_days, azurite, book_at, both, csv, day,
+    append, append_days, azurite, both, csv, day, db_at,
     fake_store::FakeStore,
     life::{answers, compact, erase, gc, purge, verified},
     moto, program, rollup, run,
@@ -17,19 +17,19 @@ const LOG: SampleLog = SampleLog { seed: 11, organizations: 5, rows_per_hour: 4 
 
 /// Appends, rolls up, asks, meets late rows and retries, as any root must stand it.
 async fn conforms(location: &str, settings: &Settings) {
-    let book = book_at(location, "2026-01-12", settings.clone()).await;
-    let mut rows = append_days(&book, &LOG, "2026-01-01", 11, &[12]).await;
-    assert_eq!(rollup(&book).await, 33);
-    assert_eq!(rollup(&book).await, 0);
-    let retry = append(&book, "2026-01-03", &LOG.hour(day("2026-01-03"), 12)).await;
+    let db = db_at(location, "2026-01-12", settings.clone()).await;
+    let mut rows = append_days(&db, &LOG, "2026-01-01", 11, &[12]).await;
+    assert_eq!(rollup(&db).await, 33);
+    assert_eq!(rollup(&db).await, 0);
+    let retry = append(&db, "2026-01-03", &LOG.hour(day("2026-01-03"), 12)).await;
     assert_eq!(retry.leaves_new, 0);
-    rows += append(&book, "late", &LOG.hour(day("2026-01-03"), 15)).await.rows;
+    rows += append(&db, "late", &LOG.hour(day("2026-01-03"), 15)).await.rows;
     let sql = "SELECT count(*) AS n FROM ai_usage_log";
-    let (text, stats) = both(&book, sql).await;
+    let (text, stats) = both(&db, sql).await;
     assert_eq!(text, format!("n\n{rows}\n"));
     assert_eq!((stats.route, stats.rollup_days, stats.raw_days), ("mixed", 11, 1));
-    both(&book, "SELECT organization_id, sum(cost), avg(cost) FROM ai_usage_log GROUP BY 1").await;
-    assert_eq!(book.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
+    both(&db, "SELECT organization_id, sum(cost), avg(cost) FROM ai_usage_log GROUP BY 1").await;
+    assert_eq!(db.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
     // Another process sees the same.
     let clock = std::sync::Arc::new(SystemClock);
     let other = Tallybook::open_with(location, settings.clone(), clock).await.unwrap();
@@ -39,27 +39,27 @@ async fn conforms(location: &str, settings: &Settings) {
         ..Default::default()
     };
     let other_rows = tallybook::Input::bytes("x.ndjson", LOG.hour(day("2026-01-04"), 13));
-    let conflict = book.append(vec![other_rows], options).await.unwrap_err();
+    let conflict = db.append(vec![other_rows], options).await.unwrap_err();
     assert_eq!(conflict.kind(), ErrorKind::Conflict);
-    lives(&book, location, settings).await;
+    lives(&db, location, settings).await;
 }
 
 /// Its files are merged, let go, erased and deleted, and the answers stay.
-async fn lives(book: &Tallybook, location: &str, settings: &Settings) {
+async fn lives(db: &Tallybook, location: &str, settings: &Settings) {
     let sql = "SELECT organization_id, count(*) AS n, sum(cost) AS c FROM ai_usage_log GROUP BY 1";
-    assert_eq!(rollup(book).await, 3);
-    let (expected, _) = both(book, sql).await;
+    assert_eq!(rollup(db).await, 3);
+    let (expected, _) = both(db, sql).await;
     let mut compacted = 0;
     let all = CompactOptions::default();
-    let done = book.compact(&all, |report| {
+    let done = db.compact(&all, |report| {
         compacted += usize::from(matches!(report.outcome, Outcome::Compacted { .. }));
     });
     done.await.unwrap().into_result().unwrap();
     assert_eq!(compacted, 1, "one day has two leaves");
-    assert_eq!(both(book, sql).await.0, expected);
+    assert_eq!(both(db, sql).await.0, expected);
     let mut purged = 0;
     let old = PurgeOptions { older_than_days: 8, dry_run: false };
-    let done = book.purge(&old, |report| {
+    let done = db.purge(&old, |report| {
         purged += usize::from(matches!(report.outcome, Outcome::Purged(_)));
     });
     done.await.unwrap().into_result().unwrap();
@@ -72,13 +72,13 @@ async fn lives(book: &Tallybook, location: &str, settings: &Settings) {
     // before, and three segments that lacked its late leaf. The nine segments in whose place
     // something remains tell of these days, if their folders are lost.
     assert_eq!(gone, 9);
-    let (found, stats) = csv(book, sql, Route::Auto).await;
+    let (found, stats) = csv(db, sql, Route::Auto).await;
     assert_eq!((found, stats.route), (expected.clone(), "rollup"));
     let columns = [("organization_id".to_owned(), "org-000".to_owned())];
-    Box::pin(book.erase(&columns, false, |_| {})).await.unwrap().into_result().unwrap();
+    Box::pin(db.erase(&columns, false, |_| {})).await.unwrap().into_result().unwrap();
     let others: Vec<_> = expected.lines().filter(|line| !line.starts_with("org-000")).collect();
-    assert_eq!(csv(book, sql, Route::Auto).await.0, others.join("\n") + "\n");
-    assert_eq!(book.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
+    assert_eq!(csv(db, sql, Route::Auto).await.0, others.join("\n") + "\n");
+    assert_eq!(db.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -119,14 +119,14 @@ async fn azure_by_azurite() {
 #[tokio::test]
 async fn deleted_segments_change_no_answer() {
     let store = FakeStore::start();
-    let book = book_at("s3://bucket/r", "2026-01-12", store.settings()).await;
-    append_days(&book, &LOG, "2026-01-01", 10, &[12]).await;
-    rollup(&book).await;
+    let db = db_at("s3://bucket/r", "2026-01-12", store.settings()).await;
+    append_days(&db, &LOG, "2026-01-01", 10, &[12]).await;
+    rollup(&db).await;
     let sql = "SELECT organization_id, count(*) AS n, sum(cost) AS c FROM ai_usage_log GROUP BY 1";
-    let (expected, _) = csv(&book, sql, Route::Raw).await;
+    let (expected, _) = csv(&db, sql, Route::Raw).await;
     for key in store.keys().into_iter().filter(|key| key.contains("/rollups/")) {
         store.remove(&key);
-        assert_eq!(csv(&book, sql, Route::Auto).await.0, expected, "without {key}");
+        assert_eq!(csv(&db, sql, Route::Auto).await.0, expected, "without {key}");
     }
 }
 
@@ -181,10 +181,10 @@ fn a_missing_bucket_and_a_dead_store_are_named() {
 #[tokio::test]
 async fn one_question_lists_once() {
     let store = FakeStore::start();
-    let book = book_at("s3://bucket/r", "2026-01-12", store.settings()).await;
-    append(&book, "b", &LOG.hour(day("2026-01-03"), 12)).await;
+    let db = db_at("s3://bucket/r", "2026-01-12", store.settings()).await;
+    append(&db, "b", &LOG.hour(day("2026-01-03"), 12)).await;
     let before = store.log().len();
-    let answer = book.ask(&Question::sql("SELECT count(*) FROM ai_usage_log")).await.unwrap();
+    let answer = db.ask(&Query::sql("SELECT count(*) FROM ai_usage_log")).await.unwrap();
     let (_, stats) = answer.collect().await.unwrap();
     let sent = store.log().len() - before;
     assert_eq!(sent, stats.requests as usize, "{stats:?}");
@@ -200,30 +200,30 @@ async fn a_root_on_a_store_lives_the_same() {
     for (location, settings) in
         [("s3://bucket/a", store.settings()), ("gs://bucket/b", store.settings())]
     {
-        let book = book_at(location, "2026-01-11", settings.clone()).await;
-        append_days(&book, &LOG, "2026-01-01", 10, &[3]).await;
-        append_days_again(&book).await;
-        rollup(&book).await;
-        let expected = answers(&book, Route::Raw).await;
-        assert_eq!(compact(&book).await, 10);
-        assert_eq!(answers(&book, Route::Raw).await, expected);
-        purge(&book, 8).await;
-        assert_eq!(answers(&book, Route::Auto).await, expected);
+        let db = db_at(location, "2026-01-11", settings.clone()).await;
+        append_days(&db, &LOG, "2026-01-01", 10, &[3]).await;
+        append_days_again(&db).await;
+        rollup(&db).await;
+        let expected = answers(&db, Route::Raw).await;
+        assert_eq!(compact(&db).await, 10);
+        assert_eq!(answers(&db, Route::Raw).await, expected);
+        purge(&db, 8).await;
+        assert_eq!(answers(&db, Route::Auto).await, expected);
         gc(location, &settings).await;
-        let fresh = book_at(location, "2026-01-11", settings.clone()).await;
+        let fresh = db_at(location, "2026-01-11", settings.clone()).await;
         assert_eq!(answers(&fresh, Route::Auto).await, expected);
         erase(&fresh, "organization_id", "org-002").await;
         gc(location, &settings).await;
         let of = "SELECT count(*) AS n FROM ai_usage_log WHERE organization_id = 'org-002'";
-        assert_eq!(csv(&book, of, Route::Auto).await.0, "n\n0\n");
-        verified(&book).await;
+        assert_eq!(csv(&db, of, Route::Auto).await.0, "n\n0\n");
+        verified(&db).await;
     }
 }
 
-async fn append_days_again(book: &Tallybook) {
+async fn append_days_again(db: &Tallybook) {
     for offset in 0..10 {
         let day = day("2026-01-01").plus(offset);
-        append(book, &format!("{day} again"), &LOG.hour(day, 16)).await;
+        append(db, &format!("{day} again"), &LOG.hour(day, 16)).await;
     }
 }
 
@@ -233,17 +233,17 @@ async fn a_root_that_is_made_anew_has_nothing_of_the_one_before() {
     let (store, folder) = (FakeStore::start(), tempfile::tempdir().unwrap());
     let settings = Settings { cache_dir: Some(folder.path().to_owned()), ..store.settings() };
     for leaves in [2, 3] {
-        let book = book_at("s3://bucket/again", "2026-01-12", settings.clone()).await;
+        let db = db_at("s3://bucket/again", "2026-01-12", settings.clone()).await;
         let third = day("2026-01-03");
         let mut rows = 0;
         for hour in 0..leaves {
-            rows += append(&book, &format!("{hour}"), &LOG.hour(third, hour)).await.rows;
+            rows += append(&db, &format!("{hour}"), &LOG.hour(third, hour)).await.rows;
         }
-        rollup(&book).await;
-        compact(&book).await;
+        rollup(&db).await;
+        compact(&db).await;
         // With a leaf beside it the manifest is read.
-        rows += append(&book, "late", &LOG.hour(third, 20)).await.rows;
-        let (found, _) = both(&book, "SELECT count(*) AS n FROM ai_usage_log").await;
+        rows += append(&db, "late", &LOG.hour(third, 20)).await.rows;
+        let (found, _) = both(&db, "SELECT count(*) AS n FROM ai_usage_log").await;
         assert_eq!(found, format!("n\n{rows}\n"));
         for key in store.keys() {
             store.remove(&key);

@@ -57,12 +57,12 @@ impl Deed {
     }
 
     /// Does it again, or for the first time.
-    async fn run(&self, book: &Tallybook) {
+    async fn run(&self, db: &Tallybook) {
         match self {
-            Self::Append(batch, lines) => drop(append(book, batch, lines).await),
+            Self::Append(batch, lines) => drop(append(db, batch, lines).await),
             Self::Rollup => {
                 let all = JobOptions::default();
-                let done = book.rollup(&all, |report| {
+                let done = db.rollup(&all, |report| {
                     // Rows that were erased from a purged day leave rollups without a source.
                     let fine = matches!(report.outcome, Outcome::Built { .. } | Outcome::NoSource);
                     assert!(fine, "{report:?}");
@@ -71,21 +71,21 @@ impl Deed {
             }
             Self::Compact => {
                 let all = CompactOptions::default();
-                let done = book.compact(&all, |report| {
+                let done = db.compact(&all, |report| {
                     assert!(matches!(report.outcome, Outcome::Compacted { .. }), "{report:?}");
                 });
                 done.await.unwrap().into_result().unwrap();
             }
             Self::Purge => {
                 let old = PurgeOptions { older_than_days: 2, dry_run: false };
-                let done = book.purge(&old, |report| {
+                let done = db.purge(&old, |report| {
                     assert!(matches!(report.outcome, Outcome::Purged(_)), "{report:?}");
                 });
                 done.await.unwrap().into_result().unwrap();
             }
             Self::Erase => {
                 let columns = [("organization_id".to_owned(), "org-001".to_owned())];
-                let done = book.erase(&columns, false, |_| {});
+                let done = db.erase(&columns, false, |_| {});
                 Box::pin(done).await.unwrap().into_result().unwrap();
             }
             Self::Gc => {
@@ -94,7 +94,7 @@ impl Deed {
                     abandoned: std::time::Duration::ZERO,
                     dry_run: false,
                 };
-                book.gc(&options, |_| {}).await.unwrap();
+                db.gc(&options, |_| {}).await.unwrap();
             }
         }
     }
@@ -367,19 +367,19 @@ impl Record {
         let done = self.deeds.iter().filter(|(end, _)| *end <= at).count();
         let clock = std::sync::Arc::new(SystemClock);
         let settings = tallybook::Settings::default();
-        let book = match done {
+        let db = match done {
             // Not even a root need be there.
             0 => Tallybook::create(location, None, settings, clock).await,
             _ => Tallybook::open_with(location, settings, clock).await,
         };
-        let book = book.unwrap();
+        let db = db.unwrap();
         let before = done.checked_sub(1).map(|last| self.deeds[last].1.as_str());
         let Some(deed) = life.get(done) else {
-            assert_eq!(Some(csv(&book, REPORT, Route::Auto).await.0.as_str()), before);
+            assert_eq!(Some(csv(&db, REPORT, Route::Auto).await.0.as_str()), before);
             return;
         };
         let after = self.deeds[done].1.as_str();
-        let found = csv(&book, REPORT, Route::Auto).await.0;
+        let found = csv(&db, REPORT, Route::Auto).await.0;
         if deed.changes_nothing() {
             assert_eq!(found, after);
         } else {
@@ -391,18 +391,18 @@ impl Record {
             let missing: Vec<_> = both.filter(|line| !found.contains(line)).collect();
             assert!(missing.is_empty(), "{missing:?}");
         }
-        deed.run(&book).await;
-        assert_eq!(csv(&book, REPORT, Route::Auto).await.0, after, "after it was done again");
+        deed.run(&db).await;
+        assert_eq!(csv(&db, REPORT, Route::Auto).await.0, after, "after it was done again");
         if seed.is_multiple_of(4) {
-            Deed::Rollup.run(&book).await;
+            Deed::Rollup.run(&db).await;
             let (again, mut built) = (JobOptions::default(), 0);
             let built_one =
                 |outcome: &Outcome| usize::from(matches!(outcome, Outcome::Built { .. }));
-            let done = book.rollup(&again, |report| built += built_one(&report.outcome));
+            let done = db.rollup(&again, |report| built += built_one(&report.outcome));
             done.await.unwrap().into_result().unwrap();
             assert_eq!(built, 0, "the second run builds nothing");
-            assert_eq!(csv(&book, REPORT, Route::Auto).await.0, after, "from new rollups");
-            assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None);
+            assert_eq!(csv(&db, REPORT, Route::Auto).await.0, after, "from new rollups");
+            assert_eq!(db.verify(Span::ALL, |_| {}).await.unwrap(), None);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tallybook::{ErrorKind, Outcome, PurgeOptions, Question, Route, Settings};
+use tallybook::{ErrorKind, Outcome, PurgeOptions, Query, Route, Settings};
 
 use crate::support::{
     Sandbox, append, csv, day,
@@ -14,29 +14,29 @@ use crate::support::{
 async fn purged_days_are_answered_by_rollups_or_not_at_all() {
     let sandbox = Sandbox::new();
     let location = sandbox.root().to_str().unwrap().to_owned();
-    let book = rolled_up(&sandbox).await;
-    let expected = answers(&book, Route::Raw).await;
-    assert_eq!(purge(&book, 6).await, 4);
-    assert_eq!(purge(&book, 6).await, 0);
+    let db = rolled_up(&sandbox).await;
+    let expected = answers(&db, Route::Raw).await;
+    assert_eq!(purge(&db, 6).await, 4);
+    assert_eq!(purge(&db, 6).await, 0);
     for collected in [false, true] {
-        assert_eq!(answers(&book, Route::Auto).await, expected, "{collected}");
+        assert_eq!(answers(&db, Route::Auto).await, expected, "{collected}");
         let short = format!("{COUNT} WHERE date = '2026-01-02'");
-        assert_eq!(csv(&book, &short, Route::Auto).await.1.route, "rollup", "{collected}");
+        assert_eq!(csv(&db, &short, Route::Auto).await.1.route, "rollup", "{collected}");
         for (sql, route) in [
             (BY_USER, Route::Auto),
             (COUNT, Route::Raw),
             ("SELECT * FROM ai_usage_log", Route::Auto),
         ] {
-            let error = try_answer(&book, &Question::sql(sql).by_route(route)).await.unwrap_err();
+            let error = try_answer(&db, &Query::sql(sql).by_route(route)).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotFound, "{sql}");
             let words = error.to_string();
             assert!(words.contains("4 days from 2026-01-01 to 2026-01-04 were purged"), "{words}");
         }
         let later = format!("{BY_USER} HAVING count(*) > 0")
             .replace("GROUP", "WHERE date > '2026-01-04' GROUP");
-        csv(&book, &later, Route::Auto).await;
-        verified(&book).await;
-        let status = book.status().await.unwrap();
+        csv(&db, &later, Route::Auto).await;
+        verified(&db).await;
+        let status = db.status().await.unwrap();
         assert!(status.is_current());
         assert_eq!(status.days.iter().filter(|day| day.purged).count(), 4);
         let rows: u64 = status.days.iter().map(|day| day.rows).sum();
@@ -52,32 +52,32 @@ async fn purged_days_are_answered_by_rollups_or_not_at_all() {
     assert!(ran.err.contains("user_id is not a dimension"), "{ran:?}");
 
     // A late batch counts at once; then it is in the rollups, of which it is the only trace at last.
-    let late = append(&book, "late", &LOG.hour(day("2026-01-02"), 20)).await;
+    let late = append(&db, "late", &LOG.hour(day("2026-01-02"), 20)).await;
     assert!(late.rows > 0);
-    let with_late = answers(&book, Route::Auto).await;
+    let with_late = answers(&db, Route::Auto).await;
     assert_ne!(with_late, expected);
-    assert_eq!(rollup(&book).await, 3);
-    assert_eq!(answers(&book, Route::Auto).await, with_late);
-    assert_eq!(csv(&book, COUNT, Route::Auto).await.1.route, "rollup");
-    assert_eq!(purge(&book, 6).await, 1);
+    assert_eq!(rollup(&db).await, 3);
+    assert_eq!(answers(&db, Route::Auto).await, with_late);
+    assert_eq!(csv(&db, COUNT, Route::Auto).await.1.route, "rollup");
+    assert_eq!(purge(&db, 6).await, 1);
     gc(&location, &Settings::default()).await;
     assert_eq!(sandbox.files("raw/date=2026-01-02").len(), 6, "two manifests");
-    assert_eq!(answers(&book, Route::Auto).await, with_late);
-    let retry = append(&book, "late", &LOG.hour(day("2026-01-02"), 20)).await;
+    assert_eq!(answers(&db, Route::Auto).await, with_late);
+    let retry = append(&db, "late", &LOG.hour(day("2026-01-02"), 20)).await;
     assert_eq!(retry.leaves_new, 0);
-    assert_eq!(answers(&book, Route::Auto).await, with_late);
-    verified(&book).await;
+    assert_eq!(answers(&db, Route::Auto).await, with_late);
+    verified(&db).await;
 }
 
 /// Rollups are hints: what a purge keeps is made of the raw rows themselves.
 #[tokio::test]
 async fn a_wrong_segment_does_not_become_what_remains() {
     let sandbox = Sandbox::new();
-    let book = rolled_up(&sandbox).await;
-    let expected = answers(&book, Route::Raw).await;
+    let db = rolled_up(&sandbox).await;
+    let expected = answers(&db, Route::Raw).await;
     // Of batches of the same names with other rows.
     let (other, second) = (Sandbox::new(), day("2026-01-02"));
-    let others = other.book("2026-01-11").await;
+    let others = other.db("2026-01-11").await;
     for hour in HOURS {
         append(&others, &format!("{second} {hour}"), &LOG.hour(second, hour + 1)).await;
     }
@@ -85,12 +85,12 @@ async fn a_wrong_segment_does_not_become_what_remains() {
     for wrong in other.files("rollups") {
         fs::copy(&wrong, sandbox.root().join(wrong.strip_prefix(other.root()).unwrap())).unwrap();
     }
-    assert_eq!(purge(&book, 0).await, 10);
+    assert_eq!(purge(&db, 0).await, 10);
     for _ in 0..2 {
-        assert_eq!(answers(&book, Route::Auto).await, expected);
+        assert_eq!(answers(&db, Route::Auto).await, expected);
         fs::remove_dir_all(sandbox.root().join("rollups")).ok();
     }
-    verified(&book).await;
+    verified(&db).await;
     sandbox.run(&["purge", "--older-than", "soon"]).failed(2, "a number of days");
 }
 
@@ -98,14 +98,14 @@ async fn a_wrong_segment_does_not_become_what_remains() {
 #[tokio::test]
 async fn damaged_raw_rows_stay() {
     let sandbox = Sandbox::new();
-    let book = rolled_up(&sandbox).await;
+    let db = rolled_up(&sandbox).await;
     let file = &sandbox.files("raw/date=2026-01-02")[0];
     let mut bytes = fs::read(file).unwrap();
     bytes[1000] ^= 1;
     fs::write(file, bytes).unwrap();
     let mut stays = Vec::new();
     let options = PurgeOptions { older_than_days: 0, dry_run: false };
-    let purged = book.purge(&options, |report| {
+    let purged = db.purge(&options, |report| {
         if let Outcome::Failed(error) = &report.outcome {
             stays.push((report.period.to_string(), error.kind()));
         }

@@ -10,9 +10,7 @@ use tallybook::{
     AppendOptions, BatchId, CompactOptions, Input, JobOptions, Outcome, Route, Settings, Tallybook,
 };
 
-use crate::support::{
-    SMALL_LOG, azurite, book_with, csv, fake_store::FakeStore, many::number, moto,
-};
+use crate::support::{SMALL_LOG, azurite, csv, db_with, fake_store::FakeStore, many::number, moto};
 
 const WRITERS: usize = 20;
 /// Each round's batches; some are appended by two writers at once.
@@ -27,27 +25,27 @@ struct Done {
     overtaken: AtomicUsize,
 }
 
-async fn write(book: &Tallybook, batch: &str, done: &Done) {
+async fn write(db: &Tallybook, batch: &str, done: &Done) {
     let line = |day| format!("{{\"at\":\"{day}T05:00:00Z\",\"who\":\"{batch}\",\"v\":1}}\n");
     let lines: String = DAYS.into_iter().map(line).collect();
     let options =
         AppendOptions { batch: Some(BatchId::try_new(batch).unwrap()), ..Default::default() };
-    let report = book.append(vec![Input::bytes("x.ndjson", lines)], options).await.unwrap();
+    let report = db.append(vec![Input::bytes("x.ndjson", lines)], options).await.unwrap();
     assert_eq!(report.leaves, DAYS.len());
     done.leaves.fetch_add(report.leaves_new, Relaxed);
 }
 
-async fn roll_up(book: &Tallybook) {
+async fn roll_up(db: &Tallybook) {
     let all = JobOptions::default();
-    let built = book.rollup(&all, |report| {
+    let built = db.rollup(&all, |report| {
         assert!(matches!(report.outcome, Outcome::Built { .. }), "{report:?}");
     });
     built.await.unwrap().into_result().unwrap();
 }
 
-async fn compact(book: &Tallybook, done: &Done) {
+async fn compact(db: &Tallybook, done: &Done) {
     let all = CompactOptions::default();
-    let compacted = book.compact(&all, |report| match report.outcome {
+    let compacted = db.compact(&all, |report| match report.outcome {
         Outcome::Compacted { .. } => _ = done.compactions.fetch_add(1, Relaxed),
         Outcome::Overtaken => _ = done.overtaken.fetch_add(1, Relaxed),
         Outcome::Waits(_) => {}
@@ -58,38 +56,38 @@ async fn compact(book: &Tallybook, done: &Done) {
 
 async fn race(location: &str, settings: &Settings) {
     let rounds = number("TALLYBOOK_RACES").unwrap_or(20) as usize;
-    let mut books = Vec::new();
+    let mut dbs = Vec::new();
     for _ in 0..WRITERS {
-        let book = book_with(location, SMALL_LOG, "2026-01-12", settings.clone()).await;
-        books.push(book);
+        let db = db_with(location, SMALL_LOG, "2026-01-12", settings.clone()).await;
+        dbs.push(db);
     }
     let done = &Done::default();
     for round in 0..rounds {
         let batch = |writer| format!("{round} {}", writer % BATCHES);
-        let writers = books.iter().enumerate();
-        let writers = writers.map(|(writer, book)| async move {
+        let writers = dbs.iter().enumerate();
+        let writers = writers.map(|(writer, db)| async move {
             let batch = batch(writer);
-            write(book, &batch, done).await;
+            write(db, &batch, done).await;
         });
-        let jobs = books.iter().take(2).map(|book| async {
-            roll_up(book).await;
-            compact(book, done).await;
+        let jobs = dbs.iter().take(2).map(|db| async {
+            roll_up(db).await;
+            compact(db, done).await;
         });
         tokio::join!(join_all(writers), join_all(jobs));
         // Two at once, of which one wins each day.
-        roll_up(&books[0]).await;
-        tokio::join!(compact(&books[0], done), compact(&books[1], done));
+        roll_up(&dbs[0]).await;
+        tokio::join!(compact(&dbs[0], done), compact(&dbs[1], done));
         let rows = (round + 1) * BATCHES * DAYS.len();
         assert_eq!(done.leaves.load(Relaxed), rows, "each leaf has one winner");
         let sql = "SELECT count(*) AS n, sum(v) AS v FROM log";
         for route in [Route::Auto, Route::Raw] {
-            assert_eq!(csv(&books[2], sql, route).await.0, format!("n,v\n{rows},{rows}\n"));
+            assert_eq!(csv(&dbs[2], sql, route).await.0, format!("n,v\n{rows},{rows}\n"));
         }
     }
     let batches =
         "SELECT count(*) AS n FROM (SELECT who FROM log GROUP BY who HAVING count(*) = 2)";
-    assert_eq!(csv(&books[0], batches, Route::Raw).await.0, format!("n\n{}\n", rounds * BATCHES));
-    assert_eq!(books[0].verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
+    assert_eq!(csv(&dbs[0], batches, Route::Raw).await.0, format!("n\n{}\n", rounds * BATCHES));
+    assert_eq!(dbs[0].verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
     eprintln!(
         "{location}: {rounds} rounds of {WRITERS} writers: {} leaves, {} compactions, {} overtaken",
         done.leaves.load(Relaxed),

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use tallybook::{CompactOptions, DEFAULT_DEFINITION, Outcome, Question, Route, SampleLog};
+use tallybook::{CompactOptions, DEFAULT_DEFINITION, Outcome, Query, Route, SampleLog};
 
 use crate::support::{Sandbox, append, append_days, both, csv, day, rollup, try_answer};
 
@@ -27,14 +27,14 @@ fn changed() -> String {
 
 /// Ten days, rolled up; raw rows of the first four purged. Then the definition changes.
 async fn redefined(sandbox: &Sandbox) -> (String, String) {
-    let book = sandbox.book("2026-01-11").await;
-    append_days(&book, &LOG, "2026-01-01", 10, &[5, 14]).await;
-    rollup(&book).await;
-    let expected = csv(&book, BY_ORGANIZATION, Route::Raw).await.0;
+    let db = sandbox.db("2026-01-11").await;
+    append_days(&db, &LOG, "2026-01-01", 10, &[5, 14]).await;
+    rollup(&db).await;
+    let expected = csv(&db, BY_ORGANIZATION, Route::Raw).await.0;
     let models = "SELECT model, count(*) AS n FROM ai_usage_log GROUP BY 1".to_owned();
-    let by_model = csv(&book, &models, Route::Raw).await.0;
+    let by_model = csv(&db, &models, Route::Raw).await.0;
     let options = tallybook::PurgeOptions { older_than_days: 6, dry_run: false };
-    book.purge(&options, |_| {}).await.unwrap().into_result().unwrap();
+    db.purge(&options, |_| {}).await.unwrap().into_result().unwrap();
     let file = sandbox.write("new.toml", changed());
     sandbox.run(&["init", file.to_str().unwrap()]).failed(6, "init --replace");
     let ran = sandbox.run(&["init", file.to_str().unwrap(), "--replace"]).ok();
@@ -46,10 +46,10 @@ async fn redefined(sandbox: &Sandbox) -> (String, String) {
 async fn earlier_segments_serve_until_there_are_new_ones_and_of_purged_days_for_good() {
     let sandbox = Sandbox::new();
     let (expected, by_model) = redefined(&sandbox).await;
-    let book = tallybook::Tallybook::open(sandbox.root().to_str().unwrap()).await.unwrap();
-    let (found, stats) = csv(&book, BY_ORGANIZATION, Route::Auto).await;
+    let db = tallybook::Tallybook::open(sandbox.root().to_str().unwrap()).await.unwrap();
+    let (found, stats) = csv(&db, BY_ORGANIZATION, Route::Auto).await;
     assert_eq!((found, stats.route), (expected.clone(), "rollup"));
-    let error = try_answer(&book, &Question::sql(LATENCY)).await.unwrap_err();
+    let error = try_answer(&db, &Query::sql(LATENCY)).await.unwrap_err();
     assert!(error.to_string().contains("2026-01-01 to 2026-01-04 were purged"), "{error}");
     let status = sandbox.run(&["status"]);
     let progress = "org_daily: 0 current, 0 behind, 0 missing, 6 served by an earlier definition \
@@ -63,14 +63,14 @@ async fn earlier_segments_serve_until_there_are_new_ones_and_of_purged_days_for_
     assert!(ran.err.contains("4 segments have nothing to be built of"), "{}", ran.err);
     sandbox.run(&["status"]).ok();
     let models = "SELECT model, count(*) AS n FROM ai_usage_log GROUP BY 1";
-    let (found, stats) = csv(&book, models, Route::Rollup).await;
+    let (found, stats) = csv(&db, models, Route::Rollup).await;
     assert_eq!((found, stats.route), (by_model, "rollup"));
-    let (found, stats) = csv(&book, BY_ORGANIZATION, Route::Auto).await;
+    let (found, stats) = csv(&db, BY_ORGANIZATION, Route::Auto).await;
     assert_eq!((found, stats.route), (expected.clone(), "rollup"));
     let later = LATENCY.replace("GROUP", "WHERE date > '2026-01-04' GROUP");
     let set = ["query", &later, "--set", "rollup.min_span=0", "--stats", "--format", "csv"];
     assert!(sandbox.run(&set).ok().err.contains("\"route\":\"rollup\""));
-    both(&book, &later).await;
+    both(&db, &later).await;
     sandbox.run(&["verify"]).ok();
 
     // What the old definition built goes, but for what tells of the purged days, if their folders are
@@ -79,7 +79,7 @@ async fn earlier_segments_serve_until_there_are_new_ones_and_of_purged_days_for_
     let gone = sandbox.run(&["gc", "--grace", "1ms"]).ok().out;
     let segments = gone.lines().filter(|line| line.contains("rollups/org_daily/")).count();
     assert_eq!(segments, 6, "{gone}");
-    assert_eq!(csv(&book, BY_ORGANIZATION, Route::Auto).await.0, expected);
+    assert_eq!(csv(&db, BY_ORGANIZATION, Route::Auto).await.0, expected);
 }
 
 /// What is left of purged rows under the old definition takes late rows in, too.
@@ -87,13 +87,13 @@ async fn earlier_segments_serve_until_there_are_new_ones_and_of_purged_days_for_
 async fn late_rows_of_purged_days_are_added_to_what_an_earlier_definition_left() {
     let sandbox = Sandbox::new();
     redefined(&sandbox).await;
-    let book = tallybook::Tallybook::open(sandbox.root().to_str().unwrap()).await.unwrap();
-    append(&book, "late", &LOG.hour(day("2026-01-02"), 20)).await;
-    let (expected, _) = csv(&book, BY_ORGANIZATION, Route::Auto).await;
+    let db = tallybook::Tallybook::open(sandbox.root().to_str().unwrap()).await.unwrap();
+    append(&db, "late", &LOG.hour(day("2026-01-02"), 20)).await;
+    let (expected, _) = csv(&db, BY_ORGANIZATION, Route::Auto).await;
     let purged = sandbox.run(&["purge", "--older-than", "0d"]).ok();
     assert!(!purged.err.contains("2026-01-02"), "{purged:?}");
     drop(fs::remove_dir_all(sandbox.root().join("rollups")));
-    assert_eq!(csv(&book, BY_ORGANIZATION, Route::Auto).await.0, expected);
+    assert_eq!(csv(&db, BY_ORGANIZATION, Route::Auto).await.0, expected);
     sandbox.run(&["verify"]).ok();
 }
 
@@ -101,10 +101,10 @@ async fn late_rows_of_purged_days_are_added_to_what_an_earlier_definition_left()
 #[tokio::test]
 async fn what_an_old_definition_built_goes_and_the_definition_stays() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-01-11").await;
-    append_days(&book, &LOG, "2026-01-01", 10, &[5]).await;
-    rollup(&book).await;
-    let expected = csv(&book, BY_ORGANIZATION, Route::Raw).await.0;
+    let db = sandbox.db("2026-01-11").await;
+    append_days(&db, &LOG, "2026-01-01", 10, &[5]).await;
+    rollup(&db).await;
+    let expected = csv(&db, BY_ORGANIZATION, Route::Raw).await.0;
     let file = sandbox.write("new.toml", changed());
     sandbox.run(&["init", file.to_str().unwrap(), "--replace"]).ok();
     sandbox.run(&["rollup"]).ok();
@@ -123,8 +123,8 @@ async fn what_an_old_definition_built_goes_and_the_definition_stays() {
 #[tokio::test]
 async fn a_definition_that_can_not_hold_the_rows_is_refused() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-01-11").await;
-    append_days(&book, &LOG, "2026-01-01", 3, &[5]).await;
+    let db = sandbox.db("2026-01-11").await;
+    append_days(&db, &LOG, "2026-01-01", 3, &[5]).await;
     let stored = sandbox.files("definitions");
     for (from, to, words) in [
         ("\"input_tokens\", type = \"integer\"", "\"input_tokens\", type = \"text\"", "an integer"),
@@ -144,7 +144,7 @@ async fn a_definition_that_can_not_hold_the_rows_is_refused() {
         assert_eq!(sandbox.files("definitions"), stored);
     }
     // One more column, which the rows that there are don't have.
-    let of_before = sandbox.book("2026-01-11").await;
+    let of_before = sandbox.db("2026-01-11").await;
     let text = DEFAULT_DEFINITION.replace(
         "{ name = \"project\", type = \"text\" },",
         "{ name = \"project\", type = \"text\" },\n  { name = \"region\", type = \"text\" },",

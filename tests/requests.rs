@@ -1,15 +1,15 @@
-//! How many requests a question over a year sends to a store before it reads any data, and how many
+//! How many requests a query over a year sends to a store before it reads any data, and how many
 //! of them one after the other.
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use tallybook::{
-    AppendOptions, BatchId, CompactOptions, FixedClock, Input, Question, Route, Settings, Tallybook,
+    AppendOptions, BatchId, CompactOptions, FixedClock, Input, Query, Route, Settings, Tallybook,
 };
 
 use crate::support::life::AT_ONCE;
 use crate::support::{
-    answer, book_with, csv, day,
+    answer, csv, day, db_with,
     fake_store::{Answered, FakeStore},
     many::number,
     program, rollup, run,
@@ -49,7 +49,7 @@ const YEAR: &str = "SELECT who, sum(v) AS v, count(*) AS n FROM log WHERE date >
 
 /// A year of two leaves a day, and some days before it; rolled up and compacted.
 async fn compacted_year(store: &FakeStore) -> Tallybook {
-    let book = book_with("s3://bucket/year", DEFINITION, TODAY, store.settings()).await;
+    let db = db_with("s3://bucket/year", DEFINITION, TODAY, store.settings()).await;
     for batch in ["a", "b"] {
         let mut lines = String::new();
         for offset in -20..365 {
@@ -64,15 +64,15 @@ async fn compacted_year(store: &FakeStore) -> Tallybook {
             batch: Some(BatchId::try_new(batch).unwrap()),
             ..AppendOptions::default()
         };
-        book.append(vec![Input::bytes("x.ndjson", lines)], options).await.unwrap();
+        db.append(vec![Input::bytes("x.ndjson", lines)], options).await.unwrap();
     }
-    rollup(&book).await;
+    rollup(&db).await;
     let all = CompactOptions::default();
-    let compacted = book.compact(&all, |report| {
+    let compacted = db.compact(&all, |report| {
         assert!(matches!(report.outcome, tallybook::Outcome::Compacted { .. }), "{report:?}");
     });
     compacted.await.unwrap().into_result().unwrap();
-    book
+    db
 }
 
 async fn opened(settings: Settings) -> Tallybook {
@@ -103,14 +103,14 @@ fn is_data(request: &Answered) -> bool {
 async fn a_year_of_a_compacted_root_is_few_requests() {
     let store = FakeStore::start();
     store.page_by(1000);
-    let book = compacted_year(&store).await;
+    let db = compacted_year(&store).await;
     let expected = "who,v,n\nx,730,730\n";
-    assert_eq!(csv(&book, YEAR, Route::Raw).await.0, expected);
+    assert_eq!(csv(&db, YEAR, Route::Raw).await.0, expected);
     for collected in [false, true] {
         store.delay(Duration::from_millis(150));
         store.take_answered();
         let cold = opened(store.settings()).await;
-        let (found, stats) = answer(&cold, &Question::sql(YEAR)).await;
+        let (found, stats) = answer(&cold, &Query::sql(YEAR)).await;
         store.delay(Duration::ZERO);
         assert_eq!((found.as_str(), stats.route), (expected, "rollup"));
         let requests = store.take_answered();
@@ -118,7 +118,7 @@ async fn a_year_of_a_compacted_root_is_few_requests() {
         let (count, trips) = (before.len(), one_after_the_other(&before));
         eprintln!("{count} requests in {trips} round trips, then {}", requests.len() - count);
         assert!(count <= 10 && trips <= 3, "{count} requests in {trips} round trips {before:?}");
-        // Two are of opening the root, before the question was asked.
+        // Two are of opening the root, before the query was asked.
         assert_eq!(stats.requests + 2, requests.len() as u64);
         let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
         let later =
@@ -144,9 +144,9 @@ async fn listings_are_used_again_where_that_is_allowed(store: &FakeStore) {
         AppendOptions { batch: Some(BatchId::try_new("late").unwrap()), ..Default::default() };
     first.append(vec![Input::bytes("x.ndjson", late)], options).await.unwrap();
     // By the process, and by the next one.
-    for book in [&first, &opened(patient).await] {
+    for db in [&first, &opened(patient).await] {
         store.take_answered();
-        assert_eq!(csv(book, YEAR, Route::Auto).await.0, "who,v,n\nx,730,730\n");
+        assert_eq!(csv(db, YEAR, Route::Auto).await.0, "who,v,n\nx,730,730\n");
         assert_eq!(lists(&store.take_answered()), 0);
     }
     // Who didn't ask for that never gets it.
@@ -166,7 +166,7 @@ async fn a_year_of_many_leaves() {
     let store = FakeStore::start();
     store.page_by(1000);
     let of_one = DEFINITION.split("[[rollup]]").take(2).collect::<Vec<_>>().join("[[rollup]]");
-    let book = book_with("s3://bucket/many", &of_one, TODAY, store.settings()).await;
+    let db = db_with("s3://bucket/many", &of_one, TODAY, store.settings()).await;
     for batch in 0..batches {
         let days = (0..365).map(|offset| day("2025-02-10").plus(offset));
         let lines = days.map(|day| {
@@ -177,9 +177,9 @@ async fn a_year_of_many_leaves() {
             batch: Some(BatchId::try_new(format!("{batch}")).unwrap()),
             ..AppendOptions::default()
         };
-        book.append(vec![Input::bytes("x.ndjson", lines)], options).await.unwrap();
+        db.append(vec![Input::bytes("x.ndjson", lines)], options).await.unwrap();
     }
-    assert_eq!(rollup(&book).await, 365);
+    assert_eq!(rollup(&db).await, 365);
     let rows = batches * 365;
     for when in ["as they were appended", "compacted"] {
         for (args, expected) in [
@@ -199,7 +199,7 @@ async fn a_year_of_many_leaves() {
             assert!(ran.out.contains(&expected), "{ran:?}");
             eprintln!("{rows} leaves {when}: {} in {took:.2?}, {requests} requests", args[0]);
         }
-        book.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
+        db.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
         let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
         let later =
             Tallybook::open_with("s3://bucket/many", store.settings(), clock).await.unwrap();

@@ -4,12 +4,12 @@ use std::fs;
 
 use tallybook::{JobOptions, Outcome, Period, Plan, Reason, RollupState, Route, SampleLog};
 
-use crate::support::{self, Sandbox, append, book_at, both, csv, day, rollup};
+use crate::support::{self, Sandbox, append, both, csv, day, db_at, rollup};
 
 const LOG: SampleLog = SampleLog { seed: 3, organizations: 7, rows_per_hour: 3 };
 
-async fn append_days(book: &tallybook::Tallybook, days: i32) {
-    support::append_days(book, &LOG, "2026-01-01", days, &[3, 17]).await;
+async fn append_days(db: &tallybook::Tallybook, days: i32) {
+    support::append_days(db, &LOG, "2026-01-01", days, &[3, 17]).await;
 }
 
 const MONTHLY: &str = "SELECT organization_id, sum(cost) AS cost, count(*) AS n, avg(input_tokens) AS a \
@@ -18,61 +18,61 @@ const MONTHLY: &str = "SELECT organization_id, sum(cost) AS cost, count(*) AS n,
 #[tokio::test]
 async fn it_builds_each_finished_day_once() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-01-11").await;
-    append_days(&book, 11).await;
-    assert_eq!(rollup(&book).await, 30, "three rollups of ten days; today isn't finished");
+    let db = sandbox.db("2026-01-11").await;
+    append_days(&db, 11).await;
+    assert_eq!(rollup(&db).await, 30, "three rollups of ten days; today isn't finished");
     let files = sandbox.files("rollups");
-    assert_eq!(rollup(&book).await, 0);
+    assert_eq!(rollup(&db).await, 0);
     assert_eq!(sandbox.files("rollups"), files);
-    let (_, stats) = both(&book, MONTHLY).await;
+    let (_, stats) = both(&db, MONTHLY).await;
     assert_eq!((stats.route, stats.rollup_days, stats.raw_days), ("mixed", 10, 1));
 }
 
 #[tokio::test]
 async fn a_late_batch_counts_at_once_and_costs_only_itself() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-02-01").await;
-    append_days(&book, 20).await;
-    rollup(&book).await;
-    let (before, _) = both(&book, "SELECT count(*) FROM ai_usage_log").await;
-    let late = append(&book, "late", &LOG.hour(day("2026-01-05"), 8)).await;
-    let (after, stats) = both(&book, "SELECT count(*) FROM ai_usage_log").await;
+    let db = sandbox.db("2026-02-01").await;
+    append_days(&db, 20).await;
+    rollup(&db).await;
+    let (before, _) = both(&db, "SELECT count(*) FROM ai_usage_log").await;
+    let late = append(&db, "late", &LOG.hour(day("2026-01-05"), 8)).await;
+    let (after, stats) = both(&db, "SELECT count(*) FROM ai_usage_log").await;
     let number = |text: &str| text.lines().nth(1).unwrap().parse::<u64>().unwrap();
     assert_eq!(number(&after), number(&before) + late.rows);
     assert_eq!((stats.route, stats.rollup_days, stats.raw_days, stats.files), ("mixed", 20, 1, 21));
     assert!(stats.rows_scanned < 20 * 30, "{stats:?}");
 
-    let status = book.status().await.unwrap();
+    let status = db.status().await.unwrap();
     let states: Vec<_> = status.days.iter().flat_map(|day| &day.states).collect();
     let behind = states.iter().filter(|state| ***state == RollupState::Behind(1)).count();
     assert_eq!((behind, states.len(), status.is_current()), (3, 60, false));
 
     let mut reasons = Vec::new();
     let dry = JobOptions { dry_run: true, ..JobOptions::default() };
-    let planned = book.rollup(&dry, |report| match report.outcome {
+    let planned = db.rollup(&dry, |report| match report.outcome {
         Outcome::Planned(plan) => reasons.push((report.period, plan)),
         _ => panic!("{report:?}"),
     });
     assert_eq!(planned.await.unwrap().into_result().unwrap(), 3);
     let plan = Plan::Build(Reason::Behind { leaves: 1 });
     assert_eq!(reasons, [(Period::Day(day("2026-01-05")), plan); 3]);
-    assert_eq!(rollup(&book).await, 3);
-    assert!(book.status().await.unwrap().is_current());
-    let (again, stats) = both(&book, "SELECT count(*) FROM ai_usage_log").await;
+    assert_eq!(rollup(&db).await, 3);
+    assert!(db.status().await.unwrap().is_current());
+    let (again, stats) = both(&db, "SELECT count(*) FROM ai_usage_log").await;
     assert_eq!((again, stats.route), (after, "rollup"));
 }
 
 #[tokio::test]
 async fn deleting_any_segment_changes_no_answer() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-02-01").await;
-    append_days(&book, 10).await;
-    rollup(&book).await;
-    let (expected, _) = csv(&book, MONTHLY, Route::Raw).await;
+    let db = sandbox.db("2026-02-01").await;
+    append_days(&db, 10).await;
+    rollup(&db).await;
+    let (expected, _) = csv(&db, MONTHLY, Route::Raw).await;
     for file in sandbox.files("rollups") {
         let content = fs::read(&file).unwrap();
         fs::remove_file(&file).unwrap();
-        let (found, _) = csv(&book, MONTHLY, Route::Auto).await;
+        let (found, _) = csv(&db, MONTHLY, Route::Auto).await;
         assert_eq!(found, expected, "without {}", file.display());
         fs::write(&file, content).unwrap();
     }
@@ -81,21 +81,21 @@ async fn deleting_any_segment_changes_no_answer() {
 #[tokio::test]
 async fn a_segment_of_leaves_that_are_gone_is_never_used() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-02-01").await;
-    append_days(&book, 10).await;
-    append(&book, "more", &LOG.hour(day("2026-01-05"), 8)).await;
-    rollup(&book).await;
+    let db = sandbox.db("2026-02-01").await;
+    append_days(&db, 10).await;
+    append(&db, "more", &LOG.hour(day("2026-01-05"), 8)).await;
+    rollup(&db).await;
     let leaves = sandbox.files("raw/date=2026-01-05");
     assert_eq!(leaves.len(), 2);
     fs::remove_file(&leaves[0]).unwrap();
-    let (_, stats) = both(&book, MONTHLY).await;
+    let (_, stats) = both(&db, MONTHLY).await;
     assert_eq!((stats.rollup_days, stats.raw_days), (9, 1));
 }
 
 #[tokio::test]
 async fn ranges_and_names_are_obeyed() {
-    let book = book_at("memory://", "2026-01-20", tallybook::Settings::default()).await;
-    append_days(&book, 10).await;
+    let db = db_at("memory://", "2026-01-20", tallybook::Settings::default()).await;
+    append_days(&db, 10).await;
     let mut built = Vec::new();
     let options = JobOptions {
         from: Some(day("2026-01-03")),
@@ -103,40 +103,40 @@ async fn ranges_and_names_are_obeyed() {
         names: vec!["org_hourly".to_owned()],
         ..JobOptions::default()
     };
-    let done = book.rollup(&options, |report| {
+    let done = db.rollup(&options, |report| {
         built.push(format!("{} {}", report.period, report.subject.as_deref().unwrap()));
     });
     done.await.unwrap().into_result().unwrap();
     assert_eq!(built, ["2026-01-03 org_hourly", "2026-01-04 org_hourly"]);
     let unknown = JobOptions { names: vec!["nope".to_owned()], ..JobOptions::default() };
-    let error = book.rollup(&unknown, |_| {}).await.unwrap_err();
+    let error = db.rollup(&unknown, |_| {}).await.unwrap_err();
     assert_eq!(error.kind(), tallybook::ErrorKind::NotFound);
 }
 
 #[tokio::test]
 async fn two_jobs_at_once_agree() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-02-01").await;
-    append_days(&book, 10).await;
-    let (a, b) = (sandbox.book("2026-02-01").await, sandbox.book("2026-02-01").await);
+    let db = sandbox.db("2026-02-01").await;
+    append_days(&db, 10).await;
+    let (a, b) = (sandbox.db("2026-02-01").await, sandbox.db("2026-02-01").await);
     tokio::join!(rollup(&a), rollup(&b));
     assert_eq!(sandbox.files("rollups").len(), 30);
-    let (_, stats) = both(&book, MONTHLY).await;
+    let (_, stats) = both(&db, MONTHLY).await;
     assert_eq!(stats.route, "rollup");
-    assert_eq!(book.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
+    assert_eq!(db.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn one_failing_day_does_not_stop_the_others() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-02-01").await;
-    append_days(&book, 10).await;
+    let db = sandbox.db("2026-02-01").await;
+    append_days(&db, 10).await;
     let broken = &sandbox.files("raw/date=2026-01-05")[0];
     let content = fs::read(broken).unwrap();
     fs::write(broken, &content[..content.len() / 2]).unwrap();
     let (mut built, mut failed) = (0, Vec::new());
     let all = JobOptions::default();
-    let done = book.rollup(&all, |report| match &report.outcome {
+    let done = db.rollup(&all, |report| match &report.outcome {
         Outcome::Failed(error) => failed.push((report.period, error.to_string())),
         _ => built += 1,
     });
@@ -154,22 +154,22 @@ async fn one_failing_day_does_not_stop_the_others() {
 
 #[tokio::test]
 async fn a_sum_that_overflows_is_an_error_and_the_day_is_read_raw() {
-    let book = book_at("memory://", "2026-02-01", tallybook::Settings::default()).await;
-    append_days(&book, 9).await;
+    let db = db_at("memory://", "2026-02-01", tallybook::Settings::default()).await;
+    append_days(&db, 9).await;
     let row = format!(
         "{{\"timestamp\":\"2026-01-05T00:00:00Z\",\"organization_id\":\"a\",\"input_tokens\":{}}}\n",
         i64::MAX
     );
-    append(&book, "huge", &row.repeat(2)).await;
+    append(&db, "huge", &row.repeat(2)).await;
     let mut failed = 0;
     let all = JobOptions::default();
-    let done = book.rollup(&all, |report| {
+    let done = db.rollup(&all, |report| {
         failed += usize::from(matches!(report.outcome, Outcome::Failed(_)));
     });
     assert_eq!(done.await.unwrap().failures.len(), 3);
     assert_eq!(failed, 3);
     let sql = "SELECT organization_id, avg(input_tokens) AS a, sum(cost) AS c FROM ai_usage_log GROUP BY 1";
-    let (text, stats) = both(&book, sql).await;
+    let (text, stats) = both(&db, sql).await;
     assert_eq!((stats.rollup_days, stats.raw_days), (8, 1));
     assert!(text.contains("a,9.223372036854776e18,"), "{text}");
 }
@@ -177,9 +177,9 @@ async fn a_sum_that_overflows_is_an_error_and_the_day_is_read_raw() {
 #[tokio::test]
 async fn verify_finds_what_differs() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-02-01").await;
-    append_days(&book, 3).await;
-    rollup(&book).await;
+    let db = sandbox.db("2026-02-01").await;
+    append_days(&db, 3).await;
+    rollup(&db).await;
     let ran = sandbox.run(&["verify"]).ok();
     assert!(ran.out.starts_with("12 files with "), "{}", ran.out);
     // A flipped bit in the body of a leaf, and a segment in the place of another day's.
@@ -229,9 +229,9 @@ fn status_says_no_until_every_finished_day_is_served() {
 #[tokio::test]
 async fn segments_are_the_same_bytes_whatever_they_are_made_of() {
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-01-06").await;
-    support::append_days(&book, &LOG, "2025-12-28", 8, &[0, 23]).await;
-    assert_eq!(rollup(&book).await, 24);
+    let db = sandbox.db("2026-01-06").await;
+    support::append_days(&db, &LOG, "2025-12-28", 8, &[0, 23]).await;
+    assert_eq!(rollup(&db).await, 24);
     let contents = || -> Vec<_> {
         let files = sandbox.files("rollups").into_iter();
         files.map(|file| (file.clone(), fs::read(file).unwrap())).collect()
@@ -240,10 +240,10 @@ async fn segments_are_the_same_bytes_whatever_they_are_made_of() {
     fs::remove_dir_all(sandbox.root().join("rollups")).unwrap();
     for name in ["org_daily", "platform_daily", "org_hourly"] {
         let one = JobOptions { names: vec![name.to_owned()], ..JobOptions::default() };
-        book.rollup(&one, |_| {}).await.unwrap().into_result().unwrap();
+        db.rollup(&one, |_| {}).await.unwrap().into_result().unwrap();
     }
     assert_eq!(of_finer.len(), 24);
     assert!(of_finer == contents());
-    let whole = book.verify(tallybook::Span::ALL, |_| {}).await.unwrap();
+    let whole = db.verify(tallybook::Span::ALL, |_| {}).await.unwrap();
     assert_eq!(whole, None);
 }

@@ -7,7 +7,7 @@ use std::fs;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use tallybook::{NamedQuery, Question, Route, Tallybook};
+use tallybook::{NamedQuery, Query, Route, Tallybook};
 
 use crate::support::{
     Sandbox, answer, csv,
@@ -38,48 +38,48 @@ fn no_answer_depends_on_which_rollups_exist() {
 async fn one_root(seed: u64) -> (usize, usize) {
     let random = &mut ChaCha8Rng::seed_from_u64(seed);
     let sandbox = Sandbox::new();
-    let book = sandbox.book("2026-01-20").await;
+    let db = sandbox.db("2026-01-20").await;
     let mut total = 0_i128;
     for batch in 0..random.random_range(3..8) {
-        total += add_batch(&book, random, &format!("early-{batch}")).await;
+        total += add_batch(&db, random, &format!("early-{batch}")).await;
     }
-    some_rollups(&book, random).await;
+    some_rollups(&db, random).await;
     for batch in 0..random.random_range(0..4) {
-        total += add_batch(&book, random, &format!("late-{batch}")).await;
+        total += add_batch(&db, random, &format!("late-{batch}")).await;
     }
-    some_rollups(&book, random).await;
+    some_rollups(&db, random).await;
     for segment in sandbox.files("rollups") {
         if random.random_ratio(1, 8) {
             fs::remove_file(segment).unwrap();
         }
     }
-    check_total(&book, total).await;
-    let mut questions = reports(&book);
-    for question in &mut questions {
+    check_total(&db, total).await;
+    let mut queries = reports(&db);
+    for query in &mut queries {
         if random.random_ratio(1, 3) {
-            question.time_zone = "America/New_York".parse().unwrap();
+            query.time_zone = "America/New_York".parse().unwrap();
         }
     }
     let mut rewritten = 0;
-    for question in &questions {
-        let (raw, _) = answer(&book, &question.clone().by_route(Route::Raw)).await;
-        let (auto, stats) = answer(&book, question).await;
-        assert_eq!(raw, auto, "seed {seed}: raw and auto differ for\n{question:?}");
+    for query in &queries {
+        let (raw, _) = answer(&db, &query.clone().by_route(Route::Raw)).await;
+        let (auto, stats) = answer(&db, query).await;
+        assert_eq!(raw, auto, "seed {seed}: raw and auto differ for\n{query:?}");
         rewritten += usize::from(stats.route != "raw");
     }
-    (questions.len(), rewritten)
+    (queries.len(), rewritten)
 }
 
 /// The sum that this test made itself, of picodollars.
-async fn check_total(book: &Tallybook, total: i128) {
-    let (text, _) = csv(book, "SELECT sum(cost) AS c FROM ai_usage_log", Route::Auto).await;
+async fn check_total(db: &Tallybook, total: i128) {
+    let (text, _) = csv(db, "SELECT sum(cost) AS c FROM ai_usage_log", Route::Auto).await;
     let digits: String = text.lines().nth(1).unwrap().chars().filter(|c| *c != '.').collect();
     assert_eq!(digits.parse::<i128>().unwrap_or_default(), total);
 }
 
 /// Every report, over long, short and open spans.
-fn reports(book: &Tallybook) -> Vec<Question> {
-    let mut questions = Vec::new();
+fn reports(db: &Tallybook) -> Vec<Query> {
+    let mut queries = Vec::new();
     for (from, to) in
         [("2026-01-01", "2026-01-31"), ("2026-01-03", "2026-01-12"), ("2026-01-04", "2026-01-06")]
     {
@@ -109,10 +109,10 @@ fn reports(book: &Tallybook) -> Vec<Question> {
                     (name == "usage_top").then(|| ("top".to_owned(), Some("2".to_owned()))),
                 );
                 let query = NamedQuery::find(name).unwrap();
-                let question = query.question(book.dataset(), &params, Route::Auto).unwrap();
-                questions.push(question);
+                let query = query.query(db.dataset(), &params, Route::Auto).unwrap();
+                queries.push(query);
             }
         }
     }
-    questions
+    queries
 }

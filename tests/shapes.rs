@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use tallybook::{Question, Route, SampleLog, Settings, Tallybook};
+use tallybook::{Query, Route, SampleLog, Settings, Tallybook};
 
-use crate::support::{Sandbox, append, book_with, both, csv, day, rollup};
+use crate::support::{Sandbox, append, both, csv, day, db_with, rollup};
 
 /// The default dataset with more measures, a rollup of quarters of an hour, one of only some rows,
 /// and measures of expressions.
@@ -50,25 +50,21 @@ measures = [
 /// Six weeks, with two days that no segment serves and a late batch.
 async fn six_weeks(sandbox: &Sandbox) -> Tallybook {
     let location = sandbox.root();
-    let book = book_with(
-        location.to_str().unwrap(),
-        &rich_definition(),
-        "2026-03-01",
-        Settings::default(),
-    )
-    .await;
+    let db =
+        db_with(location.to_str().unwrap(), &rich_definition(), "2026-03-01", Settings::default())
+            .await;
     let log = SampleLog { seed: 8, organizations: 5, rows_per_hour: 3 };
     for offset in 0..42 {
         let day = day("2026-01-01").plus(offset);
         if offset != 11 {
             let hours = [0, 9, 17, 23].map(|hour| log.hour(day, hour));
-            append(&book, &format!("{day}"), &hours.concat()).await;
+            append(&db, &format!("{day}"), &hours.concat()).await;
         }
     }
-    rollup(&book).await;
+    rollup(&db).await;
     let late = "{\"timestamp\":\"2026-01-20T23:59:59.999999Z\",\"organizationId\":\"late\",\"cost\":\"0.000000000001\",\"model\":\"m\"}\n\
                 {\"timestamp\":\"2026-01-20T12:00:00Z\",\"organizationId\":\"org-001\",\"latency_ms\":7,\"userId\":\"nobody\"}\n";
-    append(&book, "late", late).await;
+    append(&db, "late", late).await;
     for file in sandbox.files("rollups") {
         let name = file.to_str().unwrap();
         if ["2026-01-08", "2026-02-02"].iter().any(|date| name.contains(date)) {
@@ -79,10 +75,10 @@ async fn six_weeks(sandbox: &Sandbox) -> Tallybook {
         "plans.csv",
         "organization_id,plan,seats,rate\norg-000,pro,10,1.5\norg-001,free,1,0.1\norg-001,trial,2,0.2\nelsewhere,pro,3,9.9\n",
     );
-    book.register_file("plans", &plans).await.unwrap();
+    db.register_file("plans", &plans).await.unwrap();
     let units = sandbox.write("units.csv", "model,factor\nclaude-sonnet-4-5,2\ngpt-5,3\n,5\n");
-    book.register_file("units", &units).await.unwrap();
-    book
+    db.register_file("units", &units).await.unwrap();
+    db
 }
 
 /// By the rule that each is about, as the rewrite's own files number them.
@@ -376,12 +372,12 @@ const REWRITTEN: &[(&str, &str)] = &[
 #[tokio::test]
 async fn each_is_answered_from_rollups() {
     let sandbox = Sandbox::new();
-    let book = six_weeks(&sandbox).await;
+    let db = six_weeks(&sandbox).await;
     let mut failed = BTreeSet::new();
     for (rule, sql) in REWRITTEN {
-        let (text, stats) = both(&book, sql).await;
+        let (text, stats) = both(&db, sql).await;
         if stats.rollup_days == 0 && !rule.contains("contradiction") {
-            let why = book.explain(&Question::sql(*sql)).await.unwrap();
+            let why = db.explain(&Query::sql(*sql)).await.unwrap();
             failed.insert(format!("{rule}\n{sql}\n{why}\n{text}"));
         }
     }
@@ -497,22 +493,22 @@ const REFUSED: &[(&str, &str, &str)] = &[
 #[tokio::test]
 async fn each_is_refused_with_its_reason_and_read_raw() {
     let sandbox = Sandbox::new();
-    let book = six_weeks(&sandbox).await;
+    let db = six_weeks(&sandbox).await;
     for (rule, sql, words) in REFUSED {
-        let why = book.explain(&Question::sql(*sql)).await.unwrap().to_string();
+        let why = db.explain(&Query::sql(*sql)).await.unwrap().to_string();
         assert!(why.starts_with("route: raw") && why.contains(words), "{rule}\n{sql}\n{why}");
-        let error = book.ask(&Question::sql(*sql).by_route(Route::Rollup)).await.unwrap_err();
+        let error = db.ask(&Query::sql(*sql).by_route(Route::Rollup)).await.unwrap_err();
         assert!(error.to_string().contains(words), "{rule}\n{error}");
         // Not those whose answer SQL leaves open, or that CSV can't hold.
         if !["W2 limit below", "2.3 sum of floats", "2.3 array_agg"].contains(rule) {
-            both(&book, sql).await;
+            both(&db, sql).await;
         }
     }
 }
 
 #[tokio::test]
 async fn the_answer_is_right_by_hand() {
-    let book = book_with("memory://", &rich_definition(), "2026-03-01", Settings::default()).await;
+    let db = db_with("memory://", &rich_definition(), "2026-03-01", Settings::default()).await;
     let mut rows = String::new();
     for day in 1..=10 {
         for (model, latency, user) in [("a", day, "u"), ("a", 3 * day, "v"), ("b", 100, "u")] {
@@ -521,13 +517,13 @@ async fn the_answer_is_right_by_hand() {
             );
         }
     }
-    append(&book, "rows", &rows).await;
-    rollup(&book).await;
+    append(&db, "rows", &rows).await;
+    rollup(&db).await;
     let sql = "SELECT model, count(*) AS n, sum(latency_ms) AS s, var_pop(latency_ms) AS v, \
                approx_distinct(user_id) AS u, approx_percentile(latency_ms, 0) AS lo, \
                round(approx_percentile(latency_ms, 1)) AS hi, count(DISTINCT date) AS days \
                FROM ai_usage_log GROUP BY 1 ORDER BY 1";
-    let (text, _) = csv(&book, sql, Route::Rollup).await;
+    let (text, _) = csv(&db, sql, Route::Rollup).await;
     // Of 1..10 and 3, 6, … 30: the mean is 11, the mean of squares 192.5.
     assert_eq!(
         text,

@@ -1,11 +1,11 @@
 //! Estimates: the same however rows were split, and as near as they say.
 
 use proptest::prelude::*;
-use tallybook::{Question, Route, Settings};
+use tallybook::{Query, Route, Settings};
 
 use crate::{
     shapes::rich_definition,
-    support::{append, book_with, day, rollup, try_answer},
+    support::{append, day, db_with, rollup, try_answer},
 };
 
 fn line(at: usize, days: i32, user: u64, latency: i64) -> String {
@@ -18,19 +18,19 @@ fn line(at: usize, days: i32, user: u64, latency: i64) -> String {
 }
 
 async fn estimates(batches: &[String]) -> Vec<f64> {
-    let book = book_with("memory://", &rich_definition(), "2026-03-01", Settings::default()).await;
+    let db = db_with("memory://", &rich_definition(), "2026-03-01", Settings::default()).await;
     for (at, batch) in batches.iter().enumerate() {
-        append(&book, &format!("{at}"), batch).await;
+        append(&db, &format!("{at}"), batch).await;
         if at + 1 == batches.len() / 2 {
-            rollup(&book).await;
+            rollup(&db).await;
         }
     }
     let sql = "SELECT approx_distinct(user_id) AS u, approx_percentile(latency_ms, 0.5) AS p50, \
                approx_percentile(latency_ms, 0.95) AS p95, approx_percentile(latency_ms, 1) AS top \
                FROM ai_usage_log";
-    let question = Question::sql(sql);
-    let (raw, _) = try_answer(&book, &question.clone().by_route(Route::Raw)).await.unwrap();
-    let (auto, _) = try_answer(&book, &question).await.unwrap();
+    let query = Query::sql(sql);
+    let (raw, _) = try_answer(&db, &query.clone().by_route(Route::Raw)).await.unwrap();
+    let (auto, _) = try_answer(&db, &query).await.unwrap();
     assert_eq!(raw, auto);
     let values = auto.lines().nth(1).unwrap().split(',');
     values.map(|value| value.parse().unwrap_or(f64::NAN)).collect()
@@ -84,15 +84,15 @@ proptest! {
 
 #[tokio::test]
 async fn a_wrong_quantile_is_told() {
-    let book = book_with("memory://", &rich_definition(), "2026-03-01", Settings::default()).await;
-    append(&book, "rows", &line(0, 1, 1, 1)).await;
+    let db = db_with("memory://", &rich_definition(), "2026-03-01", Settings::default()).await;
+    append(&db, "rows", &line(0, 1, 1, 1)).await;
     for sql in [
         "SELECT approx_percentile(latency_ms, 95) FROM ai_usage_log",
         "SELECT approx_percentile(latency_ms) FROM ai_usage_log",
         "SELECT approx_percentile(model, 0.5) FROM ai_usage_log",
         "SELECT approx_percentile(latency_ms, latency_ms) FROM ai_usage_log",
     ] {
-        let error = try_answer(&book, &Question::sql(sql)).await.unwrap_err();
+        let error = try_answer(&db, &Query::sql(sql)).await.unwrap_err();
         assert_eq!(error.kind(), tallybook::ErrorKind::Invalid, "{sql}: {error}");
         let text = error.to_string();
         assert!(text.contains("quantile") || text.contains("approx_percentile"), "{sql}: {text}");

@@ -14,11 +14,11 @@ use arrow::{
 };
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use tallybook::{Question, Route, Settings, Tallybook};
+use tallybook::{Query, Route, Settings, Tallybook};
 
 use crate::{
     shapes::rich_definition,
-    support::{Sandbox, append, book_with, rollup},
+    support::{Sandbox, append, db_with, rollup},
 };
 
 struct Record {
@@ -78,11 +78,11 @@ fn rows_of(batches: &[RecordBatch]) -> Vec<String> {
 }
 
 /// Checks every record by that route; gives how many were answered from rollups.
-async fn check(book: &Tallybook, route: Route, seed: u64) -> usize {
+async fn check(db: &Tallybook, route: Route, seed: u64) -> usize {
     let mut rewritten = 0;
     for record in records() {
-        let question = Question::sql(&record.sql).by_route(route);
-        let answer = book.ask(&question).await;
+        let query = Query::sql(&record.sql).by_route(route);
+        let answer = db.ask(&query).await;
         let answer = answer.unwrap_or_else(|error| panic!("{}\n{error}", record.place));
         let (batches, stats) = answer.collect().await.unwrap();
         let mut expected = record.rows;
@@ -100,17 +100,17 @@ async fn every_file_by_every_route() {
     let sandbox = Sandbox::new();
     let root = sandbox.root();
     let root = root.to_str().unwrap();
-    let book = book_with(root, &rich_definition(), "2026-02-01", Settings::default()).await;
+    let db = db_with(root, &rich_definition(), "2026-02-01", Settings::default()).await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt");
     let calls = fs::read_to_string(folder.join("calls.ndjson")).unwrap();
     let lines: Vec<_> = calls.lines().collect();
     for (at, batch) in lines.chunks(50).enumerate() {
-        append(&book, &format!("{at}"), &batch.join("\n")).await;
+        append(&db, &format!("{at}"), &batch.join("\n")).await;
     }
-    book.register_file("plans", &folder.join("plans.csv")).await.unwrap();
-    assert_eq!(check(&book, Route::Raw, seed).await, 0);
-    rollup(&book).await;
-    let all = check(&book, Route::Auto, seed).await;
+    db.register_file("plans", &folder.join("plans.csv")).await.unwrap();
+    assert_eq!(check(&db, Route::Raw, seed).await, 0);
+    rollup(&db).await;
+    let all = check(&db, Route::Auto, seed).await;
     // All but the four of raw.slt.
     assert_eq!(all, records().len() - 4);
     for _ in 0..3 {
@@ -119,6 +119,6 @@ async fn every_file_by_every_route() {
                 fs::remove_file(segment).unwrap();
             }
         }
-        check(&book, Route::Auto, seed).await;
+        check(&db, Route::Auto, seed).await;
     }
 }

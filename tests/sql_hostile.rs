@@ -1,16 +1,16 @@
-//! Questions that would take all memory or all time: they end with an error, and the others go on.
+//! Queries that would take all memory or all time: they end with an error, and the others go on.
 
 use std::time::{Duration, Instant};
 
-use tallybook::{Question, Settings};
+use tallybook::{Query, Settings};
 
-use crate::support::{Sandbox, append, book_at, day, small::Small, try_answer};
+use crate::support::{Sandbox, append, day, db_at, small::Small, try_answer};
 
 fn ended(small: &Small, sql: &str, words: &str) {
     let started = Instant::now();
     let args = ["query", sql, "--timeout", "1s", "--memory", "100MB"];
     small.sandbox.run(&args).failed(8, words);
-    // A busy machine is slow; a question without a limit never ends.
+    // A busy machine is slow; a query without a limit never ends.
     assert!(started.elapsed() < Duration::from_secs(20), "{sql}: {:?}", started.elapsed());
 }
 
@@ -76,36 +76,36 @@ fn what_makes_too_many_groups_is_refused() {
     small.sandbox.run(&["query", sql]).ok();
 }
 
-/// What a question costs is its own, whoever asks beside it.
+/// What a query costs is its own, whoever asks beside it.
 #[tokio::test]
 async fn a_question_counts_its_own_requests_and_bytes() {
     let sandbox = Sandbox::new();
     let location = sandbox.root().to_str().unwrap().to_owned();
-    let book = book_at(&location, "2026-02-01", Settings::default()).await;
+    let db = db_at(&location, "2026-02-01", Settings::default()).await;
     let line = |day: i32| {
         format!("{{\"timestamp\":\"2026-01-{day:02}T05:00:00Z\",\"organization_id\":\"o\"}}\n")
     };
     for number in 1..20 {
-        append(&book, &number.to_string(), &line(number)).await;
+        append(&db, &number.to_string(), &line(number)).await;
     }
     let of_days = |from: u32, to: u32| {
         let (from, to) = (day(&format!("2026-01-{from:02}")), day(&format!("2026-01-{to:02}")));
-        Question::sql(format!(
+        Query::sql(format!(
             "SELECT count(model) AS n FROM ai_usage_log WHERE date BETWEEN '{from}' AND '{to}'"
         ))
     };
     let (few, many) = (of_days(2, 3), of_days(1, 19));
-    let mut answer = book.ask(&few).await.unwrap();
+    let mut answer = db.ask(&few).await.unwrap();
     while answer.next().await.unwrap().is_some() {}
     let alone = answer.stats();
     assert!(alone.requests > 0 && alone.bytes > 0, "{alone:?}");
     // It has ended, and another one hasn't: what that costs is not its own. What both would read,
     // one may find in memory, so that two at once can't be compared with one alone.
-    let other = try_answer(&book, &many).await.unwrap().1;
+    let other = try_answer(&db, &many).await.unwrap().1;
     let after = answer.stats();
     assert_eq!((after.requests, after.bytes), (alone.requests, alone.bytes));
     assert!(other.requests > 0 && other.bytes > 0, "{other:?}");
-    let (few, many) = tokio::join!(try_answer(&book, &few), try_answer(&book, &many));
+    let (few, many) = tokio::join!(try_answer(&db, &few), try_answer(&db, &many));
     let (few, many) = (few.unwrap().1, many.unwrap().1);
     assert!(few.requests <= alone.requests && few.bytes <= alone.bytes, "{few:?} {alone:?}");
     assert!(many.requests <= other.requests && many.bytes <= other.bytes, "{many:?} {other:?}");

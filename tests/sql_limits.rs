@@ -133,7 +133,7 @@ fn a_condition_on_a_whole_aggregate_decides_on_its_row() {
 #[test]
 fn subqueries_answer_by_every_route() {
     let small = near_the_limit(&[DAY, "2026-01-04"]);
-    let questions = [
+    let queries = [
         "SELECT who, count(*) AS n FROM log l WHERE v = (SELECT max(v) FROM log k WHERE k.who = l.who) GROUP BY 1",
         "SELECT who, (SELECT count(*) FROM log k WHERE k.who = l.who) AS n FROM (SELECT DISTINCT who FROM log) l",
         "SELECT who, count(*) AS n FROM log l GROUP BY who HAVING count(*) >= (SELECT count(*) FROM log k WHERE k.who = l.who)",
@@ -150,7 +150,7 @@ fn subqueries_answer_by_every_route() {
             "full" => drop(small.run("rollup").ok()),
             _ => {}
         }
-        for (at, sql) in questions.iter().enumerate() {
+        for (at, sql) in queries.iter().enumerate() {
             for route in ["raw", "auto"] {
                 let found = small.query(route, sql).ok().out;
                 if expected.len() == at {
@@ -355,7 +355,7 @@ fn ties_among_aggregated_rows_are_broken() {
         let who: Vec<_> = who.iter().map(String::as_str).collect();
         small.append(&batch.to_string(), &[DAY, "2026-01-04"], &who, 1).ok();
     }
-    let questions = [
+    let queries = [
         "SELECT d, who FROM (SELECT date AS d, who, count(*) AS n, row_number() OVER (PARTITION BY date \
          ORDER BY count(*) DESC) AS r FROM log GROUP BY 1, 2) WHERE r <= 3",
         "SELECT who, row_number() OVER (ORDER BY n) AS r, lag(who) OVER (ORDER BY n) AS l, first_value(who) \
@@ -378,7 +378,7 @@ fn ties_among_aggregated_rows_are_broken() {
             "full" => drop(small.run("rollup").ok()),
             _ => {}
         }
-        for (at, sql) in questions.iter().enumerate() {
+        for (at, sql) in queries.iter().enumerate() {
             for route in ["raw", "auto", "raw", "auto", "raw"] {
                 let table = format!("plans={}", plans.display());
                 let args = ["query", sql, "--format", "csv", "--route", route, "--table", &table];

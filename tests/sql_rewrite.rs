@@ -1,20 +1,20 @@
 //! What is rewritten, what is refused, and what neither may change.
 
-use tallybook::{Question, Route, SampleLog, Settings, Tallybook};
+use tallybook::{Query, Route, SampleLog, Settings, Tallybook};
 
-use crate::support::{append, append_days, book_at, both, csv, rollup};
+use crate::support::{append, append_days, both, csv, db_at, rollup};
 
 async fn month() -> Tallybook {
     let log = SampleLog { seed: 5, organizations: 4, rows_per_hour: 2 };
-    let book = book_at("memory://", "2026-02-01", Settings::default()).await;
-    append_days(&book, &log, "2026-01-01", 31, &[0, 23]).await;
-    rollup(&book).await;
-    book
+    let db = db_at("memory://", "2026-02-01", Settings::default()).await;
+    append_days(&db, &log, "2026-01-01", 31, &[0, 23]).await;
+    rollup(&db).await;
+    db
 }
 
 #[tokio::test]
 async fn these_are_answered_from_rollups() {
-    let book = month().await;
+    let db = month().await;
     for sql in [
         "SELECT count(*) FROM ai_usage_log",
         "SELECT sum(cost), avg(cost), count(cost) FROM ai_usage_log WHERE date >= '2026-01-03'",
@@ -38,7 +38,7 @@ async fn these_are_answered_from_rollups() {
         "SELECT organization_id, sum(l.cost) / t.total FROM ai_usage_log l CROSS JOIN (SELECT sum(cost) AS total FROM ai_usage_log) t GROUP BY 1, t.total",
         "SELECT count(*), sum(cost), min(date) FROM (SELECT date, sum(cost) AS cost FROM ai_usage_log GROUP BY 1)",
     ] {
-        let (text, stats) = both(&book, sql).await;
+        let (text, stats) = both(&db, sql).await;
         assert_eq!(stats.route, "rollup", "{sql}");
         assert!(text.lines().count() > 1, "{sql}\n{text}");
     }
@@ -46,7 +46,7 @@ async fn these_are_answered_from_rollups() {
 
 #[tokio::test]
 async fn these_are_refused_with_the_reason_and_read_raw() {
-    let book = month().await;
+    let db = month().await;
     for (sql, reason) in [
         (
             "SELECT user_id, count(*) FROM ai_usage_log GROUP BY 1",
@@ -97,41 +97,41 @@ async fn these_are_refused_with_the_reason_and_read_raw() {
         ("SELECT model FROM ai_usage_log LIMIT 1", "asks for raw rows"),
     ] {
         if reason != "the span" {
-            let why = book.explain(&Question::sql(sql)).await.unwrap().to_string();
+            let why = db.explain(&Query::sql(sql)).await.unwrap().to_string();
             assert!(why.contains(reason), "{sql}\n{why}");
             assert!(why.starts_with("route: raw"), "{sql}\n{why}");
-            let forced = book.ask(&Question::sql(sql).by_route(Route::Rollup)).await;
+            let forced = db.ask(&Query::sql(sql).by_route(Route::Rollup)).await;
             if !reason.contains("span") {
                 let error = forced.unwrap_err();
                 assert!(error.to_string().contains(reason), "{sql}\n{error}");
             }
         }
         if !sql.contains("random") && !sql.contains("LIMIT 1") {
-            both(&book, sql).await;
+            both(&db, sql).await;
         }
     }
 }
 
 #[tokio::test]
 async fn the_threshold_is_over_seven_days_and_never_changes_an_answer() {
-    let book = month().await;
+    let db = month().await;
     let sql = |to: &str| {
         format!(
             "SELECT count(*) AS n, sum(cost) AS c FROM ai_usage_log WHERE timestamp >= '2026-01-01T00:00:00Z' AND timestamp < '{to}'"
         )
     };
-    let (_, seven) = both(&book, &sql("2026-01-08T00:00:00Z")).await;
+    let (_, seven) = both(&db, &sql("2026-01-08T00:00:00Z")).await;
     assert_eq!(seven.route, "raw");
-    let (_, more) = both(&book, &sql("2026-01-09T00:00:00Z")).await;
+    let (_, more) = both(&db, &sql("2026-01-09T00:00:00Z")).await;
     assert_eq!((more.route, more.rollup_days), ("rollup", 8));
     // Half an hour into a day is read raw, the day's other rows are not read at all.
-    let (_, ragged) = both(&book, &sql("2026-01-09T00:30:00Z")).await;
+    let (_, ragged) = both(&db, &sql("2026-01-09T00:30:00Z")).await;
     assert_eq!((ragged.route, ragged.rollup_days, ragged.raw_days), ("mixed", 8, 1));
 }
 
 #[tokio::test]
 async fn counts_of_nulls_and_of_nothing() {
-    let book = book_at("memory://", "2026-02-01", Settings::default()).await;
+    let db = db_at("memory://", "2026-02-01", Settings::default()).await;
     let mut rows = String::new();
     for day in 1..=9 {
         for row in ["", ",\"cost\":1", ",\"cost\":null,\"model\":\"m\""] {
@@ -140,23 +140,23 @@ async fn counts_of_nulls_and_of_nothing() {
             );
         }
     }
-    append(&book, "b", &rows).await;
-    rollup(&book).await;
+    append(&db, "b", &rows).await;
+    rollup(&db).await;
     let columns =
         "count(*) AS n, count(cost) AS c, sum(cost) AS s, avg(cost) AS a, avg(input_tokens) AS i";
-    let (text, stats) = both(&book, &format!("SELECT {columns} FROM ai_usage_log")).await;
+    let (text, stats) = both(&db, &format!("SELECT {columns} FROM ai_usage_log")).await;
     assert_eq!(text, "n,c,s,a,i\n27,9,9.000000000000,1.0000000000000000,\n");
     assert_eq!(stats.route, "rollup");
     let (text, _) =
-        both(&book, &format!("SELECT model, {columns} FROM ai_usage_log GROUP BY 1")).await;
+        both(&db, &format!("SELECT model, {columns} FROM ai_usage_log GROUP BY 1")).await;
     assert_eq!(text, "model,n,c,s,a,i\nm,9,0,,,\n,18,9,9.000000000000,1.0000000000000000,\n");
     let nothing = "FROM ai_usage_log WHERE organization_id = 'nobody'";
-    let (text, _) = both(&book, &format!("SELECT {columns} {nothing}")).await;
+    let (text, _) = both(&db, &format!("SELECT {columns} {nothing}")).await;
     assert_eq!(text, "n,c,s,a,i\n0,0,,,\n");
-    let (text, _) = both(&book, &format!("SELECT date, {columns} {nothing} GROUP BY 1")).await;
+    let (text, _) = both(&db, &format!("SELECT date, {columns} {nothing} GROUP BY 1")).await;
     assert_eq!(text, "date,n,c,s,a,i\n");
     let (text, _) =
-        both(&book, &format!("SELECT {columns} FROM ai_usage_log WHERE date > '2030-01-01'")).await;
+        both(&db, &format!("SELECT {columns} FROM ai_usage_log WHERE date > '2030-01-01'")).await;
     assert_eq!(text, "n,c,s,a,i\n0,0,,,\n");
 }
 
@@ -164,15 +164,15 @@ async fn counts_of_nulls_and_of_nothing() {
 /// digits.
 #[tokio::test]
 async fn averages_are_those_of_the_engine() {
-    let book = month().await;
+    let db = month().await;
     let (ours, _) = both(
-        &book,
+        &db,
         "SELECT model, avg(cost) AS a, avg(input_tokens) AS i FROM ai_usage_log GROUP BY 1",
     )
     .await;
     // `DISTINCT` keeps DataFusion's own avg; the request id makes every row distinct.
     let (rows, _) =
-        csv(&book, "SELECT model, cost, input_tokens FROM ai_usage_log", Route::Raw).await;
+        csv(&db, "SELECT model, cost, input_tokens FROM ai_usage_log", Route::Raw).await;
     let mut sums = std::collections::BTreeMap::<&str, (i128, i128, f64, f64)>::new();
     for line in rows.lines().skip(1) {
         let mut cells = line.split(',');
@@ -198,7 +198,7 @@ async fn averages_are_those_of_the_engine() {
 
 #[tokio::test]
 async fn order_and_limit_do_not_show_the_route() {
-    let book = book_at("memory://", "2026-02-01", Settings::default()).await;
+    let db = db_at("memory://", "2026-02-01", Settings::default()).await;
     let mut rows = String::new();
     for day in 1..=9 {
         for organization in 0..50 {
@@ -207,31 +207,31 @@ async fn order_and_limit_do_not_show_the_route() {
             );
         }
     }
-    append(&book, "b", &rows).await;
-    rollup(&book).await;
+    append(&db, "b", &rows).await;
+    rollup(&db).await;
     for sql in [
         "SELECT organization_id, sum(cost) AS c FROM ai_usage_log GROUP BY 1 ORDER BY c DESC LIMIT 3",
         "SELECT organization_id, sum(cost) AS c FROM ai_usage_log GROUP BY 1 LIMIT 3",
         "SELECT organization_id, sum(cost) AS c FROM ai_usage_log GROUP BY 1",
     ] {
-        let (text, _) = both(&book, sql).await;
+        let (text, _) = both(&db, sql).await;
         assert!(text.starts_with("organization_id,c\no0,9.000000000000\no1,"), "{sql}\n{text}");
     }
 }
 
 #[tokio::test]
 async fn grouping_sets_of_a_constant_are_ordered() {
-    let book = month().await;
+    let db = month().await;
     let sql = "SELECT organization_id, count(*) AS n FROM ai_usage_log WHERE organization_id = 'org-001' GROUP BY ROLLUP (organization_id)";
     for (order, first) in [("", "org-001,"), (" ORDER BY organization_id DESC NULLS FIRST", ",")] {
-        let (text, _) = both(&book, &format!("{sql}{order}")).await;
+        let (text, _) = both(&db, &format!("{sql}{order}")).await;
         assert!(text.lines().nth(1).unwrap().starts_with(first), "{text}");
     }
 }
 
 #[tokio::test]
 async fn questions_change_nothing() {
-    let book = month().await;
+    let db = month().await;
     for sql in [
         "CREATE TABLE x AS SELECT 1",
         "DROP TABLE ai_usage_log",
@@ -244,7 +244,7 @@ async fn questions_change_nothing() {
         "SELECT 1; SELECT 2",
         "",
     ] {
-        let error = book.ask(&Question::sql(sql)).await.map(drop).unwrap_err();
+        let error = db.ask(&Query::sql(sql)).await.map(drop).unwrap_err();
         assert_eq!(error.kind(), tallybook::ErrorKind::Invalid, "{sql}: {error}");
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use tallybook::{
     AppendOptions, BatchId, CompactOptions, Error, ErrorKind, FixedClock, Input, JobOptions,
-    Outcome, PurgeOptions, Question, Route, Settings, Tallybook,
+    Outcome, PurgeOptions, Query, Route, Settings, Tallybook,
 };
 
 use crate::support::life::AT_ONCE;
@@ -38,7 +38,7 @@ const ERRORS_MAX: u64 = 1000;
 /// A life that is never given up.
 struct Life {
     store: FakeStore,
-    book: Tallybook,
+    db: Tallybook,
     expected: BTreeMap<char, (u64, u64)>,
     errors: u64,
     right: u64,
@@ -75,18 +75,18 @@ impl Life {
         store.break_any(share, seed);
         let location = format!("{dialect}://bucket/r");
         let mut errors = 0;
-        let book = loop {
+        let db = loop {
             let clock = std::sync::Arc::new(FixedClock::noon_of(day("2026-01-12")));
             let definition = Some((SMALL_LOG, "storm.toml"));
             match Tallybook::create(&location, definition, settings.clone(), clock).await {
-                Ok(book) => break book,
+                Ok(db) => break db,
                 Err(error) => {
                     of_store(&error);
                     errors += 1;
                 }
             }
         };
-        Self { store, book, expected: BTreeMap::new(), errors, right: 0 }
+        Self { store, db, expected: BTreeMap::new(), errors, right: 0 }
     }
 
     async fn append(&mut self, batch: char, who: char) {
@@ -96,10 +96,7 @@ impl Life {
             batch: Some(BatchId::try_new(batch).unwrap()),
             ..AppendOptions::default()
         };
-        until_done!(
-            self,
-            self.book.append(vec![Input::bytes("x.ndjson", lines.clone())], options())
-        );
+        until_done!(self, self.db.append(vec![Input::bytes("x.ndjson", lines.clone())], options()));
         let (sum, count) = self.expected.entry(who).or_default();
         (*sum, *count) = (*sum + 9, *count + 3);
         self.ask().await;
@@ -115,8 +112,8 @@ impl Life {
         let rows = self.expected.iter().map(|(who, (sum, count))| format!("{who},{sum},{count}\n"));
         let expected = "who,v,n\n".to_owned() + &rows.collect::<String>();
         for route in [Route::Auto, Route::Raw] {
-            let question = Question::sql(REPORT).by_route(route);
-            match try_answer(&self.book, &question).await {
+            let query = Query::sql(REPORT).by_route(route);
+            match try_answer(&self.db, &query).await {
                 Ok((found, _)) => {
                     assert_eq!(found, expected, "{route}");
                     self.right += 1;
@@ -132,15 +129,15 @@ impl Life {
     async fn rollup(&mut self) {
         loop {
             let (mut failed, options) = (0, JobOptions::default());
-            until_done!(
+            drop(until_done!(
                 self,
-                self.book.rollup(&options, |report| {
+                self.db.rollup(&options, |report| {
                     if let Outcome::Failed(error) = &report.outcome {
                         of_store(error);
                         failed += 1;
                     }
                 })
-            );
+            ));
             self.ask().await;
             if failed == 0 {
                 return;
@@ -152,9 +149,9 @@ impl Life {
     async fn compact(&mut self) {
         loop {
             let (mut failed, options) = (0, CompactOptions::default());
-            until_done!(
+            drop(until_done!(
                 self,
-                self.book.compact(&options, |report| match &report.outcome {
+                self.db.compact(&options, |report| match &report.outcome {
                     Outcome::Compacted { .. } => {}
                     // It lost the race against its own first attempt, whose answer was lost.
                     Outcome::Overtaken => failed += 1,
@@ -164,7 +161,7 @@ impl Life {
                     }
                     _ => panic!("{report:?}"),
                 })
-            );
+            ));
             self.ask().await;
             if failed == 0 {
                 return;
@@ -178,9 +175,9 @@ impl Life {
         loop {
             let mut failed = 0;
             let options = PurgeOptions { older_than_days: 8, dry_run: false };
-            until_done!(
+            drop(until_done!(
                 self,
-                self.book.purge(&options, |report| match &report.outcome {
+                self.db.purge(&options, |report| match &report.outcome {
                     Outcome::Purged(_) => {}
                     Outcome::Overtaken => failed += 1,
                     Outcome::Failed(error) => {
@@ -189,7 +186,7 @@ impl Life {
                     }
                     _ => panic!("{report:?}"),
                 })
-            );
+            ));
             if failed == 0 {
                 return;
             }
@@ -199,7 +196,7 @@ impl Life {
 
     async fn gc(&mut self) {
         let settings = Settings { retry_timeout_s: 1, ..self.store.settings() };
-        let location = self.book.location().to_owned();
+        let location = self.db.location().to_owned();
         let clock = || std::sync::Arc::new(FixedClock::noon_of(day("2100-01-01")));
         let later = until_done!(self, Tallybook::open_with(&location, settings.clone(), clock()));
         until_done!(self, later.gc(&AT_ONCE, |_| {}));
@@ -211,7 +208,7 @@ impl Life {
         self.ask().await;
         // Raw rows of the first day are purged.
         assert_eq!(self.right, before + 1);
-        assert_eq!(self.book.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
+        assert_eq!(self.db.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
         (self.store, self.right, self.errors)
     }
 }

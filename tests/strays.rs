@@ -8,7 +8,7 @@ use tallybook::{
 };
 
 use crate::support::{
-    SMALL_LOG, Sandbox, append, book_with, csv, day, fake_store::FakeStore, life::AT_ONCE, rollup,
+    SMALL_LOG, Sandbox, append, csv, day, db_with, fake_store::FakeStore, life::AT_ONCE, rollup,
 };
 
 const TODAY: &str = "2026-02-05";
@@ -89,22 +89,22 @@ fn lines(days: &[&str], hour: u8) -> String {
 
 /// A purged day with a late leaf, a merged one, one whose merged leaves are still there, one of two
 /// leaves, and one that only the last page has.
-async fn fill(book: &Tallybook) {
-    append(book, "one", &lines(&["2026-01-01", "2026-01-02", "2026-01-03"], 3)).await;
-    append(book, "two", &lines(&["2026-01-01", "2026-01-02", "2026-01-31"], 5)).await;
-    rollup(book).await;
-    book.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
-    book.gc(&AT_ONCE, |_| {}).await.unwrap();
-    append(book, "three", &lines(&["2026-01-03", "2026-01-31"], 7)).await;
-    purge(book).await;
-    append(book, "late", &lines(&["2026-01-01", "2026-01-02"], 9)).await;
-    book.rollup(&JobOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
-    append(book, "later", &lines(&["2026-01-31", "2026-02-01"], 11)).await;
+async fn fill(db: &Tallybook) {
+    append(db, "one", &lines(&["2026-01-01", "2026-01-02", "2026-01-03"], 3)).await;
+    append(db, "two", &lines(&["2026-01-01", "2026-01-02", "2026-01-31"], 5)).await;
+    rollup(db).await;
+    db.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
+    db.gc(&AT_ONCE, |_| {}).await.unwrap();
+    append(db, "three", &lines(&["2026-01-03", "2026-01-31"], 7)).await;
+    purge(db).await;
+    append(db, "late", &lines(&["2026-01-01", "2026-01-02"], 9)).await;
+    db.rollup(&JobOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
+    append(db, "later", &lines(&["2026-01-31", "2026-02-01"], 11)).await;
 }
 
-async fn purge(book: &Tallybook) {
+async fn purge(db: &Tallybook) {
     let old = PurgeOptions { older_than_days: 35, dry_run: false };
-    let purged = book.purge(&old, |report| {
+    let purged = db.purge(&old, |report| {
         assert!(matches!(report.outcome, Outcome::Purged(_)), "{report:?}");
     });
     purged.await.unwrap().into_result().unwrap();
@@ -112,12 +112,12 @@ async fn purge(book: &Tallybook) {
 
 async fn ask(location: &str, settings: &Settings, what: &str) -> Vec<String> {
     let clock = Arc::new(FixedClock::noon_of(day(TODAY)));
-    let book = Tallybook::open_with(location, settings.clone(), clock).await;
-    let book = book.unwrap_or_else(|error| panic!("{what}: {error}"));
+    let db = Tallybook::open_with(location, settings.clone(), clock).await;
+    let db = db.unwrap_or_else(|error| panic!("{what}: {error}"));
     let of_raw = ASK.replace("GROUP", "WHERE date > '2026-01-01' GROUP");
     let mut answers = Vec::new();
     for (sql, route) in [(ASK, Route::Auto), (&of_raw, Route::Raw)] {
-        answers.push(csv(&book, sql, route).await.0);
+        answers.push(csv(&db, sql, route).await.0);
     }
     answers
 }
@@ -125,27 +125,27 @@ async fn ask(location: &str, settings: &Settings, what: &str) -> Vec<String> {
 /// Everything that lists must do what it does without them, and no more.
 async fn live_among(location: &str, settings: &Settings, what: &str, expected: &[String]) {
     assert_eq!(ask(location, settings, what).await, expected, "{what}");
-    let book = book_with(location, SMALL_LOG, TODAY, settings.clone()).await;
-    book.status().await.unwrap_or_else(|error| panic!("{what}: status: {error}"));
-    assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None, "{what}");
-    append(&book, "late", &lines(&["2026-01-01", "2026-01-02"], 9)).await;
-    book.rollup(&JobOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
-    book.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
-    purge(&book).await;
+    let db = db_with(location, SMALL_LOG, TODAY, settings.clone()).await;
+    db.status().await.unwrap_or_else(|error| panic!("{what}: status: {error}"));
+    assert_eq!(db.verify(Span::ALL, |_| {}).await.unwrap(), None, "{what}");
+    append(&db, "late", &lines(&["2026-01-01", "2026-01-02"], 9)).await;
+    db.rollup(&JobOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
+    db.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
+    purge(&db).await;
     let none = [("who".to_owned(), "nobody".to_owned())];
-    let erased = book.erase(&none, false, |_| panic!("{what}: nobody is there")).await.unwrap();
+    let erased = db.erase(&none, false, |_| panic!("{what}: nobody is there")).await.unwrap();
     assert_eq!(erased.into_result().unwrap(), 0);
-    book.gc(&AT_ONCE, |_| {}).await.unwrap_or_else(|error| panic!("{what}: gc: {error}"));
+    db.gc(&AT_ONCE, |_| {}).await.unwrap_or_else(|error| panic!("{what}: gc: {error}"));
     assert_eq!(ask(location, settings, what).await, expected, "{what}, after all jobs");
-    assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None, "{what}");
+    assert_eq!(db.verify(Span::ALL, |_| {}).await.unwrap(), None, "{what}");
 }
 
 #[tokio::test]
 async fn on_a_store_of_small_pages() {
     let (store, location) = (FakeStore::start(), "s3://bucket/r");
     let settings = store.settings();
-    let book = book_with(location, SMALL_LOG, TODAY, settings.clone()).await;
-    fill(&book).await;
+    let db = db_with(location, SMALL_LOG, TODAY, settings.clone()).await;
+    fill(&db).await;
     let expected = ask(location, &settings, "nothing").await;
     assert_eq!(expected[0].lines().count(), 1 + 5 * 3, "{expected:?}");
     let all: Vec<_> = STRAYS.into_iter().chain(NO_PATHS).collect();
@@ -174,8 +174,8 @@ async fn in_a_folder() {
     let sandbox = Sandbox::new();
     let (location, settings) = (sandbox.root(), Settings::default());
     let location = location.to_str().unwrap();
-    let book = book_with(location, SMALL_LOG, TODAY, settings.clone()).await;
-    fill(&book).await;
+    let db = db_with(location, SMALL_LOG, TODAY, settings.clone()).await;
+    fill(&db).await;
     let expected = ask(location, &settings, "nothing").await;
     let files = STRAYS.iter().filter(|stray| !stray.ends_with('/'));
     let files = files.map(|stray| stray.as_bytes().to_vec());

@@ -1,4 +1,4 @@
-//! Answers questions in one process, for `compare.py`. A line of JSON in, `{"clients":1,"sql":[…]}`;
+//! Answers queries in one process, for `compare.py`. A line of JSON in, `{"clients":1,"sql":[…]}`;
 //! a line of JSON out, with the milliseconds that all took and each, each one's statistics, and its
 //! rows as CSV.
 
@@ -36,27 +36,27 @@ async fn main() {
         eprintln!("benches/peers/compare.py runs this over a root of its own");
         return;
     };
-    let book = Arc::new(Tallybook::open(&root).await.unwrap());
+    let db = Arc::new(Tallybook::open(&root).await.unwrap());
     for line in io::stdin().lines() {
-        let questions: Questions = serde_json::from_str(&line.unwrap()).unwrap();
-        println!("{}", answer(&book, questions).await);
+        let queries: Queries = serde_json::from_str(&line.unwrap()).unwrap();
+        println!("{}", answer(&db, queries).await);
     }
 }
 
 #[derive(Deserialize)]
-struct Questions {
+struct Queries {
     clients: usize,
     sql: Vec<String>,
 }
 
-/// All questions, as many at once as there are clients.
-async fn answer(book: &Arc<Tallybook>, questions: Questions) -> Value {
+/// All queries, as many at once as there are clients.
+async fn answer(db: &Arc<Tallybook>, queries: Queries) -> Value {
     let start = Instant::now();
-    let asked = questions.sql.into_iter().map(|sql| {
-        let book = Arc::clone(book);
-        async move { tokio::spawn(async move { ask(&book, &sql).await }).await.unwrap() }
+    let asked = queries.sql.into_iter().map(|sql| {
+        let db = Arc::clone(db);
+        async move { tokio::spawn(async move { ask(&db, &sql).await }).await.unwrap() }
     });
-    let answers: Vec<_> = stream::iter(asked).buffered(questions.clients).collect().await;
+    let answers: Vec<_> = stream::iter(asked).buffered(queries.clients).collect().await;
     let ms = start.elapsed().as_secs_f64() * 1e3;
     let (mut each, mut stats, mut rows) = (Vec::new(), Vec::new(), Vec::new());
     for (ms, of_one, batches) in answers {
@@ -67,8 +67,8 @@ async fn answer(book: &Arc<Tallybook>, questions: Questions) -> Value {
     json!({"ms": ms, "each_ms": each, "stats": stats, "csv": rows})
 }
 
-async fn ask(book: &Tallybook, sql: &str) -> (f64, Stats, Vec<RecordBatch>) {
+async fn ask(db: &Tallybook, sql: &str) -> (f64, Stats, Vec<RecordBatch>) {
     let start = Instant::now();
-    let (rows, stats) = book.sql(sql).await.unwrap().collect().await.unwrap();
+    let (rows, stats) = db.sql(sql).await.unwrap().collect().await.unwrap();
     (start.elapsed().as_secs_f64() * 1e3, stats, rows)
 }

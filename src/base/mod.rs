@@ -16,7 +16,7 @@ pub use clock::{Clock, FixedClock, SystemClock};
 pub use day::Day;
 pub(crate) use day::MICROS_PER_DAY;
 pub use error::{Error, ErrorKind, Result};
-pub(crate) use failpoint::step;
+pub(crate) use failpoint::failpoint;
 pub use grain::Grain;
 pub use month::Month;
 pub use settings::{OnWarning, Route, Settings};

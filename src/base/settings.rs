@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use super::{Error, Result};
 
-/// Which files a question may be answered from.
+/// Which files a query may be answered from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Route {
     /// Rollups where they serve, raw leaves elsewhere.
@@ -49,7 +49,7 @@ pub struct Settings {
     pub streams: usize,
     /// Memory for sorts, groups and joins, in bytes; beyond it they spill to disk.
     pub memory_bytes: usize,
-    /// Memory for rollups that were read, in bytes: the next question finds them decoded. 0 keeps
+    /// Memory for rollups that were read, in bytes: the next query finds them decoded. 0 keeps
     /// none.
     pub segment_cache_bytes: usize,
     /// Memory for manifests and for what files say of themselves, in bytes: neither ever changes.
@@ -63,14 +63,14 @@ pub struct Settings {
     pub append_buffer_bytes: usize,
     /// A span of up to this many days is read raw: `rollup.min_span` on the command line.
     pub min_span_days: i64,
-    /// How old the listings of a remote store may be that a question goes by. Zero is none but new
+    /// How old the listings of a remote store may be that a query goes by. Zero is none but new
     /// ones: every answer has all rows that were acknowledged before it was asked for.
     pub max_staleness: Duration,
-    /// The most questions that are answered at once; one more is an error.
-    pub max_questions: Option<usize>,
-    /// The most that a question may read, by the size of its files; more is an error.
+    /// The most queries that are answered at once; one more is an error.
+    pub max_queries: Option<usize>,
+    /// The most that a query may read, by the size of its files; more is an error.
     pub max_scan_bytes: Option<u64>,
-    /// The longest that a question may take, from its plan to its last row; longer is an error.
+    /// The longest that a query may take, from its plan to its last row; longer is an error.
     pub question_timeout: Option<Duration>,
     /// The most rows that an answer may have; more is an error.
     pub max_result_rows: Option<u64>,
@@ -98,7 +98,7 @@ impl Default for Settings {
             append_buffer_bytes: 208 << 20,
             min_span_days: 7,
             max_staleness: Duration::ZERO,
-            max_questions: None,
+            max_queries: None,
             max_scan_bytes: None,
             question_timeout: None,
             max_result_rows: None,
@@ -124,7 +124,7 @@ impl fmt::Debug for Settings {
             .field("append_buffer_bytes", &self.append_buffer_bytes)
             .field("min_span_days", &self.min_span_days)
             .field("max_staleness", &self.max_staleness)
-            .field("max_questions", &self.max_questions)
+            .field("max_queries", &self.max_queries)
             .field("max_scan_bytes", &self.max_scan_bytes)
             .field("question_timeout", &self.question_timeout)
             .field("max_result_rows", &self.max_result_rows)

@@ -34,7 +34,7 @@ pub(super) enum Command {
     Rollup(RollupArgs),
     /// What a scheduler runs each night: rollup, merge days of many files, delete what is replaced
     Nightly,
-    /// Answer a question in SQL
+    /// Answer a query in SQL
     Query(QueryArgs),
     /// What an organization, or the platform, used
     Usage(UsageArgs),
@@ -131,7 +131,7 @@ pub(super) struct QueryArgs {
     /// A file with the SQL
     #[arg(short, long, conflicts_with = "name")]
     pub(super) file: Option<PathBuf>,
-    /// One of the questions that come with the program
+    /// One of the queries that come with the program
     #[arg(long)]
     pub(super) name: Option<String>,
     /// A value for $k in the SQL; may be given more than once
@@ -334,7 +334,7 @@ pub(super) struct EraseArgs {
 
 #[derive(ClapArgs, Debug)]
 pub(super) struct GcArgs {
-    /// How long a file stays after the one in its place appeared: longer than any question takes
+    /// How long a file stays after the one in its place appeared: longer than any query takes
     #[arg(long, value_name = "TIME", default_value = "48h", value_parser = humantime::parse_duration)]
     pub(super) grace: Duration,
     /// How long unfinished files of a compaction, a purge or an erasure stay, at least the grace

@@ -59,8 +59,8 @@ pub(super) async fn open(args: &RootArgs) -> Result<Tallybook> {
     Tallybook::open_with(location(args), settings(), Arc::new(SystemClock)).await
 }
 
-/// Opens the root that was named, to answer a question.
-pub(super) async fn open_to_ask(args: &RootArgs, answer: &AnswerArgs) -> Result<Tallybook> {
+/// Opens the root that was named, to answer a query.
+pub(super) async fn open_for_query(args: &RootArgs, answer: &AnswerArgs) -> Result<Tallybook> {
     let mut settings = settings();
     settings.max_staleness = answer.max_staleness.unwrap_or_default();
     settings.max_scan_bytes = answer.max_scan_bytes;

@@ -16,7 +16,7 @@ use crate::{
 /// Footers under way at once.
 const CONCURRENT_REQUESTS: usize = 32;
 
-/// How a question is answered, and why not from rollups where it isn't.
+/// How a query is answered, and why not from rollups where it isn't.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
     /// `raw`, `rollup` or `mixed`.
@@ -79,26 +79,26 @@ pub struct RollupExplanation {
 
 impl Explanation {
     /// With the rows of each file, whose footers are read for it.
-    pub(super) async fn counted(book: &Tallybook, decision: &Decision) -> Result<Self> {
-        Ok(Self::of(book, decision, &count_rows(book, decision).await?))
+    pub(super) async fn counted(db: &Tallybook, decision: &Decision) -> Result<Self> {
+        Ok(Self::of(db, decision, &count_rows(db, decision).await?))
     }
 
     /// From the decision alone.
-    pub(super) fn brief(book: &Tallybook, decision: &Decision) -> Self {
-        Self::of(book, decision, &HashMap::new())
+    pub(super) fn brief(db: &Tallybook, decision: &Decision) -> Self {
+        Self::of(db, decision, &HashMap::new())
     }
 
-    fn of(book: &Tallybook, decision: &Decision, rows: &HashMap<Path, i64>) -> Self {
-        let blocks = decision.blocks.iter().map(|block| explain(book, block, rows)).collect();
+    fn of(db: &Tallybook, decision: &Decision, rows: &HashMap<Path, i64>) -> Self {
+        let blocks = decision.blocks.iter().map(|block| explain(db, block, rows)).collect();
         Self { route: decision.route().name(), blocks }
     }
 }
 
 /// The rows of each file, as its footer says.
-async fn count_rows(book: &Tallybook, decision: &Decision) -> Result<HashMap<Path, i64>> {
+async fn count_rows(db: &Tallybook, decision: &Decision) -> Result<HashMap<Path, i64>> {
     let files = decision.blocks.iter().flat_map(|block| block.cover.files());
     let files: HashMap<&Path, &ObjectMeta> = files.map(|file| (&file.location, file)).collect();
-    let root = book.root();
+    let root = db.root();
     stream::iter(files.into_values().cloned().collect::<Vec<_>>())
         .map(|file| async move {
             let metadata = read_metadata(root, &file).await?;
@@ -109,7 +109,7 @@ async fn count_rows(book: &Tallybook, decision: &Decision) -> Result<HashMap<Pat
         .await
 }
 
-fn explain(book: &Tallybook, block: &BlockDecision, rows: &HashMap<Path, i64>) -> BlockExplanation {
+fn explain(db: &Tallybook, block: &BlockDecision, rows: &HashMap<Path, i64>) -> BlockExplanation {
     let files = block.cover.files();
     let rows_of = |file: &ObjectMeta| rows.get(&file.location).copied();
     let serving = block.cover.rollups.iter().enumerate().map(|(rank, name)| {
@@ -126,7 +126,7 @@ fn explain(book: &Tallybook, block: &BlockDecision, rows: &HashMap<Path, i64>) -
         reason: refusal.to_string(),
     });
     BlockExplanation {
-        span: format!("{} of {}", span_words(block.cover.spans.hull()), book.dataset().table()),
+        span: format!("{} of {}", span_words(block.cover.spans.hull()), db.dataset().table()),
         cover: block.cover.to_string(),
         spans: spans_of(&block.cover.pieces, rows_of),
         files: files.len(),

@@ -9,7 +9,7 @@ mod tallybook;
 
 pub use explain::{BlockExplanation, Explanation, RollupExplanation, SpanExplanation};
 pub use query::answer::{Answer, Stats};
-pub use query::run::Question;
+pub use query::run::Query;
 pub use tallybook::Tallybook;
 
 pub(crate) use crate::ingest::check;

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     base::{Clock, Error, Result, Settings, SystemClock},
-    engine::{Tallybook, query::plan_cache::PreparedQuestions},
+    engine::{Tallybook, query::plan_cache::PlanCache},
     exec::{SegmentCache, new_session},
     model::{DEFAULT_DEFINITION, Dataset},
     plan::DatasetTable,
@@ -162,12 +162,12 @@ impl Tallybook {
         let parse = |stored: &Stored| Dataset::parse(&stored.text, &stored.file);
         let previous = definitions.opened().previous.iter().flatten();
         let previous: Vec<_> = previous.map(parse).collect::<Result<_>>()?;
-        let dataset = parse(&definitions.opened().newest)?.with_earlier(&previous);
+        let dataset = parse(&definitions.opened().newest)?.with_previous(&previous);
         let session = new_session(&root, &settings)?;
         session.register_table(dataset.table(), Arc::new(DatasetTable::new(&dataset)))?;
         let segments = Arc::new(SegmentCache::new(settings.segment_cache_bytes));
-        let (dataset, prepared) = (Arc::new(dataset), PreparedQuestions::default());
-        let places = settings.max_questions.map(|places| Arc::new(Semaphore::new(places)));
+        let (dataset, prepared) = (Arc::new(dataset), PlanCache::default());
+        let permits = settings.max_queries.map(|permits| Arc::new(Semaphore::new(permits)));
         Ok(Self {
             root,
             dataset,
@@ -177,7 +177,7 @@ impl Tallybook {
             session,
             segments,
             prepared,
-            places,
+            permits,
         })
     }
 }

@@ -41,9 +41,9 @@ use crate::{
     plan::{DatasetTable, reads_raw},
 };
 
-/// Puts the tables of `book` into `context`.
-pub(super) async fn register(book: &Arc<Tallybook>, context: &SessionContext) -> Result<()> {
-    let raw = book.dataset().table();
+/// Puts the tables of `db` into `context`.
+pub(super) async fn register(db: &Arc<Tallybook>, context: &SessionContext) -> Result<()> {
+    let raw = db.dataset().table();
     let url =
         url::Url::parse(ROOT_URL).map_err(|error| Error::internal("url").with_source(error))?;
     let store = ObjectStoreUrl::parse(ROOT_URL)?;
@@ -53,15 +53,14 @@ pub(super) async fn register(book: &Arc<Tallybook>, context: &SessionContext) ->
     if context.table_exist(raw)? {
         return Err(Error::conflict(format!("the session already has a table `{raw}`")));
     }
-    context.register_object_store(&url, book.root().store());
+    context.register_object_store(&url, db.root().store());
     register_functions(context);
-    let table = Arc::new(DatasetTable::new(book.dataset()));
+    let table = Arc::new(DatasetTable::new(db.dataset()));
     context.register_table(raw, table)?;
-    tables::register_views(book.dataset(), context).await?;
+    tables::register_views(db.dataset(), context).await?;
     let state = context.state_ref();
     let mut state = state.write();
-    let planner =
-        AskingPlanner { book: Arc::clone(book), inner: Arc::clone(state.query_planner()) };
+    let planner = AskingPlanner { db: Arc::clone(db), inner: Arc::clone(state.query_planner()) };
     *state = SessionStateBuilder::new_from_existing(state.clone())
         .with_analyzer_rule(Arc::new(AskingRule))
         .with_query_planner(Arc::new(planner))
@@ -139,7 +138,7 @@ impl AnalyzerRule for AskingRule {
 
 #[derive(Debug)]
 struct AskingPlanner {
-    book: Arc<Tallybook>,
+    db: Arc<Tallybook>,
     inner: Arc<dyn QueryPlanner + Send + Sync>,
 }
 
@@ -159,8 +158,8 @@ impl QueryPlanner for AskingPlanner {
         let mut state = state.clone();
         state.config_mut().options_mut().execution.skip_physical_aggregate_schema_check = true;
         let prepared = prepare::prepare(asked.plan.clone(), &state)?;
-        let root = self.book.root_to_ask();
-        let decided = run::decide((&self.book, &root), Route::Auto, prepared, None).await;
+        let root = self.db.root_of_query();
+        let decided = run::decide((&self.db, &root), Route::Auto, prepared, None).await;
         let rewritten = decided?.plan;
         let optimized = state.optimizer().optimize(rewritten, &state, |_, _| {})?;
         let whole = plan.clone().transform(|node| match &node {

@@ -1,5 +1,5 @@
-//! The tables that a question can name: the raw one, the readable rollups, and the user's own; each
-//! as the question's time zone sees it.
+//! The tables that a query can name: the raw one, the readable rollups, and the user's own; each
+//! as the query's time zone sees it.
 
 use std::{path::Path, sync::Arc};
 
@@ -25,10 +25,10 @@ use crate::{
 /// views of the raw table, so that they are as exact and as fresh as it is, and the rewrite answers
 /// them from segments.
 ///
-/// Another zone than UTC has a catalog of its own, for this one question: the same tables, but for
+/// Another zone than UTC has a catalog of its own, for this one query: the same tables, but for
 /// those that show time.
-pub(super) async fn state(book: &Tallybook, zone: Zone) -> Result<SessionState> {
-    let (context, dataset) = (book.session(), book.dataset());
+pub(super) async fn state(db: &Tallybook, zone: Zone) -> Result<SessionState> {
+    let (context, dataset) = (db.session(), db.dataset());
     if zone.is_utc() {
         register_views(dataset, context).await?;
         return Ok(context.state());
@@ -78,8 +78,8 @@ pub(super) async fn register_views(dataset: &Dataset, context: &SessionContext) 
 }
 
 /// Makes a user's file a table.
-pub(super) async fn register(book: &Tallybook, name: &str, path: &Path) -> Result<()> {
-    let dataset = book.dataset();
+pub(super) async fn register(db: &Tallybook, name: &str, path: &Path) -> Result<()> {
+    let dataset = db.dataset();
     let readable = dataset.rollups().iter().filter_map(Rollup::table);
     if readable.chain([dataset.table()]).any(|taken| taken == name) {
         return Err(Error::invalid(format!(
@@ -87,10 +87,10 @@ pub(super) async fn register(book: &Tallybook, name: &str, path: &Path) -> Resul
         )));
     }
     let reference = TableReference::bare(name);
-    if name.is_empty() || book.session().table_exist(reference)? {
+    if name.is_empty() || db.session().table_exist(reference)? {
         return Err(Error::invalid(format!("there is already a table `{name}`")));
     }
-    register_file(book.session(), name, path).await
+    register_file(db.session(), name, path).await
 }
 
 fn views(dataset: &Dataset) -> impl Iterator<Item = (&str, String)> {

@@ -9,12 +9,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{
     base::{Clock, Day, Error, Result, Settings, Span},
     engine::{
-        Answer, Explanation, Question,
-        query::{plan_cache::PreparedQuestions, run as query},
+        Answer, Explanation, Query,
+        query::{plan_cache::PlanCache, run as query},
         registered, tables,
     },
     exec::SegmentCache,
-    ingest::{self, AppendOptions, AppendReport, Input, MakeReady, Place},
+    ingest::{self, AppendContext, AppendOptions, AppendReport, Input, MakeReady},
     jobs::{
         self, Checked, CompactOptions, Difference, GcOptions, JobContext, JobOptions, JobReport,
         JobSummary, Nightly, NightlyReport, PurgeOptions, Repair, Status, Superseded,
@@ -33,9 +33,9 @@ pub struct Tallybook {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) session: SessionContext,
     pub(super) segments: Arc<SegmentCache>,
-    pub(super) prepared: PreparedQuestions,
-    /// One for each question that may be answered at once.
-    pub(super) places: Option<Arc<Semaphore>>,
+    pub(super) prepared: PlanCache,
+    /// One for each query that may be answered at once.
+    pub(super) permits: Option<Arc<Semaphore>>,
 }
 
 impl Tallybook {
@@ -85,12 +85,12 @@ impl Tallybook {
             0 => u32::try_from(opened.previous.len()).unwrap_or(u32::MAX) + 1,
             number => number,
         };
-        let place = Place { root, dataset: &self.dataset, staging: &staging, definition };
+        let context = AppendContext { root, dataset: &self.dataset, staging: &staging, definition };
         let of_claim = |number| self.dataset_of(number);
         let make_ready: Box<MakeReady<'_>> =
             Box::new(|| async { self.definitions.number(root, &staging).await.map(drop) }.boxed());
         let definitions = ingest::Definitions { dataset_of: &of_claim, make_ready };
-        ingest::append(place, settings, self.clock(), definitions, inputs, options).await
+        ingest::append(context, settings, self.clock(), definitions, inputs, options).await
     }
 
     /// The dataset as the definition of that number has it.
@@ -217,7 +217,7 @@ impl Tallybook {
         jobs::repair(&self.root, &self.staging(), repair).await
     }
 
-    /// Makes a file a table that questions can join: CSV with a header, Parquet or NDJSON, by its
+    /// Makes a file a table that queries can join: CSV with a header, Parquet or NDJSON, by its
     /// name's ending. For this opened root alone; nothing is stored.
     ///
     /// # Errors
@@ -228,7 +228,7 @@ impl Tallybook {
     }
 
     /// Puts the raw table, the readable rollups and the sketch functions into a session of yours,
-    /// beside its own tables. What the session plans over them is rewritten like any question here,
+    /// beside its own tables. What the session plans over them is rewritten like any query here,
     /// each execution by a snapshot of its own. A session can hold one Tallybook.
     ///
     /// # Errors
@@ -242,25 +242,25 @@ impl Tallybook {
     /// # Errors
     /// As [`ask`](Self::ask).
     pub async fn sql(&self, sql: &str) -> Result<Answer> {
-        self.ask(&Question::sql(sql)).await
+        self.ask(&Query::sql(sql)).await
     }
 
-    /// Answers a question from one snapshot; if a file of it is deleted before it is read, from a
+    /// Answers a query from one snapshot; if a file of it is deleted before it is read, from a
     /// new one.
     ///
     /// # Errors
     /// `Invalid` for wrong SQL, or when only rollups may answer and can't; `Limit` when it would
     /// scan more, or takes longer, than the settings allow; else what reading meets.
-    pub async fn ask(&self, question: &Question) -> Result<Answer> {
-        query::answer(self, question).await
+    pub async fn ask(&self, query: &Query) -> Result<Answer> {
+        query::answer(self, query).await
     }
 
-    /// Says how a question would be answered, without answering it.
+    /// Says how a query would be answered, without answering it.
     ///
     /// # Errors
     /// As [`ask`](Self::ask).
-    pub async fn explain(&self, question: &Question) -> Result<Explanation> {
-        query::explain(self, question).await
+    pub async fn explain(&self, query: &Query) -> Result<Explanation> {
+        query::explain(self, query).await
     }
 
     /// What each day holds, and how far each rollup serves it.
@@ -318,22 +318,22 @@ impl Tallybook {
         &self.root
     }
 
-    /// The root, as a question lists it, with a meter that counts that question's requests alone.
-    pub(super) fn root_to_ask(&self) -> Root {
-        self.root.with_listings_of(self.settings.max_staleness).with_new_meter()
+    /// The root, as a query lists it, with a request_counter that counts that query's requests alone.
+    pub(super) fn root_of_query(&self) -> Root {
+        self.root.with_listings_of(self.settings.max_staleness).with_new_request_counter()
     }
 
-    /// A place among the questions that are answered at once.
+    /// A place among the queries that are answered at once.
     ///
     /// # Errors
     /// `Limit` when all are taken.
-    pub(super) fn place(&self) -> Result<Option<OwnedSemaphorePermit>> {
-        let Some(places) = &self.places else { return Ok(None) };
-        let place = Arc::clone(places).try_acquire_owned();
-        place.map(Some).map_err(|_| {
+    pub(super) fn permit(&self) -> Result<Option<OwnedSemaphorePermit>> {
+        let Some(permits) = &self.permits else { return Ok(None) };
+        let permit = Arc::clone(permits).try_acquire_owned();
+        permit.map(Some).map_err(|_| {
             Error::limit(format!(
-                "{} questions are being answered, which is the limit; ask again when one is done",
-                self.settings.max_questions.unwrap_or_default()
+                "{} queries are being answered, which is the limit; ask again when one is done",
+                self.settings.max_queries.unwrap_or_default()
             ))
         })
     }
@@ -342,7 +342,7 @@ impl Tallybook {
         &self.segments
     }
 
-    pub(super) const fn prepared(&self) -> &PreparedQuestions {
+    pub(super) const fn prepared(&self) -> &PlanCache {
         &self.prepared
     }
 

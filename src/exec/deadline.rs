@@ -21,7 +21,7 @@ use datafusion::{
 
 use crate::base::Error;
 
-/// When a question's time is over, and how long that was.
+/// When a query's time is over, and how long that was.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     at: Instant,
@@ -42,10 +42,10 @@ impl Deadline {
         if self.at < Instant::now() { Err(self.missed()) } else { Ok(()) }
     }
 
-    /// The question's time is over.
+    /// The query's time is over.
     pub(crate) fn missed(&self) -> Error {
         Error::limit(format!(
-            "the question took longer than {:?}; ask for fewer days, or see --explain for why \
+            "the query took longer than {:?}; ask for fewer days, or see --explain for why \
              rollups don't serve",
             self.limit
         ))
@@ -83,7 +83,7 @@ impl ExtensionOptions for Deadline {
     }
 }
 
-/// Makes sure that the session's question, if it has a deadline, has time left.
+/// Makes sure that the session's query, if it has a deadline, has time left.
 fn check_deadline(options: &ConfigOptions) -> Result<()> {
     let deadline = options.extensions.get::<Deadline>();
     deadline.map_or(Ok(()), |deadline| Ok(deadline.check()?))

@@ -1,15 +1,15 @@
 //! Floor 3: DataFusion's runtime, set up in one place.
 
-mod asked_root;
 mod bounded;
 mod deadline;
 mod errors;
+mod query_root;
 mod rules;
 mod session;
 mod tables;
 
-pub(crate) use asked_root::set_asked_root;
 pub(crate) use deadline::Deadline;
+pub(crate) use query_root::set_query_root;
 pub(crate) use rules::push_down::PushDown;
 pub(crate) use session::{ROOT_URL, new_session, register_functions};
 pub(crate) use tables::file_table::FileTable;

@@ -2,20 +2,20 @@
 //! nothing.
 //!
 //! ```text
-//! input ─ decompress ─ blocks ┬ read ─ draft ─ by day ┬ spool ┬ sort ─ encode ┬ publish
-//!                             ├ read ─ draft ─ by day ┤       └ sort ─ encode ┘
+//! input ─ decompress ─ blocks ┬ read ─ builder ─ by day ┬ spool ┬ sort ─ encode ┬ publish
+//!                             ├ read ─ builder ─ by day ┤       └ sort ─ encode ┘
 //!                             └ …                     └ bad rows: counted, described, kept aside
 //! ```
 //!
-//! Nothing is visible before the whole input was read and judged; memory stays within the spool's
+//! Nothing is visible before the whole input was read and validated; memory stays within the spool's
 //! budget whatever the input's size.
 
 mod pipeline;
 mod readers;
 mod rows;
 
+pub(crate) use pipeline::append::{AppendContext, Definitions, MakeReady, append};
 pub use pipeline::append::{AppendOptions, AppendReport};
-pub(crate) use pipeline::append::{Definitions, MakeReady, Place, append};
 pub use pipeline::rejects::Rejects;
 pub(crate) use readers::input::check;
 pub use readers::input::{Format, Input};

@@ -8,14 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    base::{Day, Error, ErrorKind, Result, step},
+    base::{Day, Error, ErrorKind, Result, failpoint},
     model::{
         Fingerprint, LeafId, MANIFEST_FORMAT, Manifest, ManifestFile, ManifestState, Remains,
         sorted_ids,
     },
     store::{
         FileFooter, FileKind, ManifestTag, RawFolder, Root, SetFooter, Staging, Writer,
-        WrittenFile, create_manifest, create_tag, hash_now, list_raw, read_account, whole_file,
+        WrittenFile, create_manifest, create_tag, file_footer, hash_now, list_raw, whole_file,
     },
 };
 
@@ -120,7 +120,7 @@ pub(crate) async fn repair(root: &Root, staging: &Staging, repair: &Repair) -> R
     if !create_manifest(root, staging, repair.day, &repair.manifest).await? {
         return Ok(false);
     }
-    step("repair.manifest");
+    failpoint("repair.manifest");
     create_tag(root, staging, repair.day, &ManifestTag::of(&repair.manifest)).await?;
     Ok(true)
 }
@@ -162,7 +162,7 @@ async fn sets_of(root: &Root, folder: &RawFolder) -> Result<BTreeMap<Writer, Wri
         let set = set.or_insert_with(|| WrittenSet { files: Vec::new(), is_whole: true });
         let is_highest = Some(writer.generation) == highest;
         let account =
-            if is_highest { whole_file(root, file).await } else { read_account(root, file).await };
+            if is_highest { whole_file(root, file).await } else { file_footer(root, file).await };
         let account = match account {
             Ok(account) => account,
             Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),

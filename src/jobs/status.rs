@@ -9,7 +9,7 @@ use crate::{
     base::{Error, ErrorKind, Result, Span},
     jobs::JobContext,
     model::{Freshness, LeafDay, Rollup, Snapshot},
-    store::{list_raw, list_segments, read_account, read_base, read_metadata},
+    store::{file_footer, list_raw, list_segments, read_base, read_metadata},
 };
 
 /// Footers read at once.
@@ -183,7 +183,7 @@ async fn rows(context: JobContext<'_>, snapshot: &Snapshot, live: &LeafDay) -> R
     });
     let mut known = None;
     if let Some((segment, late)) = served.min_by_key(|(_, late)| late.len()) {
-        match read_account(root, &segment.file).await {
+        match file_footer(root, &segment.file).await {
             Ok(account) => known = Some((account.rows_in().unwrap_or_default(), late)),
             Err(error) if segment.is_hint() && error.kind() == ErrorKind::Corrupt => {
                 root.distrust(&segment.file, &error);
@@ -217,7 +217,7 @@ fn state(
     let mut earlier = context
         .dataset
         .all_rollups()
-        .filter(|other| other.is_earlier() && other.folder() == rollup.folder());
+        .filter(|other| other.is_previous() && other.folder() == rollup.folder());
     let serves =
         |other: &Rollup| !matches!(snapshot.freshness(other.name(), live.day), Freshness::Missing);
     match snapshot.freshness(rollup.name(), live.day) {

@@ -7,14 +7,15 @@ pub(crate) mod definition;
 pub(crate) mod files;
 mod snapshot;
 
+pub use algebra::{Function, Quantile};
 pub(crate) use algebra::{
-    Fold, StoredState, as_is, decimals_beside_doubles, double_sum, in_order, is_as_is, narrowed,
+    State, StoredState, as_is, decimals_beside_doubles, double_sum, in_order, is_as_is, narrowed,
     opaque, sketch, stored_needs_room,
 };
-pub use algebra::{Function, Quantile};
 pub use column::{Column, ColumnType};
 pub(crate) use definition::{
-    DATE_COLUMN, Expression, HOUR_COLUMN, OddRule, Operand, QUARTER_HOUR_COLUMN, Relation, normal,
+    DATE_COLUMN, Expression, HOUR_COLUMN, Operand, QUARTER_HOUR_COLUMN, Relation, WarningRule,
+    normal,
 };
 pub use definition::{DEFAULT_DEFINITION, Dataset, FORMAT, Measure, Rollup};
 pub(crate) use files::{

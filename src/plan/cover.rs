@@ -232,7 +232,7 @@ fn ranked<'a>(spans: &Spans, snapshot: &'a Snapshot, rollups: &[&'a Rollup]) -> 
         }
         // By the day: a rollup isn't cheap for lacking days.
         let bytes = total / u64::max(count, 1);
-        ((rollup.is_earlier(), bytes), Candidate { rollup, days })
+        ((rollup.is_previous(), bytes), Candidate { rollup, days })
     });
     let mut ranked: Vec<_> = ranked.collect();
     ranked.sort_by_key(|(rank, candidate)| (*rank, candidate.rollup.name()));

@@ -68,7 +68,7 @@ pub enum Refusal {
     NotMergeable(String),
     /// A sum of floats, which depends on the order of addition.
     Inexact(String),
-    /// A rollup of only some rows, which the question doesn't limit itself to; its condition.
+    /// A rollup of only some rows, which the query doesn't limit itself to; its condition.
     OtherRows(String),
     /// An aggregate over an expression that no stored one gives.
     Expression(String),

@@ -9,7 +9,7 @@
 //!    ([`time_terms`]), and there it is the bucket's first instant.
 //! 4. A predicate on time that is exactly a set of whole buckets is asked of the bucket's first
 //!    instant. A conjunct that is exactly a set of instants is the cover's to answer.
-//! 5. A rollup of some rows serves questions about these alone ([`implied`]).
+//! 5. A rollup of some rows serves queries about these alone ([`implied`]).
 //! 6. Each aggregate's folds can be made of stored ones ([`partials`](super::partials)).
 
 use arrow::datatypes::{DataType, TimeUnit};

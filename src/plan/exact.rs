@@ -38,7 +38,7 @@ use crate::model::{Function, double_sum, narrowed};
 enum Exact {
     /// The call itself.
     Same,
-    /// A value of these folds.
+    /// A value of these states.
     Folded { function: Function, kind: DataType, merged: Vec<Expr> },
     /// The call in a wider type.
     Narrowed(Expr),
@@ -126,9 +126,9 @@ fn exact_call(
             || function.is_made_exact() && !adds_floats(function, &kind) =>
         {
             let filter = params.filter.as_deref();
-            let folds = function.folds(&kind).into_iter();
+            let states = function.states(&kind).into_iter();
             let calls =
-                folds.map(|fold| fold.partial(Some(argument.clone()), &kind, filter.cloned()));
+                states.map(|state| state.partial(Some(argument.clone()), &kind, filter.cloned()));
             let calls = calls.collect::<crate::base::Result<Vec<_>>>()?;
             let merged = (0..calls.len()).map(column).collect();
             (calls, Exact::Folded { function, kind, merged })

@@ -1,13 +1,13 @@
-//! Whether a question's filter implies a rollup's: all rows that it asks for are in the rollup.
+//! Whether a query's filter implies a rollup's: all rows that it asks for are in the rollup.
 //!
-//! Each conjunct of the rollup's filter must follow from one of the question's, by one of:
+//! Each conjunct of the rollup's filter must follow from one of the query's, by one of:
 //!
 //! 1. They are the same in their normal form.
-//! 2. The question's leaves a column few values, by `=` or `IN`, for each of which the rollup's
+//! 2. The query's leaves a column few values, by `=` or `IN`, for each of which the rollup's
 //!    holds.
-//! 3. Both compare the same expression, and the question's bound is as tight.
-//! 4. The rollup's is `x IS NOT NULL`, and the question's is never true of NULL.
-//! 5. The question's is an OR, each part of which implies it; or an AND, one part of which does.
+//! 3. Both compare the same expression, and the query's bound is as tight.
+//! 4. The rollup's is `x IS NOT NULL`, and the query's is never true of NULL.
+//! 5. The query's is an OR, each part of which implies it; or an AND, one part of which does.
 //!
 //! After Goldstein and Larson, "Optimizing Queries Using Materialized Views" (2001), section 3.1.
 

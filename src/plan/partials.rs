@@ -5,7 +5,7 @@
 //! | argument | partial |
 //! |---|---|
 //! | an expression over dimensions and joined columns | that of as many rows of its one value |
-//! | a measured column or expression | the stored fold |
+//! | a measured column or expression | the stored state |
 //! | `CASE WHEN p THEN x ELSE y END`, `p` over dimensions | `CASE WHEN p THEN` x's `ELSE` y's `END` |
 //! | `x * d`, `d` over dimensions and joined columns | x's, times d |
 //! | `coalesce(x, 0)` | x's, or 0 |
@@ -25,13 +25,13 @@ use datafusion::{
 };
 
 use super::{Refusal, block::Call, derive::Terms};
-use crate::model::{Expression, Fold, StoredState, normal};
+use crate::model::{Expression, State, StoredState, normal};
 
 /// A partial, or why there is none.
 type Partial = Result<Expr, Refusal>;
 
 impl Terms<'_> {
-    /// The partial of each of the call's folds, or why the rollup can't make one. A call over
+    /// The partial of each of the call's states, or why the rollup can't make one. A call over
     /// different values has none: its key says all.
     pub(super) fn partials(&self, call: &Call) -> Result<Result<Vec<Expr>, Refusal>> {
         if call.distinct.is_some() {
@@ -43,10 +43,10 @@ impl Terms<'_> {
             Some(Err(refusal)) => return Ok(Err(refusal)),
         };
         let mut partials = Vec::new();
-        for fold in call.function.folds(&call.argument_type) {
+        for state in call.function.states(&call.argument_type) {
             let partial = match &call.argument {
-                None => self.stored(fold, None, call),
-                Some(argument) => self.partial(fold, argument, call)?,
+                None => self.stored(state, None, call),
+                Some(argument) => self.partial(state, argument, call)?,
             };
             let partial = match partial {
                 Ok(partial) => partial,
@@ -60,29 +60,31 @@ impl Terms<'_> {
         Ok(Ok(partials))
     }
 
-    fn partial(&self, fold: Fold, argument: &Expr, call: &Call) -> Result<Partial> {
+    fn partial(&self, state: State, argument: &Expr, call: &Call) -> Result<Partial> {
         if let Ok(value) = self.map(argument)? {
-            let rows = match self.stored(Fold::Rows, None, call) {
+            let rows = match self.stored(State::Rows, None, call) {
                 Ok(rows) => rows,
                 Err(refusal) => return Ok(Err(refusal)),
             };
             let kind = argument.get_type(&self.block.schema)?;
-            let repeated = fold.repeated(value, rows, &kind)?;
+            let repeated = state.repeated(value, rows, &kind)?;
             return Ok(repeated.ok_or_else(|| Refusal::NotMergeable(call.text.clone())));
         }
         if let Some(expression) = self.measured(argument)? {
-            return Ok(self.stored(fold, Some(expression.text()), call));
+            return Ok(self.stored(state, Some(expression.text()), call));
         }
         match argument {
-            Expr::Column(column) => Ok(self.of_column(fold, column, call)),
-            Expr::Case(case) => self.of_case(fold, case, call),
+            Expr::Column(column) => Ok(self.of_column(state, column, call)),
+            Expr::Case(case) => self.of_case(state, case, call),
             Expr::Cast(Cast { expr, field }) => {
                 let from = expr.get_type(&self.block.schema)?;
-                let sums =
-                    matches!(fold, Fold::Sum | Fold::WideSum | Fold::Count | Fold::Min | Fold::Max);
+                let sums = matches!(
+                    state,
+                    State::Sum | State::WideSum | State::Count | State::Min | State::Max
+                );
                 if sums && loses_nothing(&from, field.data_type()) {
-                    let to = fold.partial_type(field.data_type());
-                    return Ok(self.partial(fold, expr, call)?.map(|partial| cast(partial, to)));
+                    let to = state.partial_type(field.data_type());
+                    return Ok(self.partial(state, expr, call)?.map(|partial| cast(partial, to)));
                 }
                 Ok(Err(Refusal::Expression(call.text.clone())))
             }
@@ -91,8 +93,8 @@ impl Terms<'_> {
                 for (x, factor) in [(left, right), (right, left)] {
                     let of_factor = factor.get_type(&self.block.schema)?;
                     let Ok(factor) = self.map(factor)? else { continue };
-                    let Ok(partial) = self.partial(fold, x, call)? else { continue };
-                    let scaled = fold.scaled(partial, factor, (&kind, &of_factor))?;
+                    let Ok(partial) = self.partial(state, x, call)? else { continue };
+                    let scaled = state.scaled(partial, factor, (&kind, &of_factor))?;
                     if let Some(scaled) = scaled {
                         return Ok(Ok(scaled));
                     }
@@ -101,7 +103,7 @@ impl Terms<'_> {
             }
             Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "coalesce" => {
                 match args.as_slice() {
-                    [x, zero] if is_zero(zero) => self.or_zero(fold, x, zero, call),
+                    [x, zero] if is_zero(zero) => self.or_zero(state, x, zero, call),
                     _ => Ok(Err(Refusal::Expression(call.text.clone()))),
                 }
             }
@@ -119,32 +121,32 @@ impl Terms<'_> {
         Ok(expressions.iter().find(|expression| *expression.expr() == argument))
     }
 
-    fn of_column(&self, fold: Fold, column: &Column, call: &Call) -> Partial {
+    fn of_column(&self, state: State, column: &Column, call: &Call) -> Partial {
         let required = self.block.schema.field_with_unqualified_name(&column.name);
         // Where NULL is impossible, values are rows.
-        if fold == Fold::Count && required.is_ok_and(|field| !field.is_nullable()) {
-            return self.stored(Fold::Rows, None, call);
+        if state == State::Count && required.is_ok_and(|field| !field.is_nullable()) {
+            return self.stored(State::Rows, None, call);
         }
-        self.stored(fold, Some(&column.name), call)
+        self.stored(state, Some(&column.name), call)
     }
 
-    fn stored(&self, fold: Fold, argument: Option<&str>, call: &Call) -> Partial {
-        let state = StoredState { fold: fold.stored(), argument: argument.map(str::to_owned) };
-        if !self.rollup.stores(&state) {
-            let call = if fold == Fold::Rows { "count(*)" } else { &call.text };
+    fn stored(&self, state: State, argument: Option<&str>, call: &Call) -> Partial {
+        let stored = StoredState { kind: state.stored(), argument: argument.map(str::to_owned) };
+        if !self.rollup.stores(&stored) {
+            let call = if state == State::Rows { "count(*)" } else { &call.text };
             return Err(Refusal::NotStored(call.to_owned()));
         }
-        Ok(fold.restored(Expr::Column(Column::from_name(state.name())), &call.argument_type))
+        Ok(state.restored(Expr::Column(Column::from_name(stored.name())), &call.argument_type))
     }
 
-    fn of_case(&self, fold: Fold, case: &Case, call: &Call) -> Result<Partial> {
+    fn of_case(&self, state: State, case: &Case, call: &Call) -> Result<Partial> {
         // What the simplifier makes of coalesce(x, 0).
         if let (None, [(condition, x)], Some(zero)) =
             (&case.expr, case.when_then_expr.as_slice(), &case.else_expr)
             && matches!(condition.as_ref(), Expr::IsNotNull(tested) if tested == x)
             && is_zero(zero)
         {
-            return self.or_zero(fold, x, zero, call);
+            return self.or_zero(state, x, zero, call);
         }
         let mut mapped = Case { expr: None, when_then_expr: Vec::new(), else_expr: None };
         if let Some(expr) = &case.expr {
@@ -153,9 +155,9 @@ impl Terms<'_> {
                 Err(refusal) => return Ok(Err(refusal)),
             }
         }
-        let kind = fold.partial_type(&call.argument_type);
+        let kind = state.partial_type(&call.argument_type);
         for (condition, then) in &case.when_then_expr {
-            match (self.map(condition)?, self.partial(fold, then, call)?) {
+            match (self.map(condition)?, self.partial(state, then, call)?) {
                 (Ok(condition), Ok(then)) => {
                     let then = cast(then, kind.clone());
                     mapped.when_then_expr.push((Box::new(condition), Box::new(then)));
@@ -164,7 +166,7 @@ impl Terms<'_> {
             }
         }
         if let Some(otherwise) = &case.else_expr {
-            match self.partial(fold, otherwise, call)? {
+            match self.partial(state, otherwise, call)? {
                 Ok(otherwise) => mapped.else_expr = Some(Box::new(cast(otherwise, kind))),
                 Err(refusal) => return Ok(Err(refusal)),
             }
@@ -172,19 +174,19 @@ impl Terms<'_> {
         Ok(Ok(Expr::Case(mapped)))
     }
 
-    fn or_zero(&self, fold: Fold, x: &Expr, zero: &Expr, call: &Call) -> Result<Partial> {
-        match fold {
-            Fold::Sum | Fold::WideSum | Fold::Squares => {
-                let partial = self.partial(fold, x, call)?;
-                let kind = match fold {
+    fn or_zero(&self, state: State, x: &Expr, zero: &Expr, call: &Call) -> Result<Partial> {
+        match state {
+            State::Sum | State::WideSum | State::Squares => {
+                let partial = self.partial(state, x, call)?;
+                let kind = match state {
                     // As `stored` makes it.
-                    Fold::WideSum => fold.partial_type(&call.argument_type),
-                    _ => fold.partial_type(&zero.get_type(&self.block.schema)?),
+                    State::WideSum => state.partial_type(&call.argument_type),
+                    _ => state.partial_type(&zero.get_type(&self.block.schema)?),
                 };
                 let zero = cast(lit(0_i64), kind);
                 Ok(partial.map(|partial| coalesce(vec![partial, zero])))
             }
-            Fold::Count => Ok(self.stored(Fold::Rows, None, call)),
+            State::Count => Ok(self.stored(State::Rows, None, call)),
             _ => Ok(Err(Refusal::Expression(call.text.clone()))),
         }
     }

@@ -165,9 +165,9 @@ impl Splice<'_> {
         let groups: Vec<_> = groups.map(|(at, expr)| expr.clone().alias(group_name(at))).collect();
         let mut partials = Vec::new();
         for call in self.folded() {
-            for fold in call.function.folds(&call.argument_type) {
+            for state in call.function.states(&call.argument_type) {
                 let argument = call.argument.clone();
-                let partial = fold.partial(argument, &call.argument_type, call.filter.clone());
+                let partial = state.partial(argument, &call.argument_type, call.filter.clone());
                 let name = state_name(partials.len());
                 partials.push(partial?.alias(name));
             }
@@ -214,11 +214,14 @@ impl Splice<'_> {
     }
 
     fn state_types(&self) -> Vec<DataType> {
-        let folds = |call: &Call| {
-            let folds = call.function.folds(&call.argument_type);
-            folds.into_iter().map(|fold| fold.partial_type(&call.argument_type)).collect::<Vec<_>>()
+        let states = |call: &Call| {
+            let states = call.function.states(&call.argument_type);
+            states
+                .into_iter()
+                .map(|state| state.partial_type(&call.argument_type))
+                .collect::<Vec<_>>()
         };
-        self.folded().flat_map(folds).collect()
+        self.folded().flat_map(states).collect()
     }
 
     fn unite(&self, branches: Vec<LogicalPlan>) -> Result<LogicalPlan> {
@@ -256,9 +259,9 @@ impl Splice<'_> {
                 continue;
             }
             let mut folded = Vec::new();
-            for fold in call.function.folds(&call.argument_type) {
+            for state in call.function.states(&call.argument_type) {
                 let name = state_name(states);
-                merges.push(fold.merge(column(name.clone())).alias(&name));
+                merges.push(state.merge(column(name.clone())).alias(&name));
                 folded.push(column(name));
                 states += 1;
             }

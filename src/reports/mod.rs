@@ -1,4 +1,4 @@
-//! Layer 6: all that knows the log of AI calls: the questions that every dashboard starts with, and
+//! Layer 6: all that knows the log of AI calls: the queries that every dashboard starts with, and
 //! made-up logs.
 
 mod named_query;

@@ -1,12 +1,12 @@
-//! The questions in `queries/`: SQL with a header, and the few places that no parameter can fill.
+//! The queries in `queries/`: SQL with a header, and the few places that no parameter can fill.
 
 use crate::{
     base::{Error, Result, Route},
-    engine::Question,
+    engine::Query,
     model::{ColumnType, Dataset},
 };
 
-/// A question of the house.
+/// A query of the house.
 #[derive(Clone, Copy, Debug)]
 pub struct NamedQuery {
     /// Its name: the file's.
@@ -47,16 +47,16 @@ impl NamedQuery {
         lines.find(|(name, _)| *name == line).map_or("", |(_, text)| text)
     }
 
-    /// The question with its parameters, of which `by` names a unit of time or a text column.
+    /// The query with its parameters, of which `by` names a unit of time or a text column.
     ///
     /// # Errors
     /// `Invalid` for a parameter that it doesn't take, or lacks, or a `by` that isn't known.
-    pub fn question(
+    pub fn query(
         &self,
         dataset: &Dataset,
         params: &[(String, Option<String>)],
         route: Route,
-    ) -> Result<Question> {
+    ) -> Result<Query> {
         let known: Vec<_> = self.header("params").split(", ").collect();
         if let Some((name, _)) = params.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             return Err(Error::invalid(format!(
@@ -80,7 +80,7 @@ impl NamedQuery {
                 }
             }
         }
-        Ok(Question::sql(sql).with_params(given).by_route(route))
+        Ok(Query::sql(sql).with_params(given).by_route(route))
     }
 }
 

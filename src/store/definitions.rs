@@ -10,7 +10,7 @@ use futures::{TryStreamExt as _, future::try_join_all, join};
 use object_store::{ObjectMeta, ObjectStore as _, PutMode, PutOptions, PutPayload, path::Path};
 
 use crate::{
-    base::{Error, ErrorKind, Result, Span, step},
+    base::{Error, ErrorKind, Result, Span, failpoint},
     model::{with_hash, without_hash},
     store::{
         Creation, Root, Staging,
@@ -128,7 +128,7 @@ pub(crate) async fn create_definition(
     text: &str,
 ) -> Result<bool> {
     let file = Bytes::from(with_hash(text, HASH));
-    step("init.definition");
+    failpoint("init.definition");
     match create_bytes(root, staging, &definition_path(number), file).await {
         Ok(Creation::New | Creation::Same) => Ok(true),
         Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),

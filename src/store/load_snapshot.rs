@@ -13,7 +13,7 @@ use crate::{
         Fingerprint, Freshness, LeafDay, LeafId, PeriodSegments, Rollup, SegmentFile, Snapshot,
         freshness, month_fingerprint,
     },
-    store::{Root, Segments, list_leaves, list_segments, read_account},
+    store::{Root, Segments, file_footer, list_leaves, list_segments},
 };
 
 /// Requests under way at once.
@@ -118,13 +118,13 @@ async fn serving_of(
         }
         // Of a purged day only what remains answers for an earlier definition: a hint of it could
         // not be made anew, and an erasure wouldn't know of it.
-        let found = found.filter(|_| !(live.is_purged() && rollup.is_earlier()));
+        let found = found.filter(|_| !(live.is_purged() && rollup.is_previous()));
         let segments = found.iter().flat_map(|found| &found.segments);
         let segments = segments.filter(|segment| !root.is_distrusted(&segment.file)).cloned();
         let segments: Vec<_> = segments.collect();
         let unread: Vec<_> = segments.iter().map(|segment| (Arc::clone(segment), None)).collect();
         // Another hint beside the current one may tell of a leaf that is lost. Jobs and `status`
-        // look; a question would have to read its footer for each day that was rolled up twice.
+        // look; a query would have to read its footer for each day that was rolled up twice.
         let is_sure = listed.serving == Serving::Months || segments.len() < 2;
         match freshness(live, live.remains_of(rollup), &unread) {
             current @ Freshness::Current(_) if is_sure => known.push((live.day, current)),
@@ -187,7 +187,7 @@ fn days_served(
     }
     let in_it = |live: &&Arc<LeafDay>| period.contains(live.day);
     let is_out =
-        |live: &Arc<LeafDay>| live.damage.is_some() || live.is_purged() && rollup.is_earlier();
+        |live: &Arc<LeafDay>| live.damage.is_some() || live.is_purged() && rollup.is_previous();
     if listed.days.iter().filter(in_it).any(is_out) {
         return Vec::new();
     }
@@ -211,7 +211,7 @@ async fn built_from(
     rollup: &Rollup,
     segment: &SegmentFile,
 ) -> Result<Option<BTreeSet<LeafId>>> {
-    let footer = match read_account(root, &segment.file).await {
+    let footer = match file_footer(root, &segment.file).await {
         Ok(footer) => footer,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Invalid) => {

@@ -20,7 +20,7 @@
 //! 4. A listed file that is gone: forget all kept listings, list again, plan again.
 //! 5. A segment below `rollups/` is a hint. Its bytes are checked where it is read; anything wrong
 //!    with it is named, and what it was made of answers.
-//! 6. A damaged day is an error of questions that touch it, and of no other.
+//! 6. A damaged day is an error of queries that touch it, and of no other.
 //!
 //! **Rules for writers**
 //! 1. Append: the claim of a named batch lists every leaf, before any is created. The first leaf is
@@ -63,17 +63,18 @@ pub(crate) use self::parquet::block_hashes::BlockHashes;
 pub(crate) use self::parquet::check::{
     check_bytes, check_file, check_hint, check_once, name_damage, whole_file,
 };
-pub(crate) use self::parquet::file_writer::{FileDigest, Packing, SealedWriter, distinct_texts};
+pub(crate) use self::parquet::file_writer::{
+    ChecksummedWriter, FileDigest, Packing, distinct_texts,
+};
 pub(crate) use self::parquet::footer::{
     CompactedFooter, ErasedValue, FileFooter, FileKind, LeafFooter, MonthFooter, RemainsFooter,
     SegmentFooter, SetFooter, Void,
 };
 pub(crate) use self::parquet::read_footer::{
-    DAMAGED, NO_ACCOUNT, read_account, read_body, read_footer, read_metadata,
-    read_metadata_and_index,
+    DAMAGED, NO_FOOTER, file_footer, read_body, read_footer, read_metadata, read_metadata_and_index,
 };
 pub(crate) use self::parquet::segment_writer::SegmentWriter;
-pub(crate) use cache::metadata::Kept;
+pub(crate) use cache::metadata::MetadataCache;
 pub(crate) use claims::{Claim, ClaimedLeaf, create_claim, list_claims, newest_claim};
 pub(crate) use clock::StoreClock;
 pub(crate) use definitions::{
@@ -93,7 +94,7 @@ pub(crate) use load_snapshot::{Serving, load, load_more};
 pub(crate) use manifests::{
     create_manifest, create_tag, delete_file, leaf_ids, newest_manifest, read_base, read_manifest,
 };
-pub(crate) use object::request_counter::Meter;
+pub(crate) use object::request_counter::RequestCounter;
 pub(crate) use root::Root;
 pub(crate) use root_definitions::{RootDefinitions, no_dataset};
 pub(crate) use voids::{Voiding, create_void, hints_of, is_absorbed, leaf_at};

@@ -17,7 +17,7 @@ use crate::{
     base::{Error, OnWarning, Result, Settings},
     model::{PeriodLength, PeriodSegments},
     store::{
-        Kept, Meter, RawFolder,
+        MetadataCache, RawFolder, RequestCounter,
         cache::{disk::Disk, listings::Listings, metadata::name_of},
         list::{local_folders::LocalFolders, pages::Pages},
         object::{
@@ -36,10 +36,10 @@ pub(crate) struct Root {
     /// Without counting.
     inner: Arc<dyn ObjectStore>,
     store: Arc<dyn ObjectStore>,
-    meter: Arc<Meter>,
+    request_counter: Arc<RequestCounter>,
     local: Option<PathBuf>,
     pages: Option<Pages>,
-    kept: Arc<Kept>,
+    kept: Arc<MetadataCache>,
     listings: Arc<Listings>,
     listing_age_max: Duration,
     raw_folders: Arc<LocalFolders<RawFolder>>,
@@ -76,10 +76,11 @@ impl Root {
                 let remote = remote::open(location, &url, settings)?;
                 let store = PrefixStore::new(remote.store, remote.prefix.clone());
                 let mut root = Self::over(location, Arc::new(store), settings);
-                let meter = Arc::clone(&root.meter);
-                root.pages = Some(Pages { store: remote.pages, root: remote.prefix, meter });
+                let request_counter = Arc::clone(&root.request_counter);
+                root.pages =
+                    Some(Pages { store: remote.pages, root: remote.prefix, request_counter });
                 let disk = Disk::of_root(settings, location);
-                root.kept = Arc::new(Kept::new(settings.kept_bytes, disk.clone()));
+                root.kept = Arc::new(MetadataCache::new(settings.kept_bytes, disk.clone()));
                 root.listings = Arc::new(Listings::new(disk));
                 Ok(root)
             }
@@ -105,15 +106,15 @@ impl Root {
     /// A root that is the whole of a store.
     #[must_use]
     pub(crate) fn over(name: &str, store: Arc<dyn ObjectStore>, settings: &Settings) -> Self {
-        let meter = Arc::new(Meter::default());
+        let request_counter = Arc::new(RequestCounter::default());
         Self {
             name: name.trim_end_matches('/').to_owned(),
             inner: Arc::clone(&store),
-            store: Arc::new(MeteredStore::new(store, Arc::clone(&meter))),
-            meter,
+            store: Arc::new(MeteredStore::new(store, Arc::clone(&request_counter))),
+            request_counter,
             local: None,
             pages: None,
-            kept: Arc::new(Kept::new(settings.kept_bytes, None)),
+            kept: Arc::new(MetadataCache::new(settings.kept_bytes, None)),
             listings: Arc::new(Listings::new(None)),
             listing_age_max: Duration::ZERO,
             raw_folders: Arc::new(LocalFolders::new(PeriodLength::Day)),
@@ -134,8 +135,8 @@ impl Root {
 
     /// What counts the requests to it.
     #[must_use]
-    pub(crate) fn meter(&self) -> &Meter {
-        &self.meter
+    pub(crate) fn request_counter(&self) -> &RequestCounter {
+        &self.request_counter
     }
 
     /// The root's folder, if it is on a local disk.
@@ -155,13 +156,16 @@ impl Root {
         Self { listing_age_max: age_max, ..self.clone() }
     }
 
-    /// The same root, with a meter of its own.
+    /// The same root, with a request_counter of its own.
     #[must_use]
-    pub(crate) fn with_new_meter(&self) -> Self {
-        let meter = Arc::new(Meter::default());
-        let store = MeteredStore::new(Arc::clone(&self.inner), Arc::clone(&meter));
-        let pages = self.pages.clone().map(|pages| Pages { meter: Arc::clone(&meter), ..pages });
-        Self { store: Arc::new(store), meter, pages, ..self.clone() }
+    pub(crate) fn with_new_request_counter(&self) -> Self {
+        let request_counter = Arc::new(RequestCounter::default());
+        let store = MeteredStore::new(Arc::clone(&self.inner), Arc::clone(&request_counter));
+        let pages = self
+            .pages
+            .clone()
+            .map(|pages| Pages { request_counter: Arc::clone(&request_counter), ..pages });
+        Self { store: Arc::new(store), request_counter, pages, ..self.clone() }
     }
 
     /// The same root, all of whose listings are new.
@@ -229,7 +233,7 @@ impl Root {
     }
 
     /// What was read of its immutable files.
-    pub(super) fn kept(&self) -> &Kept {
+    pub(super) fn kept(&self) -> &MetadataCache {
         &self.kept
     }
 

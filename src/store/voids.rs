@@ -11,8 +11,9 @@ use crate::{
     base::{Day, Error, ErrorKind, Month, Result},
     model::{ContentHasher, Dataset, LeafId, SegmentFile},
     store::{
-        Creation, FileKind, LeafFooter, Packing, Root, SealedWriter, Staging, Void, create_file,
-        delete_file, layout::leaf_path, list_segments, newest_manifest, read_account, read_footer,
+        ChecksummedWriter, Creation, FileKind, LeafFooter, Packing, Root, Staging, Void,
+        create_file, delete_file, file_footer, layout::leaf_path, list_segments, newest_manifest,
+        read_footer,
     },
 };
 
@@ -44,7 +45,7 @@ pub(crate) async fn create_void(
     let attempt = format!("{:032x}", rand::random::<u128>());
     let (path, file) = staging.create(&format!("void-{attempt}.parquet"))?;
     let packing = Packing::Small { distinct: &[] };
-    let writer = SealedWriter::try_new(path, file, dataset.file_schema(), packing)?;
+    let writer = ChecksummedWriter::try_new(path, file, dataset.file_schema(), packing)?;
     let footer = LeafFooter {
         id: id.clone(),
         batch: batch.to_owned(),
@@ -57,14 +58,14 @@ pub(crate) async fn create_void(
         lost,
     };
     let (staged, _) = writer.finish(FileKind::Leaf(footer.clone()))?;
-    let judge = || async {
+    let read_back = || async {
         Ok(match leaf_at(root, &target).await? {
             None => None,
             Some(found) if found.attempt == footer.attempt => Some(Creation::New),
             Some(_) => Some(Creation::Same),
         })
     };
-    let created = create_file(root, &target, &staged, judge).await;
+    let created = create_file(root, &target, &staged, read_back).await;
     drop(std::fs::remove_file(staged));
     match created? {
         Creation::New => Ok(Voiding::Done),
@@ -91,7 +92,7 @@ pub(crate) async fn hints_of(
     for rollup in dataset.all_rollups() {
         let listed = list_segments(root, rollup, (day, day)).await?;
         for segment in listed.days.iter().flat_map(|of_day| &of_day.segments) {
-            match read_account(root, &segment.file).await {
+            match file_footer(root, &segment.file).await {
                 // Gone, or damaged, and used no more.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {}
                 Err(error) => return Err(error),

@@ -39,7 +39,7 @@ use rand::{
 use rand_chacha::ChaCha8Rng;
 use tallybook::{
     AppendOptions, BatchId, CompactOptions, ErrorKind, FixedClock, GcOptions, Input, JobOptions,
-    Outcome, PurgeOptions, Question, Route, Settings, Span, Tallybook,
+    Outcome, PurgeOptions, Query, Route, Settings, Span, Tallybook,
 };
 
 use self::{
@@ -76,16 +76,12 @@ async fn open(store: SimulatedStore) -> Result<Tallybook, tallybook::Error> {
     Tallybook::create_in(Arc::new(store), "simulated", definition, settings, clock).await
 }
 
-async fn append(
-    book: &Tallybook,
-    batch: usize,
-    lines: Vec<String>,
-) -> Result<(), tallybook::Error> {
+async fn append(db: &Tallybook, batch: usize, lines: Vec<String>) -> Result<(), tallybook::Error> {
     let options = AppendOptions {
         batch: Some(BatchId::try_new(format!("batch {batch}")).unwrap()),
         ..AppendOptions::default()
     };
-    book.append(vec![Input::bytes("x.ndjson", lines.concat())], options).await.map(drop)
+    db.append(vec![Input::bytes("x.ndjson", lines.concat())], options).await.map(drop)
 }
 
 /// All is as old as it needs to be: what is deleted is what nothing refers to, whenever that began.
@@ -94,7 +90,7 @@ fn at_once() -> GcOptions {
 }
 
 /// One random operation. Errors are what a store in trouble leads to, but never `Corrupt` or worse.
-async fn operate(world: &World, book: &Tallybook, random: &mut ChaCha8Rng) {
+async fn operate(world: &World, db: &Tallybook, random: &mut ChaCha8Rng) {
     world.tally.lock().unwrap().operations += 1;
     let days = JobOptions { months: false, ..JobOptions::default() };
     let done = match random.random_range(0..12) {
@@ -106,25 +102,25 @@ async fn operate(world: &World, book: &Tallybook, random: &mut ChaCha8Rng) {
                 (batch, ledger.lines(batch))
             };
             lines.shuffle(random);
-            let appended = append(book, batch, lines).await;
+            let appended = append(db, batch, lines).await;
             if appended.is_ok() {
                 world.ledger.lock().unwrap().done(batch);
             }
             appended
         }
-        4 => book.rollup(&days, |_| {}).await.map(drop),
-        5 => book.rollup(&JobOptions::default(), |_| {}).await.map(drop),
-        6 | 7 => book.compact(&CompactOptions::default(), |_| {}).await.map(drop),
-        8 => book.gc(&at_once(), |_| {}).await,
+        4 => db.rollup(&days, |_| {}).await.map(drop),
+        5 => db.rollup(&JobOptions::default(), |_| {}).await.map(drop),
+        6 | 7 => db.compact(&CompactOptions::default(), |_| {}).await.map(drop),
+        8 => db.gc(&at_once(), |_| {}).await,
         9 => {
             let options = PurgeOptions { older_than_days: 1, dry_run: false };
-            book.purge(&options, |_| {}).await.map(drop)
+            db.purge(&options, |_| {}).await.map(drop)
         }
         10 if random.random_bool(0.3) => {
             let who = WHO[0];
             let batches = world.ledger.lock().unwrap().begin_erasing(who);
             let columns = [("who".to_owned(), who.to_owned())];
-            let erased = Box::pin(book.erase(&columns, false, |_| {})).await;
+            let erased = Box::pin(db.erase(&columns, false, |_| {})).await;
             // A listing of some time ago may hide rows from an erasure, too.
             if erased.is_ok() && !world.lags {
                 world.ledger.lock().unwrap().end_erasing(who, batches);
@@ -134,7 +130,7 @@ async fn operate(world: &World, book: &Tallybook, random: &mut ChaCha8Rng) {
         _ => {
             let before = world.ledger.lock().unwrap().clone();
             let before = if world.lags { before.forgotten() } else { before };
-            let answered = try_answer(book, &Question::sql(ASK)).await;
+            let answered = try_answer(db, &Query::sql(ASK)).await;
             answered.map(|(answer, _)| {
                 world.tally.lock().unwrap().answers += 1;
                 let now = world.ledger.lock().unwrap();
@@ -155,9 +151,9 @@ async fn operate(world: &World, book: &Tallybook, random: &mut ChaCha8Rng) {
 /// An actor: some operations, in which it may die and come back with nothing but the store.
 async fn act(world: &World, store: SimulatedStore, mut random: ChaCha8Rng, operations: usize) {
     for _ in 0..operations {
-        let Ok(book) = open(store.clone()).await else { continue };
+        let Ok(db) = open(store.clone()).await else { continue };
         let dies = random.random_bool(0.15).then(|| random.random_range(1_u64..40));
-        let operation = operate(world, &book, &mut random);
+        let operation = operate(world, &db, &mut random);
         match dies {
             None => operation.await,
             Some(after) => {
@@ -171,12 +167,12 @@ async fn act(world: &World, store: SimulatedStore, mut random: ChaCha8Rng, opera
 /// What must hold once all is quiet: everything that was begun is completed, then every row counts
 /// once, by any route, with and without rollups.
 async fn settle(world: &World, store: SimulatedStore) {
-    let book = open(store).await.unwrap();
+    let db = open(store).await.unwrap();
     let batches = world.ledger.lock().unwrap().len();
     let check = async |when: &str| {
         let now = world.ledger.lock().unwrap().clone();
         for route in [Route::Raw, Route::Auto] {
-            match try_answer(&book, &Question::sql(ASK).by_route(route)).await {
+            match try_answer(&db, &Query::sql(ASK).by_route(route)).await {
                 Ok((answer, _)) => {
                     let found = now.check(&now, &answer);
                     found.unwrap_or_else(|wrong| panic!("{when}, {route}: {wrong}"));
@@ -192,31 +188,31 @@ async fn settle(world: &World, store: SimulatedStore) {
     check("at rest").await;
     for batch in 0..batches {
         let lines = world.ledger.lock().unwrap().lines(batch);
-        append(&book, batch, lines).await.unwrap();
+        append(&db, batch, lines).await.unwrap();
         world.ledger.lock().unwrap().done(batch);
     }
     check("after all retries").await;
     let all = JobOptions::default();
-    let built = book.rollup(&all, |report| {
+    let built = db.rollup(&all, |report| {
         assert!(matches!(report.outcome, Outcome::Built { .. }), "{report:?}");
     });
     built.await.unwrap().into_result().unwrap();
     let all = CompactOptions::default();
-    let compacted = book.compact(&all, |report| {
+    let compacted = db.compact(&all, |report| {
         assert!(matches!(report.outcome, Outcome::Compacted { .. }), "{report:?}");
     });
     compacted.await.unwrap().into_result().unwrap();
     check("after a job").await;
-    let difference = book.verify(Span::ALL, |_| {}).await.unwrap();
+    let difference = db.verify(Span::ALL, |_| {}).await.unwrap();
     assert_eq!(difference, None);
     let erasing = world.ledger.lock().unwrap().erasing();
     for who in erasing {
         let batches = world.ledger.lock().unwrap().begin_erasing(who);
         let columns = [("who".to_owned(), who.to_owned())];
-        Box::pin(book.erase(&columns, false, |_| {})).await.unwrap().into_result().unwrap();
+        Box::pin(db.erase(&columns, false, |_| {})).await.unwrap().into_result().unwrap();
         world.ledger.lock().unwrap().end_erasing(who, batches);
     }
-    book.gc(&at_once(), |_| {}).await.unwrap();
+    db.gc(&at_once(), |_| {}).await.unwrap();
     check("after gc").await;
 }
 

@@ -201,7 +201,7 @@ fn some(random: &mut ChaCha8Rng, from: &[&str], most: usize) -> Vec<String> {
     chosen
 }
 
-/// A random question. The tables `plans` and `units` stand beside the log.
+/// A random query. The tables `plans` and `units` stand beside the log.
 pub(crate) fn random_query(random: &mut ChaCha8Rng) -> String {
     match random.random_range(0..12) {
         0 => format!(

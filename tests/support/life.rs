@@ -19,27 +19,27 @@ pub(crate) const BY_USER: &str = "SELECT user_id, count(*) AS n FROM ai_usage_lo
 pub(crate) const HOURS: [u8; 3] = [1, 9, 15];
 
 /// Ten days, each of three leaves.
-pub(crate) async fn ten_days(book: &Tallybook) {
+pub(crate) async fn ten_days(db: &Tallybook) {
     for hour in HOURS {
         for offset in 0..10 {
             let day = day("2026-01-01").plus(offset);
-            append(book, &format!("{day} {hour}"), &LOG.hour(day, hour)).await;
+            append(db, &format!("{day} {hour}"), &LOG.hour(day, hour)).await;
         }
     }
 }
 
 /// Ten days in the sandbox, on the day after them, with all rollups built.
 pub(crate) async fn rolled_up(sandbox: &Sandbox) -> Tallybook {
-    let book = sandbox.book("2026-01-11").await;
-    ten_days(&book).await;
-    rollup(&book).await;
-    book
+    let db = sandbox.db("2026-01-11").await;
+    ten_days(&db).await;
+    rollup(&db).await;
+    db
 }
 
-pub(crate) async fn compact(book: &Tallybook) -> usize {
+pub(crate) async fn compact(db: &Tallybook) -> usize {
     let mut days = 0;
     let all = CompactOptions::default();
-    let done = book.compact(&all, |report| match &report.outcome {
+    let done = db.compact(&all, |report| match &report.outcome {
         Outcome::Compacted { after, .. } => {
             assert_eq!(after.count, 1, "{report:?}");
             days += 1;
@@ -50,10 +50,10 @@ pub(crate) async fn compact(book: &Tallybook) -> usize {
     days
 }
 
-pub(crate) async fn purge(book: &Tallybook, older_than_days: u32) -> usize {
+pub(crate) async fn purge(db: &Tallybook, older_than_days: u32) -> usize {
     let mut days = 0;
     let options = PurgeOptions { older_than_days, dry_run: false };
-    let done = book.purge(&options, |report| match report.outcome {
+    let done = db.purge(&options, |report| match report.outcome {
         Outcome::Purged(_) => days += 1,
         _ => panic!("{report:?}"),
     });
@@ -61,10 +61,10 @@ pub(crate) async fn purge(book: &Tallybook, older_than_days: u32) -> usize {
     days
 }
 
-pub(crate) async fn erase(book: &Tallybook, column: &str, value: &str) -> (usize, Vec<String>) {
+pub(crate) async fn erase(db: &Tallybook, column: &str, value: &str) -> (usize, Vec<String>) {
     let (mut days, mut dropped) = (0, Vec::new());
     let columns = [(column.to_owned(), value.to_owned())];
-    let done = book.erase(&columns, false, |report| match report.outcome {
+    let done = db.erase(&columns, false, |report| match report.outcome {
         Outcome::Erased => days += 1,
         Outcome::Dropped => dropped.extend(report.subject.clone()),
         Outcome::NotTold => {}
@@ -90,14 +90,14 @@ pub(crate) async fn gc(location: &str, settings: &Settings) -> BTreeSet<String> 
     gone
 }
 
-pub(crate) async fn verified(book: &Tallybook) {
-    assert_eq!(book.verify(Span::ALL, |_| {}).await.unwrap(), None);
+pub(crate) async fn verified(db: &Tallybook) {
+    assert_eq!(db.verify(Span::ALL, |_| {}).await.unwrap(), None);
 }
 
-pub(crate) async fn answers(book: &Tallybook, route: Route) -> Vec<String> {
+pub(crate) async fn answers(db: &Tallybook, route: Route) -> Vec<String> {
     let mut answers = Vec::new();
     for sql in [COUNT, BY_ORGANIZATION, BY_MODEL] {
-        answers.push(csv(book, sql, route).await.0);
+        answers.push(csv(db, sql, route).await.0);
     }
     answers
 }

@@ -19,7 +19,7 @@ use std::{
 };
 
 use tallybook::{
-    AppendOptions, AppendReport, BatchId, Day, FixedClock, Input, JobOptions, Question, Route,
+    AppendOptions, AppendReport, BatchId, Day, FixedClock, Input, JobOptions, Query, Route,
     SampleLog, Settings, Stats, Tallybook,
 };
 use tempfile::TempDir;
@@ -104,8 +104,8 @@ impl Sandbox {
         found
     }
 
-    pub(crate) async fn book(&self, today: &str) -> Tallybook {
-        book_at(self.root().to_str().unwrap(), today, Settings::default()).await
+    pub(crate) async fn db(&self, today: &str) -> Tallybook {
+        db_at(self.root().to_str().unwrap(), today, Settings::default()).await
     }
 }
 
@@ -133,13 +133,13 @@ pub(crate) fn day(text: &str) -> Day {
 }
 
 /// Opens or makes a root of the default dataset, on that day.
-pub(crate) async fn book_at(location: &str, today: &str, settings: Settings) -> Tallybook {
+pub(crate) async fn db_at(location: &str, today: &str, settings: Settings) -> Tallybook {
     let clock = Arc::new(FixedClock::noon_of(day(today)));
     Tallybook::create(location, None, settings, clock).await.unwrap()
 }
 
 /// Opens or makes a root of that definition, on that day.
-pub(crate) async fn book_with(
+pub(crate) async fn db_with(
     location: &str,
     definition: &str,
     today: &str,
@@ -150,17 +150,17 @@ pub(crate) async fn book_with(
     Tallybook::create(location, definition, settings, clock).await.unwrap()
 }
 
-pub(crate) async fn append(book: &Tallybook, batch: &str, lines: &str) -> AppendReport {
+pub(crate) async fn append(db: &Tallybook, batch: &str, lines: &str) -> AppendReport {
     let input = Input::bytes(format!("{batch}.ndjson"), lines);
     let options =
         AppendOptions { batch: Some(BatchId::try_new(batch).unwrap()), ..Default::default() };
-    book.append(vec![input], options).await.unwrap()
+    db.append(vec![input], options).await.unwrap()
 }
 
 /// Appends those hours' rows of so many days, each day's as the batch of its name; gives their
 /// number.
 pub(crate) async fn append_days(
-    book: &Tallybook,
+    db: &Tallybook,
     log: &SampleLog,
     first: &str,
     days: i32,
@@ -170,15 +170,15 @@ pub(crate) async fn append_days(
     for offset in 0..days {
         let day = day(first).plus(offset);
         let lines: String = hours.iter().map(|hour| log.hour(day, *hour)).collect();
-        rows += append(book, &day.to_string(), &lines).await.rows;
+        rows += append(db, &day.to_string(), &lines).await.rows;
     }
     rows
 }
 
-pub(crate) async fn rollup(book: &Tallybook) -> usize {
+pub(crate) async fn rollup(db: &Tallybook) -> usize {
     let mut built = 0;
     let days = JobOptions { months: false, ..JobOptions::default() };
-    let done = book.rollup(&days, |report| {
+    let done = db.rollup(&days, |report| {
         assert!(matches!(report.outcome, tallybook::Outcome::Built { .. }), "{report:?}");
         built += 1;
     });
@@ -187,20 +187,20 @@ pub(crate) async fn rollup(book: &Tallybook) -> usize {
 }
 
 /// An answer as CSV, and what it cost.
-pub(crate) async fn csv(book: &Tallybook, sql: &str, route: Route) -> (String, Stats) {
-    answer(book, &Question::sql(sql).by_route(route)).await
+pub(crate) async fn csv(db: &Tallybook, sql: &str, route: Route) -> (String, Stats) {
+    answer(db, &Query::sql(sql).by_route(route)).await
 }
 
 /// An answer as CSV, and what it cost.
-pub(crate) async fn answer(book: &Tallybook, question: &Question) -> (String, Stats) {
-    let answered = try_answer(book, question).await;
-    answered.unwrap_or_else(|error| panic!("{}\n{error}", question.sql))
+pub(crate) async fn answer(db: &Tallybook, query: &Query) -> (String, Stats) {
+    let answered = try_answer(db, query).await;
+    answered.unwrap_or_else(|error| panic!("{}\n{error}", query.sql))
 }
 
 /// The answer, the same by both routes.
-pub(crate) async fn both(book: &Tallybook, sql: &str) -> (String, Stats) {
-    let (raw, _) = csv(book, sql, Route::Raw).await;
-    let (auto, stats) = csv(book, sql, Route::Auto).await;
+pub(crate) async fn both(db: &Tallybook, sql: &str) -> (String, Stats) {
+    let (raw, _) = csv(db, sql, Route::Raw).await;
+    let (auto, stats) = csv(db, sql, Route::Auto).await;
     assert_eq!(raw, auto, "raw and auto differ for\n{sql}");
     (auto, stats)
 }

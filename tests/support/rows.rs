@@ -13,7 +13,7 @@ use super::{append, day};
 pub(crate) const DAYS: i32 = 16;
 
 /// Appends a random batch; gives the sum of its costs, in picodollars.
-pub(crate) async fn add_batch(book: &Tallybook, random: &mut ChaCha8Rng, name: &str) -> i128 {
+pub(crate) async fn add_batch(db: &Tallybook, random: &mut ChaCha8Rng, name: &str) -> i128 {
     let mut lines = String::new();
     let mut total = 0;
     let (first, width) = (random.random_range(0..DAYS), random.random_range(1..=DAYS));
@@ -34,7 +34,7 @@ pub(crate) async fn add_batch(book: &Tallybook, random: &mut ChaCha8Rng, name: &
             lines += &line;
         }
     }
-    append(book, name, &lines).await;
+    append(db, name, &lines).await;
     total
 }
 
@@ -70,13 +70,13 @@ fn picodollars(cost: i64) -> String {
 }
 
 /// Runs the job for some rollups and some days.
-pub(crate) async fn some_rollups(book: &Tallybook, random: &mut ChaCha8Rng) {
-    let names = book.dataset().rollups().iter().map(|rollup| rollup.name().to_owned());
+pub(crate) async fn some_rollups(db: &Tallybook, random: &mut ChaCha8Rng) {
+    let names = db.dataset().rollups().iter().map(|rollup| rollup.name().to_owned());
     let names: Vec<_> = names.filter(|_| random.random_ratio(4, 5)).collect();
     let from = day("2026-01-01").plus(random.random_range(0..DAYS / 3));
     let to = from.plus(random.random_range(DAYS / 2..DAYS));
     let options = JobOptions { from: Some(from), to: Some(to), names, ..JobOptions::default() };
     if !options.names.is_empty() {
-        book.rollup(&options, |_| {}).await.unwrap().into_result().unwrap();
+        db.rollup(&options, |_| {}).await.unwrap().into_result().unwrap();
     }
 }

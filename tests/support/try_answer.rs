@@ -1,16 +1,16 @@
-//! A question asked, and its answer as text.
+//! A query asked, and its answer as text.
 
 use tallybook::{
-    Question, Stats, Tallybook,
+    Query, Stats, Tallybook,
     datafusion::arrow::{array::RecordBatch, csv},
 };
 
 /// An answer as CSV, and what it cost; or why there is none.
 pub(crate) async fn try_answer(
-    book: &Tallybook,
-    question: &Question,
+    db: &Tallybook,
+    query: &Query,
 ) -> Result<(String, Stats), tallybook::Error> {
-    let answer = book.ask(question).await?;
+    let answer = db.ask(query).await?;
     let schema = answer.schema();
     let (batches, stats) = answer.collect().await?;
     let mut text = Vec::new();

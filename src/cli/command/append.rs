@@ -40,8 +40,8 @@ pub(super) async fn run(root: &RootArgs, args: &AppendArgs) -> Result<ExitCode> 
             ticking.set_message(format!("{} rows", count(rows)));
         })),
     };
-    let book = resolve::open_or_make(root, args.dataset.as_ref()).await?;
-    let appended = book.append(inputs, options).await;
+    let db = resolve::open_or_make(root, args.dataset.as_ref()).await?;
+    let appended = db.append(inputs, options).await;
     bar.finish_and_clear();
     report(&appended?, args.batch.is_some(), started);
     Ok(ExitCode::SUCCESS)

@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(super) async fn run(root: &RootArgs, args: &CompactArgs) -> Result<ExitCode> {
-    let book = resolve::open(root).await?;
+    let db = resolve::open(root).await?;
     let options = CompactOptions {
         from: args.span.from,
         to: args.span.to,
@@ -22,7 +22,7 @@ pub(super) async fn run(root: &RootArgs, args: &CompactArgs) -> Result<ExitCode>
         ..CompactOptions::default()
     };
     let mut printer = JobPrinter::default();
-    let summary = book.compact(&options, |report| printer.report(report)).await?;
+    let summary = db.compact(&options, |report| printer.report(report)).await?;
     printer.finish()?;
     tell(match (printer.days, args.dry_run) {
         (0, _) => "no day has more raw files than it needs".to_owned(),

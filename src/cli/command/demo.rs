@@ -26,14 +26,13 @@ const DEMO_ROOT: &str = "./tallybook-demo";
 
 pub(super) async fn run(root: &RootArgs, args: &DemoArgs) -> Result<ExitCode> {
     let location = root.root.as_deref().unwrap_or(DEMO_ROOT);
-    let book =
-        Tallybook::create(location, None, resolve::settings(), Arc::new(SystemClock)).await?;
-    let last = book.clock().today().plus(-1);
+    let db = Tallybook::create(location, None, resolve::settings(), Arc::new(SystemClock)).await?;
+    let last = db.clock().today().plus(-1);
     let first = last.plus(1 - i32::from(args.days));
-    append(&book, args, (first, last)).await?;
-    rollup(&book).await?;
-    let (rolled, rolled_stats) = report(&book, "month", (first, last), Route::Auto).await?;
-    let (raw, raw_stats) = report(&book, "month", (first, last), Route::Raw).await?;
+    append(&db, args, (first, last)).await?;
+    rollup(&db).await?;
+    let (rolled, rolled_stats) = report(&db, "month", (first, last), Route::Auto).await?;
+    let (raw, raw_stats) = report(&db, "month", (first, last), Route::Raw).await?;
     say("\nThe platform by month:")?;
     let shown = pretty_format_batches(&rolled);
     say(shown.map_err(|error| Error::internal("table").with_source(error))?)?;
@@ -42,13 +41,13 @@ pub(super) async fn run(root: &RootArgs, args: &DemoArgs) -> Result<ExitCode> {
         return Err(Error::internal("the two routes give different answers"));
     }
     say("Both give the same answer, to the last digit.")?;
-    chart(&book, last).await?;
+    chart(&db, last).await?;
     say(format_args!("\nNow try: tallybook --root {location} usage platform --last 30d"))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// In hourly batches with ids, so that the demo can be run again.
-async fn append(book: &Tallybook, args: &DemoArgs, (first, last): (Day, Day)) -> Result<()> {
+async fn append(db: &Tallybook, args: &DemoArgs, (first, last): (Day, Day)) -> Result<()> {
     let log = SampleLog {
         seed: args.seed,
         organizations: args.organizations,
@@ -69,7 +68,7 @@ async fn append(book: &Tallybook, args: &DemoArgs, (first, last): (Day, Day)) ->
             let input = Input::bytes(format!("{name}.ndjson"), log.hour(day, hour));
             let batch = Some(BatchId::try_new(name)?);
             let options = AppendOptions { batch, ..AppendOptions::default() };
-            rows += book.append(vec![input], options).await?.rows;
+            rows += db.append(vec![input], options).await?.rows;
             bar.inc(1);
         }
     }
@@ -78,10 +77,10 @@ async fn append(book: &Tallybook, args: &DemoArgs, (first, last): (Day, Day)) ->
     Ok(())
 }
 
-async fn rollup(book: &Tallybook) -> Result<()> {
+async fn rollup(db: &Tallybook) -> Result<()> {
     let started = Instant::now();
     let bar = ProgressBar::new_spinner();
-    let summary = book.rollup(&JobOptions::default(), |_| bar.tick()).await?;
+    let summary = db.rollup(&JobOptions::default(), |_| bar.tick()).await?;
     bar.finish_and_clear();
     let built = summary.into_result()?;
     tell(format_args!(
@@ -93,7 +92,7 @@ async fn rollup(book: &Tallybook) -> Result<()> {
 }
 
 async fn report(
-    book: &Tallybook,
+    db: &Tallybook,
     by: &str,
     (first, last): (Day, Day),
     route: Route,
@@ -103,8 +102,8 @@ async fn report(
         ("from".to_owned(), Some(first.to_string())),
         ("to".to_owned(), Some(last.to_string())),
     ];
-    let question = NamedQuery::find("usage_by")?.question(book.dataset(), &params, route)?;
-    book.ask(&question).await?.collect().await
+    let query = NamedQuery::find("usage_by")?.query(db.dataset(), &params, route)?;
+    db.ask(&query).await?.collect().await
 }
 
 fn compare(rolled: &Stats, raw: &Stats) -> Result<()> {
@@ -119,8 +118,8 @@ fn compare(rolled: &Stats, raw: &Stats) -> Result<()> {
     say(format_args!("{:.1} times as fast from rollups.", raw.elapsed_ms / rolled.elapsed_ms))
 }
 
-async fn chart(book: &Tallybook, last: Day) -> Result<()> {
-    let (batches, _) = report(book, "day", (last.plus(-29), last), Route::Auto).await?;
+async fn chart(db: &Tallybook, last: Day) -> Result<()> {
+    let (batches, _) = report(db, "day", (last.plus(-29), last), Route::Auto).await?;
     let mut days = Vec::new();
     for batch in &batches {
         let as_type = |name: &str, kind: &DataType| {

@@ -13,10 +13,10 @@ use crate::{
 };
 
 pub(super) async fn run(root: &RootArgs, args: &EraseArgs) -> Result<ExitCode> {
-    let book = resolve::open(root).await?;
+    let db = resolve::open(root).await?;
     let columns = columns(args)?;
     let mut printer = JobPrinter::default();
-    let erased = book.erase(&columns, args.dry_run, |report| printer.report(report)).await;
+    let erased = db.erase(&columns, args.dry_run, |report| printer.report(report)).await;
     printer.finish()?;
     let summary = erased?;
     let days = printer.days;

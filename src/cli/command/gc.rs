@@ -13,11 +13,11 @@ use crate::{
 };
 
 pub(super) async fn run(root: &RootArgs, args: &GcArgs) -> Result<ExitCode> {
-    let book = resolve::open(root).await?;
+    let db = resolve::open(root).await?;
     let (grace, abandoned) = (args.grace, args.abandoned);
     let options = GcOptions { grace, abandoned, dry_run: args.dry_run };
     let (mut files, mut bytes, mut printed) = (0, 0, Ok(()));
-    book.gc(&options, |superseded| {
+    db.gc(&options, |superseded| {
         files += 1;
         bytes += superseded.bytes;
         if printed.is_ok() {

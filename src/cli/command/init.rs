@@ -12,16 +12,16 @@ use crate::{
 };
 
 pub(super) async fn run(root: &RootArgs, args: &InitArgs) -> Result<ExitCode> {
-    let book = match &args.dataset {
+    let db = match &args.dataset {
         Some(definition) if args.replace => resolve::redefine(root, definition).await?,
         definition => resolve::create(root, definition.as_ref()).await?,
     };
-    let rollups: Vec<_> = book.dataset().rollups().iter().map(Rollup::name).collect();
+    let rollups: Vec<_> = db.dataset().rollups().iter().map(Rollup::name).collect();
     tell(format_args!(
         "{}: dataset {}, table {}, rollups {}",
-        book.location(),
-        book.dataset().name(),
-        book.dataset().table(),
+        db.location(),
+        db.dataset().name(),
+        db.dataset().table(),
         rollups.join(", ")
     ));
     Ok(ExitCode::SUCCESS)

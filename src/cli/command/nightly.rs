@@ -12,9 +12,9 @@ use crate::{
 /// Builds what finished days and months lack, merges days of many files, and deletes what is
 /// replaced. A part that fails stops none of the others; the first failure is the exit code.
 pub(super) async fn run(root: &RootArgs) -> Result<ExitCode> {
-    let book = resolve::open(root).await?;
+    let db = resolve::open(root).await?;
     let (mut printer, mut bytes) = (JobPrinter::default(), 0);
-    let night = book.nightly(|report| match report {
+    let night = db.nightly(|report| match report {
         NightlyReport::Job(report) => printer.report(report),
         NightlyReport::Deleted(file) => {
             bytes += file.bytes;

@@ -14,10 +14,10 @@ use crate::{
 };
 
 pub(super) async fn run(root: &RootArgs, args: &PurgeArgs) -> Result<ExitCode> {
-    let book = resolve::open(root).await?;
+    let db = resolve::open(root).await?;
     let options = PurgeOptions { older_than_days: args.older_than, dry_run: args.dry_run };
     let mut printer = JobPrinter::default();
-    let summary = book.purge(&options, |report| printer.report(report)).await?;
+    let summary = db.purge(&options, |report| printer.report(report)).await?;
     printer.finish()?;
     let (days, total) = (counted(printer.days, "day", "days"), size(printer.bytes));
     tell(match (printer.days, args.dry_run) {

@@ -8,46 +8,46 @@ use crate::{
         args::{AnswerArgs, OutputFormat, QueryArgs, RootArgs},
         render, resolve, say, tell,
     },
-    engine::{Question, Stats, Tallybook},
+    engine::{Query, Stats, Tallybook},
     reports::NamedQuery,
 };
 
 pub(super) async fn run(root: &RootArgs, args: &QueryArgs) -> Result<ExitCode> {
-    let book = resolve::open_to_ask(root, &args.answer).await?;
+    let db = resolve::open_for_query(root, &args.answer).await?;
     for table in &args.table {
         let (name, path) = named("--table", table)?;
-        book.register_file(name, Path::new(path)).await?;
+        db.register_file(name, Path::new(path)).await?;
     }
     let params = args.param.iter().map(|param| named("--param", param));
     let params = params.map(|param| param.map(|(k, v)| (k.to_owned(), Some(v.to_owned()))));
     let params = params.collect::<Result<Vec<_>>>()?;
-    let question = match (&args.name, &args.file, &args.sql) {
+    let query = match (&args.name, &args.file, &args.sql) {
         (Some(name), ..) => {
-            NamedQuery::find(name)?.question(book.dataset(), &params, args.answer.route)?
+            NamedQuery::find(name)?.query(db.dataset(), &params, args.answer.route)?
         }
-        (None, Some(file), _) => Question::sql(resolve::read(file)?).with_params(params),
-        (None, None, sql) => Question::sql(sql.clone().unwrap_or_default()).with_params(params),
+        (None, Some(file), _) => Query::sql(resolve::read(file)?).with_params(params),
+        (None, None, sql) => Query::sql(sql.clone().unwrap_or_default()).with_params(params),
     };
-    let question = question.by_route(args.answer.route).in_time_zone(args.answer.time_zone);
-    answer(&book, &question, &args.answer).await?;
+    let query = query.by_route(args.answer.route).in_time_zone(args.answer.time_zone);
+    answer(&db, &query, &args.answer).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the answer, or the explanation, as asked; gives what it cost, if it was answered.
 pub(super) async fn answer(
-    book: &Tallybook,
-    question: &Question,
+    db: &Tallybook,
+    query: &Query,
     args: &AnswerArgs,
 ) -> Result<Option<Stats>> {
     if args.explain {
-        let explanation = book.explain(question).await?;
+        let explanation = db.explain(query).await?;
         match args.format {
             OutputFormat::Json | OutputFormat::Ndjson => say(to_json(&explanation)?)?,
             _ => say(explanation)?,
         }
         return Ok(None);
     }
-    let mut answer = book.ask(question).await?;
+    let mut answer = db.ask(query).await?;
     render::print(&mut answer, args.format, args.max_rows.is_some()).await?;
     let stats = answer.stats();
     if args.stats {

@@ -17,8 +17,8 @@ use crate::{
 };
 
 pub(super) async fn run(root: &RootArgs, args: &RepairArgs) -> Result<ExitCode> {
-    let book = resolve::open(root).await?;
-    let Some(repair) = book.conclude_repair(args.day).await? else {
+    let db = resolve::open(root).await?;
+    let Some(repair) = db.conclude_repair(args.day).await? else {
         say(format_args!("{}: needs no repair", args.day))?;
         return Ok(ExitCode::SUCCESS);
     };
@@ -27,7 +27,7 @@ pub(super) async fn run(root: &RootArgs, args: &RepairArgs) -> Result<ExitCode> 
         tell("nothing was written; `--yes` writes the manifest without asking");
         return Ok(ExitCode::from(exit::NO));
     }
-    if !book.repair(&repair).await? {
+    if !db.repair(&repair).await? {
         let what = format!("{}: somebody else wrote a manifest meanwhile; look again", args.day);
         return Err(Error::conflict(what));
     }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> {
-    let book = resolve::open(root).await?;
+    let db = resolve::open(root).await?;
     let options = JobOptions {
         from: args.from,
         to: args.to,
@@ -24,12 +24,12 @@ pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> 
         dry_run: args.dry_run,
     };
     let mut printer = JobPrinter::default();
-    let mut failures = book.rollup(&options, |report| printer.report(report)).await?.failures;
+    let mut failures = db.rollup(&options, |report| printer.report(report)).await?.failures;
     printer.finish()?;
     tell_built(&printer, args.dry_run);
     if let Some(options) = compaction(args) {
         let mut printer = JobPrinter::default();
-        let summary = book.compact(&options, |report| printer.report(report)).await?;
+        let summary = db.compact(&options, |report| printer.report(report)).await?;
         printer.finish()?;
         failures.extend(summary.failures);
         if printer.days > 0 {

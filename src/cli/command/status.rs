@@ -20,14 +20,14 @@ const PICTURE_DAYS: i32 = 56;
 const NAMED_DAYS_MAX: usize = 20;
 
 pub(super) async fn run(root: &RootArgs, args: &StatusArgs) -> Result<ExitCode> {
-    let book = resolve::open(root).await?;
-    let status = book.status().await?;
+    let db = resolve::open(root).await?;
+    let status = db.status().await?;
     match args.format {
         StatusFormat::Json => {
             let json = serde_json::to_string(&status);
             say(json.map_err(|error| Error::internal("JSON").with_source(error))?)?;
         }
-        StatusFormat::Table => print(&status, book.clock().today())?,
+        StatusFormat::Table => print(&status, db.clock().today())?,
     }
     Ok(if status.is_current() { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
 }

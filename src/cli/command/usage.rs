@@ -21,11 +21,11 @@ pub(super) async fn run(root: &RootArgs, args: &UsageArgs) -> Result<ExitCode> {
         UsageOf::Org { organization, report } => (Some(organization.as_str()), report),
         UsageOf::Platform { report } => (None, report),
     };
-    let book = resolve::open_to_ask(root, &report.answer).await?;
+    let db = resolve::open_for_query(root, &report.answer).await?;
     let zone = report.answer.time_zone;
-    let today = Day::of_micros(zone.local_micros(book.clock().now().timestamp_micros()));
+    let today = Day::of_micros(zone.local_micros(db.clock().now().timestamp_micros()));
     let days = resolve::days(report.from, report.to, report.last.as_deref(), today)?;
-    let report = Report { book: &book, organization, days, args: report };
+    let report = Report { db: &db, organization, days, args: report };
     let stats = report.print(report.args.by.as_deref(), report.args.top).await?;
     let people = report.args.answer.format == OutputFormat::Table && !report.args.answer.explain;
     if people && organization.is_none() && report.args.by.is_none() {
@@ -39,7 +39,7 @@ pub(super) async fn run(root: &RootArgs, args: &UsageArgs) -> Result<ExitCode> {
 }
 
 struct Report<'a> {
-    book: &'a Tallybook,
+    db: &'a Tallybook,
     organization: Option<&'a str>,
     days: (Day, Day),
     args: &'a ReportArgs,
@@ -60,9 +60,9 @@ impl Report<'_> {
         params.extend(by.map(|by| ("by".to_owned(), Some(by.to_owned()))));
         params.extend(top.map(|top| ("top".to_owned(), Some(top.to_string()))));
         let route = self.args.answer.route;
-        let question = NamedQuery::find(name)?.question(self.book.dataset(), &params, route)?;
-        let question = question.in_time_zone(self.args.answer.time_zone);
-        answer(self.book, &question, &self.args.answer).await
+        let query = NamedQuery::find(name)?.query(self.db.dataset(), &params, route)?;
+        let query = query.in_time_zone(self.args.answer.time_zone);
+        answer(self.db, &query, &self.args.answer).await
     }
 
     /// Where the figures come from, for people.

@@ -13,9 +13,9 @@ use crate::{
 };
 
 pub(super) async fn run(root: &RootArgs, args: &SpanArgs) -> Result<ExitCode> {
-    let book = resolve::open(root).await?;
+    let db = resolve::open(root).await?;
     let (mut files, mut rows) = (0, 0);
-    let found = book
+    let found = db
         .verify(resolve::span(args.from, args.to), |checked| {
             files += 1;
             rows += checked.rows;
@@ -39,8 +39,8 @@ pub(super) async fn run(root: &RootArgs, args: &SpanArgs) -> Result<ExitCode> {
 }
 
 pub(super) async fn list_files(root: &RootArgs, args: &SpanArgs) -> Result<ExitCode> {
-    let book = resolve::open(root).await?;
-    for file in book.files(resolve::span(args.from, args.to)).await? {
+    let db = resolve::open(root).await?;
+    for file in db.files(resolve::span(args.from, args.to)).await? {
         say(file)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -37,11 +37,11 @@ pub struct Answer {
     decision: Arc<Decision>,
     plan: Arc<dyn ExecutionPlan>,
     times: Times,
-    /// As the question read it: what counts its requests.
+    /// As the query read it: what counts its requests.
     root: Root,
     limits: Limits,
     /// Is free again when the answer is read or dropped.
-    place: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// When it was asked, and what planning took.
@@ -71,7 +71,7 @@ pub struct Stats {
     /// Planning, from SQL to the plan that runs, with reading segments into memory; without
     /// listing.
     pub planning_ms: f64,
-    /// From the question to now.
+    /// From the query to now.
     pub elapsed_ms: f64,
 }
 
@@ -85,12 +85,12 @@ impl Answer {
         limits: Limits,
     ) -> Self {
         let stream = in_a_task(stream).fuse();
-        Self { first: None, stream, decision, plan, times, root, limits, place: None }
+        Self { first: None, stream, decision, plan, times, root, limits, permit: None }
     }
 
-    /// The same, in its place among those under way.
-    pub(crate) fn in_place(self, place: Option<OwnedSemaphorePermit>) -> Self {
-        Self { place, ..self }
+    /// The same, in its permit among those under way.
+    pub(crate) fn holding(self, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self { permit, ..self }
     }
 
     /// The same, with its first rows read.
@@ -126,7 +126,7 @@ impl Answer {
             Ok(batch) => {
                 self.limits.count(batch.as_ref().map_or(0, RecordBatch::num_rows))?;
                 if batch.is_none() {
-                    self.place = None;
+                    self.permit = None;
                 }
                 return Ok(batch);
             }
@@ -135,7 +135,7 @@ impl Answer {
         Err(name_damage(&self.root, error, self.decision.files_read()).await)
     }
 
-    /// Makes sure that the question's time isn't over, for who works on its rows.
+    /// Makes sure that the query's time isn't over, for who works on its rows.
     ///
     /// # Errors
     /// `Limit` when it is.
@@ -168,15 +168,15 @@ impl Answer {
     pub fn stats(&self) -> Stats {
         let (rollup_days, raw_days) = self.decision.days();
         let (rows_scanned, bytes) = scanned(&self.plan);
-        let meter = self.root.meter();
+        let request_counter = self.root.request_counter();
         Stats {
             route: self.decision.route().name(),
             rollup_days,
             raw_days,
             files: self.decision.files(),
-            bytes: bytes + usize::try_from(meter.bytes()).unwrap_or(usize::MAX),
+            bytes: bytes + usize::try_from(request_counter.bytes()).unwrap_or(usize::MAX),
             rows_scanned,
-            requests: meter.requests(),
+            requests: request_counter.requests(),
             planning_ms: self.times.planning.as_secs_f64() * 1e3,
             elapsed_ms: self.times.asked.elapsed().as_secs_f64() * 1e3,
         }

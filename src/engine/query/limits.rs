@@ -1,4 +1,4 @@
-//! What a question may cost. A limit that is reached is an error, never a shorter answer.
+//! What a query may cost. A limit that is reached is an error, never a shorter answer.
 
 use std::{
     future::Future,
@@ -20,7 +20,7 @@ use crate::{
     exec::Deadline,
 };
 
-/// The limits of one question, from the moment it is asked.
+/// The limits of one query, from the moment it is asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     time: Option<Arc<Alarm>>,
@@ -28,8 +28,8 @@ pub(crate) struct Limits {
     rows: u64,
 }
 
-/// A question's time. A thread of its own waits for its end: the runtime's timers need a thread
-/// that is free, and a question may hold all of them.
+/// A query's time. A thread of its own waits for its end: the runtime's timers need a thread
+/// that is free, and a query may hold all of them.
 #[derive(Debug)]
 struct Alarm {
     deadline: Deadline,

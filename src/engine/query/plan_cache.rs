@@ -1,4 +1,4 @@
-//! Questions that were planned before: as long as a new snapshot shows the same files, the same
+//! Queries that were planned before: as long as a new snapshot shows the same files, the same
 //! plan is run again. Plans are kept, never answers.
 
 use std::{
@@ -10,7 +10,7 @@ use datafusion::logical_expr::LogicalPlan;
 
 use crate::{
     base::Span,
-    engine::Question,
+    engine::Query,
     model::Snapshot,
     plan::{Decision, RawReason, Source},
 };
@@ -18,20 +18,20 @@ use crate::{
 /// Plans that are kept; those least recently asked for go first.
 const PLANS_MAX: usize = 64;
 
-/// Optimized plans by question.
+/// Optimized plans by query.
 #[derive(Debug, Default)]
-pub(crate) struct PreparedQuestions {
-    kept: Mutex<Kept>,
+pub(crate) struct PlanCache {
+    kept: Mutex<MetadataCache>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
-    plans: HashMap<Question, (Arc<Prepared>, u64)>,
-    /// Counts questions, to tell what was asked last.
+struct MetadataCache {
+    plans: HashMap<Query, (Arc<Prepared>, u64)>,
+    /// Counts queries, to tell what was asked last.
     time: u64,
 }
 
-/// A question's plan over the files of one snapshot.
+/// A query's plan over the files of one snapshot.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     /// The span that the snapshot is of.
@@ -58,30 +58,30 @@ impl Prepared {
     }
 }
 
-impl PreparedQuestions {
-    /// That question's plan, if it is kept.
-    pub(crate) fn find(&self, question: &Question) -> Option<Arc<Prepared>> {
+impl PlanCache {
+    /// That query's plan, if it is kept.
+    pub(crate) fn find(&self, query: &Query) -> Option<Arc<Prepared>> {
         let mut kept = self.kept();
         kept.time += 1;
         let time = kept.time;
-        let (prepared, used) = kept.plans.get_mut(question)?;
+        let (prepared, used) = kept.plans.get_mut(query)?;
         *used = time;
         Some(Arc::clone(prepared))
     }
 
-    /// Keeps that question's plan in place of an older one.
-    pub(crate) fn keep(&self, question: &Question, prepared: Prepared) {
+    /// Keeps that query's plan in permit of an older one.
+    pub(crate) fn keep(&self, query: &Query, prepared: Prepared) {
         let mut kept = self.kept();
         let time = kept.time;
-        kept.plans.insert(question.clone(), (Arc::new(prepared), time));
+        kept.plans.insert(query.clone(), (Arc::new(prepared), time));
         if kept.plans.len() > PLANS_MAX {
             let oldest = kept.plans.iter().min_by_key(|(_, (_, used))| *used);
-            let oldest = oldest.map(|(question, _)| question.clone());
-            oldest.and_then(|question| kept.plans.remove(&question));
+            let oldest = oldest.map(|(query, _)| query.clone());
+            oldest.and_then(|query| kept.plans.remove(&query));
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, MetadataCache> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! From a parsed question to a plan that the rewrite can read.
+//! From a parsed query to a plan that the rewrite can read.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -20,7 +20,7 @@ use datafusion::{
 };
 
 use crate::{
-    engine::Question,
+    engine::Query,
     exec::PushDown,
     plan::{Lossy, check_analyzed, is_repeatable, keep_casts, keep_meaning},
 };
@@ -29,16 +29,16 @@ use crate::{
 /// and whether it means the same when it is asked again.
 pub(crate) fn analyze(
     state: &SessionState,
-    question: &Question,
+    query: &Query,
     plan: LogicalPlan,
 ) -> datafusion::error::Result<(LogicalPlan, bool)> {
-    // Questions change nothing, whatever their text says.
+    // Queries change nothing, whatever their text says.
     SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
         .with_allow_statements(false)
         .verify_plan(&plan)?;
-    let values: HashMap<String, ScalarAndMetadata> = question
+    let values: HashMap<String, ScalarAndMetadata> = query
         .params
         .iter()
         .map(|(name, value)| (name.clone(), ScalarValue::Utf8(value.clone()).into()))

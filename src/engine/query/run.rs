@@ -22,15 +22,15 @@ use crate::{
         },
         tables,
     },
-    exec::set_asked_root,
+    exec::set_query_root,
     model::{Damage, Rollup, Snapshot},
     plan::{Decision, Lossy, Rewriter, RouteTaken, check_optimized, keep_casts, spans_needed},
     store::{Root, Serving, load, load_more, name_damage},
 };
 
-/// A question in SQL.
+/// A query in SQL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Question {
+pub struct Query {
     /// One SELECT. `$name` stands for a parameter.
     pub sql: String,
     /// The parameters; `None` is NULL.
@@ -42,28 +42,28 @@ pub struct Question {
     pub time_zone: Zone,
 }
 
-impl Question {
-    /// A question without parameters, by whatever route, in UTC.
+impl Query {
+    /// A query without parameters, by whatever route, in UTC.
     #[must_use]
     pub fn sql(sql: impl Into<String>) -> Self {
         Self { sql: sql.into(), params: Vec::new(), route: Route::Auto, time_zone: Zone::UTC }
     }
 
-    /// The same question by that route.
+    /// The same query by that route.
     #[must_use]
     pub fn by_route(mut self, route: Route) -> Self {
         self.route = route;
         self
     }
 
-    /// The same question with these values for its parameters.
+    /// The same query with these values for its parameters.
     #[must_use]
     pub fn with_params(mut self, params: Vec<(String, Option<String>)>) -> Self {
         self.params = params;
         self
     }
 
-    /// The same question about that zone's days and hours.
+    /// The same query about that zone's days and hours.
     #[must_use]
     pub fn in_time_zone(mut self, zone: Zone) -> Self {
         self.time_zone = zone;
@@ -90,17 +90,17 @@ fn is_final(error: &Error) -> bool {
     std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<PurgedRows>)
 }
 
-/// What a question is planned with.
+/// What a query is planned with.
 #[derive(Clone, Copy)]
-struct Asking<'a> {
-    book: &'a Tallybook,
-    /// The root, with a meter of the question's own.
+struct Planning<'a> {
+    db: &'a Tallybook,
+    /// The root, with a request_counter of the query's own.
     root: &'a Root,
     /// The session that plans it.
     state: &'a SessionState,
 }
 
-/// A question, decided on and ready to run.
+/// A query, decided on and ready to run.
 struct Planned {
     physical: Arc<dyn ExecutionPlan>,
     decision: Arc<Decision>,
@@ -108,29 +108,29 @@ struct Planned {
     planning: Duration,
 }
 
-pub(crate) async fn answer(book: &Tallybook, question: &Question) -> Result<Answer> {
-    let place = book.place()?;
-    let (asked, root) = (Instant::now(), book.root_to_ask());
-    let limits = Limits::of(book.settings())?;
+pub(crate) async fn answer(db: &Tallybook, query: &Query) -> Result<Answer> {
+    let permit = db.permit()?;
+    let (asked, root) = (Instant::now(), db.root_of_query());
+    let limits = Limits::of(db.settings())?;
     let mut gone = 0;
     loop {
-        let distrusted = book.root().distrusted_count();
-        let error = match start(book, question, asked, &root, &limits).await {
-            Ok(answer) => return Ok(answer.in_place(place)),
+        let distrusted = db.root().distrusted_count();
+        let error = match start(db, query, asked, &root, &limits).await {
+            Ok(answer) => return Ok(answer.holding(permit)),
             Err(error) => error,
         };
         match error.kind() {
-            // A file of the snapshot was deleted before it was read: what took its place is there.
+            // A file of the snapshot was deleted before it was read: what took its permit is there.
             ErrorKind::NotFound if !is_final(&error) => {
                 gone += 1;
                 if gone == LISTINGS_MAX {
                     let what = format!("{error}; the store listed it {gone} times");
                     return Err(Error::unavailable(what).with_source(error));
                 }
-                book.root().forget_listings();
+                db.root().forget_listings();
             }
             // A hint that was found damaged is used no more: what it was made of answers.
-            ErrorKind::Corrupt if book.root().distrusted_count() > distrusted => {}
+            ErrorKind::Corrupt if db.root().distrusted_count() > distrusted => {}
             _ => return Err(error),
         }
     }
@@ -138,14 +138,14 @@ pub(crate) async fn answer(book: &Tallybook, question: &Question) -> Result<Answ
 
 /// The answer with its first rows.
 async fn start(
-    book: &Tallybook,
-    question: &Question,
+    db: &Tallybook,
+    query: &Query,
     asked: Instant,
     root: &Root,
     limits: &Limits,
 ) -> Result<Answer> {
-    let planned = limits.in_time(Box::pin(plan(book, root, question, limits))).await?;
-    let task = book.session().task_ctx();
+    let planned = limits.in_time(Box::pin(plan(db, root, query, limits))).await?;
+    let task = db.session().task_ctx();
     let stream = execute_stream(Arc::clone(&planned.physical), task)?;
     let times = Times { asked, planning: planned.planning };
     let answer = Answer::new(
@@ -159,37 +159,32 @@ async fn start(
     answer.started().await
 }
 
-pub(crate) async fn explain(book: &Tallybook, question: &Question) -> Result<Explanation> {
+pub(crate) async fn explain(db: &Tallybook, query: &Query) -> Result<Explanation> {
     loop {
-        let distrusted = book.root().distrusted_count();
+        let distrusted = db.root().distrusted_count();
         let explained = async {
-            let limits = Limits::of(book.settings())?;
-            let planned = plan(book, &book.root_to_ask(), question, &limits).await?;
-            Explanation::counted(book, &planned.decision).await
+            let limits = Limits::of(db.settings())?;
+            let planned = plan(db, &db.root_of_query(), query, &limits).await?;
+            Explanation::counted(db, &planned.decision).await
         };
         match explained.await {
             // As when it is answered: a hint that was found damaged is used no more.
             Err(error)
                 if error.kind() == ErrorKind::Corrupt
-                    && book.root().distrusted_count() > distrusted => {}
+                    && db.root().distrusted_count() > distrusted => {}
             explained => return explained,
         }
     }
 }
 
-async fn plan(
-    book: &Tallybook,
-    root: &Root,
-    question: &Question,
-    limits: &Limits,
-) -> Result<Planned> {
+async fn plan(db: &Tallybook, root: &Root, query: &Query, limits: &Limits) -> Result<Planned> {
     let start = Instant::now();
     let mut waited = Duration::ZERO;
-    let mut state = tables::state(book, question.time_zone).await?;
-    set_asked_root(&mut state, root);
+    let mut state = tables::state(db, query.time_zone).await?;
+    set_query_root(&mut state, root);
     limits.bound_planning(&mut state);
-    let asking = Asking { book, root, state: &state };
-    let known = book.prepared().find(question);
+    let asking = Planning { db, root, state: &state };
+    let known = db.prepared().find(query);
     let listed = match &known {
         Some(known) => Some((known.span, list_again(asking, known, &mut waited).await?)),
         None => None,
@@ -198,13 +193,13 @@ async fn plan(
         (Some(known), Some((_, listed))) if listed == known.snapshot => {
             (known.plan.clone(), Arc::clone(&known.decision))
         }
-        (_, listed) => prepare_new(asking, question, listed, &mut waited).await?,
+        (_, listed) => prepare_new(asking, query, listed, &mut waited).await?,
     };
     let physical = state.query_planner().create_physical_plan(&plan, &state).await;
     let physical = match physical {
         Ok(physical) => physical,
         Err(error) => {
-            return Err(name_damage(book.root(), Error::from(error), decision.files_read()).await);
+            return Err(name_damage(db.root(), Error::from(error), decision.files_read()).await);
         }
     };
     Ok(Planned { physical, decision, planning: start.elapsed().saturating_sub(waited) })
@@ -212,30 +207,30 @@ async fn plan(
 
 /// A new snapshot of what a plan depends on. The time that it took is added to `waited`.
 async fn list_again(
-    Asking { book, root, .. }: Asking<'_>,
+    Planning { db, root, .. }: Planning<'_>,
     known: &Prepared,
     waited: &mut Duration,
 ) -> Result<Snapshot> {
     let listing = Instant::now();
     let depends = |rollup: &&Rollup| known.rollups.iter().any(|name| name == rollup.name());
-    let rollups: Vec<_> = book.dataset().all_rollups().filter(depends).collect();
+    let rollups: Vec<_> = db.dataset().all_rollups().filter(depends).collect();
     let snapshot = load(root, known.span, rollups, Serving::Months).await?;
     *waited += listing.elapsed();
     Ok(snapshot)
 }
 
-/// The question's optimized plan, which is kept for the next time. What was `listed` of a span
+/// The query's optimized plan, which is kept for the next time. What was `listed` of a span
 /// already is not listed again.
 async fn prepare_new(
-    asking: Asking<'_>,
-    question: &Question,
+    asking: Planning<'_>,
+    query: &Query,
     listed: Option<(Span, Snapshot)>,
     waited: &mut Duration,
 ) -> Result<(LogicalPlan, Arc<Decision>)> {
-    let Asking { book, state, .. } = asking;
-    let plan = sql::plan_of(state, &question.sql).await?;
-    let (analyzed, repeatable) = analyze(state, question, plan)?;
-    let decided = decide((book, asking.root), question.route, analyzed, listed).await?;
+    let Planning { db, state, .. } = asking;
+    let plan = sql::plan_of(state, &query.sql).await?;
+    let (analyzed, repeatable) = analyze(state, query, plan)?;
+    let decided = decide((db, asking.root), query.route, analyzed, listed).await?;
     *waited += decided.waited;
     let plan = keep_casts(decided.plan, Lossy::Dates)?;
     let plan = state.optimize(&plan)?;
@@ -244,7 +239,7 @@ async fn prepare_new(
     if repeatable {
         let (plan, decision) = (plan.clone(), Arc::clone(&decision));
         let prepared = Prepared::new(decided.span, &decided.snapshot, plan, decision);
-        book.prepared().keep(question, prepared);
+        db.prepared().keep(query, prepared);
     }
     Ok((plan, decision))
 }
@@ -262,45 +257,45 @@ pub(crate) struct Decided {
 /// Takes a snapshot, or the rest of the one that was begun for its span, and rewrites the plan for
 /// it.
 pub(crate) async fn decide(
-    (book, root): (&Tallybook, &Root),
+    (db, root): (&Tallybook, &Root),
     route: Route,
     plan: LogicalPlan,
     listed: Option<(Span, Snapshot)>,
 ) -> Result<Decided> {
-    let needed = spans_needed(&plan, book.dataset())?;
+    let needed = spans_needed(&plan, db.dataset())?;
     let span = needed.hull();
     let listing = Instant::now();
     let snapshot = match listed {
         Some((listed_span, begun)) if listed_span == span => {
-            load_more(root, span, begun, book.dataset().all_rollups(), Serving::Months).await?
+            load_more(root, span, begun, db.dataset().all_rollups(), Serving::Months).await?
         }
-        _ => load(root, span, book.dataset().all_rollups(), Serving::Months).await?,
+        _ => load(root, span, db.dataset().all_rollups(), Serving::Months).await?,
     };
     let waited = listing.elapsed();
     let is_needed = |(day, _): &(Day, &Damage)| needed.within(day.span()).next().is_some();
     if let Some((day, damage)) = snapshot.damaged(span).find(is_needed) {
         return Err(damage.to_error().about(format!("day {day} can't be read")));
     }
-    let (plan, decision) = rewrite((book, root), route, &snapshot, plan)?;
+    let (plan, decision) = rewrite((db, root), route, &snapshot, plan)?;
     if route == Route::Rollup && decision.route() != RouteTaken::Rollup {
-        let why = Explanation::brief(book, &decision);
+        let why = Explanation::brief(db, &decision);
         return Err(Error::invalid(format!("rollups alone can't answer this\n{why}")));
     }
-    check_purged(book, &decision)?;
-    check_lost(book, &snapshot, span, &decision)?;
-    check_limit(book, &decision)?;
+    check_purged(db, &decision)?;
+    check_lost(db, &snapshot, span, &decision)?;
+    check_limit(db, &decision)?;
     Ok(Decided { plan, decision, span, snapshot, waited })
 }
 
 /// Raw rows that were purged can't be read, and an answer without them would be wrong.
-fn check_purged(book: &Tallybook, decision: &Decision) -> Result<()> {
+fn check_purged(db: &Tallybook, decision: &Decision) -> Result<()> {
     let days = decision.purged_days();
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(()) };
     let which = match days.len() {
         1 => format!("{first}"),
         count => format!("{count} days from {first} to {last}"),
     };
-    let why = Explanation::brief(book, decision);
+    let why = Explanation::brief(db, decision);
     Err(Error::not_found(format!(
         "the raw rows of {which} were purged, and what is left of them in rollups can't answer \
          this; ask for what a rollup keeps, or for days after {last}\n{why}"
@@ -309,25 +304,20 @@ fn check_purged(book: &Tallybook, decision: &Decision) -> Result<()> {
 }
 
 /// A file that a manifest names and that isn't there can't be read.
-fn check_lost(
-    book: &Tallybook,
-    snapshot: &Snapshot,
-    span: Span,
-    decision: &Decision,
-) -> Result<()> {
+fn check_lost(db: &Tallybook, snapshot: &Snapshot, span: Span, decision: &Decision) -> Result<()> {
     let lost = |path| snapshot.live(span).any(|live| live.lost.contains(path));
     let read = decision.files_read().into_iter().map(|file| &file.location);
     match read.into_iter().find(|path| lost(path)) {
         None => Ok(()),
         Some(path) => Err(Error::corrupt(format!(
             "{}: the day's manifest names this file, and it is gone",
-            book.root().full_name(path)
+            db.root().full_name(path)
         ))),
     }
 }
 
-fn check_limit(book: &Tallybook, decision: &Decision) -> Result<()> {
-    let Some(limit) = book.settings().max_scan_bytes else { return Ok(()) };
+fn check_limit(db: &Tallybook, decision: &Decision) -> Result<()> {
+    let Some(limit) = db.settings().max_scan_bytes else { return Ok(()) };
     let bytes = decision.bytes();
     if bytes <= limit {
         return Ok(());
@@ -340,18 +330,18 @@ fn check_limit(book: &Tallybook, decision: &Decision) -> Result<()> {
 }
 
 fn rewrite(
-    (book, root): (&Tallybook, &Root),
+    (db, root): (&Tallybook, &Root),
     route: Route,
     snapshot: &Snapshot,
     plan: LogicalPlan,
 ) -> Result<(LogicalPlan, Decision)> {
-    let sources = RootSources { root, dataset: book.dataset(), cache: book.segment_cache() };
+    let sources = RootSources { root, dataset: db.dataset(), cache: db.segment_cache() };
     let rewriter = Rewriter {
-        dataset: book.dataset(),
+        dataset: db.dataset(),
         snapshot,
         sources: &sources,
         route,
-        min_span_days: book.settings().min_span_days,
+        min_span_days: db.settings().min_span_days,
     };
     rewriter.rewrite(plan).map_err(Error::from)
 }

@@ -14,7 +14,7 @@ use datafusion::{
 
 /// Makes joins give way after some batches. Two small inputs can make a join of billions of rows:
 /// the scans below it, which give way by themselves, have long ended then, and neither a timeout
-/// nor another question would get a turn (apache/datafusion#19358).
+/// nor another query would get a turn (apache/datafusion#19358).
 #[derive(Debug)]
 pub(crate) struct YieldingJoins;
 

@@ -25,7 +25,7 @@ use datafusion::{
 
 use crate::{
     base::Day,
-    exec::{ROOT_URL, asked_root::asked_root, tables::reader::NamingReaderFactory},
+    exec::{ROOT_URL, query_root::query_root, tables::reader::NamingReaderFactory},
     model::{Dataset, Leaf, Rollup, SegmentFile},
     store::Root,
 };
@@ -69,9 +69,9 @@ impl FileTable {
         Self { root: root.clone(), schema: TableSchema::from(schema), files: files.collect() }
     }
 
-    /// The root, as the question that scans it counts its requests.
+    /// The root, as the query that scans it counts its requests.
     pub(crate) fn root(&self, state: &dyn Session) -> Root {
-        asked_root(state, &self.root)
+        query_root(state, &self.root)
     }
 
     /// The size of its files.

@@ -27,9 +27,9 @@ impl Scanned {
 
 /// A place for one scan.
 #[derive(Debug, Default)]
-pub(crate) struct KeptScan(Mutex<Option<Arc<Scanned>>>);
+pub(crate) struct LastScan(Mutex<Option<Arc<Scanned>>>);
 
-impl KeptScan {
+impl LastScan {
     /// The kept scan, if it is that one.
     pub(crate) fn find(
         &self,

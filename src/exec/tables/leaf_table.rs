@@ -1,4 +1,4 @@
-//! Raw rows of a question: a few small files are read once, however often its plan runs.
+//! Raw rows of a query: a few small files are read once, however often its plan runs.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use datafusion::{
 use crate::{
     exec::{
         FileTable, SegmentCache,
-        tables::last_scan::{KeptScan, Scanned},
+        tables::last_scan::{LastScan, Scanned},
     },
     model::{Dataset, Leaf},
     store::Root,
 };
 
 /// Files of up to so many bytes together are kept in memory with the plan over them. Late leaves
-/// are that small: opening and decoding them would take longer than all of the question's segments.
+/// are that small: opening and decoding them would take longer than all of the query's segments.
 const KEPT_BYTES: u64 = 256 << 10;
 
 /// Some leaves, as the raw table.
@@ -30,7 +30,7 @@ const KEPT_BYTES: u64 = 256 << 10;
 pub(crate) struct LeafTable {
     files: FileTable,
     cache: Arc<SegmentCache>,
-    last: KeptScan,
+    last: LastScan,
 }
 
 impl LeafTable {
@@ -43,7 +43,7 @@ impl LeafTable {
         cache: Arc<SegmentCache>,
     ) -> Self {
         let files = FileTable::of_leaves(root, dataset, leaves);
-        Self { files, cache, last: KeptScan::default() }
+        Self { files, cache, last: LastScan::default() }
     }
 
     /// All rows of the wanted columns.
@@ -59,7 +59,7 @@ impl LeafTable {
         let batches = collect(Arc::clone(&scan), state.task_ctx()).await?;
         let read = scan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
         let read = read.map_or(0, |bytes| bytes.as_usize());
-        self.files.root(state).meter().count_bytes(read as u64);
+        self.files.root(state).request_counter().count_bytes(read as u64);
         let scanned = Arc::new(Scanned {
             projection: projection.cloned(),
             filters: Vec::new(),

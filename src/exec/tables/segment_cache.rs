@@ -1,6 +1,6 @@
-//! Rollup columns that were decoded once, kept for the next question.
+//! Rollup columns that were decoded once, kept for the next query.
 //!
-//! Segments never change, so what is kept is never stale: which of them a question reads is still
+//! Segments never change, so what is kept is never stale: which of them a query reads is still
 //! its own snapshot's to say.
 
 use std::{
@@ -42,14 +42,14 @@ pub(crate) struct SegmentRows {
 #[derive(Debug)]
 pub(crate) struct SegmentCache {
     budget: usize,
-    kept: Mutex<Kept>,
+    kept: Mutex<MetadataCache>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct MetadataCache {
     segments: HashMap<Path, KeptSegment>,
     bytes: usize,
-    /// Counts questions, to tell what was used last.
+    /// Counts queries, to tell what was used last.
     time: u64,
 }
 
@@ -71,7 +71,7 @@ impl SegmentCache {
 
     /// Whether files of so many bytes, all of which are decoded at once, leave room for others.
     pub(crate) fn has_room(&self, file_bytes: u64) -> bool {
-        // Decoded, the few columns that a question needs are about as large as the files.
+        // Decoded, the few columns that a query needs are about as large as the files.
         file_bytes.saturating_mul(2) <= self.budget as u64
     }
 
@@ -124,7 +124,7 @@ impl SegmentCache {
         if !read.is_empty() {
             let mut kept = self.kept();
             for (at, segment, rows) in read {
-                root.meter().count_bytes(segment.file.size);
+                root.request_counter().count_bytes(segment.file.size);
                 kept.keep(&segment, wanted, &rows);
                 if let Some(place) = found.get_mut(at) {
                     *place = Some(rows);
@@ -135,12 +135,12 @@ impl SegmentCache {
         Ok(found.into_iter().flatten().collect())
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, MetadataCache> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl MetadataCache {
     fn find(
         &mut self,
         segment: &Arc<SegmentFile>,

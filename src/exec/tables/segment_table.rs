@@ -21,10 +21,10 @@ use datafusion::{
 use crate::{
     exec::{
         FileTable, SegmentCache,
-        asked_root::asked_root,
+        query_root::query_root,
         tables::{
             file_table::pruning,
-            last_scan::{KeptScan, Scanned},
+            last_scan::{LastScan, Scanned},
             segment_cache::SegmentRows,
         },
     },
@@ -48,7 +48,7 @@ pub(crate) struct SegmentTable {
     schema: SchemaRef,
     segments: Vec<Arc<SegmentFile>>,
     cache: Arc<SegmentCache>,
-    last: KeptScan,
+    last: LastScan,
 }
 
 impl SegmentTable {
@@ -65,7 +65,7 @@ impl SegmentTable {
             schema: rollup.segment_schema(),
             segments: segments.to_vec(),
             cache,
-            last: KeptScan::default(),
+            last: LastScan::default(),
         }
     }
 
@@ -85,7 +85,7 @@ impl SegmentTable {
         }
         let wanted =
             projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let root = asked_root(state, &self.root);
+        let root = query_root(state, &self.root);
         let read = self.cache.read(&root, &self.schema, &self.segments, &wanted).await;
         let read = read?;
         let schema = Arc::new(self.schema.project(&wanted)?);
@@ -140,7 +140,7 @@ impl TableProvider for SegmentTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if self.segments.is_empty() || !self.cache.has_room(self.bytes()) {
             // A scan reads pages, and can't tell whether a file is as it was written.
-            let root = asked_root(state, &self.root);
+            let root = query_root(state, &self.root);
             for segment in &self.segments {
                 check_once(&root, segment).await?;
             }

@@ -65,13 +65,13 @@ pub struct AppendReport {
     pub rejected: u64,
     /// The first of them: `file:line: field: reason`.
     pub reject_reasons: Vec<String>,
-    /// What was odd about rows that were kept, and how many rows.
+    /// What was warnings about rows that were kept, and how many rows.
     pub warnings: Vec<(String, u64)>,
 }
 
 /// Where rows are appended to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct AppendContext<'a> {
     /// The root.
     pub(crate) root: &'a Root,
     /// Its dataset.
@@ -87,7 +87,7 @@ pub(crate) struct Definitions<'a> {
     /// The dataset as the definition of that number has it: a batch that was claimed before is read
     /// as it was then.
     pub(crate) dataset_of: &'a (dyn Fn(u32) -> Result<Arc<Dataset>> + Send + Sync),
-    /// Comes once all rows were read and judged: makes sure that the root has its definition.
+    /// Comes once all rows were read and validated: makes sure that the root has its definition.
     pub(crate) make_ready: Box<MakeReady<'a>>,
 }
 
@@ -101,15 +101,15 @@ pub(crate) type MakeReady<'a> = dyn Fn() -> BoxFuture<'a, Result<()>> + Send + S
 /// `Unavailable` when disk or store refuse. On any error before publishing nothing is visible;
 /// after one while publishing, the same batch again completes it.
 pub(crate) async fn append(
-    place: Place<'_>,
+    context: AppendContext<'_>,
     settings: &Settings,
     clock: &dyn Clock,
     definitions: Definitions<'_>,
     inputs: Vec<Input>,
     options: AppendOptions,
 ) -> Result<AppendReport> {
-    let Place { staging, .. } = place;
-    if let Some(root) = place.root.local_dir() {
+    let AppendContext { staging, .. } = context;
+    if let Some(root) = context.root.local_dir() {
         options.rejects.spare_folder(root)?;
     }
     let named = options.batch.is_some();
@@ -117,9 +117,9 @@ pub(crate) async fn append(
         Some(batch) => batch,
         None => BatchId::try_new(random_name())?,
     };
-    let standing = if named { standing_claim(place, &batch).await? } else { Standing::default() };
+    let standing = if named { standing_claim(context, &batch).await? } else { Standing::default() };
     let mut stage = Stage {
-        dataset: Arc::clone(place.dataset),
+        dataset: Arc::clone(context.dataset),
         staging: Arc::clone(staging),
         batch: batch.clone(),
         claim: named.then_some(standing.next),
@@ -128,7 +128,7 @@ pub(crate) async fn append(
         today: clock.today(),
         streams: settings.streams.max(1),
     };
-    let mut definition = place.definition;
+    let mut definition = context.definition;
     if let Some(claim) = &standing.claim {
         stage.dataset = (definitions.dataset_of)(claim.definition)?;
         (stage.claim, stage.today) = (Some(claim.number), claim.today()?);
@@ -144,10 +144,10 @@ pub(crate) async fn append(
         // Nothing to claim an id for, nor to compare with what it stands for.
         return Ok(report);
     }
-    let place = Place { dataset: &dataset, ..place };
+    let context = AppendContext { dataset: &dataset, ..context };
     let (claim, retried) = if named {
-        let now = (place.definition, clock.today());
-        match claim(place, &batch, standing, (rules, now), &mut staged).await? {
+        let now = (context.definition, clock.today());
+        match claim(context, &batch, standing, (rules, now), &mut staged).await? {
             Claimed::New(claim) => (claim, false),
             Claimed::Before(claim) => (claim, true),
             Claimed::Done => return Ok(report),
@@ -155,7 +155,7 @@ pub(crate) async fn append(
     } else {
         (0, false)
     };
-    let publisher = Publisher { place, batch: &batch, claim, retried };
+    let publisher = Publisher { context, batch: &batch, claim, retried };
     let Some((first, others)) = staged.leaves.split_first() else { return Ok(report) };
     // Who gives a claim up takes the first leaf's name: if that is not there, none is.
     let mut creations = vec![publisher.publish(first).await?];

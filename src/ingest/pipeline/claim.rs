@@ -1,9 +1,9 @@
 //! What a batch id stands for: the claim that is made before any leaf, and what a retry finds.
 
 use crate::{
-    base::{Day, Error, Result, step},
+    base::{Day, Error, Result, failpoint},
     ingest::{
-        Place,
+        AppendContext,
         pipeline::{restage::with_ids_of, stage::Staged},
     },
     model::{BatchId, LeafId},
@@ -26,24 +26,27 @@ pub(crate) struct Standing {
 ///
 /// # Errors
 /// What reading it meets.
-pub(crate) async fn standing_claim(place: Place<'_>, batch: &BatchId) -> Result<Standing> {
-    let Some(newest) = newest_claim(place.root, batch).await? else {
+pub(crate) async fn standing_claim(
+    context: AppendContext<'_>,
+    batch: &BatchId,
+) -> Result<Standing> {
+    let Some(newest) = newest_claim(context.root, batch).await? else {
         return Ok(Standing::default());
     };
     let next = newest.number + 1;
-    let claim = if is_given_up(place, &newest).await? { None } else { Some(newest) };
+    let claim = if is_given_up(context, &newest).await? { None } else { Some(newest) };
     Ok(Standing { claim, next })
 }
 
-async fn is_given_up(place: Place<'_>, claim: &Claim) -> Result<bool> {
+async fn is_given_up(context: AppendContext<'_>, claim: &Claim) -> Result<bool> {
     let Some(first) = claim.leaves.first() else { return Ok(false) };
     let (day, id) = claim.leaf(first, 0)?;
-    let found = leaf_at(place.root, &leaf_path(day, &id)).await?;
+    let found = leaf_at(context.root, &leaf_path(day, &id)).await?;
     if found.is_none_or(|leaf| leaf.void != Some(Void::GivenUp)) {
         return Ok(false);
     }
     // The void alone proves nothing: the leaf may have been published, absorbed and deleted before.
-    is_absorbed(place.root, day, &id).await.map(|absorbed| !absorbed)
+    is_absorbed(context.root, day, &id).await.map(|absorbed| !absorbed)
 }
 
 /// What became of claiming a batch id.
@@ -57,14 +60,14 @@ pub(crate) enum Claimed {
 }
 
 /// Claims a batch id for the staged rows, or finds that it stands for them. A claim for other rows
-/// of which nothing was published is given up, and another takes its place. The rows were read by
+/// of which nothing was published is given up, and another takes its context. The rows were read by
 /// `rules`, a definition and a date; those of `now` are other ones where an old claim stands.
 ///
 /// # Errors
 /// `Conflict` when the id stands for other rows, or for the same in another order and not all of
 /// them are there: nothing was changed.
 pub(crate) async fn claim(
-    place: Place<'_>,
+    context: AppendContext<'_>,
     batch: &BatchId,
     mut standing: Standing,
     (rules, now): ((u32, Day), (u32, Day)),
@@ -73,9 +76,9 @@ pub(crate) async fn claim(
     loop {
         if let Some(claim) = &standing.claim {
             if claim.content == staged.content {
-                return same_rows(place, claim, staged).await;
+                return same_rows(context, claim, staged).await;
             }
-            give_up(place, batch, claim).await?;
+            give_up(context, batch, claim).await?;
             if rules != now {
                 return Err(Error::conflict(format!(
                     "batch `{batch}` was claimed under another definition, or on another day, for \
@@ -85,7 +88,7 @@ pub(crate) async fn claim(
             }
             standing = Standing { next: claim.number + 1, claim: None };
         }
-        with_ids_of(place, batch, standing.next, staged)?;
+        with_ids_of(context, batch, standing.next, staged)?;
         let leaves = staged.leaves.iter().map(|leaf| ClaimedLeaf {
             date: leaf.day.to_string(),
             part: leaf.footer.part,
@@ -93,23 +96,27 @@ pub(crate) async fn claim(
         });
         let content = staged.content.clone();
         let wanted = Claim::new(batch, standing.next, rules, content, leaves.collect());
-        if create_claim(place.root, place.staging, batch, &wanted).await? {
+        if create_claim(context.root, context.staging, batch, &wanted).await? {
             if standing.next == 0 {
-                step("append.claim");
+                failpoint("append.claim");
             } else {
-                step("append.next_claim");
+                failpoint("append.next_claim");
             }
             return Ok(Claimed::New(standing.next));
         }
         // Another run was faster.
-        standing = standing_claim(place, batch).await?;
+        standing = standing_claim(context, batch).await?;
     }
 }
 
 /// What a retry with the same rows finds.
-async fn same_rows(place: Place<'_>, claim: &Claim, staged: &mut Staged) -> Result<Claimed> {
+async fn same_rows(
+    context: AppendContext<'_>,
+    claim: &Claim,
+    staged: &mut Staged,
+) -> Result<Claimed> {
     let batch = BatchId::try_new(claim.batch.clone())?;
-    with_ids_of(place, &batch, claim.number, staged)?;
+    with_ids_of(context, &batch, claim.number, staged)?;
     let is_claimed = |claimed: &ClaimedLeaf| {
         let mut leaves = staged.leaves.iter();
         leaves.any(|leaf| {
@@ -123,7 +130,7 @@ async fn same_rows(place: Place<'_>, claim: &Claim, staged: &mut Staged) -> Resu
     }
     // Where a batch is cut into leaves depends on the order of its rows.
     for leaf in &claim.leaves {
-        if !is_published(place, claim, leaf).await? {
+        if !is_published(context, claim, leaf).await? {
             return Err(Error::conflict(format!(
                 "batch `{batch}` holds the same rows in another order, and the append that began it \
                  was cut off; nothing was changed. Append them in the order of then"
@@ -134,14 +141,18 @@ async fn same_rows(place: Place<'_>, claim: &Claim, staged: &mut Staged) -> Resu
 }
 
 /// Whether a leaf of the claim is there, or was absorbed; by whatever attempt.
-async fn is_published(place: Place<'_>, claim: &Claim, leaf: &ClaimedLeaf) -> Result<bool> {
+async fn is_published(
+    context: AppendContext<'_>,
+    claim: &Claim,
+    leaf: &ClaimedLeaf,
+) -> Result<bool> {
     for attempt in 0_u32.. {
         let (day, id) = claim.leaf(leaf, attempt)?;
-        match leaf_at(place.root, &leaf_path(day, &id)).await? {
+        match leaf_at(context.root, &leaf_path(day, &id)).await? {
             Some(found) if found.void.is_none() => return Ok(true),
-            Some(_) if is_absorbed(place.root, day, &id).await? => return Ok(true),
+            Some(_) if is_absorbed(context.root, day, &id).await? => return Ok(true),
             Some(_) => {}
-            None => return is_absorbed(place.root, day, &id).await,
+            None => return is_absorbed(context.root, day, &id).await,
         }
     }
     Ok(false)
@@ -152,7 +163,7 @@ async fn is_published(place: Place<'_>, claim: &Claim, leaf: &ClaimedLeaf) -> Re
 ///
 /// # Errors
 /// `Conflict` when it was published: the batch stands.
-async fn give_up(place: Place<'_>, batch: &BatchId, claim: &Claim) -> Result<()> {
+async fn give_up(context: AppendContext<'_>, batch: &BatchId, claim: &Claim) -> Result<()> {
     let stands = || {
         Error::conflict(format!(
             "batch `{batch}` was appended with other rows; nothing was changed. Append these under \
@@ -161,7 +172,7 @@ async fn give_up(place: Place<'_>, batch: &BatchId, claim: &Claim) -> Result<()>
     };
     let first = claim.leaves.first().ok_or_else(stands)?;
     let (day, id): (Day, LeafId) = claim.leaf(first, 0)?;
-    let Place { root, dataset, staging, .. } = place;
+    let AppendContext { root, dataset, staging, .. } = context;
     // The first leaf is published first. If it is gone and another one is there, it is lost.
     for leaf in &claim.leaves {
         let (day, id) = claim.leaf(leaf, 0)?;
@@ -183,7 +194,7 @@ async fn give_up(place: Place<'_>, batch: &BatchId, claim: &Claim) -> Result<()>
     }
     let of_leaf = (claim.batch.as_str(), claim.number, day, &id);
     match create_void(root, staging, dataset, of_leaf, Void::GivenUp).await? {
-        Voiding::Done => step("append.give_up"),
+        Voiding::Done => failpoint("append.give_up"),
         Voiding::Taken(found) if found.void == Some(Void::GivenUp) => {}
         // Published, or begun before an erasure.
         Voiding::Taken(_) => return Err(stands()),

@@ -17,7 +17,7 @@ use crate::{
     base::{Day, Error, Result},
     ingest::pipeline::{spool::PartRows, workers::Workers},
     model::{BatchId, ContentHash, ContentHasher, Dataset, LeafId},
-    store::{FileKind, LeafFooter, Packing, SealedWriter, Staging, distinct_texts},
+    store::{ChecksummedWriter, FileKind, LeafFooter, Packing, Staging, distinct_texts},
 };
 
 /// A leaf on disk, not yet visible.
@@ -145,7 +145,7 @@ pub(crate) fn write_leaf(
 ) -> Result<StagedLeaf> {
     let distinct = distinct_texts(rows);
     let packing = Packing::Small { distinct: &distinct };
-    let mut writer = SealedWriter::try_new(path, file, rows.schema(), packing)?;
+    let mut writer = ChecksummedWriter::try_new(path, file, rows.schema(), packing)?;
     writer.write(rows)?;
     let (path, bytes) = writer.finish(FileKind::Leaf(footer.clone()))?;
     staging.settle(&path)?;

@@ -3,9 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::{
-    base::{Error, Result, step},
+    base::{Error, Result, failpoint},
     ingest::{
-        Place,
+        AppendContext,
         pipeline::{parts::StagedLeaf, restage::without_erased},
     },
     model::{BatchId, LeafId},
@@ -17,7 +17,7 @@ use crate::{
 /// Publishes the leaves of one batch.
 #[derive(Debug)]
 pub(crate) struct Publisher<'a> {
-    pub(crate) place: Place<'a>,
+    pub(crate) context: AppendContext<'a>,
     pub(crate) batch: &'a BatchId,
     /// The number of the claim that its leaves are of.
     pub(crate) claim: u32,
@@ -39,9 +39,9 @@ impl Publisher<'_> {
                 Tried::Published(creation) => return Ok(creation),
                 Tried::Void(void) => void,
             };
-            step("append.void_met");
+            failpoint("append.void_met");
             // The leaf may have been published, absorbed and deleted before the void came.
-            if is_absorbed(self.place.root, leaf.day, &rest.footer.id).await? {
+            if is_absorbed(self.context.root, leaf.day, &rest.footer.id).await? {
                 return Ok(Creation::Same);
             }
             let Void::Erased(values) = void else {
@@ -56,17 +56,17 @@ impl Publisher<'_> {
             let of_part = (leaf.day, *part);
             let id = LeafId::of(self.batch, self.claim, of_part, content, attempt + 1);
             // Also when no row is left: that the first leaf is there is what keeps a claim.
-            rest = without_erased(self.place, leaf, id, &erasures)?;
-            step("append.next_try");
+            rest = without_erased(self.context, leaf, id, &erasures)?;
+            failpoint("append.next_try");
         }
         Ok(Creation::Same)
     }
 
     async fn try_once(&self, leaf: &StagedLeaf) -> Result<Tried> {
-        let (root, mine) = (self.place.root, &leaf.footer);
+        let (root, mine) = (self.context.root, &leaf.footer);
         let path = leaf_path(leaf.day, &mine.id);
         let met = Mutex::new(None);
-        let judge = || async {
+        let read_back = || async {
             let Some(found) = leaf_at(root, &path).await? else { return Ok(None) };
             if let Some(void) = found.void {
                 *met.lock().unwrap_or_else(PoisonError::into_inner) = Some(void);
@@ -79,38 +79,38 @@ impl Publisher<'_> {
             Creation::Same
         } else if self.retried
             && root.local_dir().is_none()
-            && let Some(found) = judge().await?
+            && let Some(found) = read_back().await?
         {
             // A retry mostly finds its leaves there: a look costs less than sending them again. On
             // a local disk it is the create that makes sure of their names.
             found
         } else {
-            create_file(root, &path, &leaf.path, judge).await?
+            create_file(root, &path, &leaf.path, read_back).await?
         };
         let void = met.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(void) = void {
             return Ok(Tried::Void(void));
         }
-        step("append.leaf");
+        failpoint("append.leaf");
         Ok(Tried::Published(created))
     }
 
     /// Whether the day's newest manifest has the leaf's rows.
     async fn is_merged(&self, leaf: &StagedLeaf) -> Result<bool> {
-        let manifest = newest_manifest(self.place.root, leaf.day).await?;
+        let manifest = newest_manifest(self.context.root, leaf.day).await?;
         let absorbed = manifest.as_ref().and_then(|it| it.absorbed(&leaf.footer.id));
         let Some(absorbed) = absorbed else { return Ok(false) };
         if absorbed.void {
             let path = leaf_path(leaf.day, &leaf.footer.id);
-            let found = leaf_at(self.place.root, &path).await?;
+            let found = leaf_at(self.context.root, &path).await?;
             if found.is_some_and(|leaf| leaf.void.is_some()) {
                 return Ok(false);
             }
             return Err(Error::corrupt(format!(
-                "{}: is gone, or another file is in its place; it was a void, which told what was \
+                "{}: is gone, or another file is in its context; it was a void, which told what was \
                  erased of batch `{}` before it was published. Copy that void again, or append \
                  these rows under another id; nothing was changed",
-                self.place.root.full_name(&path),
+                self.context.root.full_name(&path),
                 self.batch
             )));
         }
@@ -133,7 +133,7 @@ impl Publisher<'_> {
         Error::conflict(format!(
             "batch `{}`: {} holds other rows of that batch",
             self.batch,
-            self.place.root.full_name(&path)
+            self.context.root.full_name(&path)
         ))
     }
 }

@@ -23,11 +23,11 @@ const LINKS_MAX: usize = 40;
 pub(crate) struct RejectsPath {
     /// As the caller named it.
     name: String,
-    place: Place,
+    context: AppendContext,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum AppendContext {
     /// A file on disk, there or not, behind all symbolic links.
     File { folder: PathBuf, path: PathBuf },
     /// What is written to directly, such as a pipe.
@@ -52,8 +52,8 @@ impl RejectsPath {
     /// `NotFound` when its folder isn't there; `Invalid` for a folder.
     pub(crate) fn try_new(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let place = place(path).map_err(|error| Error::io(&name, error))?;
-        Ok(Self { name, place })
+        let context = context(path).map_err(|error| Error::io(&name, error))?;
+        Ok(Self { name, context })
     }
 
     /// Fails when it is the file that this is the metadata of, which is `what`.
@@ -66,7 +66,7 @@ impl RejectsPath {
         if kind.is_char_device() || kind.is_socket() {
             return Ok(());
         }
-        let (Place::File { path, .. } | Place::Stream(path)) = &self.place;
+        let (AppendContext::File { path, .. } | AppendContext::Stream(path)) = &self.context;
         let own = fs::metadata(path).ok();
         if own.is_some_and(|own| (own.dev(), own.ino()) == (other.dev(), other.ino())) {
             return Err(Error::invalid(format!(
@@ -82,7 +82,7 @@ impl RejectsPath {
     /// # Errors
     /// `Invalid` if it is.
     pub(crate) fn refuse_below(&self, root: &Path) -> Result<()> {
-        let Place::File { folder, .. } = &self.place else { return Ok(()) };
+        let AppendContext::File { folder, .. } = &self.context else { return Ok(()) };
         let (folder, root) = (fs::canonicalize(folder), fs::canonicalize(root));
         if let (Ok(folder), Ok(root)) = (folder, root)
             && folder.starts_with(root)
@@ -101,12 +101,12 @@ impl RejectsPath {
     /// `Unavailable` when it can't be made.
     pub(crate) fn open(&self) -> Result<RejectsFile> {
         let fail = |error| Error::io(&self.name, error);
-        let target = match &self.place {
-            Place::File { folder, path } => {
+        let target = match &self.context {
+            AppendContext::File { folder, path } => {
                 let unfinished = Unfinished::create_in(folder).map_err(fail)?;
                 Target::File { unfinished: BufWriter::new(unfinished), path: path.clone() }
             }
-            Place::Stream(path) => {
+            AppendContext::Stream(path) => {
                 // Standard output may go to a file that holds more than this.
                 let opened = OpenOptions::new().append(true).open(path).map_err(fail)?;
                 Target::Stream(BufWriter::new(opened))
@@ -130,7 +130,7 @@ impl RejectsFile {
         written.map_err(|error| Error::io(&self.name, error))
     }
 
-    /// Puts what was written in the place of what was there.
+    /// Puts what was written in the context of what was there.
     ///
     /// # Errors
     /// `Unavailable` when the disk is full or the file can't be replaced.
@@ -162,7 +162,7 @@ fn replace(path: &Path, unfinished: &Unfinished) -> io::Result<()> {
 }
 
 /// Follows symbolic links up to the file itself, there or not.
-fn place(path: &Path) -> io::Result<Place> {
+fn context(path: &Path) -> io::Result<AppendContext> {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
         let Some(name) = path.file_name() else { return Err(io::ErrorKind::IsADirectory.into()) };
@@ -172,17 +172,17 @@ fn place(path: &Path) -> io::Result<Place> {
         };
         path = folder.join(name);
         if holds_open_files(&folder) {
-            return Ok(Place::Stream(path));
+            return Ok(AppendContext::Stream(path));
         }
         match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Place::File { folder, path });
+                return Ok(AppendContext::File { folder, path });
             }
             found => match found?.file_type() {
                 kind if kind.is_symlink() => path = folder.join(fs::read_link(&path)?),
                 kind if kind.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-                kind if kind.is_file() => return Ok(Place::File { folder, path }),
-                _ => return Ok(Place::Stream(path)),
+                kind if kind.is_file() => return Ok(AppendContext::File { folder, path }),
+                _ => return Ok(AppendContext::Stream(path)),
             },
         }
     }

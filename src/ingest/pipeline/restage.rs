@@ -13,7 +13,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use crate::{
     base::{Error, Result},
     ingest::{
-        Place,
+        AppendContext,
         pipeline::{
             parts::{StagedLeaf, write_leaf},
             stage::Staged,
@@ -28,7 +28,7 @@ use crate::{
 /// # Errors
 /// What reading and writing staged files meet.
 pub(crate) fn with_ids_of(
-    place: Place<'_>,
+    context: AppendContext<'_>,
     batch: &BatchId,
     claim: u32,
     staged: &mut Staged,
@@ -38,8 +38,8 @@ pub(crate) fn with_ids_of(
         let id = LeafId::of(batch, claim, (leaf.day, leaf.footer.part), content, 0);
         if id != leaf.footer.id {
             leaf.footer.claim = Some(claim);
-            let rows = read_rows(place, leaf)?;
-            *leaf = restaged(place, leaf, id, &rows)?;
+            let rows = read_rows(context, leaf)?;
+            *leaf = restaged(context, leaf, id, &rows)?;
         }
     }
     Ok(())
@@ -50,37 +50,37 @@ pub(crate) fn with_ids_of(
 /// # Errors
 /// What reading and writing staged files meet.
 pub(crate) fn without_erased(
-    place: Place<'_>,
+    context: AppendContext<'_>,
     leaf: &StagedLeaf,
     id: LeafId,
     erasures: &[Vec<ErasedValue>],
 ) -> Result<StagedLeaf> {
-    let mut rows = read_rows(place, leaf)?;
+    let mut rows = read_rows(context, leaf)?;
     for values in erasures {
         rows = without(&rows, values).map_err(|error| staged_error(leaf, &error))?;
     }
-    restaged(place, leaf, id, &rows)
+    restaged(context, leaf, id, &rows)
 }
 
 /// The same leaf by another id, with those rows.
 fn restaged(
-    place: Place<'_>,
+    context: AppendContext<'_>,
     leaf: &StagedLeaf,
     id: LeafId,
     rows: &RecordBatch,
 ) -> Result<StagedLeaf> {
     let mut content = ContentHasher::default();
     content.add(rows)?;
-    let file = place.staging.create(&format!("{id}.parquet"))?;
+    let file = context.staging.create(&format!("{id}.parquet"))?;
     let footer = LeafFooter { id, content: content.finish(), ..leaf.footer.clone() };
-    write_leaf(place.staging, file, leaf.day, footer, rows)
+    write_leaf(context.staging, file, leaf.day, footer, rows)
 }
 
-fn read_rows(place: Place<'_>, leaf: &StagedLeaf) -> Result<RecordBatch> {
+fn read_rows(context: AppendContext<'_>, leaf: &StagedLeaf) -> Result<RecordBatch> {
     let fail = |error: ArrowError| staged_error(leaf, &error);
     let file = std::fs::File::open(&leaf.path);
     let file = file.map_err(|error| Error::io(leaf.path.display(), error))?;
-    let schema = place.dataset.file_schema();
+    let schema = context.dataset.file_schema();
     let options = ArrowReaderOptions::new().with_schema(Arc::clone(&schema));
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
         .and_then(ParquetRecordBatchReaderBuilder::build);

@@ -31,7 +31,7 @@ const PART_TEXT_BYTES: usize = 1 << 27;
 #[derive(Debug)]
 pub(crate) struct PartRows {
     pub(crate) day: Day,
-    /// The place among the day's parts, from 0.
+    /// The context among the day's parts, from 0.
     pub(crate) part: u32,
     pub(crate) rows: Vec<RecordBatch>,
 }

@@ -20,7 +20,7 @@ use crate::{
             spool::Spool,
             workers::Workers,
         },
-        rows::{row_builder::warnings, validator::Judge},
+        rows::{row_builder::warnings_of, validator::Validator},
     },
     model::{BatchId, ContentHash, Dataset},
     store::Staging,
@@ -46,7 +46,7 @@ pub(crate) struct Stage {
     pub(crate) streams: usize,
 }
 
-/// A batch judged and written to disk, of which nothing is visible.
+/// A batch validated and written to disk, of which nothing is visible.
 pub(crate) struct Staged {
     /// By day and part.
     pub(crate) leaves: Vec<StagedLeaf>,
@@ -73,31 +73,38 @@ impl Stage {
         rejects.open()?;
         let keep_bad = rejects.keeps_rows();
         let dataset = Arc::clone(&self.dataset);
-        let judge = Arc::new(Judge { dataset, map, today: self.today, keep_bad });
+        let validator = Arc::new(Validator { dataset, map, today: self.today, keep_bad });
         let mut spool = Spool::new(Arc::clone(&self.staging), self.buffer_bytes);
         let workers = Workers::new(self.streams);
         let mut parts = self.part_queue(workers.clone());
         let bytes_read = Arc::new(AtomicU64::new(0));
-        let (mut odd, mut unended, mut rows_read) = (Vec::new(), Vec::new(), 0);
+        let (mut warnings, mut unended, mut rows_read) = (Vec::new(), Vec::new(), 0);
         for input in inputs {
             let name = input.name().to_owned();
             let counter = Arc::clone(&bytes_read);
-            let mut blocks =
-                input.open(options.format, &self.dataset, &judge.map, &self.staging, counter)?;
+            let mut blocks = input.open(
+                options.format,
+                &self.dataset,
+                &validator.map,
+                &self.staging,
+                counter,
+            )?;
             let preamble = blocks.preamble().to_vec();
-            let judged = stream::iter(iter::from_fn(|| blocks.next().transpose())).map(|block| {
-                let judge = Arc::clone(&judge);
-                let judged = block.map(|block| workers.start(move || judge.judge(block)));
-                async move { judged?.await }
-            });
-            let mut judged = std::pin::pin!(judged.buffered(self.streams * BLOCKS_AHEAD));
-            while let Some(block) = judged.next().await {
+            let validated =
+                stream::iter(iter::from_fn(|| blocks.next().transpose())).map(|block| {
+                    let validator = Arc::clone(&validator);
+                    let validated =
+                        block.map(|block| workers.start(move || validator.validate(block)));
+                    async move { validated?.await }
+                });
+            let mut validated = std::pin::pin!(validated.buffered(self.streams * BLOCKS_AHEAD));
+            while let Some(block) = validated.next().await {
                 let block = block?;
                 for row in &block.bad {
                     rejects.add(&name, &preamble, row)?;
                 }
-                odd.resize(block.odd.len(), 0);
-                for (sum, count) in odd.iter_mut().zip(&block.odd) {
+                warnings.resize(block.warnings.len(), 0);
+                for (sum, count) in warnings.iter_mut().zip(&block.warnings) {
                     *sum += count;
                 }
                 for (day, rows) in block.rows {
@@ -121,7 +128,7 @@ impl Stage {
             parts.push(part).await?;
         }
         let (leaves, content) = parts.finish().await?;
-        let mut warnings = warnings(&self.dataset, &odd);
+        let mut warnings = warnings_of(&self.dataset, &warnings);
         warnings.extend(unended);
         Ok(Staged { leaves, content, rejects, warnings })
     }

@@ -15,7 +15,7 @@ use crate::{
         readers::reader::{BlockReader, RECORD_BYTES_MAX, RowReader},
         rows::{
             field_map::{FieldMap, Target},
-            row_builder::{Draft, Fault},
+            row_builder::{Fault, RowBuilder},
             scalar::Scalar,
         },
     },
@@ -137,13 +137,13 @@ impl RowReader for CsvRows {
         self.records.len()
     }
 
-    fn next(&mut self, draft: &mut Draft<'_>) -> Option<Result<(), Fault>> {
+    fn next(&mut self, builder: &mut RowBuilder<'_>) -> Option<Result<(), Fault>> {
         let record = self.records.get(self.read)?;
         self.read += 1;
         if self.is_cut && self.read == self.records.len() && self.is_quote_open() {
             return Some(Err(Fault::row(OPEN_QUOTE)));
         }
-        Some(read_record(record, &self.targets, draft))
+        Some(read_record(record, &self.targets, builder))
     }
 
     fn lacks_line_end(&self) -> bool {
@@ -179,7 +179,7 @@ fn is_quote_open(text: &[u8]) -> bool {
 fn read_record(
     record: &ByteRecord,
     targets: &[Vec<Target>],
-    draft: &mut Draft<'_>,
+    builder: &mut RowBuilder<'_>,
 ) -> Result<(), Fault> {
     let (fields, wanted) = (record.len(), targets.len());
     if fields != wanted {
@@ -192,7 +192,7 @@ fn read_record(
                 Ok(text) => Scalar::Text(text),
                 Err(_) => return Err(Fault::row("is not UTF-8")),
             };
-            draft.set(target.column, &scalar)?;
+            builder.set(target.column, &scalar)?;
         }
     }
     Ok(())

@@ -17,7 +17,7 @@ use crate::{
         },
         rows::{
             field_map::Target,
-            row_builder::{Draft, Fault},
+            row_builder::{Fault, RowBuilder},
             scalar::Scalar,
         },
     },
@@ -90,7 +90,7 @@ impl RowReader for NdjsonRows {
         self.lines
     }
 
-    fn next(&mut self, draft: &mut Draft<'_>) -> Option<Result<(), Fault>> {
+    fn next(&mut self, builder: &mut RowBuilder<'_>) -> Option<Result<(), Fault>> {
         while self.advance() {
             if self.last.len() > RECORD_BYTES_MAX {
                 let limit = RECORD_BYTES_MAX >> 20;
@@ -102,9 +102,9 @@ impl RowReader for NdjsonRows {
             };
             if !line.is_empty() {
                 return Some(if plain_json::split(line.as_bytes(), &mut self.fields) {
-                    read_fields(line, &self.fields, draft)
+                    read_fields(line, &self.fields, builder)
                 } else {
-                    read_object(line, draft)
+                    read_object(line, builder)
                 });
             }
         }
@@ -121,11 +121,11 @@ impl RowReader for NdjsonRows {
     }
 }
 
-fn read_fields(line: &str, fields: &[Field], draft: &mut Draft<'_>) -> Result<(), Fault> {
+fn read_fields(line: &str, fields: &[Field], builder: &mut RowBuilder<'_>) -> Result<(), Fault> {
     for (at, (name, value)) in fields.iter().enumerate() {
         let name = line.get(name.clone()).unwrap_or_default();
-        for target in draft.targets(at, name) {
-            set_target(draft, target, line.get(value.clone()).unwrap_or_default())?;
+        for target in builder.targets(at, name) {
+            set_target(builder, target, line.get(value.clone()).unwrap_or_default())?;
         }
     }
     Ok(())
@@ -133,10 +133,10 @@ fn read_fields(line: &str, fields: &[Field], draft: &mut Draft<'_>) -> Result<()
 
 /// Reads one object, and nothing behind it. One that is JSON is read to its end, whatever is wrong
 /// with its first field.
-fn read_object(line: &str, draft: &mut Draft<'_>) -> Result<(), Fault> {
+fn read_object(line: &str, builder: &mut RowBuilder<'_>) -> Result<(), Fault> {
     let mut fault = None;
     let mut json = serde_json::Deserializer::from_str(line);
-    let row = RowVisitor { draft, fault: &mut fault };
+    let row = RowVisitor { builder, fault: &mut fault };
     let read = json.deserialize_map(row).and_then(|()| json.end());
     match (fault, read) {
         (Some(fault), _) => Err(fault),
@@ -146,7 +146,7 @@ fn read_object(line: &str, draft: &mut Draft<'_>) -> Result<(), Fault> {
 }
 
 struct RowVisitor<'a, 'd> {
-    draft: &'a mut Draft<'d>,
+    builder: &'a mut RowBuilder<'d>,
     fault: &'a mut Option<Fault>,
 }
 
@@ -160,7 +160,7 @@ impl<'de> Visitor<'de> for RowVisitor<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut at = 0;
         while let Some(key) = map.next_key::<Key<'de>>()? {
-            let targets = self.draft.targets(at, &key.0);
+            let targets = self.builder.targets(at, &key.0);
             at += 1;
             if targets.is_empty() {
                 map.next_value::<IgnoredAny>()?;
@@ -169,7 +169,7 @@ impl<'de> Visitor<'de> for RowVisitor<'_, '_> {
             // As it is written: a float would not be exact.
             let value: &RawValue = map.next_value()?;
             for target in targets {
-                if let Err(fault) = set_target(self.draft, target, value.get()) {
+                if let Err(fault) = set_target(self.builder, target, value.get()) {
                     self.fault.get_or_insert(fault);
                 }
             }
@@ -182,7 +182,7 @@ impl<'de> Visitor<'de> for RowVisitor<'_, '_> {
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-fn set_target(draft: &mut Draft<'_>, target: &Target, json: &str) -> Result<(), Fault> {
+fn set_target(builder: &mut RowBuilder<'_>, target: &Target, json: &str) -> Result<(), Fault> {
     let Some(json) = descend(json, &target.path) else { return Ok(()) };
     let column = target.column;
     let scalar = match json.as_bytes().first() {
@@ -194,15 +194,15 @@ fn set_target(draft: &mut Draft<'_>, target: &Target, json: &str) -> Result<(), 
         }
         Some(b'"') => {
             let text: String = serde_json::from_str(json)
-                .map_err(|_| draft.fault(column, "a text that is not valid"))?;
-            return draft.set(column, &Scalar::Text(&text));
+                .map_err(|_| builder.fault(column, "a text that is not valid"))?;
+            return builder.set(column, &Scalar::Text(&text));
         }
         Some(b'{' | b'[') => {
-            return Err(draft.fault(column, "an object or array where a value is expected"));
+            return Err(builder.fault(column, "an object or array where a value is expected"));
         }
         _ => Scalar::Number(json),
     };
-    draft.set(column, &scalar)
+    builder.set(column, &scalar)
 }
 
 /// The value at the end of a path into nested objects; `None` where the path ends early.

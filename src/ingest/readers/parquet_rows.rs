@@ -23,7 +23,7 @@ use crate::{
         readers::reader::{BlockReader, RowReader},
         rows::{
             field_map::FieldMap,
-            row_builder::{Draft, Fault},
+            row_builder::{Fault, RowBuilder},
             scalar::Scalar,
         },
     },
@@ -214,7 +214,7 @@ impl RowReader for ParquetRows {
         self.batch.num_rows()
     }
 
-    fn next(&mut self, draft: &mut Draft<'_>) -> Option<Result<(), Fault>> {
+    fn next(&mut self, builder: &mut RowBuilder<'_>) -> Option<Result<(), Fault>> {
         let at = self.read;
         if at == self.batch.num_rows() {
             return None;
@@ -222,8 +222,8 @@ impl RowReader for ParquetRows {
         self.read += 1;
         for (target, cells) in &self.columns {
             let set = match cells.scalar(at) {
-                Ok(value) => draft.set(*target, &value),
-                Err(reason) => Err(draft.fault(*target, reason)),
+                Ok(value) => builder.set(*target, &value),
+                Err(reason) => Err(builder.fault(*target, reason)),
             };
             if set.is_err() {
                 return Some(set);

@@ -17,8 +17,8 @@ pub(crate) fn split(line: &[u8], fields: &mut Vec<Field>) -> bool {
 /// No escapes, and no control characters: then a quote starts or ends a text wherever it stands.
 fn is_plain(line: &[u8]) -> bool {
     // Without a way out early, for many bytes at once.
-    let odd = |byte: &u8| u8::from(*byte < b' ') | u8::from(*byte == b'\\');
-    line.iter().fold(0, |found, byte| found | odd(byte)) == 0
+    let warnings = |byte: &u8| u8::from(*byte < b' ') | u8::from(*byte == b'\\');
+    line.iter().fold(0, |found, byte| found | warnings(byte)) == 0
 }
 
 fn split_object(line: &[u8], fields: &mut Vec<Field>) -> Option<()> {

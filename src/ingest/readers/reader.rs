@@ -3,7 +3,7 @@
 
 use crate::{
     base::Result,
-    ingest::rows::row_builder::{Draft, Fault},
+    ingest::rows::row_builder::{Fault, RowBuilder},
 };
 
 /// No record is longer; what is, is a broken file.
@@ -23,13 +23,13 @@ pub(crate) trait BlockReader {
     }
 }
 
-/// Reads the records of a block one by one into a draft.
+/// Reads the records of a block one by one into a builder.
 pub(crate) trait RowReader: Send {
     /// No fewer records than there are.
     fn records_max(&self) -> usize;
 
-    /// Fills the draft's row from the next record: `None` at the end, a fault for a bad record.
-    fn next(&mut self, draft: &mut Draft<'_>) -> Option<Result<(), Fault>>;
+    /// Fills the builder's row from the next record: `None` at the end, a fault for a bad record.
+    fn next(&mut self, builder: &mut RowBuilder<'_>) -> Option<Result<(), Fault>>;
 
     /// Whether the last record of the block has no line end, so that it may be the start of a
     /// longer one: `1` of `100`. Many tools write none; nothing else tells a file that was cut

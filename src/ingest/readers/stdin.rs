@@ -39,7 +39,7 @@ fn look() -> io::Result<Option<Metadata>> {
 /// `EBADF`, for which `io::ErrorKind` has no name.
 const BAD_DESCRIPTOR: i32 = 9;
 
-/// Whether it is what Rust's runtime opens in the place of a closed descriptor when the program
+/// Whether it is what Rust's runtime opens in the context of a closed descriptor when the program
 /// starts: `/dev/null` for reading and writing. A shell opens it for reading alone. To write there
 /// has no effect.
 fn is_stand_in(file: &mut File, metadata: &Metadata) -> bool {

@@ -39,7 +39,7 @@ pub(crate) struct Target {
 }
 
 /// Looks up the fields of one record after the other. Most records have the same fields in the same
-/// order: to compare a name with the last one at its place costs less than to look it up.
+/// order: to compare a name with the last one at its context costs less than to look it up.
 #[derive(Debug)]
 pub(crate) struct FieldLookup<'m> {
     map: &'m FieldMap,

@@ -30,18 +30,18 @@ impl Fault {
 
 /// Rows that were found good.
 #[derive(Debug)]
-pub(crate) struct Drafted {
+pub(crate) struct BuiltRows {
     /// In the dataset's file schema.
     pub(crate) rows: RecordBatch,
     /// The day of each.
     pub(crate) days: Vec<Day>,
-    /// How many of them each odd rule marks, and at the end how many came without a zone.
-    pub(crate) odd: Vec<u64>,
+    /// How many of them each warning rule marks, and at the end how many came without a zone.
+    pub(crate) warnings: Vec<u64>,
 }
 
 /// Columns under way, and the row at their end that may join the others.
 #[derive(Debug)]
-pub(crate) struct Draft<'d> {
+pub(crate) struct RowBuilder<'d> {
     dataset: &'d Dataset,
     map: &'d FieldMap,
     fields: FieldLookup<'d>,
@@ -54,11 +54,11 @@ pub(crate) struct Draft<'d> {
     /// Whether the row under way has a time without a zone.
     zoneless: bool,
     row_days: Vec<Day>,
-    odd: Vec<u64>,
+    warnings: Vec<u64>,
 }
 
-impl<'d> Draft<'d> {
-    /// A draft of up to about so many rows, not before 2000 and not more than a day ahead of
+impl<'d> RowBuilder<'d> {
+    /// A builder of up to about so many rows, not before 2000 and not more than a day ahead of
     /// `today`.
     pub(crate) fn new(
         dataset: &'d Dataset,
@@ -83,7 +83,7 @@ impl<'d> Draft<'d> {
                 .collect(),
             zoneless: false,
             row_days: Vec::with_capacity(rows_max),
-            odd: vec![0; dataset.odd_rules().len() + 1],
+            warnings: vec![0; dataset.warning_rules().len() + 1],
         }
     }
 
@@ -119,10 +119,11 @@ impl<'d> Draft<'d> {
         match read.and_then(|()| self.complete()) {
             Ok(day) => {
                 self.row_days.push(day);
-                for (odd, count) in self.rules.odd(&self.columns).zip(&mut self.odd) {
-                    *count += u64::from(odd);
+                for (warnings, count) in self.rules.warnings(&self.columns).zip(&mut self.warnings)
+                {
+                    *count += u64::from(warnings);
                 }
-                if let Some(zoneless) = self.odd.last_mut() {
+                if let Some(zoneless) = self.warnings.last_mut() {
                     *zoneless += u64::from(self.zoneless);
                 }
                 self.zoneless = false;
@@ -168,19 +169,19 @@ impl<'d> Draft<'d> {
     }
 
     /// The rows that joined.
-    pub(crate) fn take(self) -> Result<Drafted> {
+    pub(crate) fn take(self) -> Result<BuiltRows> {
         let arrays = self.columns.into_iter().map(TypedColumn::finish);
         let rows = arrays
             .collect::<std::result::Result<_, _>>()
             .and_then(|arrays| RecordBatch::try_new(self.dataset.file_schema(), arrays))
             .map_err(|error| Error::internal("row batch").with_source(error))?;
-        Ok(Drafted { rows, days: self.row_days, odd: self.odd })
+        Ok(BuiltRows { rows, days: self.row_days, warnings: self.warnings })
     }
 }
 
-/// What was odd about rows that were kept, and how many rows, from [`Drafted::odd`].
-pub(crate) fn warnings(dataset: &Dataset, odd: &[u64]) -> Vec<(String, u64)> {
-    let rules = dataset.odd_rules().iter().map(ToString::to_string);
+/// What to warn of, and in how many rows it is, from [`BuiltRows::warnings`].
+pub(crate) fn warnings_of(dataset: &Dataset, counts: &[u64]) -> Vec<(String, u64)> {
+    let rules = dataset.warning_rules().iter().map(ToString::to_string);
     let words = rules.chain(["time without a zone, taken as UTC".to_owned()]);
-    words.zip(odd.iter().copied()).filter(|(_, count)| *count > 0).collect()
+    words.zip(counts.iter().copied()).filter(|(_, count)| *count > 0).collect()
 }

@@ -2,14 +2,14 @@
 
 use crate::{
     ingest::rows::{columns::TypedColumn, scalar},
-    model::{ColumnType, Dataset, OddRule, Operand, Relation},
+    model::{ColumnType, Dataset, Operand, Relation, WarningRule},
 };
 
 /// The rules of a dataset, by the places of its columns.
 #[derive(Debug)]
 pub(crate) struct RowRules {
     ratios: Vec<Ratio>,
-    odd: Vec<Comparison>,
+    warnings: Vec<Comparison>,
 }
 
 /// A column that is a quotient of two others where a row doesn't say.
@@ -49,8 +49,8 @@ impl RowRules {
             let (part, whole) = (integer(part)?, integer(whole)?);
             Some(Ratio { column, part, whole, precision, scale })
         });
-        let odd = dataset.odd_rules().iter().map(|rule| Comparison::of(rule, dataset));
-        Self { ratios: ratios.collect(), odd: odd.collect() }
+        let warnings = dataset.warning_rules().iter().map(|rule| Comparison::of(rule, dataset));
+        Self { ratios: ratios.collect(), warnings: warnings.collect() }
     }
 
     /// Fills the last row's quotients in. One too large for its column is left NULL: the row itself
@@ -71,14 +71,14 @@ impl RowRules {
         }
     }
 
-    /// For each odd rule whether it marks the last row.
-    pub(crate) fn odd(&self, columns: &[TypedColumn]) -> impl Iterator<Item = bool> {
-        self.odd.iter().map(|rule| rule.holds(columns))
+    /// For each warning rule whether it marks the last row.
+    pub(crate) fn warnings(&self, columns: &[TypedColumn]) -> impl Iterator<Item = bool> {
+        self.warnings.iter().map(|rule| rule.holds(columns))
     }
 }
 
 impl Comparison {
-    fn of(rule: &OddRule, dataset: &Dataset) -> Self {
+    fn of(rule: &WarningRule, dataset: &Dataset) -> Self {
         let scale = |name: &str| {
             let column = dataset.columns().get(dataset.column_index(name)?)?;
             match column.kind {

@@ -14,7 +14,7 @@ use crate::{
         readers::reader::RowReader,
         rows::{
             field_map::FieldMap,
-            row_builder::{Draft, Drafted},
+            row_builder::{BuiltRows, RowBuilder},
         },
     },
     model::Dataset,
@@ -22,13 +22,13 @@ use crate::{
 
 /// What a block held.
 #[derive(Debug)]
-pub(crate) struct Judged {
+pub(crate) struct ValidatedBlock {
     /// Good rows in the order they came, by day.
     pub(crate) rows: Vec<(Day, RecordBatch)>,
     /// Bad rows in the order they came.
     pub(crate) bad: Vec<BadRow>,
-    /// How many rows each odd rule marks, as in [`Drafted`].
-    pub(crate) odd: Vec<u64>,
+    /// How many rows each warning rule marks, as in [`BuiltRows`].
+    pub(crate) warnings: Vec<u64>,
     /// How many records there were.
     pub(crate) read: u64,
     /// Whether the last one has no line end.
@@ -36,7 +36,7 @@ pub(crate) struct Judged {
 }
 
 /// Says what is good and bad about a dataset's rows.
-pub(crate) struct Judge {
+pub(crate) struct Validator {
     pub(crate) dataset: std::sync::Arc<Dataset>,
     pub(crate) map: FieldMap,
     pub(crate) today: Day,
@@ -44,20 +44,21 @@ pub(crate) struct Judge {
     pub(crate) keep_bad: bool,
 }
 
-impl Judge {
-    pub(crate) fn judge(&self, mut block: Box<dyn RowReader>) -> Result<Judged> {
-        let mut draft = Draft::new(&self.dataset, &self.map, self.today, block.records_max());
+impl Validator {
+    pub(crate) fn validate(&self, mut block: Box<dyn RowReader>) -> Result<ValidatedBlock> {
+        let mut builder =
+            RowBuilder::new(&self.dataset, &self.map, self.today, block.records_max());
         let (mut bad, mut read) = (Vec::new(), 0);
-        while let Some(filled) = block.next(&mut draft) {
+        while let Some(filled) = block.next(&mut builder) {
             read += 1;
-            if let Err(fault) = draft.finish(filled) {
+            if let Err(fault) = builder.finish(filled) {
                 let raw = if self.keep_bad { Some(block.raw()?) } else { None };
                 bad.push(BadRow { line: block.line(), fault, raw });
             }
         }
-        let Drafted { rows, days, odd } = draft.take()?;
+        let BuiltRows { rows, days, warnings } = builder.take()?;
         let lacks_line_end = block.lacks_line_end();
-        Ok(Judged { rows: by_day(rows, &days)?, bad, odd, read, lacks_line_end })
+        Ok(ValidatedBlock { rows: by_day(rows, &days)?, bad, warnings, read, lacks_line_end })
     }
 }
 
@@ -70,8 +71,8 @@ fn by_day(rows: RecordBatch, days: &[Day]) -> Result<Vec<(Day, RecordBatch)>> {
         Some(_) => {}
     }
     let mut places: BTreeMap<Day, Vec<u32>> = BTreeMap::new();
-    for (place, day) in (0..).zip(days) {
-        places.entry(*day).or_default().push(place);
+    for (context, day) in (0..).zip(days) {
+        places.entry(*day).or_default().push(context);
     }
     let taken = places.into_iter().map(|(day, places)| {
         let rows = take_record_batch(&rows, &UInt32Array::from(places))

@@ -6,12 +6,12 @@ use futures::{StreamExt as _, stream};
 
 use super::day::Erasing;
 use crate::{
-    base::{Day, Error, ErrorKind, Result, Span, step},
+    base::{Day, Error, ErrorKind, Result, Span, failpoint},
     jobs::JobContext,
     model::{LeafId, Manifest},
     store::{
-        Claim, ClaimedLeaf, ErasedValue, RawFolder, Void, Voiding, create_void, leaf_path,
-        list_claims, list_raw, read_account,
+        Claim, ClaimedLeaf, ErasedValue, RawFolder, Void, Voiding, create_void, file_footer,
+        leaf_path, list_claims, list_raw,
     },
 };
 
@@ -116,11 +116,11 @@ async fn void_leaf(
             At::Nothing => {}
         }
         let void = Void::Erased(values.to_vec());
-        step("erase.fence");
+        failpoint("erase.fence");
         let of_leaf = (claim.batch.as_str(), claim.number, day, &id);
         match create_void(context.root, context.staging, context.dataset, of_leaf, void).await? {
             Voiding::Done => {
-                step("erase.void");
+                failpoint("erase.void");
                 return Ok(Voided::Is);
             }
             // Another one was faster.
@@ -158,7 +158,7 @@ async fn void_at(
     }
     let listed = folder.leaves.iter().find(|leaf| leaf.file.location == path);
     if let Some(leaf) = listed {
-        let account = match read_account(context.root, &leaf.file).await {
+        let account = match file_footer(context.root, &leaf.file).await {
             // It was merged meanwhile, and a void never goes.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(At::Leaf),
             account => account?,

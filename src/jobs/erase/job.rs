@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    base::{Day, Error, ErrorKind, Result, Span, step},
+    base::{Day, Error, ErrorKind, Result, Span, failpoint},
     jobs::{
         JobContext, JobOptions, JobReport, JobSummary, Outcome,
         erase::{
@@ -56,7 +56,7 @@ pub(crate) async fn erase(
             replaced += 1;
             continue;
         }
-        step("erase.look");
+        failpoint("erase.look");
         // What failed once is not tried again.
         found.days.retain(|day| !failed.contains(day));
         if found.days.is_empty() {

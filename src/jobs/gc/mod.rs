@@ -21,7 +21,7 @@ use super::generation::{
     close::close_generations, overtaken::unless_changed, sources::check_named,
 };
 use crate::{
-    base::{Day, Error, ErrorKind, Result, Span, step},
+    base::{Day, Error, ErrorKind, Result, Span, failpoint},
     jobs::JobContext,
     model::{Freshness, Leaf, LeafDay, Manifest},
     store::{
@@ -33,7 +33,7 @@ use crate::{
 /// What to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GcOptions {
-    /// How long a file stays after the one in its place appeared: longer than any question takes.
+    /// How long a file stays after the one in its place appeared: longer than any query takes.
     pub grace: Duration,
     /// How long files of a generation that has no manifest stay: longer than a compaction takes.
     /// Shorter costs a writer that still runs its work, and never a row.
@@ -128,9 +128,9 @@ impl Collector<'_> {
         if let Some(damage) = &live.damage {
             return Err(damage.to_error());
         }
-        step("gc.list_data");
+        failpoint("gc.list_data");
         let manifest = folder.read_newest(root).await?;
-        step("gc.list_manifests");
+        failpoint("gc.list_manifests");
         let times = (self.before, self.abandoned);
         let dead = Dead::of(folder, manifest.as_deref(), times);
         if !self.dry_run
@@ -143,7 +143,7 @@ impl Collector<'_> {
             && let Some(manifest) = &manifest
         {
             check_named(root, folder.day, manifest).await?;
-            step("gc.prove");
+            failpoint("gc.prove");
         }
         for file in &dead.files {
             self.delete(file, report).await?;
@@ -206,7 +206,7 @@ impl Collector<'_> {
             // What an earlier definition built goes once the present one's serves.
             let present = dataset.rollups().iter();
             let present =
-                present.filter(|it| rollup.is_earlier() && it.folder() == rollup.folder());
+                present.filter(|it| rollup.is_previous() && it.folder() == rollup.folder());
             let present: Vec<_> = present.collect();
             let replacing = |day| {
                 let mut found = present.iter().map(|it| serving.freshness(it.name(), day));
@@ -253,7 +253,7 @@ impl Collector<'_> {
     ) -> Result<()> {
         if !self.dry_run {
             delete_file(self.context.root, &file.location).await?;
-            step("gc.delete");
+            failpoint("gc.delete");
         }
         let name = self.context.root.full_name(&file.location);
         report(&Superseded { file: name, bytes: file.size });

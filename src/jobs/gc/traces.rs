@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use crate::{
     base::{ErrorKind, Result},
     model::{LeafDay, LeafId, Period, SegmentFile},
-    store::{Root, leaf_ids, list_claims, read_account},
+    store::{Root, file_footer, leaf_ids, list_claims},
 };
 
 /// What claims list, read once a hint would go, and what is there of each day.
@@ -33,7 +33,7 @@ impl<'a> Traces<'a> {
         if claimed.is_empty() {
             return Ok(false);
         }
-        let account = match read_account(self.root, &segment.file).await {
+        let account = match file_footer(self.root, &segment.file).await {
             Err(error) if error.kind() != ErrorKind::Unavailable => return Ok(false),
             account => account?,
         };

@@ -2,7 +2,7 @@
 //! decides what it is, and a writer that sleeps has lost.
 
 use crate::{
-    base::{Result, step},
+    base::{Result, failpoint},
     model::{ContentHasher, MANIFEST_FORMAT, Manifest, ManifestState},
     store::{ManifestTag, RawFolder, Root, Staging, create_manifest, create_tag, read_manifest},
 };
@@ -52,7 +52,7 @@ pub(crate) async fn close_generations(
         if !create_manifest(root, staging, folder.day, &manifest).await? {
             return Ok(false);
         }
-        step("gc.close");
+        failpoint("gc.close");
         create_tag(root, staging, folder.day, &ManifestTag::of(&manifest)).await?;
         newest += 1;
     }

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use object_store::path::Path;
 
 use crate::{
-    base::{Day, Error, ErrorKind, Result, step},
+    base::{Day, Error, ErrorKind, Result, failpoint},
     jobs::JobContext,
     model::{
         Absorbed, ContentHash, Leaf, LeafDay, LeafId, LeafKind, MANIFEST_FORMAT, Manifest,
@@ -27,7 +27,7 @@ use crate::{
     },
     store::{
         Creation, FileKind, ManifestTag, create_bytes, create_file, create_manifest, create_tag,
-        delete_file, foreign_file, intent_path, raw_path, read_account, read_base, read_body,
+        delete_file, file_footer, foreign_file, intent_path, raw_path, read_base, read_body,
         read_footer, read_metadata,
     },
 };
@@ -49,7 +49,7 @@ pub(crate) struct Generation<'a> {
 
 /// What a generation's manifest is to say.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct NextManifest {
     pub(crate) state: ManifestState,
     /// The leaves whose rows were taken in, beside those of the manifest before.
     pub(crate) taken: Vec<Absorbed>,
@@ -79,10 +79,10 @@ impl<'a> Generation<'a> {
         };
         let number = base.as_ref().map_or(0, |base| base.generation) + 1;
         let attempt = format!("{:016x}", rand::random::<u64>());
-        step("rewrite.snapshot");
+        failpoint("rewrite.snapshot");
         let intent = intent_path(live.day, number, &attempt);
         create_bytes(context.root, context.staging, &intent, Bytes::new()).await?;
-        step("rewrite.intent");
+        failpoint("rewrite.intent");
         let created = Mutex::default();
         Ok(Self { context, day: live.day, base, number, attempt, created })
     }
@@ -111,7 +111,7 @@ impl<'a> Generation<'a> {
         let file = ManifestFile { name, bytes, rows, blake3 };
         let location = location(self.day, &file);
         self.created.lock().unwrap_or_else(PoisonError::into_inner).push(location.clone());
-        let judge = || async {
+        let read_back = || async {
             let Some(found) = read_footer(root, &location).await? else { return Ok(None) };
             if found.kind == *kind {
                 return Ok(Some(Creation::New));
@@ -119,8 +119,8 @@ impl<'a> Generation<'a> {
             let name = root.full_name(&location);
             Err(Error::conflict(format!("{name}: is there with other rows")))
         };
-        create_file(root, &location, staged, judge).await?;
-        step("rewrite.data");
+        create_file(root, &location, staged, read_back).await?;
+        failpoint("rewrite.data");
         drop(std::fs::remove_file(staged));
         let there = read_as_meant(self.context, &location, &meant).await?;
         Ok((file, there))
@@ -147,7 +147,7 @@ impl<'a> Generation<'a> {
     /// # Errors
     /// `Unavailable` when the store refuses, and whether the manifest became visible is open: its
     /// files stay, and `gc` sees.
-    pub(crate) async fn commit(self, draft: Draft) -> Result<bool> {
+    pub(crate) async fn commit(self, next: NextManifest) -> Result<bool> {
         let JobContext { root, staging, .. } = self.context;
         let manifest = Manifest {
             format: MANIFEST_FORMAT,
@@ -155,27 +155,27 @@ impl<'a> Generation<'a> {
             date: self.day.to_string(),
             attempt: self.attempt.clone(),
             previous: self.base.as_ref().map(|base| base.hash.clone()),
-            state: draft.state,
-            absorbed: self.absorbed(&draft.taken),
-            marks: self.marks(&draft.marks),
-            files: draft.files,
-            content: draft.content,
-            remains: draft.remains,
-            definitions: draft.definitions,
+            state: next.state,
+            absorbed: self.absorbed(&next.taken),
+            marks: self.marks(&next.marks),
+            files: next.files,
+            content: next.content,
+            remains: next.remains,
+            definitions: next.definitions,
             hash: String::new(),
             ids: Vec::new(),
         };
-        step("rewrite.read_back");
+        failpoint("rewrite.read_back");
         if !create_manifest(root, staging, self.day, &manifest).await? {
-            step("rewrite.lost");
+            failpoint("rewrite.lost");
             self.clean().await?;
             return Ok(false);
         }
-        step("rewrite.commit");
+        failpoint("rewrite.commit");
         create_tag(root, staging, self.day, &ManifestTag::of(&manifest)).await?;
-        step("rewrite.tag");
+        failpoint("rewrite.tag");
         delete_file(root, &intent_path(self.day, self.number, &self.attempt)).await?;
-        step("rewrite.intent_deleted");
+        failpoint("rewrite.intent_deleted");
         Ok(true)
     }
 
@@ -227,7 +227,7 @@ pub(crate) async fn absorb(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Res
             absorbed.push(Absorbed { id, content: None, void: false, foreign });
             continue;
         }
-        let account = read_account(context.root, &leaf.file).await?;
+        let account = file_footer(context.root, &leaf.file).await?;
         let leaf = account.leaf().ok_or_else(|| {
             let name = context.root.full_name(&leaf.file.location);
             Error::corrupt(format!("{name}: holds no leaf"))

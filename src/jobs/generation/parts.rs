@@ -12,7 +12,7 @@ use crate::{
     jobs::JobContext,
     model::{Absorbed, ContentHash, ContentHasher, Dataset, LeafId, ManifestFile},
     store::{
-        CompactedFooter, FileKind, Packing, SealedWriter, SetFooter, compacted_name,
+        ChecksummedWriter, CompactedFooter, FileKind, Packing, SetFooter, compacted_name,
         distinct_texts, raw_path,
     },
 };
@@ -31,7 +31,7 @@ pub(crate) struct Parts<'a> {
 }
 
 struct OpenPart {
-    writer: SealedWriter,
+    writer: ChecksummedWriter,
     content: ContentHasher,
     rows: u64,
 }
@@ -100,7 +100,7 @@ impl<'a> Parts<'a> {
         let distinct = distinct_texts(first);
         let packing = Packing::Small { distinct: &distinct };
         let schema = self.context.dataset.file_schema();
-        let writer = SealedWriter::try_new(path, file, schema, packing)?;
+        let writer = ChecksummedWriter::try_new(path, file, schema, packing)?;
         Ok(OpenPart { writer, content: ContentHasher::new(), rows: 0 })
     }
 

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{Expr, ident, lit};
 use futures::StreamExt as _;
 
 use super::{
-    next::{Draft, Generation, absorb},
+    next::{Generation, NextManifest, absorb},
     overtaken::unless_changed,
     parts::Parts,
     sources::{check_columns_known, check_days, expected_content},
@@ -61,23 +61,23 @@ impl Rewrite<'_> {
     /// answer was lost.
     pub(crate) async fn run(self) -> Result<Option<Rewritten>> {
         let generation = Generation::begin(self.context, self.live).await?;
-        let draft = match Box::pin(self.write(&generation)).await {
-            Ok(draft) => draft,
+        let next = match Box::pin(self.write(&generation)).await {
+            Ok(next) => next,
             Err(why) => {
                 let why = generation.give_up(why).await;
                 return unless_changed(self.context.root, self.live, why).await.map(|()| None);
             }
         };
         let done = Rewritten {
-            files: draft.files.len(),
-            rows: draft.content.rows,
-            bytes: draft.files.iter().map(|file| file.bytes).sum(),
+            files: next.files.len(),
+            rows: next.content.rows,
+            bytes: next.files.iter().map(|file| file.bytes).sum(),
         };
-        Ok(generation.commit(draft).await?.then_some(done))
+        Ok(generation.commit(next).await?.then_some(done))
     }
 
     /// The files, which nobody counts yet, and what their manifest is to say.
-    async fn write(&self, generation: &Generation<'_>) -> Result<Draft> {
+    async fn write(&self, generation: &Generation<'_>) -> Result<NextManifest> {
         let JobContext { root, dataset, .. } = self.context;
         let base = generation.base.as_deref();
         check_columns_known(self.context, &self.leaves).await?;
@@ -131,7 +131,7 @@ impl Rewrite<'_> {
             .into_iter()
             .collect();
         let (files, content) = parts.finish(&taken, &marks).await?;
-        Ok(Draft {
+        Ok(NextManifest {
             state: ManifestState::Open,
             taken,
             marks,

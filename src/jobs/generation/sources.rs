@@ -14,7 +14,7 @@ use crate::{
     exec::FileTable,
     jobs::JobContext,
     model::{ContentHash, ContentHasher, DATE_COLUMN, Leaf, LeafKind, Manifest},
-    store::{Root, check_file, hash_now, read_account, read_metadata},
+    store::{Root, check_file, file_footer, hash_now, read_metadata},
 };
 
 /// The hash of the rows that the leaves were written with; `None` if one of them, another tool's,
@@ -34,7 +34,7 @@ pub(crate) async fn expected_content(
             unknown = true;
             continue;
         }
-        let account = read_account(context.root, &leaf.file).await?;
+        let account = file_footer(context.root, &leaf.file).await?;
         let content = account.content().ok_or_else(|| {
             let name = context.root.full_name(&leaf.file.location);
             Error::corrupt(format!("{name}: holds no raw rows"))

@@ -12,7 +12,7 @@ use futures::StreamExt as _;
 
 use super::super::{
     generation::{
-        next::{Draft, Generation, absorb, location},
+        next::{Generation, NextManifest, absorb, location},
         overtaken::unless_changed,
         sources::{check_days, check_sources},
     },
@@ -59,8 +59,8 @@ impl Purging<'_> {
     /// store refuse.
     pub(crate) async fn run(self) -> Result<bool> {
         let generation = Generation::begin(self.context, self.live).await?;
-        let draft = match Box::pin(self.write(&generation)).await {
-            Ok(draft) => draft,
+        let next = match Box::pin(self.write(&generation)).await {
+            Ok(next) => next,
             Err(why) => {
                 let why = generation.give_up(why).await;
                 return unless_changed(self.context.root, self.live, why).await.map(|()| false);
@@ -71,10 +71,10 @@ impl Purging<'_> {
         {
             return Err(generation.give_up(why).await);
         }
-        generation.commit(draft).await
+        generation.commit(next).await
     }
 
-    async fn write(&self, generation: &Generation<'_>) -> Result<Draft> {
+    async fn write(&self, generation: &Generation<'_>) -> Result<NextManifest> {
         let leaves = self.live.leaves.iter().filter(|leaf| !leaf.is_purged());
         let leaves: Vec<_> = leaves.cloned().collect();
         check_sources(self.context, generation.base.as_deref(), &leaves).await?;
@@ -110,7 +110,7 @@ impl Purging<'_> {
         };
         let remains = Box::pin(self.create(generation, rows, &definitions, set)).await?;
         let (state, files) = (ManifestState::Purged, Vec::new());
-        Ok(Draft { state, taken, marks, files, content, remains, definitions })
+        Ok(NextManifest { state, taken, marks, files, content, remains, definitions })
     }
 
     /// The rows of the newest definition's rollups, of raw rows.

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::DataType;
 
-use crate::model::{Fold, Rollup, StoredState};
+use crate::model::{Rollup, State, StoredState};
 
 /// Whether the rollup's segment of a day can be made of the other's: byte for byte, unless of
 /// `purged` rows, where estimates that are laid out otherwise are better than none.
@@ -22,5 +22,5 @@ pub(super) fn is_finer(other: &Rollup, rollup: &Rollup, purged: bool) -> bool {
 /// Whether merged states are those of the rows themselves to the last bit: merged sketches estimate
 /// the same, but can be laid out otherwise.
 fn merges((state, _): &(StoredState, DataType)) -> bool {
-    !matches!(state.fold, Fold::Distinct | Fold::Percentiles)
+    !matches!(state.kind, State::Distinct | State::Percentiles)
 }

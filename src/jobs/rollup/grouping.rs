@@ -17,7 +17,7 @@ use crate::{
     exec::FileTable,
     jobs::JobContext,
     model::{
-        DATE_COLUMN, Fold, Function, Leaf, Rollup, SegmentFile, StoredState, narrowed,
+        DATE_COLUMN, Function, Leaf, Rollup, SegmentFile, State, StoredState, narrowed,
         stored_needs_room,
     },
 };
@@ -65,15 +65,16 @@ fn grouped_leaves(
     let mut partials = Vec::new();
     for (state, _) in rollup.states() {
         let column = state.argument.as_deref().unwrap_or_default();
-        let partial = if state.fold == Fold::Count && proofs.no_nulls(column) {
-            Fold::Rows.partial(None, &DataType::Int64, None)?
+        let partial = if state.kind == State::Count && proofs.no_nulls(column) {
+            State::Rows.partial(None, &DataType::Int64, None)?
         } else {
             let (argument, kind) = match rollup.argument(dataset, state) {
                 None => (None, DataType::Int64),
                 Some((argument, kind)) => (Some(argument), kind),
             };
-            let fold = if proofs.sum_fits(column) { state.fold } else { roomy(state, &kind) };
-            fold.partial(argument, &kind, None)?
+            let kind_of_state =
+                if proofs.sum_fits(column) { state.kind } else { roomy(state, &kind) };
+            kind_of_state.partial(argument, &kind, None)?
         };
         partials.push(partial.alias(state.name()));
     }
@@ -158,8 +159,8 @@ fn stored_rows(
 /// The rollup's states, merged.
 fn merges(rollup: &Rollup) -> Vec<Expr> {
     let merge = |(state, kind): &(StoredState, DataType)| {
-        let fold = if stored_needs_room(kind) { roomy(state, kind) } else { state.fold };
-        fold.merge(fold.restored(ident(state.name()), kind)).alias(state.name())
+        let kind_of_state = if stored_needs_room(kind) { roomy(state, kind) } else { state.kind };
+        kind_of_state.merge(kind_of_state.restored(ident(state.name()), kind)).alias(state.name())
     };
     rollup.states().iter().map(merge).collect()
 }
@@ -178,8 +179,8 @@ fn grouped(
     columns.extend(names());
     let in_type = |(state, kind): &(StoredState, DataType)| {
         let (name, value) = (state.name(), ident(state.name()));
-        let value = match state.fold {
-            Fold::Sum | Fold::Squares if !matches!(kind, DataType::Float64) => {
+        let value = match state.kind {
+            State::Sum | State::Squares if !matches!(kind, DataType::Float64) => {
                 narrowed(value, kind, &format!("a sum for `{name}`"))
             }
             _ => cast(value, kind.clone()),
@@ -199,10 +200,10 @@ async fn sorted(rows: DataFrame, rollup: &Rollup) -> Result<SendableRecordBatchS
 
 /// The state's fold; sums that could be too large for their column are made in a type that has
 /// room, so that one is an error instead of a wrong number.
-fn roomy(state: &StoredState, kind: &DataType) -> Fold {
-    match state.fold {
-        Fold::Sum if Function::Sum.can_wrap(kind) => Fold::WideSum,
-        fold => fold,
+fn roomy(state: &StoredState, kind: &DataType) -> State {
+    match state.kind {
+        State::Sum if Function::Sum.can_wrap(kind) => State::WideSum,
+        other => other,
     }
 }
 

@@ -88,15 +88,15 @@ async fn days(
         return Ok(());
     }
     let at_once = context.settings.streams.max(1);
-    let places = Semaphore::new(at_once);
-    let (places, snapshot, rollups) = (&places, &snapshot, rollups.as_slice());
+    let permits = Semaphore::new(at_once);
+    let (permits, snapshot, rollups) = (&permits, &snapshot, rollups.as_slice());
     let days = tasks.chunk_by(|one, next| one.day == next.day);
     let built = days.map(|day| async move {
-        let places_taken = if bytes_of(day) > LARGE_DAY_BYTES { at_once } else { 1 };
-        let places_taken = u32::try_from(places_taken).unwrap_or(1);
-        let place = places.acquire_many(places_taken).await;
+        let permits_taken = if bytes_of(day) > LARGE_DAY_BYTES { at_once } else { 1 };
+        let permits_taken = u32::try_from(permits_taken).unwrap_or(1);
+        let permit = permits.acquire_many(permits_taken).await;
         let built = build_as_it_is(context, snapshot, rollups, day).await;
-        drop(place);
+        drop(permit);
         built
     });
     let mut built = stream::iter(built).buffered(at_once);
@@ -154,7 +154,7 @@ async fn without_damaged(
             Freshness::Missing => None,
         })
     });
-    // What remains of a purged day is no hint: nothing could take its place.
+    // What remains of a purged day is no hint: nothing could take its permit.
     let hints = served.filter(|segment| segment.is_hint());
     let checks = hints.map(|segment| check_hint(root, &segment.file));
     let checks: Vec<_> = checks.collect();

@@ -1,5 +1,5 @@
 //! The nightly job. For each day and rollup: is there a segment of exactly these leaves?
-//! If not, build it. That one question is also the backfill, the repair after late rows and the
+//! If not, build it. That one query is also the backfill, the repair after late rows and the
 //! recovery after a crash, and any number of hosts may ask it at once: they write the same names.
 
 mod finer;

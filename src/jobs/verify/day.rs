@@ -6,7 +6,7 @@ use crate::{
     jobs::JobContext,
     jobs::generation::sources::{check_named, first_outside},
     model::{ContentHasher, Freshness, Leaf, LeafDay, LeafId, LeafKind, Manifest, ManifestState},
-    store::{FileKind, NO_ACCOUNT, check_file, manifest_path, read_account},
+    store::{FileKind, NO_FOOTER, check_file, file_footer, manifest_path},
 };
 
 /// The first difference of that day; else `found` gets all that was checked.
@@ -108,7 +108,7 @@ async fn check_base(context: JobContext<'_>, live: &LeafDay) -> Result<Option<Di
     }
     let mut sum = ContentHasher::new();
     for leaf in live.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Compacted) {
-        let account = read_account(root, &leaf.file).await?;
+        let account = file_footer(root, &leaf.file).await?;
         if let Some(content) = account.content() {
             sum.add_hashed(content)?;
         }
@@ -154,7 +154,7 @@ async fn check_leaf(context: JobContext<'_>, listed: &Listed, leaf: &Leaf) -> Re
             rows
         }
         Ok((rows, None)) if leaf.kind == LeafKind::Foreign => rows,
-        Ok((_, None)) => return Ok(Err(difference(context, &leaf.file, NO_ACCOUNT))),
+        Ok((_, None)) => return Ok(Err(difference(context, &leaf.file, NO_FOOTER))),
         Err(what) => return Ok(Err(difference(context, &leaf.file, what))),
     };
     let file = context.root.full_name(&leaf.file.location);

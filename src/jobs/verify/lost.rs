@@ -7,7 +7,7 @@ use crate::{
     base::{Day, ErrorKind, Result},
     jobs::JobContext,
     model::{LeafDay, LeafId, LeafKind, SegmentFile},
-    store::{leaf_ids, read_account},
+    store::{file_footer, leaf_ids},
 };
 
 /// A segment that was built from a leaf which isn't there any more, though leaves stay, or are
@@ -57,7 +57,7 @@ pub(super) async fn check(
 
 /// The leaves that a segment was built from; none of one that is damaged, which is used no more.
 async fn leaves_of(context: JobContext<'_>, segment: &SegmentFile) -> Result<Vec<LeafId>> {
-    let account = match read_account(context.root, &segment.file).await {
+    let account = match file_footer(context.root, &segment.file).await {
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             context.root.distrust(&segment.file, &error);
             return Ok(Vec::new());

@@ -6,7 +6,7 @@ use super::{
     Checked, Difference,
     listed::Listed,
     rows_differ::first_difference,
-    segment::{check_account, stored_rows},
+    segment::{check_footer, stored_rows},
 };
 use crate::{
     base::{Month, Result},
@@ -43,7 +43,7 @@ pub(super) async fn check(
             }
         }
         let Some(segment) = of_month else { continue };
-        let rows = match check_account(context, segment).await? {
+        let rows = match check_footer(context, segment).await? {
             Ok(rows) => rows,
             Err(difference) => return Ok(Some(difference)),
         };

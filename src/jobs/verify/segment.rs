@@ -14,7 +14,7 @@ use crate::{
     jobs::JobContext,
     jobs::rollup::{Proofs, group_rows},
     model::{Leaf, LeafDay, Rollup, SegmentFile},
-    store::{NO_ACCOUNT, check_file},
+    store::{NO_FOOTER, check_file},
 };
 
 /// A segment against its account, and against the rollup of the leaves it was built from; of purged
@@ -28,7 +28,7 @@ pub(super) async fn check(
     segment: &Arc<SegmentFile>,
     (live, late): (&LeafDay, &[Arc<Leaf>]),
 ) -> Result<Verdict> {
-    let rows = match check_account(context, segment).await? {
+    let rows = match check_footer(context, segment).await? {
         Ok(rows) => rows,
         Err(difference) => return Ok(Err(difference)),
     };
@@ -59,13 +59,13 @@ pub(super) async fn check(
 ///
 /// # Errors
 /// What reading meets.
-pub(super) async fn check_account(
+pub(super) async fn check_footer(
     context: JobContext<'_>,
     segment: &SegmentFile,
 ) -> Result<Result<u64, Difference>> {
     Ok(match check_file(context.root, &segment.file).await? {
         Ok((rows, Some(_))) => Ok(rows),
-        Ok((_, None)) => Err(difference(context, &segment.file, NO_ACCOUNT)),
+        Ok((_, None)) => Err(difference(context, &segment.file, NO_FOOTER)),
         Err(what) => Err(difference(context, &segment.file, what)),
     })
 }

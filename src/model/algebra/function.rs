@@ -1,6 +1,6 @@
 //! The aggregate functions that can be made of mergeable parts, by their SQL names.
 //!
-//! | function | folds | final |
+//! | function | states | final |
 //! |---|---|---|
 //! | `count(*)`, `count(x)` | its own count | `coalesce(sum, 0)` |
 //! | `sum(x)` | sum | cast back to the type that `sum(x)` has |
@@ -24,7 +24,7 @@ use datafusion::{
 };
 
 use super::{
-    Fold,
+    State,
     narrowed::narrowed,
     sketch::{distinct_estimate, percentile_estimate},
     state::{needs_room, wide},
@@ -153,38 +153,38 @@ impl Function {
         cast(argument, wide(kind))
     }
 
-    /// The folds that this function's value is made of, over an argument of that type.
+    /// The states that this function's value is made of, over an argument of that type.
     #[must_use]
-    pub fn folds(self, argument: &DataType) -> Vec<Fold> {
-        let sum = if needs_room(argument) { Fold::WideSum } else { Fold::Sum };
+    pub fn states(self, argument: &DataType) -> Vec<State> {
+        let sum = if needs_room(argument) { State::WideSum } else { State::Sum };
         match self {
-            Self::Rows => vec![Fold::Rows],
-            Self::Count => vec![Fold::Count],
+            Self::Rows => vec![State::Rows],
+            Self::Count => vec![State::Count],
             Self::Sum => vec![sum],
-            Self::Min => vec![Fold::Min],
-            Self::Max => vec![Fold::Max],
-            Self::Avg => vec![sum, Fold::Count],
-            Self::BoolAnd => vec![Fold::BoolAnd],
-            Self::BoolOr => vec![Fold::BoolOr],
-            Self::BitAnd => vec![Fold::BitAnd],
-            Self::BitOr => vec![Fold::BitOr],
-            Self::Spread { .. } => vec![Fold::Count, sum, Fold::Squares],
-            Self::ApproxDistinct => vec![Fold::Distinct],
-            Self::ApproxPercentile(_) => vec![Fold::Percentiles],
+            Self::Min => vec![State::Min],
+            Self::Max => vec![State::Max],
+            Self::Avg => vec![sum, State::Count],
+            Self::BoolAnd => vec![State::BoolAnd],
+            Self::BoolOr => vec![State::BoolOr],
+            Self::BitAnd => vec![State::BitAnd],
+            Self::BitOr => vec![State::BitOr],
+            Self::Spread { .. } => vec![State::Count, sum, State::Squares],
+            Self::ApproxDistinct => vec![State::Distinct],
+            Self::ApproxPercentile(_) => vec![State::Percentiles],
         }
     }
 
     /// What a segment stores for this function over a column of that type.
     #[must_use]
-    pub fn stored_folds(self, column: ColumnType) -> Vec<Fold> {
-        self.folds(&column.query_type()).into_iter().map(Fold::stored).collect()
+    pub fn stored_states(self, column: ColumnType) -> Vec<State> {
+        self.states(&column.query_type()).into_iter().map(State::stored).collect()
     }
 
-    /// The value, of the merged folds that [`folds`](Self::folds) names, in type `to`; a sum that
+    /// The value, of the merged states that [`states`](Self::states) names, in type `to`; a sum that
     /// has no room there is an error of the query, which calls it `name`.
     ///
     /// # Errors
-    /// `Internal` when the folds aren't those.
+    /// `Internal` when the states aren't those.
     pub fn finalize(
         self,
         merged: &[Expr],
@@ -203,7 +203,7 @@ impl Function {
             }
             (Self::Sum, [sum]) if needs_room(argument) => Ok(narrowed(sum.clone(), to, name)),
             (_, [value]) => Ok(cast(value.clone(), to.clone())),
-            _ => Err(Error::internal(format!("{self:?} of {} folds", merged.len()))),
+            _ => Err(Error::internal(format!("{self:?} of {} states", merged.len()))),
         }
     }
 }

@@ -17,4 +17,4 @@ pub use function::{Function, Quantile};
 pub(crate) use in_order::in_order;
 pub(crate) use narrowed::narrowed;
 pub(crate) use opaque::{as_is, is_as_is, opaque};
-pub(crate) use state::{Fold, StoredState, stored_needs_room};
+pub(crate) use state::{State, StoredState, stored_needs_room};

@@ -1,12 +1,12 @@
 //! The algebra of measures: how a value is made of parts that can be merged.
 //!
-//! The job writes folds and the rewrite merges them, both by this file, so that they can't
-//! disagree: [`partial`](Fold::partial) over raw rows, [`merge`](Fold::merge) over partials,
+//! The job writes states and the rewrite merges them, both by this file, so that they can't
+//! disagree: [`partial`](State::partial) over raw rows, [`merge`](State::merge) over partials,
 //! [`Function::finalize`](super::Function::finalize) once at the end. A final is never merged.
 //!
-//! A group's partial can come from a stored fold ([`restored`](Fold::restored)), from a value that
-//! all rows of the group share ([`repeated`](Fold::repeated)), or from both, as a product
-//! ([`scaled`](Fold::scaled)).
+//! A group's partial can come from a stored state ([`restored`](State::restored)), from a value that
+//! all rows of the group share ([`repeated`](State::repeated)), or from both, as a product
+//! ([`scaled`](State::scaled)).
 
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType};
 use datafusion::{
@@ -26,7 +26,7 @@ use crate::{
 
 /// One mergeable column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fold {
+pub enum State {
     /// The number of rows.
     Rows,
     /// The number of values that aren't NULL.
@@ -56,11 +56,11 @@ pub enum Fold {
     Percentiles,
 }
 
-/// A column of a segment: a fold over a raw column or an expression (none for [`Fold::Rows`]).
+/// A column of a segment: a state over a raw column or an expression (none for [`State::Rows`]).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoredState {
-    /// The fold.
-    pub fold: Fold,
+    /// The state.
+    pub kind: State,
     /// The raw column, or the expression's text.
     pub argument: Option<String>,
 }
@@ -70,19 +70,19 @@ impl StoredState {
     #[must_use]
     pub fn name(&self) -> String {
         let argument = self.argument.as_deref().unwrap_or_default();
-        let suffix = match self.fold {
-            Fold::Rows => return "calls".to_owned(),
-            Fold::Count => "count",
-            Fold::Sum | Fold::WideSum => "sum",
-            Fold::Min => "min",
-            Fold::Max => "max",
-            Fold::BoolAnd => "bool_and",
-            Fold::BoolOr => "bool_or",
-            Fold::BitAnd => "bit_and",
-            Fold::BitOr => "bit_or",
-            Fold::Squares => "squares",
-            Fold::Distinct => "distinct",
-            Fold::Percentiles => "percentiles",
+        let suffix = match self.kind {
+            State::Rows => return "calls".to_owned(),
+            State::Count => "count",
+            State::Sum | State::WideSum => "sum",
+            State::Min => "min",
+            State::Max => "max",
+            State::BoolAnd => "bool_and",
+            State::BoolOr => "bool_or",
+            State::BitAnd => "bit_and",
+            State::BitOr => "bit_or",
+            State::Squares => "squares",
+            State::Distinct => "distinct",
+            State::Percentiles => "percentiles",
         };
         if is_word(argument) {
             format!("{argument}_{suffix}")
@@ -94,12 +94,12 @@ impl StoredState {
     /// Whether a segment's rows can lack a value.
     #[must_use]
     pub const fn nullable(&self) -> bool {
-        !matches!(self.fold, Fold::Rows | Fold::Count)
+        !matches!(self.kind, State::Rows | State::Count)
     }
 }
 
-impl Fold {
-    /// The fold that a segment stores in place of this one.
+impl State {
+    /// The state that a segment stores in place of this one.
     #[must_use]
     pub const fn stored(self) -> Self {
         match self {
@@ -143,7 +143,7 @@ impl Fold {
         }
     }
 
-    /// A segment's stored column as this fold's partial. `kind` is the argument's type.
+    /// A segment's stored column as this state's partial. `kind` is the argument's type.
     #[must_use]
     pub fn restored(self, stored: Expr, kind: &DataType) -> Expr {
         match self {
@@ -179,7 +179,7 @@ impl Fold {
         }))
     }
 
-    /// The partial of products `x * factor`, where all rows share the factor, made of this fold's
+    /// The partial of products `x * factor`, where all rows share the factor, made of this state's
     /// partial over `x`; if it is exact. `kinds` are the types of the product and the factor.
     ///
     /// # Errors

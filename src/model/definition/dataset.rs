@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::{OddRule, Rollup};
+use super::{Rollup, WarningRule};
 use crate::{
     base::{Error, Result},
     model::{Column, ColumnType},
@@ -21,9 +21,9 @@ pub struct Dataset {
     pub(super) time: String,
     pub(super) columns: Vec<Column>,
     pub(super) sort: Vec<String>,
-    pub(super) odd: Vec<OddRule>,
+    pub(super) warnings: Vec<WarningRule>,
     pub(super) rollups: Vec<Rollup>,
-    pub(super) earlier: Vec<Rollup>,
+    pub(super) previous: Vec<Rollup>,
 }
 
 impl Dataset {
@@ -71,8 +71,8 @@ impl Dataset {
 
     /// What makes a row odd enough to warn of, though it is kept.
     #[must_use]
-    pub fn odd_rules(&self) -> &[OddRule] {
-        &self.odd
+    pub fn warning_rules(&self) -> &[WarningRule] {
+        &self.warnings
     }
 
     /// The rollups, in the order of the definition.
@@ -83,16 +83,16 @@ impl Dataset {
 
     /// The rollups, and then those of earlier definitions, whose segments may still serve.
     pub fn all_rollups(&self) -> impl Iterator<Item = &Rollup> {
-        self.rollups.iter().chain(&self.earlier)
+        self.rollups.iter().chain(&self.previous)
     }
 
     /// The same dataset, which had those definitions before.
     #[must_use]
-    pub(crate) fn with_earlier(mut self, definitions: &[Self]) -> Self {
+    pub(crate) fn with_previous(mut self, definitions: &[Self]) -> Self {
         for rollup in definitions.iter().flat_map(|definition| &definition.rollups) {
             let same = |other: &Rollup| other.folder == rollup.folder && other.hash == rollup.hash;
             if !self.all_rollups().any(same) {
-                self.earlier.push(rollup.as_earlier());
+                self.previous.push(rollup.as_previous());
             }
         }
         self

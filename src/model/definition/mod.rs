@@ -14,4 +14,4 @@ pub use measure::Measure;
 pub use parse::{DEFAULT_DEFINITION, FORMAT};
 pub use rollup::Rollup;
 pub(crate) use rollup::{HOUR_COLUMN, QUARTER_HOUR_COLUMN};
-pub(crate) use warning_rule::{OddRule, Operand, Relation};
+pub(crate) use warning_rule::{Operand, Relation, WarningRule};

@@ -7,8 +7,8 @@ use toml::Spanned;
 
 use crate::base::{Error, Grain, Result};
 use crate::model::{
-    Column, ColumnType, DATE_COLUMN, Dataset, Expression, HOUR_COLUMN, Measure, OddRule, Operand,
-    QUARTER_HOUR_COLUMN, Rollup, StoredState,
+    Column, ColumnType, DATE_COLUMN, Dataset, Expression, HOUR_COLUMN, Measure, Operand,
+    QUARTER_HOUR_COLUMN, Rollup, StoredState, WarningRule,
 };
 
 /// The definition that a new root gets when no other is given.
@@ -124,9 +124,9 @@ impl Checker<'_> {
             time: definition.time.get_ref().clone(),
             columns: self.columns(&definition.columns)?,
             sort: Vec::new(),
-            odd: Vec::new(),
+            warnings: Vec::new(),
             rollups: Vec::new(),
-            earlier: Vec::new(),
+            previous: Vec::new(),
         };
         self.time(&dataset, &definition.time)?;
         self.ratios(&dataset, &definition.columns)?;
@@ -135,7 +135,7 @@ impl Checker<'_> {
             .iter()
             .map(|name| self.known(&dataset, name).map(|column| column.name.clone()))
             .collect::<Result<_>>()?;
-        dataset.odd =
+        dataset.warnings =
             definition.warn.iter().map(|rule| self.odd(&dataset, rule)).collect::<Result<_>>()?;
         let mut tables = BTreeSet::from([dataset.table.clone()]);
         for entry in &definition.rollup {
@@ -234,8 +234,8 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn odd(&self, dataset: &Dataset, text: &Spanned<String>) -> Result<OddRule> {
-        let rule: OddRule = text.get_ref().parse().map_err(|error| self.wrong(text, error))?;
+    fn odd(&self, dataset: &Dataset, text: &Spanned<String>) -> Result<WarningRule> {
+        let rule: WarningRule = text.get_ref().parse().map_err(|error| self.wrong(text, error))?;
         let mut sides = vec![&rule.left];
         if let Operand::Column(right) = &rule.right {
             sides.push(right);

@@ -10,7 +10,7 @@ use crate::{
     base::Grain,
     model::{
         Column, ColumnType,
-        algebra::{Fold, StoredState},
+        algebra::{State, StoredState},
     },
 };
 
@@ -56,13 +56,13 @@ impl Rollup {
     /// Whether it is of an earlier definition: it serves where it still can, and isn't built but
     /// for purged days, where late rows are added to what is left.
     #[must_use]
-    pub fn is_earlier(&self) -> bool {
+    pub fn is_previous(&self) -> bool {
         self.name != self.folder
     }
 
     /// The same, as one of an earlier definition.
     #[must_use]
-    pub(super) fn as_earlier(&self) -> Self {
+    pub(super) fn as_previous(&self) -> Self {
         let name = format!("{}@{}", self.folder, self.hash.get(..8).unwrap_or(&self.hash));
         Self { name, table: None, ..self.clone() }
     }
@@ -196,19 +196,19 @@ impl Rollup {
         for measure in measures {
             let argument = measure.argument.as_deref();
             let kind = argument.and_then(|name| argument_type(dataset, expressions, name));
-            let (kind, folds) = match kind {
-                None => (DataType::Int64, vec![Fold::Rows]),
-                Some(kind) => (kind.query_type(), measure.function.stored_folds(kind)),
+            let (kind, kinds) = match kind {
+                None => (DataType::Int64, vec![State::Rows]),
+                Some(kind) => (kind.query_type(), measure.function.stored_states(kind)),
             };
-            for fold in folds {
-                let state = StoredState { fold, argument: measure.argument.clone() };
-                let kind = fold.stored_type(&kind);
+            for stored in kinds {
+                let state = StoredState { kind: stored, argument: measure.argument.clone() };
+                let kind = stored.stored_type(&kind);
                 if !states.iter().any(|(known, _)| *known == state) {
                     states.push((state, kind));
                 }
             }
         }
-        states.sort_by(|(a, _), (b, _)| (&a.argument, a.fold).cmp(&(&b.argument, b.fold)));
+        states.sort_by(|(a, _), (b, _)| (&a.argument, a.kind).cmp(&(&b.argument, b.kind)));
         states
     }
 
@@ -236,7 +236,7 @@ impl Rollup {
             line(&["filter", filter.text()]);
         }
         for (state, kind) in states {
-            let encoding = state.fold.encoding().map_or_else(|| type_name(kind), str::to_owned);
+            let encoding = state.kind.encoding().map_or_else(|| type_name(kind), str::to_owned);
             line(&["state", &state.name(), &encoding]);
         }
         let mut hex = hasher.finalize().to_hex().to_string();

@@ -24,7 +24,7 @@ pub enum Relation {
 
 /// A comparison that marks a row as odd, such as `cached_tokens > input_tokens`. NULL is never odd.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OddRule {
+pub struct WarningRule {
     /// The column on the left.
     pub left: String,
     /// The comparison.
@@ -33,7 +33,7 @@ pub struct OddRule {
     pub right: Operand,
 }
 
-impl FromStr for OddRule {
+impl FromStr for WarningRule {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -51,7 +51,7 @@ impl FromStr for OddRule {
     }
 }
 
-impl fmt::Display for OddRule {
+impl fmt::Display for WarningRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let relation = match self.relation {
             Relation::Less => '<',

@@ -1,4 +1,4 @@
-//! Listings of a remote store that questions may use again for a while, where their asker said so.
+//! Listings of a remote store that queries may use again for a while, where their asker said so.
 
 use std::{
     collections::{HashMap, HashSet},

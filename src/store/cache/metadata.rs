@@ -14,7 +14,7 @@ use crate::{base::Result, store::cache::disk::Disk};
 
 /// What was read of immutable files, by name.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct MetadataCache {
     budget: usize,
     disk: Option<Disk>,
     memory: Mutex<Memory>,
@@ -28,7 +28,7 @@ struct Memory {
     time: u64,
 }
 
-impl Kept {
+impl MetadataCache {
     /// Keeps up to so many bytes in memory, and what it reads on that disk.
     #[must_use]
     pub(crate) fn new(budget: usize, disk: Option<Disk>) -> Self {
@@ -110,7 +110,11 @@ mod tests {
     use super::*;
     use crate::base::Settings;
 
-    async fn find(kept: &Kept, name: &str, content: Option<&'static str>) -> Option<Bytes> {
+    async fn find(
+        kept: &MetadataCache,
+        name: &str,
+        content: Option<&'static str>,
+    ) -> Option<Bytes> {
         let read = async {
             content.map(Bytes::from).ok_or_else(|| crate::base::Error::not_found("not kept"))
         };
@@ -122,7 +126,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings =
             Settings { cache_dir: Some(folder.path().to_owned()), ..Settings::default() };
-        let of = |root| Kept::new(100, Disk::of_root(&settings, root));
+        let of = |root| MetadataCache::new(100, Disk::of_root(&settings, root));
         let here = of("s3://a");
         assert_eq!(find(&here, "a", Some("one")).await.unwrap(), "one");
         assert_eq!(find(&here, "a", None).await.unwrap(), "one");
@@ -136,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn memory_has_a_limit_and_loses_what_was_used_least_recently() {
-        let kept = Kept::new(8, None);
+        let kept = MetadataCache::new(8, None);
         for name in ["a", "b", "c"] {
             find(&kept, name, Some("four")).await.unwrap();
         }

@@ -13,7 +13,7 @@ use object_store::{ObjectMeta, ObjectStoreExt as _};
 use crate::{
     base::{Day, Error, ErrorKind, Result},
     model::{ForeignFile, Leaf, LeafId, LeafKind, Manifest},
-    store::{Root, cache::metadata::name_of, layout::file_name, read_account, store_error},
+    store::{Root, cache::metadata::name_of, file_footer, layout::file_name, store_error},
 };
 
 /// The file as a leaf. Its id is a key only: where one was absorbed, the bytes decide.
@@ -46,7 +46,7 @@ pub(crate) async fn told_by_footer(root: &Root, leaf: Arc<Leaf>) -> Result<Arc<L
     if !leaf.is_of_format_1() || leaf.kind == LeafKind::Foreign {
         return Ok(leaf);
     }
-    let ours = match read_account(root, &leaf.file).await {
+    let ours = match file_footer(root, &leaf.file).await {
         Ok(footer) => footer.leaf().is_some_and(|found| found.id == leaf.id),
         // Not ours, or ours and damaged: who reads it will say.
         Err(error) if error.kind() == ErrorKind::Corrupt => false,
@@ -65,7 +65,7 @@ pub(crate) async fn is_copy(
     (leaves, manifest): (&[Arc<Leaf>], Option<&Manifest>),
     file: &Leaf,
 ) -> Result<bool> {
-    let account = match read_account(root, &file.file).await {
+    let account = match file_footer(root, &file.file).await {
         Ok(account) => account,
         Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(false),
         Err(error) => return Err(error),
@@ -93,7 +93,7 @@ pub(crate) async fn is_copy(
 /// Whether the leaf of that id is among these: not a void in its place.
 async fn has_leaf(root: &Root, leaves: &[Arc<Leaf>], id: &LeafId) -> Result<bool> {
     let Some(leaf) = leaves.iter().find(|leaf| leaf.id == *id) else { return Ok(false) };
-    match read_account(root, &leaf.file).await {
+    match file_footer(root, &leaf.file).await {
         Ok(account) => Ok(account.leaf().is_some_and(|leaf| leaf.void.is_none())),
         // Damaged, but there.
         Err(error) if error.kind() == ErrorKind::Corrupt => Ok(true),
@@ -109,7 +109,7 @@ async fn has_copy_before(
 ) -> Result<bool> {
     let foreign = leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign);
     for leaf in foreign.filter(|leaf| leaf.file.location < copy.file.location) {
-        match read_account(root, &leaf.file).await {
+        match file_footer(root, &leaf.file).await {
             Ok(account) if account.leaf().is_some_and(|leaf| leaf.id == *id) => return Ok(true),
             Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
             Ok(_) | Err(_) => {}

@@ -98,7 +98,7 @@ async fn list_local<T: PeriodFolder>(
     prefix: &Path,
     days: (Day, Day),
 ) -> Result<Vec<Arc<T>>> {
-    root.meter().count();
+    root.request_counter().count();
     let (dir, below, known) = (dir.to_owned(), prefix.clone(), Arc::clone(known));
     let listing = tokio::task::spawn_blocking(move || known.list(&dir, &below, days));
     let listed = listing.await;

@@ -12,7 +12,7 @@ use object_store::{
 
 use crate::{
     base::Day,
-    store::{Meter, layout::day_and_name},
+    store::{RequestCounter, layout::day_and_name},
 };
 
 /// Listings under way at once.
@@ -36,7 +36,7 @@ pub(crate) struct Pages {
     pub(crate) store: Arc<dyn PaginatedListStore>,
     /// The root's own path in the store.
     pub(crate) root: Path,
-    pub(crate) meter: Arc<Meter>,
+    pub(crate) request_counter: Arc<RequestCounter>,
 }
 
 /// What was listed of a folder.
@@ -263,7 +263,7 @@ impl Pages {
         delimiter: Option<&'static str>,
         token: Option<String>,
     ) -> Result<Page> {
-        self.meter.count();
+        self.request_counter.count();
         let options = PaginatedListOptions {
             offset: offset.map(|offset| self.below(&offset)),
             delimiter: delimiter.map(Into::into),

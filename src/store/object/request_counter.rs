@@ -20,12 +20,12 @@ use object_store::{
 
 /// What was sent to a store so far, and read of it. A listing counts once, whatever its pages.
 #[derive(Debug, Default)]
-pub(crate) struct Meter {
+pub(crate) struct RequestCounter {
     requests: AtomicU64,
     bytes: AtomicU64,
 }
 
-impl Meter {
+impl RequestCounter {
     /// The requests so far.
     #[must_use]
     pub(crate) fn requests(&self) -> u64 {
@@ -53,12 +53,12 @@ impl Meter {
 #[derive(Debug)]
 pub(crate) struct MeteredStore<S> {
     inner: S,
-    meter: Arc<Meter>,
+    request_counter: Arc<RequestCounter>,
 }
 
 impl<S> MeteredStore<S> {
-    pub(crate) const fn new(inner: S, meter: Arc<Meter>) -> Self {
-        Self { inner, meter }
+    pub(crate) const fn new(inner: S, request_counter: Arc<RequestCounter>) -> Self {
+        Self { inner, request_counter }
     }
 }
 
@@ -77,7 +77,7 @@ impl<S: ObjectStore> ObjectStore for MeteredStore<S> {
         payload: PutPayload,
         opts: PutOptions,
     ) -> Result<PutResult> {
-        self.meter.count();
+        self.request_counter.count();
         self.inner.put_opts(path, payload, opts).await
     }
 
@@ -86,17 +86,17 @@ impl<S: ObjectStore> ObjectStore for MeteredStore<S> {
         path: &Path,
         opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.meter.count();
+        self.request_counter.count();
         self.inner.put_multipart_opts(path, opts).await
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        self.meter.count();
+        self.request_counter.count();
         self.inner.get_opts(path, options).await
     }
 
     async fn get_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.meter.count();
+        self.request_counter.count();
         self.inner.get_ranges(path, ranges).await
     }
 
@@ -104,12 +104,12 @@ impl<S: ObjectStore> ObjectStore for MeteredStore<S> {
         &self,
         paths: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        self.meter.count();
+        self.request_counter.count();
         self.inner.delete_stream(paths)
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.meter.count();
+        self.request_counter.count();
         self.inner.list(prefix)
     }
 
@@ -118,22 +118,22 @@ impl<S: ObjectStore> ObjectStore for MeteredStore<S> {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.meter.count();
+        self.request_counter.count();
         self.inner.list_with_offset(prefix, offset)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.meter.count();
+        self.request_counter.count();
         self.inner.list_with_delimiter(prefix).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.meter.count();
+        self.request_counter.count();
         self.inner.copy_opts(from, to, options).await
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
-        self.meter.count();
+        self.request_counter.count();
         self.inner.rename_opts(from, to, options).await
     }
 }

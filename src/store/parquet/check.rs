@@ -10,7 +10,7 @@ use crate::{
     store::{
         FileDigest, FileFooter, Root,
         list::raw_name::is_named_ours,
-        parquet::read_footer::{ANOTHER, DAMAGED, NO_ACCOUNT, Vouched},
+        parquet::read_footer::{ANOTHER, DAMAGED, NO_FOOTER, Vouched},
         read_body,
     },
 };
@@ -44,7 +44,7 @@ pub(crate) fn check_bytes(
 ) -> Result<Option<FileFooter>, &'static str> {
     let vouched = Vouched::of(metadata).map_err(|_| DAMAGED)?;
     let Some(Vouched { account, seal }) = vouched else {
-        return if is_named_ours(location) { Err(NO_ACCOUNT) } else { Ok(None) };
+        return if is_named_ours(location) { Err(NO_FOOTER) } else { Ok(None) };
     };
     let rows = usize::try_from(account.body.bytes).unwrap_or(usize::MAX);
     let (body, tail) = file.split_at_checked(rows).ok_or(DAMAGED)?;
@@ -62,7 +62,7 @@ pub(crate) fn check_bytes(
 pub(crate) async fn whole_file(root: &Root, file: &ObjectMeta) -> Result<FileFooter> {
     let wrong = |what| Error::corrupt(format!("{}: {what}", root.full_name(&file.location)));
     let (_, account) = check_file(root, file).await?.map_err(wrong)?;
-    account.ok_or_else(|| wrong(NO_ACCOUNT))
+    account.ok_or_else(|| wrong(NO_FOOTER))
 }
 
 /// Reads a hint whole, and uses it no more when it isn't as it was written.

@@ -137,12 +137,12 @@ pub(crate) fn distinct_texts(rows: &RecordBatch) -> Vec<&str> {
 /// Writes batches to a staged Parquet file: page statistics, and a footer with the digest of
 /// what comes before it.
 #[derive(Debug)]
-pub(crate) struct SealedWriter {
+pub(crate) struct ChecksummedWriter {
     writer: ArrowWriter<HashingFile>,
     path: PathBuf,
 }
 
-impl SealedWriter {
+impl ChecksummedWriter {
     /// A writer of rows in `schema` to an empty file.
     ///
     /// # Errors

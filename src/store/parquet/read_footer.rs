@@ -58,7 +58,7 @@ async fn read_sealed(
     let damaged = || Error::corrupt(format!("{}: {DAMAGED}", name()));
     let vouched = Vouched::of(&metadata).map_err(|error| error.about(name()))?;
     if vouched.is_none() && is_named_ours(&meta.location) {
-        return Err(Error::corrupt(format!("{}: {NO_ACCOUNT}", name())));
+        return Err(Error::corrupt(format!("{}: {NO_FOOTER}", name())));
     }
     let Some(Vouched { account, seal: Some(seal) }) = vouched else {
         return Ok(Arc::new(metadata));
@@ -83,7 +83,7 @@ async fn read_sealed(
 pub(crate) const DAMAGED: &str = "its bytes are not those it was written with";
 
 /// What is said of a file that another tool put where one of ours would be.
-pub(crate) const NO_ACCOUNT: &str = "has the name of a file of ours, and says nothing of itself";
+pub(crate) const NO_FOOTER: &str = "has the name of a file of ours, and says nothing of itself";
 
 /// What is said of a file that is whole, but not the one that it is named for.
 pub(crate) const ANOTHER: &str = "is not the file that its name says";
@@ -117,7 +117,7 @@ impl Vouched {
 ///
 /// # Errors
 /// As [`read_metadata`]; `Corrupt` when the file isn't one of ours.
-pub(crate) async fn read_account(root: &Root, file: &ObjectMeta) -> Result<FileFooter> {
+pub(crate) async fn file_footer(root: &Root, file: &ObjectMeta) -> Result<FileFooter> {
     let name = root.full_name(&file.location);
     let kept_as = name_of(file);
     let text = root.kept().find_or(&kept_as, async {

@@ -6,10 +6,10 @@ use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use object_store::path::Path;
 
 use crate::{
-    base::{Error, ErrorKind, Result, step},
+    base::{Error, ErrorKind, Result, failpoint},
     model::Rollup,
     store::{
-        Creation, FileKind, Packing, Root, SealedWriter, Staging, check_file, create_file,
+        ChecksummedWriter, Creation, FileKind, Packing, Root, Staging, check_file, create_file,
         delete_file,
     },
 };
@@ -17,7 +17,7 @@ use crate::{
 /// A segment that nobody sees yet.
 #[derive(Debug)]
 pub(crate) struct SegmentWriter {
-    writer: SealedWriter,
+    writer: ChecksummedWriter,
     schema: SchemaRef,
     rows: u64,
 }
@@ -30,7 +30,7 @@ impl SegmentWriter {
     pub(crate) fn try_new(staging: &Staging, rollup: &Rollup, name: &str) -> Result<Self> {
         let schema = rollup.segment_schema();
         let (path, file) = staging.create(&format!("{}-{name}.parquet", rollup.name()))?;
-        let writer = SealedWriter::try_new(path, file, Arc::clone(&schema), Packing::Quick)?;
+        let writer = ChecksummedWriter::try_new(path, file, Arc::clone(&schema), Packing::Quick)?;
         Ok(Self { writer, schema, rows: 0 })
     }
 
@@ -84,7 +84,7 @@ impl SegmentWriter {
                 }
             }
         };
-        step("rollup.snapshot");
+        failpoint("rollup.snapshot");
         let mut creation = create_file(root, target, &path, &judge).await;
         if creation.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unavailable)
             && judge().await?.is_none()
@@ -93,9 +93,9 @@ impl SegmentWriter {
         }
         let creation = creation?;
         if of_month {
-            step("rollup.month");
+            failpoint("rollup.month");
         } else {
-            step("rollup.segment");
+            failpoint("rollup.segment");
         }
         drop(std::fs::remove_file(path));
         Ok((creation, bytes))

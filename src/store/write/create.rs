@@ -15,7 +15,7 @@ use bytes::Bytes;
 use object_store::{ObjectStore as _, PutMode, PutOptions, PutPayload, path::Path};
 
 use crate::{
-    base::{Error, ErrorKind, Result, step},
+    base::{Error, ErrorKind, Result, failpoint},
     store::{
         Root, Staging, store_error,
         write::{other_disk, permissions},
@@ -34,16 +34,16 @@ pub(crate) enum Creation {
     Same,
 }
 
-/// Makes a staged file visible at `path`. `judge` reads back what is there when that is open: its
+/// Makes a staged file visible at `path`. `read_back` reads back what is there when that is open: its
 /// `None` means nothing, `Some(creation)` the same content, and an error a conflict.
 ///
 /// # Errors
-/// `judge`'s, or `Unavailable` when the store won't have it.
+/// `read_back`'s, or `Unavailable` when the store won't have it.
 pub(crate) async fn create_file<J, F>(
     root: &Root,
     path: &Path,
     staged: &FilePath,
-    judge: J,
+    read_back: J,
 ) -> Result<Creation>
 where
     J: Fn() -> F + Send + Sync,
@@ -58,7 +58,7 @@ where
         return match linked.map_err(|error| Error::internal("link").with_source(error))? {
             Ok(()) => Ok(Creation::New),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                judge().await?.ok_or_else(|| Error::unavailable(format!("{name}: {error}")))
+                read_back().await?.ok_or_else(|| Error::unavailable(format!("{name}: {error}")))
             }
             Err(error) => {
                 Err(Error::unavailable(format!("can't create {name}: {error}")).with_source(error))
@@ -67,7 +67,7 @@ where
     }
     let bytes = tokio::fs::read(staged).await;
     let bytes = bytes.map_err(|error| Error::io(staged.display(), error))?;
-    put_settled(root, path, bytes.into(), judge).await
+    put_settled(root, path, bytes.into(), read_back).await
 }
 
 /// Makes a small file visible at `path`, or finds the same bytes there.
@@ -80,7 +80,7 @@ pub(crate) async fn create_bytes(
     path: &Path,
     bytes: Bytes,
 ) -> Result<Creation> {
-    let judge = || async {
+    let read_back = || async {
         match root.read(path).await? {
             None => Ok(None),
             Some(found) if found == bytes => Ok(Some(Creation::Same)),
@@ -96,14 +96,14 @@ pub(crate) async fn create_bytes(
         io::Write::write_all(&mut file, &bytes).map_err(|error| {
             Error::unavailable(format!("can't write {}: {error}", staged.display()))
         })?;
-        let created = create_file(root, path, &staged, judge).await;
+        let created = create_file(root, path, &staged, read_back).await;
         drop(fs::remove_file(staged));
         return created;
     }
-    put_settled(root, path, bytes.clone(), judge).await
+    put_settled(root, path, bytes.clone(), read_back).await
 }
 
-async fn put_settled<J, F>(root: &Root, path: &Path, bytes: Bytes, judge: J) -> Result<Creation>
+async fn put_settled<J, F>(root: &Root, path: &Path, bytes: Bytes, read_back: J) -> Result<Creation>
 where
     J: Fn() -> F + Send + Sync,
     F: Future<Output = Result<Option<Creation>>> + Send,
@@ -116,7 +116,7 @@ where
             return Ok(Creation::New);
         };
         let put = store_error(&root.full_name(path), put);
-        match judge().await {
+        match read_back().await {
             Ok(Some(creation)) => return Ok(creation),
             Ok(None) => last = Some(put),
             // Not even readable: the first error is the one that says why.
@@ -144,7 +144,7 @@ fn open(error: Error) -> Error {
 fn link_durably(staged: &FilePath, target: &FilePath, root: &FilePath) -> io::Result<()> {
     permissions::like_root(root, staged)?;
     File::open(staged)?.sync_all()?;
-    step("create: file synced");
+    failpoint("create: file synced");
     let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
     permissions::create_folders(root, folder)?;
     let linked = other_disk::link_or_copy(staged, target);
@@ -153,11 +153,11 @@ fn link_durably(staged: &FilePath, target: &FilePath, root: &FilePath) -> io::Re
     {
         return linked;
     }
-    step("create: file named");
+    failpoint("create: file named");
     for folder in folder.ancestors().take_while(|folder| folder.starts_with(root)) {
         File::open(folder)?.sync_all()?;
     }
-    step("create: folders synced");
+    failpoint("create: folders synced");
     // A folder above that may not be read is not ours to make durable.
     if let Some(Ok(above)) = root.parent().map(File::open) {
         above.sync_all()?;

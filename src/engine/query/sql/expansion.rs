@@ -1,4 +1,4 @@
-//! How large a question is when each use of a WITH is put in its place.
+//! How large a query is when each use of a WITH is put in its place.
 
 use std::{collections::HashMap, ops::ControlFlow};
 
@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{ObjectName, Query, Visit as _, Visitor};
 /// Uses of tables in all. Each is a plan of its own: 2,000 take seconds and gigabytes to optimize.
 const USES_MAX: u64 = 1_000;
 
-/// Finds a question whose WITHs use each other so often that no plan of it can be made.
+/// Finds a query whose WITHs use each other so often that no plan of it can be made.
 pub(super) struct Expansion;
 
 impl Visitor for Expansion {
@@ -18,7 +18,7 @@ impl Visitor for Expansion {
         if uses > USES_MAX {
             return ControlFlow::Break(format!(
                 "the parts of WITH use each other {uses} times in all, more than {USES_MAX}; ask \
-                 several questions, or group in an earlier part"
+                 several queries, or group in an earlier part"
             ));
         }
         ControlFlow::Continue(())

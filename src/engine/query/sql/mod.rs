@@ -1,4 +1,4 @@
-//! From a question's text to a plan.
+//! From a query's text to a plan.
 //!
 //! ```text
 //! text ─ size: neither too large nor too deep to be parsed

@@ -1,4 +1,4 @@
-//! How large and how deep a question's text may be, counted in its words before it is parsed.
+//! How large and how deep a query's text may be, counted in its words before it is parsed.
 
 use datafusion::sql::sqlparser::{
     dialect::GenericDialect,
@@ -34,7 +34,7 @@ const JOINS_MAX: usize = 64;
 pub(super) fn check_size(sql: &str) -> Result<()> {
     if sql.len() > TEXT_MAX {
         return Err(Error::limit(format!(
-            "the question's text has {} bytes, more than {TEXT_MAX}; put values into a file, and \
+            "the query's text has {} bytes, more than {TEXT_MAX}; put values into a file, and \
              join it by `--table`",
             sql.len()
         )));
@@ -58,32 +58,32 @@ pub(super) fn check_size(sql: &str) -> Result<()> {
         after_not = matches!(token, Token::Word(word) if word.keyword == Keyword::NOT);
         if open.len() > DEPTH_MAX {
             return Err(Error::limit(format!(
-                "the question has more than {DEPTH_MAX} parentheses inside each other; name its \
+                "the query has more than {DEPTH_MAX} parentheses inside each other; name its \
                  parts in a WITH"
             )));
         }
         if open.iter().filter(|negated| **negated).count() > NEGATIONS_MAX {
             return Err(Error::limit(format!(
-                "the question has more than {NEGATIONS_MAX} `NOT (` inside each other; two of them \
+                "the query has more than {NEGATIONS_MAX} `NOT (` inside each other; two of them \
                  undo each other"
             )));
         }
     }
     if operators > OPERATORS_MAX {
         return Err(Error::limit(format!(
-            "the question has {operators} operators, more than {OPERATORS_MAX}; write many \
+            "the query has {operators} operators, more than {OPERATORS_MAX}; write many \
              alternatives as `x IN (…)`, or join a table by `--table`"
         )));
     }
     if joins > JOINS_MAX {
         return Err(Error::limit(format!(
-            "the question has {joins} joins, more than {JOINS_MAX}; join in several questions, or \
+            "the query has {joins} joins, more than {JOINS_MAX}; join in several queries, or \
              group by what tells the sides apart"
         )));
     }
     if selects > SELECTS_MAX {
         return Err(Error::limit(format!(
-            "the question has {selects} SELECTs, more than {SELECTS_MAX}; ask several questions, or \
+            "the query has {selects} SELECTs, more than {SELECTS_MAX}; ask several queries, or \
              group by what tells them apart"
         )));
     }
