@@ -8,9 +8,9 @@ use tokio::sync::Semaphore;
 use crate::{
     base::{Clock, Error, Result, Settings, SystemClock},
     engine::{Tallybook, query::plan_cache::PlanCache},
-    exec::{SegmentCache, new_session},
+    exec::{LogicalRule, SegmentCache, new_session},
     model::{DEFAULT_DEFINITION, Dataset},
-    plan::DatasetTable,
+    plan::{DatasetTable, PushDown},
     store::{
         Definitions, Root, RootDefinitions, Staging, Stored, create_definition, no_dataset,
         probe_create, read_definitions,
@@ -163,7 +163,8 @@ impl Tallybook {
         let previous = definitions.opened().previous.iter().flatten();
         let previous: Vec<_> = previous.map(parse).collect::<Result<_>>()?;
         let dataset = parse(&definitions.opened().newest)?.with_previous(&previous);
-        let session = new_session(&root, &settings)?;
+        let push_down: LogicalRule = Arc::new(PushDown::default());
+        let session = new_session(&root, &settings, &push_down)?;
         session.register_table(dataset.table(), Arc::new(DatasetTable::new(&dataset)))?;
         let segments = Arc::new(SegmentCache::new(settings.segment_cache_bytes));
         let (dataset, prepared) = (Arc::new(dataset), PlanCache::default());

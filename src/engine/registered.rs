@@ -32,13 +32,9 @@ use datafusion::{
 
 use crate::{
     base::{Error, Result, Route},
-    engine::{
-        Tallybook,
-        query::{prepare, run},
-        tables,
-    },
+    engine::{Tallybook, query::run, tables},
     exec::{ROOT_URL, register_functions},
-    plan::{DatasetTable, reads_raw},
+    plan::{DatasetTable, prepare, reads_raw},
 };
 
 /// Puts the tables of `db` into `context`.
@@ -157,7 +153,7 @@ impl QueryPlanner for AskingPlanner {
         })?;
         let mut state = state.clone();
         state.config_mut().options_mut().execution.skip_physical_aggregate_schema_check = true;
-        let prepared = prepare::prepare(asked.plan.clone(), &state)?;
+        let prepared = prepare(asked.plan.clone(), &state)?;
         let root = self.db.root_of_query();
         let decided = run::decide((&self.db, &root), Route::Auto, prepared, None).await;
         let rewritten = decided?.plan;

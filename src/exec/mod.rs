@@ -10,8 +10,7 @@ mod tables;
 
 pub(crate) use deadline::Deadline;
 pub(crate) use query_root::set_query_root;
-pub(crate) use rules::push_down::PushDown;
-pub(crate) use session::{ROOT_URL, new_session, register_functions};
+pub(crate) use session::{LogicalRule, ROOT_URL, new_session, register_functions};
 pub(crate) use tables::file_table::FileTable;
 pub(crate) use tables::leaf_table::LeafTable;
 pub(crate) use tables::reader::cached_metadata;

@@ -15,7 +15,7 @@ use datafusion::{
 use crate::{
     base::{Error, Result, Settings},
     exec::{
-        PushDown, bounded,
+        bounded,
         deadline::CheckDeadline,
         rules::{checked_arithmetic::CheckedArithmetic, yielding_joins::YieldingJoins},
     },
@@ -26,11 +26,19 @@ use crate::{
 /// The name that the root's store has inside DataFusion.
 pub(crate) const ROOT_URL: &str = "tallybook://root/";
 
-/// A session whose only registered store is the root's, with a memory pool that spills.
+/// A rule of the optimizer of logical plans.
+pub(crate) type LogicalRule = Arc<dyn OptimizerRule + Send + Sync>;
+
+/// A session whose only registered store is the root's, with a memory pool that spills. The rule
+/// `better` takes the place of DataFusion's of the same name.
 ///
 /// # Errors
 /// `Unavailable` when there is no place to spill to.
-pub(crate) fn new_session(root: &Root, settings: &Settings) -> Result<SessionContext> {
+pub(crate) fn new_session(
+    root: &Root,
+    settings: &Settings,
+    better: &LogicalRule,
+) -> Result<SessionContext> {
     let url =
         url::Url::parse(ROOT_URL).map_err(|error| Error::internal("url").with_source(error))?;
     let runtime = runtime(settings)?;
@@ -48,7 +56,7 @@ pub(crate) fn new_session(root: &Root, settings: &Settings) -> Result<SessionCon
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
-        .with_optimizer_rules(optimizer_rules())
+        .with_optimizer_rules(optimizer_rules(better))
         .with_physical_optimizer_rule(Arc::new(CheckDeadline))
         .with_physical_optimizer_rule(Arc::new(YieldingJoins))
         .build();
@@ -58,12 +66,12 @@ pub(crate) fn new_session(root: &Root, settings: &Settings) -> Result<SessionCon
     Ok(context)
 }
 
-/// DataFusion's rules, with ours in the place of the one that it betters, and behind them.
-fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let ours: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(PushDown::default());
-    let rules = Optimizer::new().rules.into_iter();
-    let rules = rules.map(|rule| if rule.name() == ours.name() { Arc::clone(&ours) } else { rule });
-    let last: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(CheckedArithmetic);
+/// DataFusion's rules with a better one in its place, and ours behind them.
+fn optimizer_rules(better: &LogicalRule) -> Vec<LogicalRule> {
+    let replaced =
+        |rule: LogicalRule| if rule.name() == better.name() { Arc::clone(better) } else { rule };
+    let rules = Optimizer::new().rules.into_iter().map(replaced);
+    let last: LogicalRule = Arc::new(CheckedArithmetic);
     CheckDeadline::between(rules.chain([last]).collect())
 }
 

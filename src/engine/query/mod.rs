@@ -3,7 +3,6 @@
 pub(super) mod answer;
 pub(super) mod limits;
 pub(super) mod plan_cache;
-pub(super) mod prepare;
 pub(super) mod run;
 pub(super) mod sources;
 pub(super) mod sql;

@@ -16,15 +16,14 @@ use crate::{
     base::{Day, Error, ErrorKind, Result, Route, Span, Zone},
     engine::{
         Answer, Explanation, Tallybook,
-        query::{
-            answer::Times, limits::Limits, plan_cache::Prepared, prepare::analyze,
-            sources::RootSources, sql,
-        },
+        query::{answer::Times, limits::Limits, plan_cache::Prepared, sources::RootSources, sql},
         tables,
     },
     exec::set_query_root,
     model::{Damage, Rollup, Snapshot},
-    plan::{Decision, Lossy, Rewriter, RouteTaken, check_optimized, keep_casts, spans_needed},
+    plan::{
+        Decision, Lossy, Rewriter, RouteTaken, analyze, check_optimized, keep_casts, spans_needed,
+    },
     store::{Root, Serving, load, load_more, name_damage},
 };
 
@@ -229,7 +228,7 @@ async fn prepare_new(
 ) -> Result<(LogicalPlan, Arc<Decision>)> {
     let Planning { db, state, .. } = asking;
     let plan = sql::plan_of(state, &query.sql).await?;
-    let (analyzed, repeatable) = analyze(state, query, plan)?;
+    let (analyzed, repeatable) = analyze(state, &query.params, plan)?;
     let decided = decide((db, asking.root), query.route, analyzed, listed).await?;
     *waited += decided.waited;
     let plan = keep_casts(decided.plan, Lossy::Dates)?;

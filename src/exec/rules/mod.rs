@@ -1,5 +1,4 @@
 //! Rules beside DataFusion's own.
 
 pub(super) mod checked_arithmetic;
-pub(super) mod push_down;
 pub(super) mod yielding_joins;

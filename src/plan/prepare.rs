@@ -19,17 +19,19 @@ use datafusion::{
     },
 };
 
-use crate::{
-    engine::Query,
-    exec::PushDown,
-    plan::{Lossy, check_analyzed, is_repeatable, keep_casts, keep_meaning},
+use super::{
+    literals::keep_meaning,
+    lossy_casts::{self, Lossy},
+    push_down::PushDown,
+    repeatable::is_repeatable,
+    subqueries::check_analyzed,
 };
 
 /// Parsed, with types and parameters resolved, and with filters where the rewrite looks for them;
 /// and whether it means the same when it is asked again.
 pub(crate) fn analyze(
     state: &SessionState,
-    query: &Query,
+    params: &[(String, Option<String>)],
     plan: LogicalPlan,
 ) -> datafusion::error::Result<(LogicalPlan, bool)> {
     // Queries change nothing, whatever their text says.
@@ -38,8 +40,7 @@ pub(crate) fn analyze(
         .with_allow_dml(false)
         .with_allow_statements(false)
         .verify_plan(&plan)?;
-    let values: HashMap<String, ScalarAndMetadata> = query
-        .params
+    let values: HashMap<String, ScalarAndMetadata> = params
         .iter()
         .map(|(name, value)| (name.clone(), ScalarValue::Utf8(value.clone()).into()))
         .collect();
@@ -49,7 +50,7 @@ pub(crate) fn analyze(
     let analyzed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
     check_analyzed(&analyzed)?;
     let repeatable = is_repeatable(&analyzed)?;
-    let analyzed = keep_casts(analyzed, Lossy::Numbers)?;
+    let analyzed = lossy_casts::keep(analyzed, Lossy::Numbers)?;
     Ok((prepare(analyzed, state)?, repeatable))
 }
 
