@@ -226,3 +226,46 @@ pub(super) fn within(instant: &Expr, spans: &Spans) -> Expr {
     });
     disjunction(inside).unwrap_or_else(|| lit(false))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::test_root::rewritten;
+
+    #[test]
+    fn a_bucket_of_time_is_made_of_finer_buckets() {
+        let sql = "SELECT date_trunc('week', at) AS week, sum(cost) FROM calls GROUP BY 1";
+        insta::assert_snapshot!(rewritten(sql), @r#"
+        Sort: week ASC NULLS LAST, sum(calls.cost) ASC NULLS LAST
+          Projection: date_trunc(Utf8("week"),calls.at) AS week, sum(calls.cost)
+            Projection: group_0 AS date_trunc(Utf8("week"),calls.at), CAST(state_0 AS Decimal128(28, 12)) AS sum(calls.cost)
+              Aggregate: groupBy=[[group_0]], aggr=[[sum(state_0) AS state_0]]
+                Union
+                  Union
+                    Projection: CAST(date_trunc(Utf8("week"), CAST(daily.date AS Timestamp(µs, "UTC"))) AS Timestamp(µs, "UTC")) AS group_0, CAST(daily.cost_sum AS Decimal128(28, 12)) AS state_0
+                      TableScan: daily
+                    Projection: CAST(date_trunc(Utf8("week"), hourly.hour) AS Timestamp(µs, "UTC")) AS group_0, CAST(hourly.cost_sum AS Decimal128(28, 12)) AS state_0
+                      TableScan: hourly
+                  Projection: CAST(group_0 AS Timestamp(µs, "UTC")) AS group_0, CAST(state_0 AS Decimal128(28, 12)) AS state_0
+                    Aggregate: groupBy=[[date_trunc(Utf8("week"), calls.at) AS group_0]], aggr=[[sum(calls.cost) AS state_0]]
+                      TableScan: calls
+        -- 10 days: 8 from daily, 1 from hourly, 1 raw (no segment)
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        "#);
+    }
+
+    #[test]
+    fn a_filter_on_a_column_that_is_no_dimension_refuses() {
+        let sql = "SELECT sum(cost) FROM calls WHERE tokens > 5";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Sort: sum(calls.cost) ASC NULLS LAST
+          Projection: sum(calls.cost)
+            Aggregate: groupBy=[[]], aggr=[[sum(calls.cost)]]
+              Filter: calls.tokens > Int64(5)
+                TableScan: calls
+        -- 10 days: 10 raw (no rollup serves)
+        --   not daily: tokens is not a dimension; add it to dimensions
+        --   not hourly: tokens is not a dimension; add it to dimensions
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        ");
+    }
+}

@@ -47,3 +47,32 @@ pub(super) fn mapped(sets: &GroupingSet, to: impl Fn(&Expr) -> Expr) -> Grouping
 fn opaque_group(expr: &Expr) -> Expr {
     opaque(expr.clone()).alias(format!("group {expr}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::test_root::rewritten;
+
+    #[test]
+    fn grouping_sets_are_grouped_above_the_merge() {
+        let sql =
+            "SELECT org, model, count(*) FROM calls WHERE org = 'a' GROUP BY ROLLUP (org, model)";
+        insta::assert_snapshot!(rewritten(sql), @r#"
+        Sort: calls.org ASC NULLS LAST, calls.model ASC NULLS LAST, count(*) ASC NULLS LAST
+          Projection: calls.org, calls.model, count(Int64(1)) AS count(*)
+            Projection: group_0 AS org, group_1 AS model, __grouping_id AS __grouping_id, coalesce(state_0, Int64(0)) AS count(Int64(1))
+              Projection: group group_0 AS group_0, group group_1 AS group_1, __grouping_id AS __grouping_id, state_0 AS state_0
+                Aggregate: groupBy=[[ROLLUP (opaque(group_0) AS group group_0, opaque(group_1) AS group group_1)]], aggr=[[sum(state_0) AS state_0]]
+                  Union
+                    Projection: CAST(daily.org AS Utf8View) AS group_0, CAST(daily.model AS Utf8View) AS group_1, CAST(daily.calls AS Int64) AS state_0
+                      Filter: daily.org = Utf8View("a")
+                        TableScan: daily
+                    Projection: CAST(group_0 AS Utf8View) AS group_0, CAST(group_1 AS Utf8View) AS group_1, CAST(state_0 AS Int64) AS state_0
+                      Aggregate: groupBy=[[calls.org AS group_0, calls.model AS group_1]], aggr=[[count(Int64(1)) AS state_0]]
+                        Filter: calls.org = Utf8View("a")
+                          TableScan: calls
+        -- 10 days: 8 from daily, 1 raw (no segment), 1 segment + 1 late leaf raw
+        --   not hourly: org is not a dimension; add it to dimensions
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        "#);
+    }
+}

@@ -163,3 +163,30 @@ impl<'a> Bound<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::test_root::rewritten;
+
+    #[test]
+    fn a_filtered_rollup_serves_what_its_filter_allows() {
+        let sql = "SELECT org, sum(cost), count(*) FROM calls WHERE paid IS TRUE AND org <> 'x' GROUP BY org";
+        insta::assert_snapshot!(rewritten(sql), @r#"
+        Sort: calls.org ASC NULLS LAST, sum(calls.cost) ASC NULLS LAST, count(*) ASC NULLS LAST
+          Projection: calls.org, sum(calls.cost), count(Int64(1)) AS count(*)
+            Projection: group_0 AS org, CAST(state_0 AS Decimal128(28, 12)) AS sum(calls.cost), coalesce(state_1, Int64(0)) AS count(Int64(1))
+              Aggregate: groupBy=[[group_0]], aggr=[[sum(state_0) AS state_0, sum(state_1) AS state_1]]
+                Union
+                  Projection: CAST(paid.org AS Utf8View) AS group_0, CAST(paid.cost_sum AS Decimal128(28, 12)) AS state_0, CAST(paid.calls AS Int64) AS state_1
+                    Filter: paid.org != Utf8View("x")
+                      TableScan: paid
+                  Projection: CAST(group_0 AS Utf8View) AS group_0, CAST(state_0 AS Decimal128(28, 12)) AS state_0, CAST(state_1 AS Int64) AS state_1
+                    Aggregate: groupBy=[[calls.org AS group_0]], aggr=[[sum(calls.cost) AS state_0, count(Int64(1)) AS state_1]]
+                      Filter: calls.paid AND calls.org != Utf8View("x")
+                        TableScan: calls
+        -- 10 days: 9 from paid, 1 raw (no segment)
+        --   not daily: paid is not a dimension; add it to dimensions
+        --   not hourly: org is not a dimension; add it to dimensions
+        "#);
+    }
+}

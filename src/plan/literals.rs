@@ -170,3 +170,31 @@ fn floor_of(expr: &Expr) -> Option<Expr> {
     let floor = ScalarValue::Utf8(Some(format!("{whole}.{kept}{rest}")));
     Some(Expr::Literal(floor, metadata.clone()))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::test_root::rewritten;
+
+    #[test]
+    fn a_literal_finer_than_a_microsecond_keeps_its_meaning() {
+        let sql = "SELECT count(*) FROM calls WHERE at < '2026-01-05T00:00:00.0000005Z'";
+        insta::assert_snapshot!(rewritten(sql), @r#"
+        Sort: count(*) ASC NULLS LAST
+          Projection: count(Int64(1)) AS count(*)
+            Projection: coalesce(state_0, Int64(0)) AS count(Int64(1))
+              Aggregate: groupBy=[[]], aggr=[[sum(state_0) AS state_0]]
+                Union
+                  Union
+                    Projection: CAST(daily.calls AS Int64) AS state_0
+                      TableScan: daily
+                    Projection: CAST(hourly.calls AS Int64) AS state_0
+                      TableScan: hourly
+                  Projection: CAST(state_0 AS Int64) AS state_0
+                    Aggregate: groupBy=[[]], aggr=[[count(Int64(1)) AS state_0]]
+                      Filter: calls.at <= TimestampMicrosecond(1767571200000000, Some("UTC"))
+                        TableScan: calls
+        -- 5 days: 3 from daily, 1 from hourly, 1 raw (no segment)
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        "#);
+    }
+}

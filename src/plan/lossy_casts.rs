@@ -96,6 +96,7 @@ fn scale(kind: &DataType) -> Option<i8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::test_root::rewritten;
 
     #[test]
     fn what_loses_something() {
@@ -118,5 +119,21 @@ mod tests {
         }
         assert!(is_lossy(&micros, &Date32, Lossy::Dates));
         assert!(!is_lossy(&micros, &Date32, Lossy::Numbers));
+    }
+
+    #[test]
+    fn a_cast_that_drops_digits_is_no_plain_comparison() {
+        let sql = "SELECT count(*) FROM calls WHERE CAST(cost AS BIGINT) = 1";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Sort: count(*) ASC NULLS LAST
+          Projection: count(Int64(1)) AS count(*)
+            Aggregate: groupBy=[[]], aggr=[[count(Int64(1))]]
+              Filter: as_is(CAST(calls.cost AS Int64)) = Int64(1)
+                TableScan: calls
+        -- 10 days: 10 raw (no rollup serves)
+        --   not daily: cost is not a dimension; add it to dimensions
+        --   not hourly: cost is not a dimension; add it to dimensions
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        ");
     }
 }

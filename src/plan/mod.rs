@@ -32,6 +32,8 @@ mod shape;
 mod splice;
 mod stable;
 mod subqueries;
+#[cfg(test)]
+mod test_root;
 mod ties;
 mod time_filter;
 mod time_terms;

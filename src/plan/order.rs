@@ -99,3 +99,29 @@ fn sorted(plan: &LogicalPlan) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::test_root::rewritten;
+
+    #[test]
+    fn a_limit_over_groups_has_a_total_order() {
+        let sql = "SELECT org, count(*) AS n FROM calls GROUP BY org ORDER BY n DESC LIMIT 3";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Limit: skip=0, fetch=3
+          Sort: n DESC NULLS FIRST, calls.org ASC NULLS LAST
+            Projection: calls.org, count(Int64(1)) AS count(*) AS n
+              Projection: group_0 AS org, coalesce(state_0, Int64(0)) AS count(Int64(1))
+                Aggregate: groupBy=[[group_0]], aggr=[[sum(state_0) AS state_0]]
+                  Union
+                    Projection: CAST(daily.org AS Utf8View) AS group_0, CAST(daily.calls AS Int64) AS state_0
+                      TableScan: daily
+                    Projection: CAST(group_0 AS Utf8View) AS group_0, CAST(state_0 AS Int64) AS state_0
+                      Aggregate: groupBy=[[calls.org AS group_0]], aggr=[[count(Int64(1)) AS state_0]]
+                        TableScan: calls
+        -- 10 days: 8 from daily, 1 raw (no segment), 1 segment + 1 late leaf raw
+        --   not hourly: org is not a dimension; add it to dimensions
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        ");
+    }
+}

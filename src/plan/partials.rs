@@ -215,3 +215,65 @@ fn loses_nothing(from: &DataType, to: &DataType) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::test_root::rewritten;
+
+    #[test]
+    fn an_average_is_made_of_a_sum_and_a_count() {
+        let sql = "SELECT org, avg(tokens) FROM calls GROUP BY org";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Sort: calls.org ASC NULLS LAST, avg(calls.tokens) ASC NULLS LAST
+          Projection: calls.org, avg(calls.tokens)
+            Projection: group_0 AS org, CAST(CAST(state_0 AS Float64) / CAST(state_1 AS Float64) AS Float64) AS avg(calls.tokens)
+              Aggregate: groupBy=[[group_0]], aggr=[[sum(state_0) AS state_0, sum(state_1) AS state_1]]
+                Union
+                  Projection: CAST(daily.org AS Utf8View) AS group_0, CAST(CAST(daily.tokens_sum AS Decimal128(30, 0)) AS Decimal128(30, 0)) AS state_0, CAST(daily.tokens_count AS Int64) AS state_1
+                    TableScan: daily
+                  Projection: CAST(group_0 AS Utf8View) AS group_0, CAST(state_0 AS Decimal128(30, 0)) AS state_0, CAST(state_1 AS Int64) AS state_1
+                    Aggregate: groupBy=[[calls.org AS group_0]], aggr=[[sum(CAST(calls.tokens AS Decimal128(20, 0))) AS state_0, count(calls.tokens) AS state_1]]
+                      TableScan: calls
+        -- 10 days: 8 from daily, 1 raw (no segment), 1 segment + 1 late leaf raw
+        --   not hourly: org is not a dimension; add it to dimensions
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        ");
+    }
+
+    #[test]
+    fn a_condition_on_dimensions_inside_of_a_call_chooses_states() {
+        let sql = "SELECT sum(CASE WHEN model = 'm' THEN cost ELSE 0 END) FROM calls";
+        insta::assert_snapshot!(rewritten(sql), @r#"
+        Sort: sum(CASE WHEN calls.model = Utf8("m") THEN calls.cost ELSE Int64(0) END) ASC NULLS LAST
+          Projection: sum(CASE WHEN calls.model = Utf8("m") THEN calls.cost ELSE Int64(0) END)
+            Projection: narrowed(state_0) AS sum(CASE WHEN calls.model = Utf8("m") THEN calls.cost ELSE Int64(0) END)
+              Aggregate: groupBy=[[]], aggr=[[sum(state_0) AS state_0]]
+                Union
+                  Union
+                    Projection: CAST(CASE WHEN daily.model = Utf8View("m") THEN CAST(CAST(CAST(daily.cost_sum AS Decimal256(42, 12)) AS Decimal256(42, 12)) AS Decimal256(42, 12)) ELSE CAST(CAST(Decimal128(0.000000000000,32,12) AS Decimal256(32, 12)) * CAST(daily.calls AS Decimal256(20, 0)) AS Decimal256(42, 12)) END AS Decimal256(42, 12)) AS state_0
+                      TableScan: daily
+                    Projection: CAST(CASE WHEN hourly.model = Utf8View("m") THEN CAST(CAST(CAST(hourly.cost_sum AS Decimal256(42, 12)) AS Decimal256(42, 12)) AS Decimal256(42, 12)) ELSE CAST(CAST(Decimal128(0.000000000000,32,12) AS Decimal256(32, 12)) * CAST(hourly.calls AS Decimal256(20, 0)) AS Decimal256(42, 12)) END AS Decimal256(42, 12)) AS state_0
+                      TableScan: hourly
+                  Projection: CAST(state_0 AS Decimal256(42, 12)) AS state_0
+                    Aggregate: groupBy=[[]], aggr=[[sum(CAST(CASE WHEN calls.model = Utf8View("m") THEN CAST(calls.cost AS Decimal128(32, 12)) ELSE Decimal128(0.000000000000,32,12) END AS Decimal256(32, 12))) AS state_0]]
+                      TableScan: calls
+        -- 10 days: 8 from daily, 1 from hourly, 1 raw (no segment)
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        "#);
+    }
+
+    #[test]
+    fn a_call_that_no_rollup_stores_refuses() {
+        let sql = "SELECT org, max(tokens) FROM calls GROUP BY org";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Sort: calls.org ASC NULLS LAST, max(calls.tokens) ASC NULLS LAST
+          Projection: calls.org, max(calls.tokens)
+            Aggregate: groupBy=[[calls.org]], aggr=[[max(calls.tokens)]]
+              TableScan: calls
+        -- 10 days: 10 raw (no rollup serves)
+        --   not daily: max(tokens) is not stored; add it to measures
+        --   not hourly: org is not a dimension; add it to dimensions
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        ");
+    }
+}

@@ -68,3 +68,34 @@ fn yields_a_row_of_none(aggregate: &Aggregate) -> bool {
         exprs => exprs.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::test_root::rewritten;
+
+    #[test]
+    fn a_condition_without_columns_stays_above_an_aggregate_without_groups() {
+        let sql = "SELECT count(*) FROM calls HAVING (SELECT false)";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Sort: count(*) ASC NULLS LAST
+          Projection: count(Int64(1)) AS count(*)
+            Filter: (<subquery>)
+              Subquery:
+                Projection: Boolean(false)
+                  EmptyRelation: rows=1
+              Projection: coalesce(state_0, Int64(0)) AS count(Int64(1))
+                Aggregate: groupBy=[[]], aggr=[[sum(state_0) AS state_0]]
+                  Union
+                    Union
+                      Projection: CAST(daily.calls AS Int64) AS state_0
+                        TableScan: daily
+                      Projection: CAST(hourly.calls AS Int64) AS state_0
+                        TableScan: hourly
+                    Projection: CAST(state_0 AS Int64) AS state_0
+                      Aggregate: groupBy=[[]], aggr=[[count(Int64(1)) AS state_0]]
+                        TableScan: calls
+        -- 10 days: 8 from daily, 1 from hourly, 1 raw (no segment)
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        ");
+    }
+}

@@ -247,3 +247,20 @@ fn raw_scan(plan: &LogicalPlan) -> Option<&TableScan> {
 fn filter_spans(filter: &Filter, dataset: &Dataset) -> Spans {
     time_filter::spans_of(split_conjunction(&filter.predicate), dataset.time_column())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::test_root::rewritten;
+
+    #[test]
+    fn rows_without_an_aggregate_are_read_raw() {
+        let sql = "SELECT org, cost FROM calls WHERE date = '2026-01-02'";
+        insta::assert_snapshot!(rewritten(sql), @r#"
+        Projection: calls.org, calls.cost
+          Filter: calls.date = Date32("2026-01-02")
+            TableScan: calls
+        -- 1 day: 1 raw (no rollup serves)
+        --   not *: the query asks for raw rows, not for an aggregate
+        "#);
+    }
+}

@@ -126,3 +126,26 @@ fn compared(expr: &mut Expr, subquery: &mut Subquery, schema: &DFSchema) -> Resu
     }
     Ok(is_expr)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::test_root::rewritten;
+
+    #[test]
+    fn decimals_beside_doubles_become_doubles() {
+        let sql = "SELECT cost FROM calls UNION ALL SELECT score FROM calls";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Union
+          Projection: CAST(calls.cost AS Float64) AS cost
+            Projection: calls.cost
+              TableScan: calls
+          Projection: calls.score AS cost
+            Projection: calls.score
+              TableScan: calls
+        -- 10 days: 10 raw (no rollup serves)
+        --   not *: the query asks for raw rows, not for an aggregate
+        -- 10 days: 10 raw (no rollup serves)
+        --   not *: the query asks for raw rows, not for an aggregate
+        ");
+    }
+}

@@ -260,3 +260,72 @@ fn unstable(expr: &Expr) -> Result<Option<Refusal>> {
     })?;
     Ok(refusal)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::test_root::rewritten;
+
+    #[test]
+    fn expressions_are_brought_down_to_columns_of_the_raw_table() {
+        let sql = "SELECT o, sum(twice) FROM (SELECT org AS o, cost * 2 AS twice FROM calls WHERE model = 'm') GROUP BY o";
+        insta::assert_snapshot!(rewritten(sql), @r#"
+        Sort: o ASC NULLS LAST, sum(twice) ASC NULLS LAST
+          Projection: o, sum(twice)
+            Projection: group_0 AS o, narrowed(state_0) AS sum(twice)
+              Aggregate: groupBy=[[group_0]], aggr=[[sum(state_0) AS state_0]]
+                Union
+                  Projection: CAST(daily.org AS Utf8View) AS group_0, CAST(CAST(daily.cost_sum AS Decimal256(48, 12)) * CAST(Decimal128(2,20,0) AS Decimal256(20, 0)) AS Decimal256(48, 12)) AS state_0
+                    Filter: daily.model = Utf8View("m")
+                      TableScan: daily
+                  Projection: CAST(group_0 AS Utf8View) AS group_0, CAST(state_0 AS Decimal256(48, 12)) AS state_0
+                    Aggregate: groupBy=[[calls.org AS group_0]], aggr=[[sum(CAST(calls.cost * Decimal128(2,20,0) AS Decimal256(38, 12))) AS state_0]]
+                      Filter: calls.model = Utf8View("m")
+                        TableScan: calls
+        -- 10 days: 8 from daily, 1 raw (no segment), 1 segment + 1 late leaf raw
+        --   not hourly: org is not a dimension; add it to dimensions
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        "#);
+    }
+
+    #[test]
+    fn a_join_with_a_users_table_is_part_of_each_branch() {
+        let sql = "SELECT budget, sum(cost) FROM calls JOIN plans USING (org) GROUP BY budget";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Sort: plans.budget ASC NULLS LAST, sum(calls.cost) ASC NULLS LAST
+          Projection: plans.budget, sum(calls.cost)
+            Projection: group_0 AS budget, CAST(state_0 AS Decimal128(28, 12)) AS sum(calls.cost)
+              Aggregate: groupBy=[[group_0]], aggr=[[sum(state_0) AS state_0]]
+                Union
+                  Projection: CAST(joined 0.1 AS Int32) AS group_0, CAST(daily.cost_sum AS Decimal128(28, 12)) AS state_0
+                    Inner Join: daily.org = joined 0.0
+                      TableScan: daily
+                      Projection: plans.org AS joined 0.0, plans.budget AS joined 0.1
+                        TableScan: plans
+                  Projection: CAST(group_0 AS Int32) AS group_0, CAST(state_0 AS Decimal128(28, 12)) AS state_0
+                    Aggregate: groupBy=[[joined 0.1 AS group_0]], aggr=[[sum(calls.cost) AS state_0]]
+                      Inner Join: calls.org = joined 0.0
+                        TableScan: calls
+                        Projection: plans.org AS joined 0.0, plans.budget AS joined 0.1
+                          TableScan: plans
+        -- 10 days: 8 from daily, 1 raw (no segment), 1 segment + 1 late leaf raw
+        --   not hourly: org is not a dimension; add it to dimensions
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        ");
+    }
+
+    #[test]
+    fn rows_limited_below_the_aggregate_are_read_raw() {
+        let sql = "SELECT count(*) FROM (SELECT * FROM calls ORDER BY at LIMIT 5)";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Sort: count(*) ASC NULLS LAST
+          Projection: count(Int64(1)) AS count(*)
+            Aggregate: groupBy=[[]], aggr=[[count(Int64(1))]]
+              Limit: skip=0, fetch=5
+                Sort: calls.at ASC NULLS LAST
+                  Projection: calls.at, calls.org, calls.model, calls.paid, calls.tokens, calls.cost, calls.score, calls.date
+                    TableScan: calls
+        -- 10 days: 10 raw (no rollup serves)
+        --   not *: Limit between the aggregate and the raw table
+        ");
+    }
+}

@@ -397,3 +397,30 @@ fn group_name(at: usize) -> String {
 fn state_name(at: usize) -> String {
     format!("state_{at}")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::test_root::rewritten;
+
+    #[test]
+    fn partial_results_of_segments_and_of_raw_rows_are_merged() {
+        let sql = "SELECT model, sum(cost) AS spend, count(*) AS calls FROM calls GROUP BY model";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Sort: calls.model ASC NULLS LAST, spend ASC NULLS LAST, calls ASC NULLS LAST
+          Projection: calls.model, sum(calls.cost) AS spend, count(Int64(1)) AS count(*) AS calls
+            Projection: group_0 AS model, CAST(state_0 AS Decimal128(28, 12)) AS sum(calls.cost), coalesce(state_1, Int64(0)) AS count(Int64(1))
+              Aggregate: groupBy=[[group_0]], aggr=[[sum(state_0) AS state_0, sum(state_1) AS state_1]]
+                Union
+                  Union
+                    Projection: CAST(daily.model AS Utf8View) AS group_0, CAST(daily.cost_sum AS Decimal128(28, 12)) AS state_0, CAST(daily.calls AS Int64) AS state_1
+                      TableScan: daily
+                    Projection: CAST(hourly.model AS Utf8View) AS group_0, CAST(hourly.cost_sum AS Decimal128(28, 12)) AS state_0, CAST(hourly.calls AS Int64) AS state_1
+                      TableScan: hourly
+                  Projection: CAST(group_0 AS Utf8View) AS group_0, CAST(state_0 AS Decimal128(28, 12)) AS state_0, CAST(state_1 AS Int64) AS state_1
+                    Aggregate: groupBy=[[calls.model AS group_0]], aggr=[[sum(calls.cost) AS state_0, count(Int64(1)) AS state_1]]
+                      TableScan: calls
+        -- 10 days: 8 from daily, 1 from hourly, 1 raw (no segment)
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        ");
+    }
+}

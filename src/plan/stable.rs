@@ -83,3 +83,26 @@ fn of_call(call: &Expr, schema: &DFSchema) -> Result<Option<Refusal>> {
 fn differs(what: &str) -> Refusal {
     Refusal::Differs(what.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::test_root::rewritten;
+
+    #[test]
+    fn a_joined_side_that_changes_between_runs_refuses() {
+        let sql = "SELECT count(*) FROM calls JOIN (SELECT org FROM plans WHERE random() < 0.5) p ON calls.org = p.org";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Sort: count(*) ASC NULLS LAST
+          Projection: count(Int64(1)) AS count(*)
+            Aggregate: groupBy=[[]], aggr=[[count(Int64(1))]]
+              Inner Join:  Filter: calls.org = p.org
+                TableScan: calls
+                SubqueryAlias: p
+                  Projection: plans.org
+                    Filter: random() < Float64(0.5)
+                      TableScan: plans
+        -- 10 days: 10 raw (no rollup serves)
+        --   not *: random() differs from call to call
+        ");
+    }
+}

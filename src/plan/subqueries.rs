@@ -152,3 +152,53 @@ fn check_subquery(subquery: &Subquery) -> Result<()> {
 fn depends_on_outer(plan: &LogicalPlan) -> Result<bool> {
     plan.exists(|node| Ok(node.contains_outer_reference()))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::test_root::rewritten;
+
+    #[test]
+    fn a_correlated_subquery_that_is_no_join_stays_one() {
+        let sql = "SELECT org FROM plans WHERE budget = (SELECT count(*) FROM calls WHERE calls.tokens > plans.budget)";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Projection: plans.org
+          Filter: CAST(plans.budget AS Int64) = (<subquery>)
+            Subquery:
+              Projection: count(Int64(1)) AS count(*)
+                Aggregate: groupBy=[[]], aggr=[[count(Int64(1))]]
+                  Filter: calls.tokens > CAST(outer_ref(plans.budget) AS Int64)
+                    TableScan: calls
+            TableScan: plans
+        -- 10 days: 10 raw (no rollup serves)
+        --   not daily: tokens is not a dimension; add it to dimensions
+        --   not hourly: tokens is not a dimension; add it to dimensions
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        ");
+    }
+
+    #[test]
+    fn a_subquery_becomes_a_join_whose_aggregate_is_a_block() {
+        let sql = "SELECT org FROM plans WHERE budget < (SELECT sum(tokens) FROM calls WHERE calls.org = plans.org)";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Sort: plans.org ASC NULLS LAST
+          Projection: plans.org
+            Projection: plans.org, plans.budget
+              Filter: CAST(plans.budget AS Int64) < __scalar_sq_1.sum(calls.tokens)
+                Left Join:  Filter: __scalar_sq_1.org = plans.org
+                  TableScan: plans
+                  SubqueryAlias: __scalar_sq_1
+                    Projection: sum(calls.tokens), calls.org, __always_true
+                      Projection: group_0 AS org, group_1 AS __always_true, narrowed(state_0) AS sum(calls.tokens)
+                        Aggregate: groupBy=[[group_0, group_1]], aggr=[[sum(state_0) AS state_0]]
+                          Union
+                            Projection: CAST(daily.org AS Utf8View) AS group_0, CAST(Boolean(true) AS Boolean) AS group_1, CAST(CAST(daily.tokens_sum AS Decimal128(30, 0)) AS Decimal128(30, 0)) AS state_0
+                              TableScan: daily
+                            Projection: CAST(group_0 AS Utf8View) AS group_0, CAST(group_1 AS Boolean) AS group_1, CAST(state_0 AS Decimal128(30, 0)) AS state_0
+                              Aggregate: groupBy=[[calls.org AS group_0, Boolean(true) AS group_1]], aggr=[[sum(CAST(calls.tokens AS Decimal128(20, 0))) AS state_0]]
+                                TableScan: calls
+        -- 10 days: 8 from daily, 1 raw (no segment), 1 segment + 1 late leaf raw
+        --   not hourly: org is not a dimension; add it to dimensions
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        ");
+    }
+}

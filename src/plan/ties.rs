@@ -153,3 +153,31 @@ fn extend(order: &mut Vec<SortExpr>, rest: &[SortExpr], fixed: &[Expr]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::test_root::rewritten;
+
+    #[test]
+    fn ties_of_a_window_are_broken_by_the_other_columns() {
+        let sql = "SELECT org, n, row_number() OVER (ORDER BY n) FROM (SELECT org, count(*) AS n FROM calls GROUP BY org)";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Sort: calls.org ASC NULLS LAST, n ASC NULLS LAST, row_number() ORDER BY [n ASC NULLS LAST] RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW ASC NULLS LAST
+          Projection: calls.org, n, row_number() ORDER BY [n ASC NULLS LAST] RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            Projection: calls.org, n, row_number() ORDER BY [n ASC NULLS LAST] RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+              WindowAggr: windowExpr=[[row_number() ORDER BY [n ASC NULLS LAST, calls.org ASC NULLS LAST] RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW AS row_number() ORDER BY [n ASC NULLS LAST] RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW]]
+                Projection: calls.org, count(Int64(1)) AS count(*) AS n
+                  Projection: group_0 AS org, coalesce(state_0, Int64(0)) AS count(Int64(1))
+                    Aggregate: groupBy=[[group_0]], aggr=[[sum(state_0) AS state_0]]
+                      Union
+                        Projection: CAST(daily.org AS Utf8View) AS group_0, CAST(daily.calls AS Int64) AS state_0
+                          TableScan: daily
+                        Projection: CAST(group_0 AS Utf8View) AS group_0, CAST(state_0 AS Int64) AS state_0
+                          Aggregate: groupBy=[[calls.org AS group_0]], aggr=[[count(Int64(1)) AS state_0]]
+                            TableScan: calls
+        -- 10 days: 8 from daily, 1 raw (no segment), 1 segment + 1 late leaf raw
+        --   not hourly: org is not a dimension; add it to dimensions
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        ");
+    }
+}

@@ -208,6 +208,7 @@ fn instant_bounds(literal: &ScalarValue) -> Option<(i64, i64)> {
 
 #[cfg(test)]
 mod tests {
+    use crate::plan::test_root::rewritten;
     use datafusion::logical_expr::{col, lit};
 
     use super::*;
@@ -312,5 +313,48 @@ mod tests {
         let hour = MICROS_PER_DAY / 24;
         let start = day.start_micros() - hour;
         assert_eq!(read, exact(start, start + 23 * hour));
+    }
+
+    #[test]
+    fn a_span_that_cuts_hours_reads_its_edges_raw() {
+        let sql =
+            "SELECT sum(cost) FROM calls WHERE at >= '2026-01-02T10:30:00Z' AND at < '2026-01-06'";
+        insta::assert_snapshot!(rewritten(sql), @r#"
+        Sort: sum(calls.cost) ASC NULLS LAST
+          Projection: sum(calls.cost)
+            Projection: CAST(state_0 AS Decimal128(28, 12)) AS sum(calls.cost)
+              Aggregate: groupBy=[[]], aggr=[[sum(state_0) AS state_0]]
+                Union
+                  Union
+                    Union
+                      Projection: CAST(daily.cost_sum AS Decimal128(28, 12)) AS state_0
+                        TableScan: daily
+                      Projection: CAST(hourly.cost_sum AS Decimal128(28, 12)) AS state_0
+                        TableScan: hourly
+                    Projection: CAST(hourly.cost_sum AS Decimal128(28, 12)) AS state_0
+                      Filter: hourly.hour >= TimestampMicrosecond(1767351600000000, Some("UTC")) AND hourly.hour < TimestampMicrosecond(1767398400000000, Some("UTC"))
+                        TableScan: hourly
+                  Projection: CAST(state_0 AS Decimal128(28, 12)) AS state_0
+                    Aggregate: groupBy=[[]], aggr=[[sum(calls.cost) AS state_0]]
+                      Filter: calls.at >= TimestampMicrosecond(1767349800000000, Some("UTC")) AND calls.at < TimestampMicrosecond(1767657600000000, Some("UTC")) AND calls.at >= TimestampMicrosecond(1767349800000000, Some("UTC")) AND calls.at < TimestampMicrosecond(1767351600000000, Some("UTC"))
+                        TableScan: calls
+        -- 4 days: 2 from daily, 1 from hourly, 1 from hourly with raw edges
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        "#);
+    }
+
+    #[test]
+    fn days_that_are_left_out_are_no_part_of_the_cover() {
+        let sql = "SELECT sum(cost) FROM calls WHERE date IN ('2026-01-02', '2026-01-08')";
+        insta::assert_snapshot!(rewritten(sql), @r"
+        Sort: sum(calls.cost) ASC NULLS LAST
+          Projection: sum(calls.cost)
+            Projection: CAST(state_0 AS Decimal128(28, 12)) AS sum(calls.cost)
+              Aggregate: groupBy=[[]], aggr=[[sum(state_0) AS state_0]]
+                Projection: CAST(daily.cost_sum AS Decimal128(28, 12)) AS state_0
+                  TableScan: daily
+        -- 2 days: 2 from daily
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        ");
     }
 }
