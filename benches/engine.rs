@@ -33,7 +33,7 @@ fn lines_of(day: Day) -> String {
 async fn db(root: &Path) -> Tallybook {
     let clock = Arc::new(FixedClock::noon_of("2026-12-31".parse().unwrap()));
     let location = root.to_str().unwrap();
-    Tallybook::create(location, None, Settings::default(), clock).await.unwrap()
+    Tallybook::builder(location).settings(Settings::default()).clock(clock).create().await.unwrap()
 }
 
 async fn append(db: &Tallybook, lines: String) -> u64 {

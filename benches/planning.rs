@@ -23,7 +23,12 @@ fn day(text: &str) -> Day {
 
 async fn year() -> Tallybook {
     let clock = Arc::new(FixedClock::noon_of(day("2026-01-01")));
-    let db = Tallybook::create("memory://", None, Settings::default(), clock).await.unwrap();
+    let db = Tallybook::builder("memory://")
+        .settings(Settings::default())
+        .clock(clock)
+        .create()
+        .await
+        .unwrap();
     let log = SampleLog { seed: 1, organizations: 20, rows_per_hour: 30 };
     let lines: String = (0..365).map(|at| log.hour(day("2025-01-01").plus(at), 12)).collect();
     let input = Input::bytes("year.ndjson", lines);

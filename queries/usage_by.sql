@@ -1,4 +1,4 @@
--- asks: what was used by {by}; of one organization, or of the platform where $organization is NULL
+-- asks: usage by {by}, of one organization, or of the whole platform when $organization is NULL
 -- params: by, organization, from, to
 SELECT
   {by},

@@ -1,4 +1,4 @@
--- asks: the $top of {by} that cost most, and all others as one row, so that the rows add up
+-- asks: the $top of {by} with the highest cost, and one row for all others, so that rows add up
 -- params: by, organization, from, to, top
 WITH each AS (
   SELECT

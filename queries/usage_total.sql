@@ -1,4 +1,4 @@
--- asks: what was used in all; of one organization, or of the platform where $organization is NULL
+-- asks: all usage, of one organization, or of the whole platform when $organization is NULL
 -- params: organization, from, to
 SELECT
   sum(cost) AS total_cost,

@@ -8,12 +8,10 @@
 //! segment and every answer stays the same, only slower.
 //!
 //! ```
-//! use std::sync::Arc;
-//! use tallybook::{AppendOptions, Input, JobOptions, Query, Settings, SystemClock, Tallybook};
+//! use tallybook::{AppendOptions, Input, JobOptions, Query, Tallybook};
 //!
 //! # tokio::runtime::Runtime::new().unwrap().block_on(async {
-//! let clock = Arc::new(SystemClock);
-//! let db = Tallybook::create("memory://", None, Settings::default(), clock).await?;
+//! let db = Tallybook::builder("memory://").create().await?;
 //! let log = r#"{"timestamp":"2026-01-24T09:30:00Z","organizationId":"acme","cost":0.25}"#;
 //! db.append(vec![Input::bytes("calls.ndjson", log)], AppendOptions::default()).await?;
 //! db.rollup(&JobOptions::default(), |_| {}).await?.into_result()?;
@@ -35,12 +33,11 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! # use tallybook::{AppendOptions, Input, Settings, SystemClock, Tallybook};
+//! # use tallybook::{AppendOptions, Input, Tallybook};
 //! use tallybook::datafusion::prelude::SessionContext;
 //!
 //! # tokio::runtime::Runtime::new().unwrap().block_on(async {
-//! # let clock = Arc::new(SystemClock);
-//! # let db = Tallybook::create("memory://", None, Settings::default(), clock).await?;
+//! # let db = Tallybook::builder("memory://").create().await?;
 //! # let log = r#"{"timestamp":"2026-01-24T09:30:00Z","organizationId":"acme","cost":0.25}"#;
 //! # db.append(vec![Input::bytes("calls.ndjson", log)], AppendOptions::default()).await?;
 //! let session = SessionContext::new();
@@ -100,12 +97,12 @@ pub use base::{
     Span, Spans, SystemClock, Zone,
 };
 pub use engine::{
-    Answer, AppendOptions, AppendReport, BatchId, BlockDecision, BlockExplanation, Checked, Column,
-    ColumnType, CompactOptions, ContentHash, Cover, DEFAULT_DEFINITION, Dataset, DayStatus,
-    Decision, Difference, Explanation, FORMAT, Fingerprint, Format, Function, GcOptions, Input,
-    JobOptions, JobReport, JobSummary, LeafId, Measure, Nightly, NightlyReport, Outcome, Period,
-    Piece, Plan, PurgeOptions, Quantile, Query, RawFiles, RawReason, Reason, Refusal, Rejects,
-    Repair, Rollup, RollupExplanation, RollupState, RouteTaken, Source, SpanExplanation, Stats,
-    Status, Superseded, Tallybook,
+    Answer, AppendOptions, AppendReport, BatchId, BlockDecision, BlockExplanation, Builder,
+    Checked, Column, ColumnType, CompactOptions, ContentHash, Cover, DEFAULT_DEFINITION, Dataset,
+    DayStatus, Decision, Difference, Explanation, FORMAT, Fingerprint, Format, Function, GcOptions,
+    Input, JobOptions, JobReport, JobSummary, LeafId, Measure, Nightly, NightlyReport, Outcome,
+    Period, Piece, Plan, PurgeOptions, Quantile, Query, RawFiles, RawReason, Reason, Refusal,
+    Rejects, Repair, Rollup, RollupExplanation, RollupState, RouteTaken, Source, SpanExplanation,
+    Stats, Status, Superseded, Tallybook,
 };
 pub use reports::{NamedQuery, SampleLog, named_queries};

@@ -62,7 +62,7 @@ fn redefined() -> String {
 
 async fn open(location: &str) -> Result<Tallybook, Error> {
     let clock = Arc::new(FixedClock::noon_of(day(TODAY)));
-    Tallybook::open_with(location, Settings::default(), clock).await
+    Tallybook::builder(location).settings(Settings::default()).clock(clock).open().await
 }
 
 impl Whole {
@@ -99,10 +99,8 @@ impl Whole {
         let unknown = unknown.map(|file| file.strip_prefix(sandbox.root()).unwrap().to_owned());
         let unknown = unknown.collect();
         let clock = Arc::new(FixedClock::noon_of(day(TODAY)));
-        let definition = (redefined(), "redefined.toml");
-        let definition = (definition.0.as_str(), definition.1);
-        let db = Tallybook::redefine(&location, definition, Settings::default(), clock).await;
-        let db = db.unwrap();
+        let db = Tallybook::builder(&location).definition(redefined(), "redefined.toml");
+        let db = db.clock(clock).replace_definition().await.unwrap();
         // One day has both definitions' segments.
         let of_five =
             JobOptions { from: Some(day(five)), to: Some(day(five)), ..JobOptions::default() };

@@ -1,6 +1,6 @@
 //! Definitions: other datasets, wrong ones, newer ones.
 
-use tallybook::{Dataset, Route, Settings, SystemClock, Tallybook};
+use tallybook::{Dataset, Route, SystemClock, Tallybook};
 
 use crate::support::{Sandbox, csv};
 
@@ -175,7 +175,12 @@ async fn names_do_not_change_what_a_segment_is() {
     assert_ne!(hash(&a), hash(&changed));
     let clock = std::sync::Arc::new(SystemClock);
     let file = (renamed.as_str(), "r.toml");
-    let db = Tallybook::create("memory://", Some(file), Settings::default(), clock).await.unwrap();
+    let db = Tallybook::builder("memory://")
+        .definition(file.0, file.1)
+        .clock(clock)
+        .create()
+        .await
+        .unwrap();
     let (text, _) = csv(&db, "SELECT money FROM ai_usage_daily_aggregates", Route::Auto).await;
     assert_eq!(text, "money\n");
 }

@@ -43,7 +43,12 @@ async fn only_replaced_segments_go_and_only_after_the_grace_period() {
 
     // Ages are the store's own: a host that is far ahead deletes nothing that was written just now.
     let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
-    let later = Tallybook::open_with(&location, Settings::default(), clock).await.unwrap();
+    let later = Tallybook::builder(&location)
+        .settings(Settings::default())
+        .clock(clock)
+        .open()
+        .await
+        .unwrap();
     assert_eq!(deleted(&later, &GcOptions::default()).await, []);
     let dry = GcOptions { dry_run: true, ..AT_ONCE };
     let planned = deleted(&later, &dry).await;

@@ -31,8 +31,8 @@ async fn limited(db: &tallybook::Tallybook, sql: &str, words: &str) {
 async fn a_question_that_takes_too_long_is_dropped() {
     let sandbox = Sandbox::new();
     // Enough to plan a small query on a busy machine.
-    let question_timeout = Some(Duration::from_secs(3));
-    let db = log(&sandbox, Settings { question_timeout, ..Settings::default() }).await;
+    let query_timeout = Some(Duration::from_secs(3));
+    let db = log(&sandbox, Settings { query_timeout, ..Settings::default() }).await;
     limited(&db, ENDLESS, "longer than 3s").await;
 }
 

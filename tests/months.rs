@@ -82,7 +82,12 @@ async fn a_quiet_month_is_one_file_until_a_day_of_it_changes() {
     assert_eq!(months(&db).await.len(), 3, "December anew");
     check(&db).await;
     let clock = Arc::new(FixedClock::noon_of(day("2200-01-01")));
-    let later = Tallybook::open_with(&location, Settings::default(), clock).await.unwrap();
+    let later = Tallybook::builder(&location)
+        .settings(Settings::default())
+        .clock(clock)
+        .open()
+        .await
+        .unwrap();
     let mut gone = Vec::new();
     later.gc(&AT_ONCE, |file| gone.push(file.file.clone())).await.unwrap();
     assert_eq!(gone.iter().filter(|file| file.contains("/month=2099-12/")).count(), 3, "{gone:?}");

@@ -32,7 +32,8 @@ async fn conforms(location: &str, settings: &Settings) {
     assert_eq!(db.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
     // Another process sees the same.
     let clock = std::sync::Arc::new(SystemClock);
-    let other = Tallybook::open_with(location, settings.clone(), clock).await.unwrap();
+    let other =
+        Tallybook::builder(location).settings(settings.clone()).clock(clock).open().await.unwrap();
     assert_eq!(csv(&other, sql, Route::Auto).await.0, text);
     let options = tallybook::AppendOptions {
         batch: Some(tallybook::BatchId::try_new("2026-01-04").unwrap()),
@@ -65,7 +66,8 @@ async fn lives(db: &Tallybook, location: &str, settings: &Settings) {
     done.await.unwrap().into_result().unwrap();
     assert_eq!(purged, 3);
     let clock = std::sync::Arc::new(FixedClock::noon_of(day("2100-01-01")));
-    let later = Tallybook::open_with(location, settings.clone(), clock).await.unwrap();
+    let later =
+        Tallybook::builder(location).settings(settings.clone()).clock(clock).open().await.unwrap();
     let mut gone = 0;
     later.gc(&AT_ONCE, |_| gone += 1).await.unwrap();
     // Of the purged days four leaves; of the compacted one, which was purged too, its file, the tag
@@ -135,7 +137,8 @@ async fn a_store_that_overwrites_is_refused_at_the_first_write() {
     let store = FakeStore::start();
     store.ignore_conditions();
     let clock = std::sync::Arc::new(SystemClock);
-    let made = Tallybook::create("s3://bucket/r", None, store.settings(), clock).await;
+    let made =
+        Tallybook::builder("s3://bucket/r").settings(store.settings()).clock(clock).create().await;
     let error = made.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("overwrites files"), "{error}");

@@ -369,8 +369,8 @@ impl Record {
         let settings = tallybook::Settings::default();
         let db = match done {
             // Not even a root need be there.
-            0 => Tallybook::create(location, None, settings, clock).await,
-            _ => Tallybook::open_with(location, settings, clock).await,
+            0 => Tallybook::builder(location).settings(settings).clock(clock).create().await,
+            _ => Tallybook::builder(location).settings(settings).clock(clock).open().await,
         };
         let db = db.unwrap();
         let before = done.checked_sub(1).map(|last| self.deeds[last].1.as_str());

@@ -77,7 +77,7 @@ async fn compacted_year(store: &FakeStore) -> Tallybook {
 
 async fn opened(settings: Settings) -> Tallybook {
     let clock = Arc::new(FixedClock::noon_of(day(TODAY)));
-    Tallybook::open_with("s3://bucket/year", settings, clock).await.unwrap()
+    Tallybook::builder("s3://bucket/year").settings(settings).clock(clock).open().await.unwrap()
 }
 
 /// The most requests of which each began after the one before it was answered.
@@ -121,8 +121,12 @@ async fn a_year_of_a_compacted_root_is_few_requests() {
         // Two are of opening the root, before the query was asked.
         assert_eq!(stats.requests + 2, requests.len() as u64);
         let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
-        let later =
-            Tallybook::open_with("s3://bucket/year", store.settings(), clock).await.unwrap();
+        let later = Tallybook::builder("s3://bucket/year")
+            .settings(store.settings())
+            .clock(clock)
+            .open()
+            .await
+            .unwrap();
         later.gc(&AT_ONCE, |_| {}).await.unwrap();
         assert!(collected || store.keys().len() < 2800, "{}", store.keys().len());
     }
@@ -201,8 +205,12 @@ async fn a_year_of_many_leaves() {
         }
         db.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
         let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
-        let later =
-            Tallybook::open_with("s3://bucket/many", store.settings(), clock).await.unwrap();
+        let later = Tallybook::builder("s3://bucket/many")
+            .settings(store.settings())
+            .clock(clock)
+            .open()
+            .await
+            .unwrap();
         later.gc(&AT_ONCE, |_| {}).await.unwrap();
     }
 }

@@ -77,8 +77,8 @@ impl Life {
         let mut errors = 0;
         let db = loop {
             let clock = std::sync::Arc::new(FixedClock::noon_of(day("2026-01-12")));
-            let definition = Some((SMALL_LOG, "storm.toml"));
-            match Tallybook::create(&location, definition, settings.clone(), clock).await {
+            let db = Tallybook::builder(&location).definition(SMALL_LOG, "storm.toml");
+            match db.settings(settings.clone()).clock(clock).create().await {
                 Ok(db) => break db,
                 Err(error) => {
                     of_store(&error);
@@ -198,7 +198,10 @@ impl Life {
         let settings = Settings { retry_timeout_s: 1, ..self.store.settings() };
         let location = self.db.location().to_owned();
         let clock = || std::sync::Arc::new(FixedClock::noon_of(day("2100-01-01")));
-        let later = until_done!(self, Tallybook::open_with(&location, settings.clone(), clock()));
+        let later = until_done!(
+            self,
+            Tallybook::builder(&location).settings(settings.clone()).clock(clock()).open()
+        );
         until_done!(self, later.gc(&AT_ONCE, |_| {}));
     }
 

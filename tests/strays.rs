@@ -112,7 +112,7 @@ async fn purge(db: &Tallybook) {
 
 async fn ask(location: &str, settings: &Settings, what: &str) -> Vec<String> {
     let clock = Arc::new(FixedClock::noon_of(day(TODAY)));
-    let db = Tallybook::open_with(location, settings.clone(), clock).await;
+    let db = Tallybook::builder(location).settings(settings.clone()).clock(clock).open().await;
     let db = db.unwrap_or_else(|error| panic!("{what}: {error}"));
     let of_raw = ASK.replace("GROUP", "WHERE date > '2026-01-01' GROUP");
     let mut answers = Vec::new();

@@ -1,4 +1,4 @@
-//! Time as an argument: the only place that reads the wall clock.
+//! Time as an argument. No other file reads the wall clock.
 
 use std::fmt;
 
@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 
 use super::Day;
 
-/// Tells the present instant. Everything that needs "now" takes one of these.
+/// Gives the present instant. All code that needs "now" takes a clock as an argument.
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The present instant, UTC.
     fn now(&self) -> DateTime<Utc>;
 
-    /// Whether it tells another time than the world's, which no store's clock is compared with.
+    /// Whether the clock's time may differ from the world's. A simulated clock is not compared
+    /// with a store's clock.
     fn is_simulated(&self) -> bool {
         false
     }
@@ -33,12 +34,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still.
+/// A clock that always gives the same instant.
 #[derive(Clone, Copy, Debug)]
 pub struct FixedClock(pub DateTime<Utc>);
 
 impl FixedClock {
-    /// Noon UTC of that day.
+    /// A clock that stands at noon UTC of `day`.
     #[must_use]
     pub fn noon_of(day: Day) -> Self {
         let noon = day.start_micros() + super::MICROS_PER_DAY / 2;

@@ -1,4 +1,4 @@
-//! A UTC calendar date: the key that raw rows and segments are kept by.
+//! A UTC calendar date. Raw rows and segments are stored by UTC date.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +6,7 @@ use chrono::{Datelike, NaiveDate};
 
 use super::{Error, Result, Span};
 
-/// Microseconds in a UTC day. UTC as computers keep it has no leap seconds.
+/// Microseconds in a UTC day. Computers count UTC without leap seconds.
 pub(crate) const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// A UTC date, as days since 1970-01-01; prints and parses as `YYYY-MM-DD`.
@@ -14,44 +14,44 @@ pub(crate) const MICROS_PER_DAY: i64 = 86_400_000_000;
 pub struct Day(i32);
 
 impl Day {
-    /// The day that many days after 1970-01-01 (before it, when negative).
+    /// The day that is `days` after 1970-01-01, or before when `days` is negative.
     #[must_use]
     pub const fn from_epoch_days(days: i32) -> Self {
         Self(days)
     }
 
-    /// Days since 1970-01-01: Arrow's `Date32`.
+    /// Days since 1970-01-01, as in Arrow's `Date32`.
     #[must_use]
     pub const fn epoch_days(self) -> i32 {
         self.0
     }
 
-    /// The UTC day of an instant in microseconds since the epoch; outside `Date32` it saturates.
+    /// The UTC day of an instant in microseconds since the epoch. Saturates outside `Date32`.
     #[must_use]
     pub fn of_micros(micros: i64) -> Self {
         let days = micros.div_euclid(MICROS_PER_DAY);
         Self(i32::try_from(days).unwrap_or(if days < 0 { i32::MIN } else { i32::MAX }))
     }
 
-    /// The first day of a month, counted from 1; `None` outside the calendar.
+    /// The first day of a month, where January is 1; `None` outside the calendar.
     #[must_use]
     pub fn first_of(year: i32, month: u32) -> Option<Self> {
         NaiveDate::from_ymd_opt(year, month, 1).map(|date| Self(date.to_epoch_days()))
     }
 
-    /// The day's first microsecond; far outside the calendar it saturates.
+    /// The day's first microsecond, counted since the epoch. Saturates far outside the calendar.
     #[must_use]
     pub const fn start_micros(self) -> i64 {
         (self.0 as i64).saturating_mul(MICROS_PER_DAY)
     }
 
-    /// The whole day, half-open.
+    /// The whole day, as a half-open span.
     #[must_use]
     pub const fn span(self) -> Span {
         Span::new(self.start_micros(), self.start_micros().saturating_add(MICROS_PER_DAY))
     }
 
-    /// The day `days` later (earlier, when negative), saturating.
+    /// The day that is `days` later, or earlier when `days` is negative. Saturates.
     #[must_use]
     pub const fn plus(self, days: i32) -> Self {
         Self(self.0.saturating_add(days))
@@ -63,8 +63,9 @@ impl Day {
         other.0 as i64 - self.0 as i64
     }
 
-    /// The first day of the day, week (from Monday), month, quarter or year that the day is in, and
-    /// the first day of the next; `None` for another word or outside the calendar.
+    /// The first day of the period that `self` is in, and the first day of the next period.
+    /// `unit` is `day`, `week` (from Monday), `month`, `quarter` or `year`. `None` for another
+    /// unit or outside the calendar.
     #[must_use]
     pub fn period(self, unit: &str) -> Option<(Self, Self)> {
         let date = self.date()?;
@@ -96,7 +97,7 @@ impl Day {
         self.date().map(|date| date.year())
     }
 
-    /// Monday is 0.
+    /// The day of the week, where Monday is 0.
     #[must_use]
     pub fn weekday(self) -> u32 {
         self.date().map_or(0, |date| date.weekday().num_days_from_monday())

@@ -1,4 +1,5 @@
-//! One error for every surface: what happened, and what kind of thing to do about it.
+//! One error type for every surface. An error says what happened and what a caller can do about
+//! it.
 
 use std::{error::Error as StdError, fmt};
 
@@ -9,23 +10,24 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The input, the SQL, the definition or a setting is wrong: mend it and try again.
+    /// The input, the SQL, the definition or a setting is wrong. Correct it and try again.
     Invalid,
-    /// The thing asked for isn't there.
+    /// The requested thing isn't there.
     NotFound,
-    /// A stored file isn't what it should be: look at the file that the message names.
+    /// A stored file isn't what it should be. The message names the file to look at.
     Corrupt,
-    /// Something else already holds this name with other content.
+    /// Something else already has this name with other content, or another writer changed the same
+    /// thing meanwhile.
     Conflict,
-    /// The store can't be reached, written to, or has no room: try again when it can.
+    /// The store can't be reached, can't be written to, or has no room. Try again later.
     Unavailable,
-    /// A limit was reached: ask for less, or raise it.
+    /// A limit was reached. Request less, or raise the limit.
     Limit,
     /// A bug in Tallybook.
     Internal,
 }
 
-/// An error: its kind, a message that names the thing, and the cause.
+/// An error: its kind, a message that names the thing concerned, and the cause.
 pub struct Error {
     kind: ErrorKind,
     message: String,
@@ -43,7 +45,7 @@ macro_rules! constructors {
 }
 
 impl Error {
-    /// An error of this kind.
+    /// An error of this kind, without a cause.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
@@ -66,21 +68,23 @@ impl Error {
         internal => Internal;
     }
 
-    /// The same error with its cause, which is kept for [`StdError::source`].
+    /// The same error with a cause, which [`StdError::source`] returns.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// The same error with a word in front of its message: the file, day or rollup it is about.
+    /// The same error with `subject` in front of its message: the file, day or rollup concerned.
     #[must_use]
     pub fn about(mut self, subject: impl fmt::Display) -> Self {
         self.message = format!("{subject}: {}", self.message);
         self
     }
 
-    /// A file system error: no room, no permission, not there, or else unavailable.
+    /// A file system error. It is `NotFound` when the file is missing, `Corrupt` when the data is
+    /// invalid or ends early, `Invalid` when a folder is in the file's place, and `Unavailable`
+    /// otherwise, such as without room or permission.
     #[must_use]
     pub fn io(subject: impl fmt::Display, source: std::io::Error) -> Self {
         use std::io::ErrorKind as Io;
@@ -93,7 +97,7 @@ impl Error {
         Self::new(kind, format!("{subject}: {source}")).with_source(source)
     }
 
-    /// What a caller can do about it.
+    /// The error's kind, which says what a caller can do.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind

@@ -1,10 +1,10 @@
-//! The named steps of durable work.
+//! Failpoints: named places in durable work where a test can kill the process.
 
-/// A step of that name was taken: what comes before it is done, what comes after isn't. In a test
-/// build the environment can make it the last thing that the process does, with no chance to clean
-/// up; else it is nothing.
+/// Marks the failpoint `name`: the work before it is done, the work after it isn't. In a test
+/// build, the environment can make the process abort here, without any chance to clean up. In other
+/// builds, the call does nothing.
 pub(crate) fn failpoint(name: &str) {
-    // Outside tests the line below is nothing, and the name unused.
+    // Outside test builds, the macro below expands to nothing and leaves `name` unused.
     _ = name;
     fail::fail_point!(name, |_| std::process::abort());
 }

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{MICROS_PER_DAY, Span};
 
-/// How wide a rollup's buckets are. Each divides the UTC day, so a bucket never leaves its day.
+/// The width of a rollup's buckets. Each grain divides the UTC day, so a bucket never leaves its
+/// day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grain {
-    /// Fifteen UTC minutes: for time zones whose offset is no whole hour.
+    /// Fifteen UTC minutes, for time zones whose offset is no whole hour.
     #[serde(rename = "15 minutes")]
     QuarterHour,
     /// One UTC hour.
@@ -42,7 +43,7 @@ impl Grain {
         if start < end { Span::new(start, end) } else { Span::EMPTY }
     }
 
-    /// The word used in definitions and messages.
+    /// The grain's name in definitions and messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

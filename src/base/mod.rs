@@ -1,5 +1,5 @@
-//! Floor 0: dates, spans, grains, zones and errors. Pure: the standard library, and `chrono` with
-//! its zones.
+//! Layer 0: dates, spans, grains, zones, settings and errors. This layer uses no files and no
+//! network. Its crates are `chrono` with its zones, `serde` for grains, and `fail` for failpoints.
 
 mod clock;
 mod day;

@@ -12,26 +12,26 @@ pub struct Month {
 }
 
 impl Month {
-    /// The month that a day is in; `None` outside the calendar.
+    /// The month that contains `day`; `None` outside the calendar.
     #[must_use]
     pub fn of(day: Day) -> Option<Self> {
         let (first, next) = day.period("month")?;
         Some(Self { first, last: next.plus(-1) })
     }
 
-    /// Its first day.
+    /// The month's first day.
     #[must_use]
     pub const fn first(self) -> Day {
         self.first
     }
 
-    /// Its last day.
+    /// The month's last day.
     #[must_use]
     pub const fn last(self) -> Day {
         self.last
     }
 
-    /// All of it, half-open.
+    /// The whole month, as a half-open span.
     #[must_use]
     pub const fn span(self) -> Span {
         Span::of_days(self.first, self.last)

@@ -1,18 +1,19 @@
-//! Resolved settings: plain data. Reading flags, files and the environment is the surface's work.
+//! Resolved settings, as plain data. Surfaces read the flags, files and environment that settings
+//! come from.
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use super::{Error, Result};
 
-/// Which files a query may be answered from.
+/// Which files may answer a query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Route {
-    /// Rollups where they serve, raw leaves elsewhere.
+    /// Rollups where they can answer, raw leaves elsewhere.
     #[default]
     Auto,
-    /// Raw leaves alone.
+    /// Raw leaves only.
     Raw,
-    /// Rollups, or fail with the reasons why not.
+    /// Rollups. A query that rollups can't answer fails with the reasons.
     Rollup,
 }
 
@@ -39,50 +40,55 @@ impl fmt::Display for Route {
     }
 }
 
-/// How an open root behaves. None of these can change an answer; a limit can only refuse one.
+/// How an open root behaves. A limit can only refuse an answer. Only `max_staleness` can change an
+/// answer: rows that are newer than a listing may be missing.
 #[derive(Clone)]
 pub struct Settings {
-    /// Store options by the usual names in lower case, such as `aws_endpoint`; unknown ones are
-    /// ignored.
+    /// Options of the store by their usual names in lower case, such as `aws_endpoint`. Unknown
+    /// names are ignored.
     pub store_options: Vec<(String, String)>,
-    /// Parallel streams of a query.
+    /// Number of parallel streams of a query.
     pub streams: usize,
-    /// Memory for sorts, groups and joins, in bytes; beyond it they spill to disk.
+    /// Memory for sorts, groups and joins, in bytes. Beyond it, they spill to disk.
     pub memory_bytes: usize,
-    /// Memory for rollups that were read, in bytes: the next query finds them decoded. 0 keeps
-    /// none.
+    /// Memory for cached rollup columns, in bytes. The columns are decoded, ready for the next
+    /// query. With 0, none is cached.
     pub segment_cache_bytes: usize,
-    /// Memory for manifests and for what files say of themselves, in bytes: neither ever changes.
+    /// Memory for cached manifests and footer metadata, in bytes. Neither ever changes.
     pub kept_bytes: usize,
-    /// Where these are kept on disk for the next process, of roots on remote stores; nowhere when
-    /// `None`.
+    /// Folder in which manifests, footer metadata and listings of remote roots are cached for the
+    /// next process. Nothing is cached on disk when `None`.
     pub cache_dir: Option<PathBuf>,
-    /// What a root may take there, in bytes; beyond it what was kept first goes.
+    /// Upper bound for one root's cache directory, in bytes. When exceeded, the oldest entries
+    /// are deleted.
     pub cache_dir_bytes: u64,
-    /// Memory for the rows of one append, in bytes; beyond it they wait on disk.
+    /// Memory for the rows of one append, in bytes. Beyond it, rows wait on disk.
     pub append_buffer_bytes: usize,
-    /// A span of up to this many days is read raw: `rollup.min_span` on the command line.
+    /// With [`Route::Auto`], queries over at most this many days read raw rows, unless some of
+    /// these rows were purged. The command line's name for this setting is `rollup.min_span`.
     pub min_span_days: i64,
-    /// How old the listings of a remote store may be that a query goes by. Zero is none but new
-    /// ones: every answer has all rows that were acknowledged before it was asked for.
+    /// Maximum age of the listings of a remote store that a query uses. With zero, every query
+    /// lists anew: its answer has all rows that were acknowledged before the query.
     pub max_staleness: Duration,
-    /// The most queries that are answered at once; one more is an error.
+    /// Maximum number of queries that are answered at once. One more is an error.
     pub max_queries: Option<usize>,
-    /// The most that a query may read, by the size of its files; more is an error.
+    /// Maximum total size of the files that a query reads, in bytes. More is an error.
     pub max_scan_bytes: Option<u64>,
-    /// The longest that a query may take, from its plan to its last row; longer is an error.
-    pub question_timeout: Option<Duration>,
-    /// The most rows that an answer may have; more is an error.
+    /// Maximum time of a query, from planning to its last row. More is an error.
+    pub query_timeout: Option<Duration>,
+    /// Maximum number of rows of an answer. More is an error.
     pub max_result_rows: Option<u64>,
-    /// Where staged and spilled files go; the system's temporary folder when `None`.
+    /// Folder for spilled files, and for staged files of roots that aren't local; the system's
+    /// temporary folder when `None`.
     pub temp_dir: Option<PathBuf>,
-    /// How long a store is tried before giving up, in seconds.
+    /// Upper bound for the time that a request to a remote store is retried, in seconds.
     pub retry_timeout_s: u64,
-    /// Is told, once each, of what doesn't stop the work: a damaged hint that raw rows answer for.
+    /// Called once with each warning: a problem that doesn't stop the work, such as a damaged
+    /// hint in whose place raw rows answer.
     pub on_warning: Option<OnWarning>,
 }
 
-/// Told of something that doesn't stop the work.
+/// A function that is called with warnings: problems that don't stop the work.
 pub type OnWarning = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Default for Settings {
@@ -100,7 +106,7 @@ impl Default for Settings {
             max_staleness: Duration::ZERO,
             max_queries: None,
             max_scan_bytes: None,
-            question_timeout: None,
+            query_timeout: None,
             max_result_rows: None,
             temp_dir: None,
             retry_timeout_s: 60,
@@ -110,7 +116,7 @@ impl Default for Settings {
 }
 
 impl fmt::Debug for Settings {
-    /// Store options hold secrets: only their names are shown.
+    /// Shows only the names of store options, because their values can be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.store_options.iter().map(|(name, _)| name).collect();
         f.debug_struct("Settings")
@@ -126,7 +132,7 @@ impl fmt::Debug for Settings {
             .field("max_staleness", &self.max_staleness)
             .field("max_queries", &self.max_queries)
             .field("max_scan_bytes", &self.max_scan_bytes)
-            .field("question_timeout", &self.question_timeout)
+            .field("query_timeout", &self.query_timeout)
             .field("max_result_rows", &self.max_result_rows)
             .field("temp_dir", &self.temp_dir)
             .field("retry_timeout_s", &self.retry_timeout_s)

@@ -1,14 +1,14 @@
-//! A half-open stretch of time, in microseconds since the epoch, UTC.
+//! A half-open span of time, in microseconds since the epoch, UTC.
 
 use super::{Day, MICROS_PER_DAY};
 
-/// `[start, end)` in microseconds since the epoch, UTC. Empty when `end <= start`.
-/// `i64::MIN` and `i64::MAX` stand for an open end.
+/// `[start, end)` in microseconds since the epoch, UTC. Empty when `end <= start`. `i64::MIN` and
+/// `i64::MAX` stand for an open end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Span {
-    /// The first microsecond inside.
+    /// The first microsecond inside the span.
     pub start: i64,
-    /// The first microsecond after.
+    /// The first microsecond after the span.
     pub end: i64,
 }
 
@@ -24,7 +24,8 @@ impl Span {
         Self { start, end }
     }
 
-    /// From the first microsecond of `first` to the last of `last`, as people say dates.
+    /// From the first microsecond of `first` to the last microsecond of `last`: both days are
+    /// included.
     #[must_use]
     pub const fn of_days(first: Day, last: Day) -> Self {
         Self::new(first.start_micros(), last.plus(1).start_micros())
@@ -36,13 +37,13 @@ impl Span {
         self.end <= self.start
     }
 
-    /// What is inside both.
+    /// The time that is inside both spans.
     #[must_use]
     pub fn intersect(self, other: Self) -> Self {
         Self::new(self.start.max(other.start), self.end.min(other.end))
     }
 
-    /// The smallest span that holds both.
+    /// The smallest span that contains both. An empty span adds nothing.
     #[must_use]
     pub fn hull(self, other: Self) -> Self {
         match (self.is_empty(), other.is_empty()) {
@@ -52,13 +53,13 @@ impl Span {
         }
     }
 
-    /// Whether all of `other` is inside.
+    /// Whether all of `other` is inside this span.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         other.is_empty() || (self.start <= other.start && other.end <= self.end)
     }
 
-    /// The first and last day touched; `None` when empty.
+    /// The first and the last UTC day that the span touches; `None` when it is empty.
     #[must_use]
     pub fn day_bounds(self) -> Option<(Day, Day)> {
         (!self.is_empty()).then(|| (Day::of_micros(self.start), Day::of_micros(self.end - 1)))

@@ -2,8 +2,8 @@
 
 use super::Span;
 
-/// Spans in order, none empty, none touching the next. Every set has one form, so equal sets
-/// compare equal.
+/// Spans in ascending order. None is empty, and none touches the next. Every set has one form, so
+/// equal sets compare equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spans(Vec<Span>);
 
@@ -20,7 +20,7 @@ impl Spans {
         Self::from(Span::ALL)
     }
 
-    /// What is inside any of them.
+    /// The time that is inside any of the spans.
     #[must_use]
     pub fn union_of(spans: impl IntoIterator<Item = Span>) -> Self {
         let mut spans: Vec<_> = spans.into_iter().filter(|span| !span.is_empty()).collect();
@@ -35,13 +35,13 @@ impl Spans {
         Self(united)
     }
 
-    /// What is inside either.
+    /// The time that is inside either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self::union_of(self.iter().chain(other.iter()))
     }
 
-    /// What is inside both.
+    /// The time that is inside both sets.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
         let mut shared = Vec::new();
@@ -60,7 +60,7 @@ impl Spans {
         Self(shared)
     }
 
-    /// All instants outside.
+    /// The time that is outside the set.
     #[must_use]
     pub fn complement(&self) -> Self {
         let mut gaps = Vec::with_capacity(self.0.len() + 1);
@@ -73,7 +73,7 @@ impl Spans {
         Self::union_of(gaps)
     }
 
-    /// The smallest span that holds them all.
+    /// The smallest span that contains the whole set.
     #[must_use]
     pub fn hull(&self) -> Span {
         match (self.0.first(), self.0.last()) {

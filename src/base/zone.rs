@@ -1,4 +1,4 @@
-//! Time zones: when local days begin, and which buckets a zone's clock doesn't cut through.
+//! Time zones: when local days begin, and which UTC buckets lie in one local bucket each.
 
 use std::{fmt, str::FromStr};
 
@@ -10,7 +10,8 @@ use super::{Day, Error, Grain, MICROS_PER_DAY, Result, Span};
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const QUARTER_HOUR: i64 = MICROS_PER_DAY / 96;
 
-/// Days before and after 1970 that are certainly in the calendar, and in microseconds.
+/// Days up to this far before or after 1970 are certainly in the calendar. Their instants in
+/// microseconds fit in an `i64`.
 const CALENDAR_DAYS: i32 = 90_000_000;
 
 /// A time zone: an IANA name such as `Europe/Berlin`, or a fixed offset such as `+05:30`.
@@ -27,7 +28,7 @@ impl Zone {
     /// Coordinated universal time.
     pub const UTC: Self = Self(Clock::Named(Tz::UTC));
 
-    /// Whether it is UTC by name or by offset.
+    /// Whether the zone is UTC, by name or by offset.
     #[must_use]
     pub fn is_utc(self) -> bool {
         match self.0 {
@@ -36,9 +37,10 @@ impl Zone {
         }
     }
 
-    /// The first instant of that local day, in microseconds since the epoch: all instants from it
-    /// on, and no others, have that local date or a later one. `None` where the clock is set back
-    /// over midnight, so that there is no such instant.
+    /// The first instant of a local day, in microseconds since the epoch. This instant and all
+    /// later ones, and no others, have that local date or a later one. `None` where the clock is
+    /// set back over midnight, because no such instant exists then. Also `None` outside the
+    /// calendar.
     #[must_use]
     pub fn day_start(self, day: Day) -> Option<i64> {
         if !(-CALENDAR_DAYS..CALENDAR_DAYS).contains(&day.epoch_days()) {
@@ -46,15 +48,16 @@ impl Zone {
         }
         let midnight = day.start_micros();
         let reached = |instant: i64| self.local_micros(instant) >= midnight;
-        // No zone was ever more than 26 hours off.
+        // No zone's clock was ever more than 26 hours from UTC.
         let (mut before, mut after) =
             (midnight - MICROS_PER_DAY - QUARTER_HOUR * 8, midnight + MICROS_PER_DAY);
         while after - before > 1 {
             let middle = before + (after - before) / 2;
             if reached(middle) { after = middle } else { before = middle }
         }
-        // Clocks are set by a few hours at most, on whole minutes, and back over midnight only near
-        // it.
+        // Clocks are set by a few hours at most, and on whole minutes. A clock that is set back
+        // over midnight is set near midnight. So four hours on either side are checked, minute by
+        // minute.
         let once = (1..=240).all(|minute| {
             let minutes = minute * 60 * MICROS_PER_SECOND;
             !reached(after - 1 - minutes) && reached(after + minutes)
@@ -62,9 +65,10 @@ impl Zone {
         once.then_some(after)
     }
 
-    /// Whether within every UTC bucket of that grain inside `span` the local clock runs through
-    /// one local bucket of the grain: all offsets are multiples of it, and change only between
-    /// buckets. Then whatever is constant over local buckets is constant over the UTC ones too.
+    /// Whether every UTC bucket of that grain inside `span` lies in one local bucket of that
+    /// grain. For this, all offsets must be multiples of the grain, and may change only between
+    /// buckets. Then a value that is constant over local buckets is constant over UTC buckets,
+    /// too.
     #[must_use]
     pub fn keeps_buckets(self, grain: Grain, span: Span) -> bool {
         let fits = |instant: i64| self.offset_micros(instant) % grain.micros() == 0;
@@ -80,7 +84,7 @@ impl Zone {
                 return false;
             }
             if offset != self.offset_micros(end) {
-                // The clock is set that day: it must be between two buckets.
+                // The clock is set on this day. The change must be between two buckets.
                 let quarters =
                     (0..MICROS_PER_DAY / QUARTER_HOUR).map(|at| start + at * QUARTER_HOUR);
                 let mut after = quarters.map(|at| at + QUARTER_HOUR);
@@ -99,7 +103,7 @@ impl Zone {
         true
     }
 
-    /// What the local clock shows at an instant: microseconds since its own 1970.
+    /// The local time at an instant, in microseconds since 1970-01-01 00:00 on the local clock.
     #[must_use]
     pub fn local_micros(self, instant: i64) -> i64 {
         instant.saturating_add(self.offset_micros(instant))
@@ -211,7 +215,7 @@ mod tests {
             ("Asia/Kathmandu", Grain::Hour, false),
             ("Asia/Kathmandu", Grain::QuarterHour, true),
             ("Pacific/Chatham", Grain::QuarterHour, true),
-            // Half an hour of summer time.
+            // Summer time is half an hour there.
             ("Australia/Lord_Howe", Grain::Hour, false),
             ("Australia/Lord_Howe", Grain::QuarterHour, true),
             ("-03:00", Grain::Hour, true),

@@ -1,4 +1,4 @@
-//! What can be typed. Nothing is done here.
+//! The commands, arguments and flags of the program. Nothing is executed here.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -16,7 +16,7 @@ pub(super) struct Args {
     pub(super) command: Command,
 }
 
-/// Which root.
+/// The root to work on.
 #[derive(ClapArgs, Debug)]
 pub(super) struct RootArgs {
     /// A folder, or an s3://, gs:// or az:// URL [default: ./tallybook]
@@ -26,19 +26,19 @@ pub(super) struct RootArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Make a root with a dataset's definition
+    /// Create a root with a dataset's definition
     Init(InitArgs),
-    /// Append rows from files or standard input, all of them or none
+    /// Append rows from files or standard input: all of them or none
     Append(AppendArgs),
     /// Build the segments that finished days lack
     Rollup(RollupArgs),
-    /// What a scheduler runs each night: rollup, merge days of many files, delete what is replaced
+    /// Run the nightly job: rollup, merge days of many files, delete replaced files
     Nightly,
-    /// Answer a query in SQL
+    /// Answer an SQL query
     Query(QueryArgs),
-    /// What an organization, or the platform, used
+    /// Report what an organization, or the platform, used
     Usage(UsageArgs),
-    /// What each day holds, and how far rollups serve it; exit 1 if a finished day is not served
+    /// Show what each day holds and how far rollups serve it; exit 1 if a finished day isn't served
     Status(StatusArgs),
     /// Recompute segments from raw rows and check files; exit 1 at the first difference
     Verify(SpanArgs),
@@ -46,46 +46,46 @@ pub(super) enum Command {
     Files(SpanArgs),
     /// Merge each finished day's raw files into a few sorted ones
     Compact(CompactArgs),
-    /// Let raw rows of old days go, and keep what rollups answer of them
+    /// Purge raw rows of old days; rollups still answer for them
     Purge(PurgeArgs),
-    /// Erase an organization's or a user's rows, and all that was made of them
+    /// Erase an organization's or a user's rows, and everything made from them
     Erase(EraseArgs),
     /// Delete files that newer ones have replaced
     Gc(GcArgs),
-    /// Write a day's lost or damaged manifest anew, from what the day's files say of themselves
+    /// Write a day's lost or damaged manifest anew, from the footers of the day's files
     Repair(RepairArgs),
     /// Print a unit that runs the nightly job at 1 AM UTC
     Schedule(ScheduleArgs),
-    /// Make 90 days of logs, roll them up, and report on them by both routes
+    /// Make 90 days of sample logs, roll them up, and report on them by both routes
     Demo(DemoArgs),
 }
 
 #[derive(ClapArgs, Debug)]
 pub(super) struct InitArgs {
-    /// The definition, as TOML; without it the default dataset, `ai_usage`
+    /// The definition, as a TOML file; without it, the default dataset `ai_usage`
     pub(super) dataset: Option<PathBuf>,
-    /// Put it in the place of the root's: rollups as you like, and more columns
+    /// Replace the root's definition: rollups may change freely, columns may only be added
     #[arg(long, requires = "dataset")]
     pub(super) replace: bool,
 }
 
 #[derive(ClapArgs, Debug)]
 pub(super) struct AppendArgs {
-    /// NDJSON, CSV or Parquet files, perhaps .gz or .zst; `-` or nothing is standard input
+    /// NDJSON, CSV or Parquet files, optionally .gz or .zst; `-` or none is standard input
     pub(super) files: Vec<PathBuf>,
-    /// The form of the input; told by name and content otherwise
+    /// The input's format; otherwise detected from name and content
     #[arg(long, value_enum)]
     pub(super) format: Option<InputFormat>,
-    /// The batch's id: the same batch again changes nothing
+    /// The batch's id: appending the same batch again changes nothing
     #[arg(long, value_name = "ID")]
     pub(super) batch: Option<String>,
     /// A TOML file whose table `map` says which input field is which column
     #[arg(long, value_name = "FILE")]
     pub(super) map: Option<PathBuf>,
-    /// Where bad rows go, as they came
+    /// The file to write bad rows to, unchanged
     #[arg(long, value_name = "FILE")]
     pub(super) rejects: Option<PathBuf>,
-    /// How many bad rows to accept; more, and nothing is appended
+    /// How many bad rows to accept; with more, nothing is appended
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) max_rejects: u64,
     /// The definition for a new root
@@ -112,10 +112,10 @@ pub(super) struct RollupArgs {
     /// Only this rollup; may be given more than once
     #[arg(long, value_name = "ROLLUP")]
     pub(super) name: Vec<String>,
-    /// Say what would be built and why, and build nothing
+    /// Print what would be built and why, and build nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Merge the raw files of every day that has more than one; otherwise of days with more than 8
+    /// Merge the raw files of days with more than one; by default, of days with more than 8
     #[arg(long, conflicts_with = "no_compact")]
     pub(super) compact: bool,
     /// Leave raw files as they are
@@ -125,13 +125,13 @@ pub(super) struct RollupArgs {
 
 #[derive(ClapArgs, Debug)]
 pub(super) struct QueryArgs {
-    /// One SELECT
+    /// One SELECT statement
     #[arg(required_unless_present_any = ["file", "name"], conflicts_with_all = ["file", "name"])]
     pub(super) sql: Option<String>,
     /// A file with the SQL
     #[arg(short, long, conflicts_with = "name")]
     pub(super) file: Option<PathBuf>,
-    /// One of the queries that come with the program
+    /// The name of a query that comes with the program
     #[arg(long)]
     pub(super) name: Option<String>,
     /// A value for $k in the SQL; may be given more than once
@@ -144,7 +144,7 @@ pub(super) struct QueryArgs {
     pub(super) answer: AnswerArgs,
 }
 
-/// How to answer.
+/// How to answer a query.
 #[derive(ClapArgs, Debug)]
 pub(super) struct AnswerArgs {
     /// Which files may answer: auto, raw or rollup
@@ -153,36 +153,36 @@ pub(super) struct AnswerArgs {
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
     pub(super) format: OutputFormat,
-    /// Whose days and hours are meant, such as Europe/Berlin or +05:30
+    /// The time zone of days and hours, such as Europe/Berlin or +05:30
     #[arg(long, value_name = "ZONE", default_value_t = Zone::UTC)]
     pub(super) time_zone: Zone,
-    /// Refuse to read files that hold more than this: bytes, or with kB, MB, GB, TB
+    /// Refuse to read files of more than this in total: bytes, or with kB, MB, GB, TB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(super) max_scan_bytes: Option<u64>,
-    /// Go by listings of a remote store that are at most so old, such as 30s [default: new ones]
+    /// Use listings of a remote store up to this old, such as 30s [default: new ones]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) max_staleness: Option<Duration>,
-    /// Refuse to take longer: a time such as 30s or 2min
+    /// Fail after this time, such as 30s or 2min
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) timeout: Option<Duration>,
-    /// Refuse to answer with more rows
+    /// Refuse an answer with more rows
     #[arg(long, value_name = "N")]
     pub(super) max_rows: Option<u64>,
-    /// Memory for sorts, groups and joins, which spill to disk beyond it [default: 1 GiB]
+    /// Memory for sorts, groups and joins; beyond it, they spill to disk [default: 1 GiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(super) memory: Option<u64>,
-    /// A setting: `rollup.min_span=DAYS`, up to which raw is read (default 7)
+    /// A setting: `rollup.min_span=DAYS`, the longest span that is read raw (default 7)
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_setting)]
     pub(super) set: Vec<Setting>,
-    /// Print a line of JSON on standard error: where the answer came from and what it cost
+    /// Print a line of JSON to standard error: where the answer came from and what it cost
     #[arg(long)]
     pub(super) stats: bool,
-    /// Say what would answer, and why not rollups, instead of answering
+    /// Print what would answer, and why rollups can't, instead of the answer
     #[arg(long)]
     pub(super) explain: bool,
 }
 
-/// A setting that was given by its name.
+/// A setting that is given by its name.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Setting {
     /// `rollup.min_span`, in days.
@@ -201,7 +201,7 @@ fn parse_setting(text: &str) -> Result<Setting, String> {
     }
 }
 
-/// Decimal units, as disks and bills have them.
+/// Parses a size in bytes. Units are decimal, as on disks and bills.
 fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
     let unit = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
@@ -233,14 +233,14 @@ pub(super) struct UsageArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UsageOf {
-    /// Of one organization
+    /// The usage of one organization
     Org {
-        /// Its id
+        /// The organization's id
         organization: String,
         #[command(flatten)]
         report: ReportArgs,
     },
-    /// Of all organizations
+    /// The usage of all organizations
     Platform {
         #[command(flatten)]
         report: ReportArgs,
@@ -252,16 +252,16 @@ pub(super) struct ReportArgs {
     /// The first day, in --time-zone
     #[arg(long, value_name = "DATE")]
     pub(super) from: Option<Day>,
-    /// The last day, in --time-zone; it counts
+    /// The last day, in --time-zone, inclusive
     #[arg(long, value_name = "DATE")]
     pub(super) to: Option<Day>,
-    /// The last so many days, today included [default: 30d]
+    /// Number of days up to and including today, such as 7d [default: 30d]
     #[arg(long, value_name = "DAYS")]
     pub(super) last: Option<String>,
-    /// A row for each hour, day, week, month, year, model, operation, or other text column
+    /// One row per hour, day, week, month, year, model, operation, or other text column
     #[arg(long)]
     pub(super) by: Option<String>,
-    /// Only the N that cost most, and one row for the others
+    /// Only the N that cost most, and one row for all others
     #[arg(long, value_name = "N", requires = "by")]
     pub(super) top: Option<u32>,
     #[command(flatten)]
@@ -295,17 +295,17 @@ pub(super) struct SpanArgs {
 pub(super) struct CompactArgs {
     #[command(flatten)]
     pub(super) span: SpanArgs,
-    /// Say what would be merged, and merge nothing
+    /// Print what would be merged, and merge nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }
 
 #[derive(ClapArgs, Debug)]
 pub(super) struct PurgeArgs {
-    /// Days that are over for so many days, such as 90d
+    /// Purge days that have been over for this many days, such as 90d
     #[arg(long, value_name = "DAYS", value_parser = parse_days)]
     pub(super) older_than: u32,
-    /// Say what would be purged, and purge nothing
+    /// Print what would be purged, and purge nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }
@@ -321,27 +321,27 @@ pub(super) struct EraseArgs {
     /// The organization
     #[arg(long, value_name = "ID", group = "what")]
     pub(super) organization: Option<String>,
-    /// The user; with --organization, that user's rows there
+    /// The user; with --organization, that user's rows in it
     #[arg(long, value_name = "ID", group = "what")]
     pub(super) user: Option<String>,
-    /// Rows with that value in that column; may be given more than once, and all must hold
+    /// Rows with this value in this column; may be given more than once, and all must match
     #[arg(long = "where", value_name = "COLUMN=VALUE", group = "what")]
     pub(super) columns: Vec<String>,
-    /// Say which days have such rows, and erase nothing
+    /// Print which days have such rows, and erase nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }
 
 #[derive(ClapArgs, Debug)]
 pub(super) struct GcArgs {
-    /// How long a file stays after the one in its place appeared: longer than any query takes
+    /// How long a file stays after its replacement appeared: longer than any query takes
     #[arg(long, value_name = "TIME", default_value = "48h", value_parser = humantime::parse_duration)]
     pub(super) grace: Duration,
     /// How long unfinished files of a compaction, a purge or an erasure stay, at least the grace
-    /// period: longer than any of these takes. Where it still runs, it starts again
+    /// period: longer than any of these jobs takes. A job that still runs starts again
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
     pub(super) abandoned: Duration,
-    /// Say what would be deleted, and delete nothing
+    /// Print what would be deleted, and delete nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }
@@ -350,14 +350,14 @@ pub(super) struct GcArgs {
 pub(super) struct RepairArgs {
     /// The day that can't be read, as `status` names it
     pub(super) day: Day,
-    /// Write it without asking
+    /// Write the manifest without asking
     #[arg(long)]
     pub(super) yes: bool,
 }
 
 #[derive(ClapArgs, Debug)]
 pub(super) struct ScheduleArgs {
-    /// For which scheduler
+    /// The scheduler to print the unit for
     #[arg(value_enum)]
     pub(super) scheduler: Scheduler,
 }
@@ -371,7 +371,7 @@ pub(super) enum Scheduler {
 
 #[derive(ClapArgs, Debug)]
 pub(super) struct DemoArgs {
-    /// Days of logs, up to yesterday
+    /// Number of days of logs, up to yesterday
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub(super) days: u16,
     /// Organizations
@@ -380,7 +380,7 @@ pub(super) struct DemoArgs {
     /// Calls in an average hour
     #[arg(long, default_value_t = 140, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) rows_per_hour: u32,
-    /// Where all numbers come from
+    /// The seed of all random numbers
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
 }

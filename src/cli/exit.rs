@@ -4,21 +4,22 @@ use std::{error::Error as _, io, process::ExitCode};
 
 use crate::base::{Error, ErrorKind};
 
-/// `verify` found a difference, or `status` a day that isn't served.
+/// `verify` found a difference, `status` a day that isn't served, or a `repair` wasn't confirmed.
 pub(super) const NO: u8 = 1;
 
-/// Whether the reader of standard output closed it: it has seen enough.
+/// Whether the reader of standard output closed it. That is no failure: the reader has seen
+/// enough.
 pub(super) fn is_closed_pipe(error: &Error) -> bool {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     source.is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// The code of an error. A closed pipe is success.
+/// The exit code for an error. A closed pipe counts as success.
 pub(super) fn code_of(error: &Error) -> ExitCode {
     if is_closed_pipe(error) { ExitCode::SUCCESS } else { ExitCode::from(number(error.kind())) }
 }
 
-/// An error of writing to standard output.
+/// The error for a failed write to standard output.
 pub(super) fn stdout_error(error: io::Error) -> Error {
     Error::io("standard output", error)
 }

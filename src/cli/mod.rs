@@ -1,4 +1,4 @@
-//! Floor 6: the command line. Flags, the environment, printing and exit codes live here alone.
+//! Layer 7: the command line. Flags, the environment, printing and exit codes live only here.
 
 mod args;
 mod command;
@@ -12,20 +12,20 @@ use clap::Parser as _;
 
 use crate::base::{Error, Result};
 
-/// How long the work that is left gets to clean up after itself.
+/// How long unfinished work may take to clean up after itself.
 const SHUTDOWN: Duration = Duration::from_millis(500);
 
-/// Runs the program with the process's arguments. The only way it ends.
+/// Runs the program with the process's arguments and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    // Where a test makes this process die, if it does.
+    // Reads from the environment at which failpoint a test wants this process to die, if any.
     let _steps = fail::FailScenario::setup();
     let args = args::Args::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => {
             let done = runtime.block_on(command::run(args));
-            // What was dropped for a limit may be in the middle of something long.
+            // Work that was dropped because of a limit may be in the middle of something long.
             runtime.shutdown_timeout(SHUTDOWN);
             done
         }
@@ -42,12 +42,13 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// A line for people: everything that isn't data. With standard error gone there is nobody to tell.
+/// Prints a line to standard error, for people: everything that isn't data. A failure is ignored,
+/// because nobody would see its message.
 fn tell(line: impl std::fmt::Display) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }
 
-/// A line of output.
+/// Prints a line of data to standard output.
 fn say(line: impl std::fmt::Display) -> Result<()> {
     writeln!(std::io::stdout(), "{line}").map_err(exit::stdout_error)
 }

@@ -1,4 +1,5 @@
-//! From what was typed and the environment to settings: the only reader of the environment.
+//! Turns arguments and the environment into settings. No other file reads the environment, except
+//! that clap reads `TALLYBOOK_ROOT`.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -8,16 +9,17 @@ use super::{
 };
 use crate::{
     base::{Day, Error, OnWarning, Result, Settings, Span, SystemClock},
-    engine::Tallybook,
+    engine::{Builder, Tallybook},
 };
 
-/// Where a root is when nobody says.
+/// The root's location when none is given.
 pub(super) const DEFAULT_ROOT: &str = "./tallybook";
 
-/// How the names of variables begin that are for a store; all others are somebody else's.
+/// The beginnings of names of environment variables that are options of a store. Other variables
+/// aren't passed to a store.
 const STORE_OPTIONS: [&str; 3] = ["aws_", "google_", "azure_"];
 
-/// Settings of this process.
+/// The settings of this process, from its environment.
 pub(super) fn settings() -> Settings {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     let environment: Vec<_> = std::env::vars_os()
@@ -33,8 +35,9 @@ pub(super) fn settings() -> Settings {
     Settings { store_options, cache_dir, on_warning, ..Settings::default() }
 }
 
-/// Where what never changes of remote roots is kept: `TALLYBOOK_CACHE`, none if that is empty, or
-/// the user's folder for caches.
+/// The folder where data of remote roots is cached. `TALLYBOOK_CACHE` names the folder; an empty
+/// value means none. Without the variable, the folder is `tallybook` in the user's folder for
+/// caches.
 fn cache_dir(environment: &[(String, String)]) -> Option<PathBuf> {
     let find = |wanted: &str| {
         environment.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
@@ -49,22 +52,26 @@ fn cache_dir(environment: &[(String, String)]) -> Option<PathBuf> {
     }
 }
 
-/// The root that was named.
+/// The location that the arguments name, or [`DEFAULT_ROOT`].
 pub(super) fn location(args: &RootArgs) -> &str {
     args.root.as_deref().unwrap_or(DEFAULT_ROOT)
 }
 
-/// Opens the root that was named.
+/// Opens the root that the arguments name.
 pub(super) async fn open(args: &RootArgs) -> Result<Tallybook> {
-    Tallybook::open_with(location(args), settings(), Arc::new(SystemClock)).await
+    Tallybook::builder(location(args))
+        .settings(settings())
+        .clock(Arc::new(SystemClock))
+        .open()
+        .await
 }
 
-/// Opens the root that was named, to answer a query.
+/// Opens the root that the arguments name, with the limits and settings of a query's flags.
 pub(super) async fn open_for_query(args: &RootArgs, answer: &AnswerArgs) -> Result<Tallybook> {
     let mut settings = settings();
     settings.max_staleness = answer.max_staleness.unwrap_or_default();
     settings.max_scan_bytes = answer.max_scan_bytes;
-    settings.question_timeout = answer.timeout;
+    settings.query_timeout = answer.timeout;
     settings.max_result_rows = answer.max_rows;
     if let Some(bytes) = answer.memory {
         settings.memory_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -74,38 +81,45 @@ pub(super) async fn open_for_query(args: &RootArgs, answer: &AnswerArgs) -> Resu
             Setting::MinSpan(days) => settings.min_span_days = *days,
         }
     }
-    Tallybook::open_with(location(args), settings, Arc::new(SystemClock)).await
+    Tallybook::builder(location(args)).settings(settings).clock(Arc::new(SystemClock)).open().await
 }
 
-/// Opens the root that was named, or one that is made, with the definition in that file or the
-/// default one, once rows are appended to it.
+/// Opens the root that the arguments name. If there is none, it is created once rows are
+/// appended, with the definition in the file `dataset` or the default definition.
 pub(super) async fn open_or_make(args: &RootArgs, dataset: Option<&PathBuf>) -> Result<Tallybook> {
-    let text = dataset.map(read).transpose()?;
-    let file = dataset.map(|path| path.display().to_string());
-    let definition = text.as_deref().zip(file.as_deref());
-    Tallybook::open_or_make(location(args), definition, settings(), Arc::new(SystemClock)).await
+    defined(args, dataset)?.create_with_first_rows().await
 }
 
-/// Opens the root that was named, or makes it, with the definition in that file or the default one.
+/// Opens the root that the arguments name, or creates it with the definition in the file
+/// `dataset` or the default definition.
 pub(super) async fn create(args: &RootArgs, dataset: Option<&PathBuf>) -> Result<Tallybook> {
-    let text = dataset.map(read).transpose()?;
-    let file = dataset.map(|path| path.display().to_string());
-    let definition = text.as_deref().zip(file.as_deref());
-    Tallybook::create(location(args), definition, settings(), Arc::new(SystemClock)).await
+    defined(args, dataset)?.create().await
 }
 
-/// Opens the root that was named, and puts the definition in that file in the place of its own.
+/// Opens the root that the arguments name, and replaces its definition with the one in this file.
 pub(super) async fn redefine(args: &RootArgs, definition: &PathBuf) -> Result<Tallybook> {
-    let (text, file) = (read(definition)?, definition.display().to_string());
-    Tallybook::redefine(location(args), (&text, &file), settings(), Arc::new(SystemClock)).await
+    defined(args, Some(definition))?.replace_definition().await
 }
 
-/// A file's text.
+fn builder(args: &RootArgs) -> Builder {
+    Tallybook::builder(location(args)).settings(settings())
+}
+
+fn defined(args: &RootArgs, definition: Option<&PathBuf>) -> Result<Builder> {
+    let builder = builder(args);
+    Ok(match definition {
+        None => builder,
+        Some(path) => builder.definition(read(path)?, path.display().to_string()),
+    })
+}
+
+/// The text of a file.
 pub(super) fn read(path: &PathBuf) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| Error::io(path.display(), error))
 }
 
-/// The days asked for, both inclusive: `--from` and `--to`, or the last so many up to today.
+/// The first and the last day, both inclusive: from `--from` and `--to`, or the last days up to
+/// today.
 pub(super) fn days(
     from: Option<Day>,
     to: Option<Day>,
@@ -126,7 +140,7 @@ pub(super) fn days(
     Ok((first, last))
 }
 
-/// The span of `--from` and `--to`, each open when it isn't given.
+/// The span from `--from` to `--to`. An end that isn't given is open.
 pub(super) fn span(from: Option<Day>, to: Option<Day>) -> Span {
     let start = from.map_or(i64::MIN, Day::start_micros);
     Span::new(start, to.map_or(i64::MAX, |to| to.span().end))

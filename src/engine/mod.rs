@@ -8,6 +8,7 @@ mod tables;
 mod tallybook;
 
 pub use explain::{BlockExplanation, Explanation, RollupExplanation, SpanExplanation};
+pub use open::Builder;
 pub use query::answer::{Answer, Stats};
 pub use query::run::Query;
 pub use tallybook::Tallybook;

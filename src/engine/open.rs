@@ -17,99 +17,172 @@ use crate::{
     },
 };
 
-impl Tallybook {
-    /// Opens a root that exists, with default settings and the machine's clock.
-    ///
-    /// # Errors
-    /// As [`open_with`](Self::open_with).
-    pub async fn open(location: &str) -> Result<Self> {
-        Self::open_with(location, Settings::default(), Arc::new(SystemClock)).await
+/// How a root is opened or made.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use tallybook::{Settings, Tallybook};
+///
+/// let settings = Settings { memory_bytes: 64 << 20, ..Settings::default() };
+/// let db = Tallybook::builder("memory://").settings(settings).create().await?;
+/// assert_eq!(db.dataset().name(), "ai_usage");
+/// # Ok::<(), tallybook::Error>(())
+/// # }).unwrap();
+/// ```
+#[must_use = "a builder does nothing until it opens or makes a root"]
+pub struct Builder {
+    place: Place,
+    definition: Option<Definition>,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+}
+
+/// Where a root is.
+enum Place {
+    /// A folder path or a URL.
+    Location(String),
+    /// All of a store of the caller's, and the name that messages have for it.
+    Store(Arc<dyn ObjectStore>, String),
+}
+
+/// A definition's text, and the name that messages have for it.
+struct Definition {
+    text: String,
+    name: String,
+}
+
+impl Builder {
+    fn new(place: Place) -> Self {
+        let (settings, clock) = (Settings::default(), Arc::new(SystemClock));
+        Self { place, definition: None, settings, clock }
     }
 
-    /// Opens a root that exists: a folder path, or a `file://`, `s3://`, `gs://` or `az://` URL.
+    /// The definition of a root that is made, or that an existing root must have: its TOML text, and
+    /// the name that messages have for it. Without one a new root gets the default dataset.
+    pub fn definition(mut self, text: impl Into<String>, name: impl Into<String>) -> Self {
+        self.definition = Some(Definition { text: text.into(), name: name.into() });
+        self
+    }
+
+    /// Limits, and how object stores are reached.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Another clock than the machine's. It decides which day is today, UTC.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Opens a root that exists.
     ///
     /// # Errors
-    /// `NotFound` when there is no dataset; `Invalid` when it has a newer format.
-    pub async fn open_with(
-        location: &str,
-        settings: Settings,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self> {
-        let root = Root::open(location, &settings)?;
+    /// `NotFound` when there is no dataset; `Invalid` when it has a newer format; `Conflict` when
+    /// it has another definition than the builder.
+    pub async fn open(self) -> Result<Tallybook> {
+        let root = self.root()?;
         let definitions = read_definitions(&root).await?;
         let definitions = definitions.ok_or_else(|| no_dataset(&root))?;
-        Self::over(root, RootDefinitions::new(definitions), settings, clock)
+        self.over(root, definitions)
     }
 
-    /// Opens a root, or makes it with that definition (the text, and what messages call it; the
-    /// default dataset when `None`).
+    /// Opens a root, or makes it.
     ///
     /// # Errors
     /// `Invalid` for a wrong definition; `Conflict` when the root has another one; `Unavailable`
     /// when the store can't be written to, or doesn't honour create-if-absent.
-    pub async fn create(
-        location: &str,
-        definition: Option<(&str, &str)>,
-        settings: Settings,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self> {
-        Self::create_at(Root::open(location, &settings)?, definition, settings, clock).await
+    pub async fn create(self) -> Result<Tallybook> {
+        let root = self.root()?;
+        self.check_definition()?;
+        let definitions = match read_definitions(&root).await? {
+            Some(definitions) => definitions,
+            None => {
+                make(&root, &Dataset::stored_text(self.new_definition().0), &self.settings).await?
+            }
+        };
+        self.over(root, definitions)
     }
 
-    /// Opens a root, or one that will be made with that definition once rows are appended to it:
-    /// when they can't be, nothing is made.
+    /// Opens a root, or one that is made once rows are appended to it. When they can't be appended,
+    /// nothing is made.
     ///
     /// # Errors
     /// As [`create`](Self::create), but that nothing is written yet.
-    pub async fn open_or_make(
-        location: &str,
-        definition: Option<(&str, &str)>,
-        settings: Settings,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self> {
-        let root = Root::open(location, &settings)?;
-        if read_definitions(&root).await?.is_some() {
-            return Self::create_at(root, definition, settings, clock).await;
+    pub async fn create_with_first_rows(self) -> Result<Tallybook> {
+        let root = self.root()?;
+        if let Some(definitions) = read_definitions(&root).await? {
+            return self.over(root, definitions);
         }
-        let (text, file) = definition.unwrap_or((DEFAULT_DEFINITION, "ai_usage.toml"));
+        self.check_definition()?;
+        let (text, file) = self.new_definition();
         let newest = Stored { file: file.to_owned(), text: Dataset::stored_text(text) };
         let definitions = Definitions { number: 0, newest, previous: Vec::new() };
-        // A definition that is wrong is told by its own lines.
-        Dataset::parse(text, file)?;
-        Self::over(root, RootDefinitions::unmade(definitions), settings, clock)
+        let definitions = RootDefinitions::unmade(definitions);
+        Tallybook::over(root, definitions, self.settings, self.clock)
     }
 
-    /// Opens or makes a root that is the whole of a store of yours; `name` is what messages call
-    /// it.
+    /// Opens a root and replaces its definition by the builder's: rollups as you like, and columns
+    /// beside those that there are. Segments of the previous definition go on serving what they can.
     ///
     /// # Errors
-    /// As [`create`](Self::create).
-    pub async fn create_in(
-        store: Arc<dyn ObjectStore>,
-        name: &str,
-        definition: Option<(&str, &str)>,
-        settings: Settings,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self> {
-        Self::create_at(Root::over(name, store, &settings), definition, settings, clock).await
+    /// `Invalid` for a wrong definition, or without one; `Conflict` for one that can't hold the rows
+    /// there are; `NotFound` when there is no dataset; `Unavailable` when the store can't be written
+    /// to.
+    pub async fn replace_definition(mut self) -> Result<Tallybook> {
+        let given = self.definition.take();
+        let given =
+            given.ok_or_else(|| Error::invalid("there is no definition to replace it by"))?;
+        let new = Dataset::parse(&given.text, &given.name)?;
+        let root = self.root()?;
+        let definitions = read_definitions(&root).await?;
+        let definitions = RootDefinitions::new(definitions.ok_or_else(|| no_dataset(&root))?);
+        let newest = &definitions.opened().newest;
+        if let Some(lost) = new.loses_of(&Dataset::parse(&newest.text, &newest.file)?) {
+            return Err(Error::conflict(format!(
+                "{}: the root has {lost}, which the new definition can't hold; columns can be \
+                 added, not changed",
+                given.name
+            )));
+        }
+        let staging = Staging::new(&root, &self.settings);
+        let number = definitions.number(&root, &staging).await? + 1;
+        let text = Dataset::stored_text(&given.text);
+        if !create_definition(&root, &staging, number, &text).await? {
+            return Err(Error::conflict(format!(
+                "{}: its definition was replaced meanwhile; nothing was changed, try again",
+                root.name()
+            )));
+        }
+        self.open().await
     }
 
-    async fn create_at(
-        root: Root,
-        definition: Option<(&str, &str)>,
-        settings: Settings,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self> {
-        let given = definition.map(|(text, file)| Dataset::parse(text, file)).transpose()?;
-        let definitions = if let Some(definitions) = read_definitions(&root).await? {
-            definitions
-        } else {
-            let text = definition.map_or(DEFAULT_DEFINITION, |(text, _)| text);
-            make(&root, &Dataset::stored_text(text), &settings).await?
-        };
+    fn root(&self) -> Result<Root> {
+        match &self.place {
+            Place::Location(location) => Root::open(location, &self.settings),
+            Place::Store(store, name) => Ok(Root::over(name, Arc::clone(store), &self.settings)),
+        }
+    }
+
+    /// The text of a new root's definition, and its name.
+    fn new_definition(&self) -> (&str, &str) {
+        let given = self.definition.as_ref();
+        given.map_or((DEFAULT_DEFINITION, "ai_usage.toml"), |it| {
+            (it.text.as_str(), it.name.as_str())
+        })
+    }
+
+    /// A definition that is wrong is told by its own lines, before anything is stored of it.
+    fn check_definition(&self) -> Result<()> {
+        let (text, name) = self.new_definition();
+        Dataset::parse(text, name).map(drop)
+    }
+
+    fn over(self, root: Root, definitions: Definitions) -> Result<Tallybook> {
         let stored = &definitions.newest;
-        if let Some(given) = given
-            && given != Dataset::parse(&stored.text, &stored.file)?
+        if let Some(Definition { text, name }) = &self.definition
+            && Dataset::parse(text, name)? != Dataset::parse(&stored.text, &stored.file)?
         {
             return Err(Error::conflict(format!(
                 "{}: the root has another definition, in {}; `init --replace` changes it",
@@ -117,40 +190,35 @@ impl Tallybook {
                 stored.file
             )));
         }
-        Self::over(root, RootDefinitions::new(definitions), settings, clock)
+        let definitions = RootDefinitions::new(definitions);
+        Tallybook::over(root, definitions, self.settings, self.clock)
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Tallybook {
+    /// A root by its location: a folder path, or a `file://`, `s3://`, `gs://`, `az://` or
+    /// `memory://` URL.
+    pub fn builder(location: impl Into<String>) -> Builder {
+        Builder::new(Place::Location(location.into()))
     }
 
-    /// Opens a root and replaces its definition: rollups as you like, and columns beside those that
-    /// there are. What was built by the old one goes on serving what it can. The text, and what
-    /// messages call it.
+    /// A root that is the whole of a store of yours. Messages call it by `name`.
+    pub fn builder_in(store: Arc<dyn ObjectStore>, name: impl Into<String>) -> Builder {
+        Builder::new(Place::Store(store, name.into()))
+    }
+
+    /// Opens a root that exists, with default settings and the machine's clock.
     ///
     /// # Errors
-    /// `Invalid` for a wrong definition; `Conflict` for one that can't hold the rows there are;
-    /// `NotFound` when there is no dataset; `Unavailable` when the store can't be written to.
-    pub async fn redefine(
-        location: &str,
-        (text, file): (&str, &str),
-        settings: Settings,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self> {
-        let given = Dataset::parse(text, file)?;
-        let before = Self::open_with(location, settings.clone(), Arc::clone(&clock)).await?;
-        if let Some(lost) = given.loses_of(&before.dataset) {
-            return Err(Error::conflict(format!(
-                "{file}: the root has {lost}, which the new definition can't hold; columns can be \
-                 added, not changed"
-            )));
-        }
-        let staging = Staging::open(&before.root, &settings)?;
-        let number = before.definitions.number(&before.root, &staging).await? + 1;
-        let text = Dataset::stored_text(text);
-        if !create_definition(&before.root, &staging, number, &text).await? {
-            return Err(Error::conflict(format!(
-                "{}: its definition was replaced meanwhile; nothing was changed, try again",
-                before.root.name()
-            )));
-        }
-        Self::open_with(location, settings, clock).await
+    /// As [`Builder::open`].
+    pub async fn open(location: &str) -> Result<Self> {
+        Self::builder(location).open().await
     }
 
     fn over(

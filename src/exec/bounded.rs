@@ -1,5 +1,6 @@
-//! Functions of texts whose result, or whose work, can be far larger than what they are given:
-//! bounded, since neither a memory pool nor a timeout sees inside of a call.
+//! Bounds for text functions whose result or work can be far larger than their arguments. Neither
+//! a memory pool nor a timeout sees inside a call, so a call that is too expensive is refused
+//! before it starts.
 
 use std::sync::Arc;
 
@@ -18,13 +19,15 @@ use datafusion::{
     prelude::SessionContext,
 };
 
-/// What one call for a batch of rows may make, in bytes, or look at, in pairs of characters.
+/// Upper bound for the cost of one call on a batch of rows: the bytes that the call makes, or the
+/// pairs of characters that it looks at.
 const MOST: u128 = 128 << 20;
 
-/// The most that a row's call can cost; of arguments that aren't texts or integers, nothing.
+/// The highest cost that the call for one row can have. Arguments that are neither texts nor
+/// integers cost nothing.
 type Cost = fn(&[Argument], usize) -> u128;
 
-/// Puts the bounded functions in the place of DataFusion's.
+/// Replaces DataFusion's functions with the bounded ones.
 pub(super) fn register(context: &SessionContext) {
     let costs: [(&str, Cost); 14] = [
         ("concat", lengths),
@@ -38,7 +41,7 @@ pub(super) fn register(context: &SessionContext) {
         ("regexp_like", searched),
         ("regexp_count", searched),
         ("regexp_replace", |given, row| {
-            // Few texts are all matches.
+            // Few texts match at every place, so an eighth of the worst case is assumed.
             searched(given, row) + (length(given, 0, row) + 1) * length(given, 2, row) / 8
         }),
         ("repeat", |given, row| length(given, 0, row) * number(given, 1, row)),
@@ -58,7 +61,7 @@ pub(super) fn register(context: &SessionContext) {
     }
 }
 
-/// An argument, as texts or as integers; a single value stands for all rows.
+/// An argument as an array of texts or integers. An array of one value stands for all rows.
 enum Argument {
     Texts(ArrayRef),
     Integers(ArrayRef),
@@ -81,13 +84,13 @@ impl Argument {
     }
 }
 
-/// All texts, which come into the result.
+/// The bytes of all texts: the result contains each of them.
 fn lengths(given: &[Argument], row: usize) -> u128 {
     (0..given.len()).map(|at| length(given, at, row)).sum()
 }
 
-/// What looking for the second text, or a pattern, at each place of the first may take, of which a
-/// processor does some hundreds at once.
+/// The cost of searching for the second argument, a text or a pattern, at each place of the
+/// first. A processor compares some hundreds of characters at once, hence the divisor.
 fn searched(given: &[Argument], row: usize) -> u128 {
     length(given, 0, row) * length(given, 1, row) / 256
 }
@@ -106,7 +109,7 @@ fn number(given: &[Argument], at: usize, row: usize) -> u128 {
     u128::from(value.max(0).unsigned_abs())
 }
 
-/// A function that is called only for what it can afford.
+/// A function that refuses a call whose cost exceeds [`MOST`].
 struct Bounded {
     inner: Arc<ScalarUDF>,
     cost: Cost,

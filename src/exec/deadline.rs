@@ -1,4 +1,4 @@
-//! Planning that ends in time: it doesn't wait for anything, so that no timeout can end it.
+//! A deadline for planning. Planning never waits for anything, so no timeout could end it.
 
 use std::{
     sync::Arc,
@@ -21,7 +21,7 @@ use datafusion::{
 
 use crate::base::Error;
 
-/// When a query's time is over, and how long that was.
+/// The instant when a query's time is over, and the limit that was set for the query.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     at: Instant,
@@ -29,20 +29,20 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// So long from now.
+    /// A deadline that is `limit` from now.
     pub(crate) fn after(limit: Duration) -> Self {
         Self { at: Instant::now() + limit, limit }
     }
 
-    /// Makes sure that there is time left.
+    /// Checks that there is time left.
     ///
     /// # Errors
-    /// `Limit` when there is none.
+    /// `Limit` when the time is over.
     pub(crate) fn check(&self) -> crate::base::Result<()> {
         if self.at < Instant::now() { Err(self.missed()) } else { Ok(()) }
     }
 
-    /// The query's time is over.
+    /// The error for a query whose time is over.
     pub(crate) fn missed(&self) -> Error {
         Error::limit(format!(
             "the query took longer than {:?}; ask for fewer days, or see --explain for why \
@@ -51,7 +51,7 @@ impl Deadline {
         ))
     }
 
-    /// Makes that session's planning end when the time is over.
+    /// Makes planning in this session fail once the time is over.
     pub(crate) fn bound_planning(self, state: &mut SessionState) {
         state.config_mut().options_mut().extensions.insert(self);
     }
@@ -83,18 +83,18 @@ impl ExtensionOptions for Deadline {
     }
 }
 
-/// Makes sure that the session's query, if it has a deadline, has time left.
+/// Checks that the session's query has time left. A session without a deadline always passes.
 fn check_deadline(options: &ConfigOptions) -> Result<()> {
     let deadline = options.extensions.get::<Deadline>();
     deadline.map_or(Ok(()), |deadline| Ok(deadline.check()?))
 }
 
-/// The check as a rule, to stand between the others.
+/// The check as an optimizer rule, to be put between the other rules.
 #[derive(Debug)]
 pub(super) struct CheckDeadline;
 
 impl CheckDeadline {
-    /// The rules with the check before each.
+    /// The rules, with the check before each.
     pub(super) fn between(
         rules: Vec<Arc<dyn OptimizerRule + Send + Sync>>,
     ) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {

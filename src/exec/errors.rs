@@ -1,4 +1,4 @@
-//! DataFusion's errors and ours, with kind and cause kept both ways.
+//! Conversions between DataFusion's errors and ours. Both directions preserve kind and cause.
 
 use std::error::Error as StdError;
 
@@ -11,14 +11,15 @@ use crate::{
 };
 
 impl From<Error> for DataFusionError {
-    /// Our error inside of DataFusion's, to come out again by the other conversion.
+    /// Wraps our error in one of DataFusion's. The opposite conversion takes our error out again.
     fn from(error: Error) -> Self {
         Self::External(Box::new(error))
     }
 }
 
 impl From<DataFusionError> for Error {
-    /// DataFusion's error as ours. An error of ours inside comes out as it went in.
+    /// Converts DataFusion's error to ours. If an error of ours is inside, its kind and message
+    /// are preserved.
     fn from(error: DataFusionError) -> Self {
         ours(error)
     }
@@ -40,7 +41,7 @@ fn ours(error: DataFusionError) -> Error {
     Error::new(kind_of(root), message).with_source(error)
 }
 
-/// A message that says what to do, where DataFusion's doesn't.
+/// Adds what to do to messages of DataFusion that don't say it.
 fn in_words(message: String) -> String {
     if message.contains("CompiledTooBig") {
         return "a regular expression is too large: its repetitions, such as {100}, multiply each \
@@ -53,7 +54,8 @@ fn in_words(message: String) -> String {
              are changed then; add hours, such as INTERVAL '24 hours'"
         );
     }
-    // A local time at which a zone's clocks are changed (arrow-cast).
+    // arrow-cast ends its message like this for a local time at which a zone's clocks are
+    // changed.
     if !message.ends_with("error computing timezone offset") {
         return message;
     }
@@ -65,7 +67,7 @@ fn in_words(message: String) -> String {
 }
 
 fn kind_of(error: &DataFusionError) -> ErrorKind {
-    // A regular expression, which DataFusion takes for a bug of its own.
+    // DataFusion reports a regular expression that is too large as a bug of its own.
     if error.to_string().contains("CompiledTooBig") {
         return ErrorKind::Invalid;
     }

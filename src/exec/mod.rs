@@ -1,4 +1,4 @@
-//! Floor 3: DataFusion's runtime, set up in one place.
+//! Layer 3: DataFusion's runtime, set up in one place.
 
 mod bounded;
 mod deadline;

@@ -1,4 +1,5 @@
-//! The root as one query reads it: tables of a plan that is run again were made for another.
+//! The root as one query reads it. A plan can run again for another query. The plan's tables then
+//! still hold the root of the query that they were made for.
 
 use std::sync::Arc;
 
@@ -6,15 +7,17 @@ use datafusion::{catalog::Session, execution::SessionState};
 
 use crate::store::Root;
 
-/// What a session's configuration holds for one query.
+/// The query's root, as an extension of the session's configuration.
 struct AskedRoot(Root);
 
-/// Makes scans that are planned by that session read that root, whose request_counter counts what they ask.
+/// Makes scans that this session plans read `root`. The root's request counter counts their
+/// requests.
 pub(crate) fn set_query_root(state: &mut SessionState, root: &Root) {
     state.config_mut().set_extension(Arc::new(AskedRoot(root.clone())));
 }
 
-/// The root that the session's query reads; of a session of somebody else's the table's own.
+/// The root that the session's query reads. Somebody else's session has no such root, so the
+/// table's `own` root is returned for it.
 pub(super) fn query_root(state: &dyn Session, own: &Root) -> Root {
     let asked = state.config().get_extension::<AskedRoot>();
     asked.map_or_else(|| own.clone(), |asked| asked.0.clone())

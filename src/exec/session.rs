@@ -23,17 +23,17 @@ use crate::{
     store::Root,
 };
 
-/// The name that the root's store has inside DataFusion.
+/// The URL of the root's store inside DataFusion.
 pub(crate) const ROOT_URL: &str = "tallybook://root/";
 
-/// A rule of the optimizer of logical plans.
+/// A rule of DataFusion's optimizer for logical plans.
 pub(crate) type LogicalRule = Arc<dyn OptimizerRule + Send + Sync>;
 
-/// A session whose only registered store is the root's, with a memory pool that spills. The rule
-/// `better` takes the place of DataFusion's of the same name.
+/// A session with the root's store registered under [`ROOT_URL`], and a memory pool that spills
+/// to disk. The rule `better` replaces DataFusion's rule of the same name.
 ///
 /// # Errors
-/// `Unavailable` when there is no place to spill to.
+/// `Unavailable` when there is no folder to spill to.
 pub(crate) fn new_session(
     root: &Root,
     settings: &Settings,
@@ -48,7 +48,8 @@ pub(crate) fn new_session(
     let options = config.options_mut();
     // Days and hours are UTC unless a query says otherwise.
     options.execution.time_zone = Some("UTC".to_owned());
-    // Some functions are planned as never NULL and executed as perhaps NULL: their values agree.
+    // DataFusion plans some functions as never NULL and executes them as nullable. Their values
+    // agree, so this difference of the schemas is harmless.
     options.execution.skip_physical_aggregate_schema_check = true;
     // Integer and decimal literals stay exact.
     options.sql_parser.parse_float_as_decimal = true;
@@ -66,7 +67,8 @@ pub(crate) fn new_session(
     Ok(context)
 }
 
-/// DataFusion's rules with a better one in its place, and ours behind them.
+/// DataFusion's rules, with `better` in place of the rule of its name, and our own rules behind
+/// them. A deadline check precedes each rule.
 fn optimizer_rules(better: &LogicalRule) -> Vec<LogicalRule> {
     let replaced =
         |rule: LogicalRule| if rule.name() == better.name() { Arc::clone(better) } else { rule };
@@ -75,8 +77,9 @@ fn optimizer_rules(better: &LogicalRule) -> Vec<LogicalRule> {
     CheckDeadline::between(rules.chain([last]).collect())
 }
 
-/// Gives a session the functions that make and merge sketches. `approx_distinct` takes the place of
-/// DataFusion's, whose estimates can't be kept: its hash is no promise.
+/// Registers the functions that make and merge sketches. Our `approx_distinct` replaces
+/// DataFusion's, whose sketches can't be stored: DataFusion doesn't promise that its hash stays
+/// the same.
 pub(crate) fn register_functions(context: &SessionContext) {
     for function in sketch::aggregates() {
         context.register_udaf(function.as_ref().clone());
@@ -89,7 +92,8 @@ pub(crate) fn register_functions(context: &SessionContext) {
 fn runtime(settings: &Settings) -> Result<Arc<RuntimeEnv>> {
     let mut builder = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(settings.memory_bytes)))
-        // Scans are of listed files alone: nothing may list again behind the snapshot.
+        // Scans read exactly the files that a snapshot lists. A cache of other listings must not
+        // come in between.
         .with_object_list_cache_limit(0);
     if let Some(temp) = &settings.temp_dir {
         builder = builder.with_temp_file_path(temp);

@@ -1,14 +1,14 @@
-//! Floor 4: `append`. Rows of any accepted form in, immutable leaves out; all of a batch or
-//! nothing.
+//! Layer 4: `append`. It reads rows in any accepted format and writes immutable leaves. When the
+//! input fails, nothing of its batch is published.
 //!
 //! ```text
 //! input ─ decompress ─ blocks ┬ read ─ builder ─ by day ┬ spool ┬ sort ─ encode ┬ publish
 //!                             ├ read ─ builder ─ by day ┤       └ sort ─ encode ┘
-//!                             └ …                     └ bad rows: counted, described, kept aside
+//!                             └ …                     └ bad rows: counted, described, saved
 //! ```
 //!
-//! Nothing is visible before the whole input was read and validated; memory stays within the spool's
-//! budget whatever the input's size.
+//! Nothing is visible before the whole input has been read and validated. Memory is bounded,
+//! whatever the input's size: rows beyond the spool's budget wait in a file.
 
 mod pipeline;
 mod readers;

@@ -1,8 +1,8 @@
 //! Merging a finished day's leaves into a few sorted files.
 //!
-//! Rollups stay as they are: their fingerprint is over leaf ids, which compaction doesn't change.
-//! But a leaf that was taken in can't be read alone any more, so a day waits until every rollup is
-//! current: else a segment that lacks only some of its leaves would become useless.
+//! Segments stay valid: a fingerprint is over leaf ids, which compaction doesn't change. But an
+//! absorbed leaf can no longer be read alone. A segment that lacks only some of the leaves would
+//! then become useless, so a day waits until every rollup is current.
 
 use std::time::Instant;
 
@@ -19,21 +19,21 @@ use crate::{
     store::{Serving, load},
 };
 
-/// Which days.
+/// The days to compact.
 #[derive(Clone, Copy, Debug)]
 pub struct CompactOptions {
     /// The first day; the root's first when `None`.
     pub from: Option<Day>,
     /// The last day; yesterday, UTC, when `None`.
     pub to: Option<Day>,
-    /// Days of so many files or fewer stay as they are.
+    /// Days of this many files or fewer stay as they are. Files of other tools aren't counted.
     pub files_max: usize,
-    /// Only say what would be compacted.
+    /// Only report what would be compacted.
     pub dry_run: bool,
 }
 
 impl CompactOptions {
-    /// The number of files up to which the nightly job leaves a day alone.
+    /// The `files_max` of the nightly job.
     pub const NIGHTLY_FILES_MAX: usize = 8;
 }
 
@@ -44,10 +44,11 @@ impl Default for CompactOptions {
     }
 }
 
-/// Compacts the days that need it, telling `report` of each, in their order.
+/// Compacts the days that need it. Calls `report` for each, in the order of the days.
 ///
 /// # Errors
-/// For what stops the whole job. A day that fails is a report, and so is one that can't be read.
+/// An error that stops the whole job, such as a store that can't be listed. A day that fails, or
+/// that can't be read, is a report instead.
 pub(crate) async fn compact(
     context: JobContext<'_>,
     options: &CompactOptions,
@@ -81,7 +82,7 @@ pub(crate) async fn compact(
     Ok(reporter.finish())
 }
 
-/// The day's files, if they are more than it needs. Files of other tools are left to them.
+/// The day's files, if the day has too many of them. Files of other tools are left alone.
 fn needs_it(live: &LeafDay, options: &CompactOptions) -> Option<RawFiles> {
     let files = live.leaves.iter().filter(|leaf| leaf.kind != LeafKind::Foreign);
     let files = RawFiles::of(files.map(|leaf| leaf.file.size));

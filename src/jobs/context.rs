@@ -1,4 +1,4 @@
-//! What every job works with.
+//! The environment of every job.
 
 use datafusion::prelude::SessionContext;
 
@@ -8,30 +8,30 @@ use crate::{
     store::{Root, RootDefinitions, Serving, Staging, load},
 };
 
-/// What every job works with.
+/// The root, the dataset and the tools that every job works with.
 #[derive(Clone, Copy)]
 pub(crate) struct JobContext<'a> {
     /// The root.
     pub(crate) root: &'a Root,
-    /// Its dataset.
+    /// The root's dataset.
     pub(crate) dataset: &'a Dataset,
-    /// Its definitions, as they were when it was opened.
+    /// The root's definitions when the root was opened.
     pub(crate) definitions: &'a RootDefinitions,
-    /// Limits of memory and of work at once.
+    /// Limits on memory and on concurrent work.
     pub(crate) settings: &'a Settings,
-    /// Which day it is.
+    /// The clock that says which day it is.
     pub(crate) clock: &'a dyn Clock,
     /// A session over the root.
     pub(crate) session: &'a SessionContext,
-    /// Where files are written before they are visible.
+    /// The place where files are written before they become visible.
     pub(crate) staging: &'a Staging,
 }
 
 impl JobContext<'_> {
-    /// What the root holds of that span, by day: the leaves, and how far each rollup serves them.
+    /// The root's content in `span`, by day: the leaves, and how far each rollup serves them.
     ///
     /// # Errors
-    /// What listing meets.
+    /// `Unavailable` when the store can't be listed.
     pub(crate) async fn snapshot(&self, span: Span) -> Result<Snapshot> {
         load(self.root, span, self.dataset.all_rollups(), Serving::Days).await
     }

@@ -1,6 +1,6 @@
-//! Layer 4: what changes a root beside appending. Building rollups; merging, purging and erasing a
-//! day's raw rows, each of which changes what counts by one new file, the day's next manifest; and
-//! deleting what nothing refers to any more.
+//! Layer 4: every change of a root besides appending. The jobs build rollups; merge, purge and
+//! erase a day's raw rows; and delete files that nothing refers to any more. Each change of a
+//! day's raw rows takes effect by one new file, the day's next manifest.
 
 mod compact;
 mod context;

@@ -1,4 +1,4 @@
-//! What a scheduler runs each night: rollups, compaction and the deletion of what was replaced.
+//! The job that a scheduler runs each night: rollups, compaction, and deletion of replaced files.
 
 use crate::{
     base::{Error, Result},
@@ -8,11 +8,11 @@ use crate::{
     },
 };
 
-/// What the nightly job tells while it works.
+/// A report of the nightly job while it works.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NightlyReport<'a> {
-    /// What became of a day or month, or of a part of it.
+    /// The outcome for a day or month, or for a part of it.
     Job(&'a JobReport),
     /// A file that nothing refers to any more was deleted.
     Deleted(&'a Superseded),
@@ -20,22 +20,22 @@ pub enum NightlyReport<'a> {
     Stopped(&'a Error),
 }
 
-/// What the nightly job did.
+/// The results of the nightly job.
 #[must_use = "a part that fails stops none of the others, and this says which did"]
 #[derive(Debug, Default)]
 pub struct Nightly {
-    /// Segments that were built.
+    /// The number of segments that were built.
     pub built: u64,
-    /// Days that were compacted.
+    /// The number of days that were compacted.
     pub compacted: u64,
-    /// Files that were deleted.
+    /// The number of files that were deleted.
     pub deleted: u64,
-    /// What failed, in the order of the reports.
+    /// The failures, in the order of the reports.
     pub failures: Vec<Error>,
 }
 
 impl Nightly {
-    /// The same, if nothing failed.
+    /// Returns the results if nothing failed.
     ///
     /// # Errors
     /// The first failure.
@@ -44,8 +44,8 @@ impl Nightly {
     }
 }
 
-/// Builds what finished days and quiet months lack, merges days of many files, and deletes what is
-/// replaced. A part that fails stops none of the others.
+/// Builds the segments that finished days and quiet months lack, merges days of many files, and
+/// deletes replaced files. A part that fails doesn't stop the other parts.
 pub(crate) async fn nightly(
     context: JobContext<'_>,
     mut report: impl FnMut(NightlyReport<'_>) + Send,
@@ -75,7 +75,7 @@ pub(crate) async fn nightly(
 }
 
 impl Nightly {
-    /// How much a part did; its failures are kept.
+    /// Adds a part's failures. Gives how much the part did.
     fn part(
         &mut self,
         done: Result<JobSummary>,

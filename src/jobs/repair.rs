@@ -1,9 +1,11 @@
-//! Writing a day's manifest anew that is lost or damaged, as after a copy which left out `_m/`.
+//! Writing a day's manifest anew when it is lost or damaged, as after a copy which left out
+//! `_m/`.
 //!
-//! The files of a generation bear its number and the run that wrote them, and the last of them says
-//! how many there are and which leaves they account for. So a manifest can be written anew if
-//! exactly one run's files of the highest generation are all there, are whole, and account for all
-//! that files of earlier generations do. The model in `tests/protocol` has each of these rules.
+//! The name of each file has its generation and the attempt of the run that wrote the file. The
+//! footer of a run's last file says how many files there are and which leaves they account for.
+//! So a manifest can be written anew if exactly one run's files of the highest generation are all
+//! there, are whole, and account for every leaf that files of earlier generations account for.
+//! The model in `tests/protocol` has each of these rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,31 +21,32 @@ use crate::{
     },
 };
 
-/// A manifest that can be written.
+/// A lost or damaged manifest that can be written anew.
 #[derive(Clone, Debug)]
 pub struct Repair {
     /// The day.
     pub day: Day,
-    /// The generation that its files are of.
+    /// The generation of the files that the manifest names.
     pub generation: u32,
-    /// How many they are.
+    /// The number of these files.
     pub files: usize,
-    /// Their raw rows; of a purged day the rows that were purged.
+    /// The number of raw rows in the files; of a purged day, the number of rows that were purged.
     pub rows: u64,
-    /// Whether they are what remains of a purged day.
+    /// Whether the files are the remains of a purged day.
     pub purged: bool,
-    /// The leaves that they account for.
+    /// The number of leaves that the files account for.
     pub leaves: usize,
-    /// The leaves beside them, which count by themselves.
+    /// The number of leaves beside the files, which count by themselves.
     pub beside: usize,
     manifest: Manifest,
 }
 
-/// What the manifest of that day would say; `None` when the day needs none.
+/// The manifest that the day needs; `None` when the day needs none.
 ///
 /// # Errors
-/// `NotFound` for a day without raw files; `Corrupt`, with the reason, when its files don't tell;
-/// or what the store says.
+/// `NotFound` when the day has no raw files; `Corrupt`, with the reason, when its files don't
+/// determine a manifest; `Invalid` when a newer program wrote a file; `Unavailable` when the
+/// store refuses.
 pub(crate) async fn conclude_repair(root: &Root, day: Day) -> Result<Option<Repair>> {
     let listed = list_raw(&root.with_new_listings(), (day, day)).await?;
     let Some(folder) = listed.first() else {
@@ -51,14 +54,14 @@ pub(crate) async fn conclude_repair(root: &Root, day: Day) -> Result<Option<Repa
     };
     let live = folder.live(root).await?;
     match &live.damage {
-        // Of a newer program's files this one knows nothing.
+        // This program knows nothing about the files of a newer program.
         Some(damage) if damage.kind == ErrorKind::Invalid => return Err(damage.to_error()),
         None if !live.lost.is_empty() => {
             let lost = live.lost.iter().map(|lost| root.full_name(lost)).collect::<Vec<_>>();
             let what = format!("{} is gone, and nothing replaces it", lost.join(", "));
             return Err(refused(day, &what));
         }
-        // A tag may answer for a manifest that is damaged.
+        // The day can be readable by its tag although the manifest is damaged.
         None if is_newest_whole(root, folder).await? => return Ok(None),
         Some(_) | None => {}
     }
@@ -90,12 +93,14 @@ pub(crate) async fn conclude_repair(root: &Root, day: Day) -> Result<Option<Repa
         let what = "files of earlier generations account for more than those of the last";
         return Err(refused(day, what));
     }
-    // Above its files a manifest can only say what they do, as one that closed a generation does.
+    // A manifest of a higher generation than its files can only repeat what the files say, as a
+    // manifest that closed a generation does.
     let says_so = tag.is_some_and(|tag| tag.fingerprint == Fingerprint::of(known.iter().copied()));
     if newest > highest && !says_so {
         return Err(refused(day, "no file of its newest generation is there"));
     }
-    // A damaged manifest keeps its name: the next generation says what it should.
+    // A damaged manifest is not deleted, so its name is taken: the next generation gets the
+    // content.
     let number = newest.max(highest);
     let is_taken = folder.manifests.iter().any(|(generation, _)| *generation == number);
     let manifest = chosen.manifest(day, number + u32::from(is_taken))?;
@@ -112,7 +117,7 @@ pub(crate) async fn conclude_repair(root: &Root, day: Day) -> Result<Option<Repa
     }))
 }
 
-/// Writes that manifest; `false` when somebody else wrote one meanwhile.
+/// Creates the manifest; `false` when another writer created one meanwhile.
 ///
 /// # Errors
 /// `Unavailable` when the store refuses.
@@ -125,7 +130,7 @@ pub(crate) async fn repair(root: &Root, staging: &Staging, repair: &Repair) -> R
     Ok(true)
 }
 
-/// Whether the newest manifest, if there is one, is there and as it was written.
+/// Whether the newest manifest exists and parses; `true` when the day has no manifest.
 async fn is_newest_whole(root: &Root, folder: &RawFolder) -> Result<bool> {
     let Some(newest) = folder.newest() else { return Ok(true) };
     let Some(listed) = folder.newest_file() else { return Ok(false) };
@@ -133,7 +138,7 @@ async fn is_newest_whole(root: &Root, folder: &RawFolder) -> Result<bool> {
     Ok(Manifest::parse(&bytes, folder.day, newest).is_ok())
 }
 
-/// All ids that files account for: leaves, and marks of erasures.
+/// The ids that a set's files account for: leaves, and marks of erasures.
 fn ids_of(common: &SetFooter) -> BTreeSet<&LeafId> {
     common.absorbed.iter().map(|absorbed| &absorbed.id).chain(&common.marks).collect()
 }
@@ -147,13 +152,13 @@ fn refused(day: Day, why: &str) -> Error {
 
 /// The files that one run wrote for one generation.
 struct WrittenSet {
-    /// The files that are whole, with what they say of themselves.
+    /// The files that are whole, with their footers.
     files: Vec<(ManifestFile, FileFooter)>,
-    /// Whether all files that are there are whole.
+    /// Whether all files of the set that are there are whole.
     is_whole: bool,
 }
 
-/// All sets, by who wrote them. Of those below the highest generation only accounts are read.
+/// All sets, by generation and attempt. Below the highest generation only footers are read.
 async fn sets_of(root: &Root, folder: &RawFolder) -> Result<BTreeMap<Writer, WrittenSet>> {
     let highest = folder.written.iter().map(|file| file.writer.generation).max();
     let mut sets: BTreeMap<Writer, WrittenSet> = BTreeMap::new();
@@ -180,7 +185,7 @@ async fn sets_of(root: &Root, folder: &RawFolder) -> Result<BTreeMap<Writer, Wri
 }
 
 impl WrittenSet {
-    /// What all files have in common, which the last one says.
+    /// The data that all files of the set share, from the footer of the last file.
     fn common(&self) -> Option<&SetFooter> {
         self.files.iter().find_map(|(_, account)| account.set())
     }
@@ -193,7 +198,7 @@ impl WrittenSet {
         self.is_whole && self.files.len() == common.files && parts == (0..common.files).collect()
     }
 
-    /// The manifest of these files.
+    /// The manifest that names these files.
     fn manifest(&self, day: Day, generation: u32) -> Result<Manifest> {
         let common = self.common().ok_or_else(|| Error::internal("a set without its end"))?;
         let (mut files, mut remains, mut definitions) = (Vec::new(), Vec::new(), Vec::new());

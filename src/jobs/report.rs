@@ -1,4 +1,4 @@
-//! What a job says of each day and month, and of all of them together.
+//! Reports of a job on each day and month, and the sum of all reports.
 
 use std::{fmt, time::Duration};
 
@@ -7,71 +7,73 @@ use crate::{
     model::{LeafDay, Period, Snapshot},
 };
 
-/// What a job did to a day or month, or to a part of it.
+/// A job's report on a day or month, or on a part of it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct JobReport {
     /// The day or month, UTC.
     pub period: Period,
-    /// The rollup or the file that it is about; `None` for the day's raw rows.
+    /// The rollup or the file that the report is about; `None` for the day's raw rows.
     pub subject: Option<String>,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// What became of a day or month, or of a part of it.
+/// The outcome of a job for a day or month, or for a part of it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Nothing: it was a dry run, and this is what would be done.
+    /// Nothing was done, as it was a dry run: the plan says what would be done.
     Planned(Plan),
-    /// The rollup's segment is there.
+    /// The rollup's segment was built.
     Built {
         /// Why it was built.
         reason: Reason,
-        /// Raw rows that it is of.
+        /// The number of raw rows that the segment was built from.
         rows_in: u64,
-        /// Rows of the segment.
+        /// The number of rows in the segment.
         rows_out: u64,
-        /// Its size.
+        /// The segment's size, in bytes.
         bytes: u64,
         /// How long it took.
         took: Duration,
     },
-    /// The day's raw rows are in fewer files.
+    /// The day's raw rows were merged into fewer files.
     Compacted {
-        /// Files and their size before.
+        /// The number and size of the files before.
         before: RawFiles,
-        /// Files and their size now.
+        /// The number and size of the files now.
         after: RawFiles,
-        /// Their rows.
+        /// The number of rows in the files.
         rows: u64,
         /// How long it took.
         took: Duration,
     },
-    /// The day's raw rows don't count any more; what remains of them does.
+    /// The day's raw rows no longer count. The rows that remain for each rollup count instead.
     Purged(RawFiles),
-    /// The day's matching rows don't count any more.
+    /// The day's matching rows no longer count.
     Erased,
-    /// What remained of a purged day for the rollup is gone: its rows didn't tell which of them
-    /// counted erased ones, and another rollup's did.
+    /// The rows that remained of a purged day for this rollup were deleted. They didn't show
+    /// which of them counted erased rows, and another rollup's rows showed that there were some.
     Dropped,
-    /// Nothing: there is nothing to build the segment of, as raw rows of the day were purged.
+    /// Nothing was done: the day's raw rows were purged, so there is nothing to build the segment
+    /// from.
     NoSource,
-    /// Nothing: these rollups must be current first.
+    /// Nothing was done: these rollups must be current first.
     Waits(Vec<String>),
-    /// Nothing: somebody else changed the day meanwhile.
+    /// Nothing was done: another writer changed the day meanwhile.
     Overtaken,
-    /// Nothing: the day was purged, and nothing that remains tells whose rows it counts.
+    /// Nothing was done: the day was purged, and its remains can't show whether they count rows
+    /// to erase.
     NotTold,
-    /// Nothing: the file is another tool's, or a copy of one of ours, and holds such rows. It
-    /// doesn't count, and is its owner's to delete.
+    /// Nothing was done: the file holds rows to erase, but is another tool's or a copy of one of
+    /// ours. The file doesn't count, and only its owner may delete it.
     OwnersFile,
-    /// It failed; the job went on with the others.
+    /// The work on the subject failed; the job went on with the rest.
     Failed(Error),
 }
 
-/// What a dry run would do.
+/// The action that a dry run would have taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Plan {
@@ -79,20 +81,20 @@ pub enum Plan {
     Build(Reason),
     /// Merge these files.
     Compact(RawFiles),
-    /// Let the rows of these files go.
+    /// Purge the rows of these files.
     Purge(RawFiles),
     /// Erase rows of the day.
     Erase,
 }
 
-/// Why a segment is built.
+/// The reason why a segment is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The day or month has none.
+    /// The day or month has no segment.
     Missing,
-    /// The day's lacks that many leaves.
+    /// The day's segment lacks some leaves.
     Behind {
-        /// The leaves that came since.
+        /// The number of leaves that arrived since.
         leaves: usize,
     },
 }
@@ -107,42 +109,43 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Raw files of a day.
+/// The number and size of a day's raw files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RawFiles {
-    /// How many.
+    /// The number of files.
     pub count: usize,
-    /// Their size.
+    /// Their size, in bytes.
     pub bytes: u64,
 }
 
 impl RawFiles {
-    /// The files of those sizes.
+    /// The files with these sizes, in bytes.
     pub(crate) fn of(sizes: impl IntoIterator<Item = u64>) -> Self {
         let sum = |files: Self, bytes| Self { count: files.count + 1, bytes: files.bytes + bytes };
         sizes.into_iter().fold(Self::default(), sum)
     }
 
-    /// The day's files that can be read.
+    /// The day's files that hold raw rows.
     pub(crate) fn of_day(live: &LeafDay) -> Self {
         let leaves = live.leaves.iter().filter(|leaf| !leaf.is_purged());
         Self::of(leaves.map(|leaf| leaf.file.size))
     }
 }
 
-/// What a job did in all. A job goes on when a day fails: look at [`failures`](Self::failures), or
-/// make an error of them with [`into_result`](Self::into_result).
+/// The sum of a job's reports. A job goes on when a day fails, so check
+/// [`failures`](Self::failures), or turn them into an error with
+/// [`into_result`](Self::into_result).
 #[must_use = "a job goes on when a day fails, and this says which did"]
 #[derive(Debug, Default)]
 pub struct JobSummary {
-    /// How many things were done, or would be in a dry run.
+    /// The number of things that were done, or would be in a dry run.
     pub done: u64,
-    /// What failed, in the order of the reports.
+    /// The failures, in the order of the reports.
     pub failures: Vec<Error>,
 }
 
 impl JobSummary {
-    /// How many things were done, if nothing failed.
+    /// The number of things that were done, if nothing failed.
     ///
     /// # Errors
     /// The first failure.
@@ -151,29 +154,29 @@ impl JobSummary {
     }
 }
 
-/// Tells a caller of each report, and sums them up.
+/// Passes each report to the caller, and sums the reports up.
 pub(crate) struct Reporter<F> {
     tell: F,
     summary: JobSummary,
 }
 
 impl<F: FnMut(&JobReport) + Send> Reporter<F> {
-    /// Tells that function.
+    /// A reporter that calls the function `tell`.
     pub(crate) fn new(tell: F) -> Self {
         Self { tell, summary: JobSummary::default() }
     }
 
-    /// Tells what became of that day.
+    /// Reports the outcome for a day's raw rows.
     pub(crate) fn day(&mut self, day: Day, outcome: Outcome) {
         self.report(JobReport { period: Period::Day(day), subject: None, outcome });
     }
 
-    /// Tells what became of a rollup or a file of that day or month.
+    /// Reports the outcome for a rollup or a file of a day or month.
     pub(crate) fn part(&mut self, period: Period, subject: impl Into<String>, outcome: Outcome) {
         self.report(JobReport { period, subject: Some(subject.into()), outcome });
     }
 
-    /// Tells of the days that can't be read, and were left out.
+    /// Reports the days that were left out because they can't be read.
     pub(crate) fn damaged_days(&mut self, snapshot: &Snapshot, span: Span) {
         for (day, damage) in snapshot.damaged(span) {
             let error = damage.to_error().about(format!("day {day} was left out"));
@@ -181,7 +184,7 @@ impl<F: FnMut(&JobReport) + Send> Reporter<F> {
         }
     }
 
-    /// What was done in all.
+    /// The sum of all reports.
     pub(crate) fn finish(self) -> JobSummary {
         self.summary
     }

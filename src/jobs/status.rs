@@ -1,4 +1,4 @@
-//! What a root holds, day by day.
+//! The status of a root, day by day.
 
 use std::collections::BTreeSet;
 
@@ -12,39 +12,40 @@ use crate::{
     store::{file_footer, list_raw, list_segments, read_base, read_metadata},
 };
 
-/// Footers read at once.
+/// The number of days whose footers are read at once.
 const CONCURRENT_REQUESTS: usize = 32;
 
-/// What a root holds.
+/// The status of a root.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
-    /// The root.
+    /// The root's name.
     pub root: String,
     /// The dataset's name.
     pub dataset: String,
-    /// Today, UTC: from here on days are not finished, and lack segments rightly.
+    /// Today's date, UTC, `YYYY-MM-DD`. From this day on days aren't finished, and may lack
+    /// segments.
     pub today: String,
-    /// The rollups, in the order of each day's states.
+    /// The names of the rollups, in the order of each day's states.
     pub rollups: Vec<String>,
     /// The days that have rows, in order.
     pub days: Vec<DayStatus>,
-    /// What can't be answered, and why: days that can't be read, and purged days of which something
-    /// that should remain is gone.
+    /// Everything that can't be answered, and why: days that can't be read, purged days that lack
+    /// some of their remains, and days whose folder is gone.
     pub problems: Vec<String>,
 }
 
-/// One day.
+/// The status of one day.
 #[derive(Clone, Debug, Serialize)]
 pub struct DayStatus {
-    /// The date.
+    /// The UTC date, `YYYY-MM-DD`.
     pub date: String,
-    /// Raw files.
+    /// The number of raw files.
     pub leaves: usize,
-    /// Rows, those that were purged included.
+    /// The number of rows, including those that were purged.
     pub rows: u64,
-    /// Their size.
+    /// The size of the raw files, in bytes.
     pub bytes: u64,
-    /// Each rollup's state.
+    /// How far each rollup serves the day, in the order of [`Status::rollups`].
     pub states: Vec<RollupState>,
     /// Whether the day is over, UTC.
     pub finished: bool,
@@ -56,21 +57,21 @@ pub struct DayStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RollupState {
-    /// All of it.
+    /// The rollup serves all of the day.
     Current,
-    /// All but that many leaves.
+    /// The rollup serves all but this many leaves.
     Behind(usize),
-    /// Nothing yet; a segment of an earlier definition serves what it can.
+    /// There is no segment yet. A segment of a previous definition serves what it can.
     Earlier,
-    /// Nothing.
+    /// There is no segment.
     Missing,
-    /// Nothing, nor is there anything to build it of: raw rows of the day were purged.
+    /// There is no segment, and none can be built: raw rows of the day were purged.
     Purged,
 }
 
 impl Status {
-    /// Whether every finished day has a current segment of every rollup that there can be one of,
-    /// and every day can be answered.
+    /// Whether every day can be answered, and every finished day has a current segment of each
+    /// rollup for which one can be built.
     #[must_use]
     pub fn is_current(&self) -> bool {
         if !self.problems.is_empty() {
@@ -81,10 +82,10 @@ impl Status {
     }
 }
 
-/// What each day holds, and how far each rollup serves it.
+/// The status of each day, and how far each rollup serves the day.
 ///
 /// # Errors
-/// What listing meets.
+/// `Unavailable` when the store refuses.
 pub(crate) async fn status(context: JobContext<'_>) -> Result<Status> {
     let snapshot = &context.snapshot(Span::ALL).await?;
     let today = context.clock.today();
@@ -144,8 +145,8 @@ fn problems(context: JobContext<'_>, snapshot: &Snapshot) -> Vec<String> {
     damaged.chain(lost).collect()
 }
 
-/// The days that rollups tell of, and of which no raw file is there, not even a manifest. As rows
-/// and rollups may come while days are listed, days that seem so are listed again.
+/// The days that have segments but no raw file, not even a manifest. Rows and segments may arrive
+/// while days are listed, so these days are listed again.
 async fn without_folder(context: JobContext<'_>) -> Result<Vec<String>> {
     let Some(all_days) = Span::ALL.day_bounds() else { return Ok(Vec::new()) };
     let mut days = BTreeSet::new();
@@ -171,8 +172,9 @@ async fn without_folder(context: JobContext<'_>) -> Result<Vec<String>> {
     Ok(problems)
 }
 
-/// The day's rows, by the fewest footers that tell: a segment of all rows knows how many went into
-/// it, and a manifest how many are in its files.
+/// The number of the day's rows, from as few footers as possible. A segment without a filter has
+/// the number of rows that it was built from, and a purged day's manifest the number that was
+/// purged.
 async fn rows(context: JobContext<'_>, snapshot: &Snapshot, live: &LeafDay) -> Result<u64> {
     let root = context.root;
     let of_all = context.dataset.rollups().iter().filter(|rollup| rollup.filter().is_none());

@@ -1,4 +1,4 @@
-//! A column of the raw log and its type.
+//! Columns of the raw log, and their types.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 
 use crate::base::{Error, Result};
 
-/// A column's type, as definitions write it.
+/// The type of a column, as definitions write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ColumnType {
     /// An instant: microseconds since the epoch, UTC.
@@ -15,16 +15,16 @@ pub enum ColumnType {
     Text,
     /// A signed 64-bit integer.
     Integer,
-    /// A decimal of that many digits in all, and after the point.
+    /// A decimal: the number of all digits, and the number of digits after the point.
     Decimal(u8, i8),
-    /// A double. It can't be summed exactly, so no rollup sums it.
+    /// A double. Doubles can't be summed exactly, so no rollup sums them.
     Float,
     /// True or false.
     Boolean,
 }
 
 impl ColumnType {
-    /// The type in files and in arrays on their way there.
+    /// The Arrow type in files, and in arrays that will be written to files.
     #[must_use]
     pub fn file_type(self) -> DataType {
         match self {
@@ -37,7 +37,7 @@ impl ColumnType {
         }
     }
 
-    /// The type in queries: text as views, which group and compare faster.
+    /// The Arrow type in queries. Text is a view there: views group and compare faster.
     #[must_use]
     pub fn query_type(self) -> DataType {
         match self {
@@ -92,15 +92,16 @@ impl FromStr for ColumnType {
 /// A column of the raw log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Its name in files and queries.
+    /// The column's name in files and queries.
     pub name: String,
-    /// Its type.
+    /// The column's type.
     pub kind: ColumnType,
-    /// Whether a row without it is refused.
+    /// Whether a row without a value for this column is rejected.
     pub required: bool,
-    /// Other names that input may use, besides the name in camelCase.
+    /// Names that input may use, besides `name` and its camelCase form.
     pub aliases: Vec<String>,
-    /// The two integer columns whose quotient stands in for a missing value; over 0 it is 0.
+    /// Two integer columns whose quotient replaces a missing value. If the second is 0, so is the
+    /// quotient.
     pub ratio: Option<(String, String)>,
 }
 
@@ -124,7 +125,7 @@ fn camel_case(snake: &str) -> String {
     camel
 }
 
-/// Whether the text can only be a column's name.
+/// Whether the text can only be a column's name: it has only ASCII letters, digits and `_`.
 pub(crate) fn is_word(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

@@ -1,5 +1,5 @@
-//! Layer 1: the vocabulary that the job and the rewrite share. No I/O and no runtime; of DataFusion
-//! only its expressions, their parser, and functions of values.
+//! Layer 1: the vocabulary that jobs and the rewrite share. This layer does no I/O and needs no
+//! runtime. Of DataFusion it uses only expressions, their parser, and functions of values.
 
 pub(crate) mod algebra;
 mod column;

@@ -1,4 +1,4 @@
-//! An aggregate block over the raw table, in the raw table's own columns.
+//! An aggregate block over the raw table, in terms of the raw table's own columns.
 
 use arrow::datatypes::DataType;
 use datafusion::{
@@ -13,50 +13,50 @@ use crate::model::Function;
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) function: Function,
-    /// For a call over different values: which of the block's keys they are.
+    /// For a call with DISTINCT: the index of the key in [`Block::keys`] that holds its values.
     pub(super) distinct: Option<usize>,
     /// None for `count(*)`.
     pub(super) argument: Option<Expr>,
     /// The argument's type; `Int64` for `count(*)`.
     pub(super) argument_type: DataType,
     pub(super) filter: Option<Expr>,
-    /// As the query wrote it, for messages.
+    /// The call as the query wrote it, for messages.
     pub(super) text: String,
 }
 
-/// A table joined to the raw rows, of which each raw row meets none, one or many.
+/// A table joined to the raw rows. Each raw row matches none, one or many of its rows.
 #[derive(Clone, Debug)]
 pub(super) struct Joined {
     /// The other table, its columns named by [`Joined::column`].
     pub(super) other: LogicalPlan,
     /// `Inner`, or `Left`, `LeftSemi`, `LeftAnti` with the raw rows on the left.
     pub(super) kind: JoinType,
-    /// What must be equal: an expression over raw rows (and tables joined before), and one over
-    /// the other table.
+    /// Pairs that must be equal: an expression over raw rows (and tables joined before), and an
+    /// expression over the other table.
     pub(super) on: Vec<(Expr, Expr)>,
     pub(super) filter: Option<Expr>,
     pub(super) null_equality: NullEquality,
     pub(super) null_aware: bool,
 }
 
-/// An aggregate block. Raw columns stand without qualifier; columns of joined tables have names
-/// that no raw column can have.
+/// An aggregate block. Raw columns have no qualifier. Columns of joined tables have names that no
+/// raw column can have.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
-    /// The grouping expressions, each once.
+    /// The grouping expressions, without duplicates.
     pub(super) group: Vec<Expr>,
-    /// More expressions that the branches are grouped by: the values that calls over different
-    /// values are about.
+    /// More expressions that the branches are grouped by: the values that calls with DISTINCT are
+    /// over.
     pub(super) keys: Vec<Expr>,
     pub(super) calls: Vec<Call>,
     pub(super) conjuncts: Vec<Expr>,
-    /// In the order in which they are joined.
+    /// The joined tables, in the order in which they are joined.
     pub(super) joins: Vec<Joined>,
-    /// The raw table's columns, and those of the joined tables.
+    /// The raw table's columns and those of the joined tables.
     pub(super) schema: DFSchema,
 }
 
-/// No raw column has a space in its name.
+/// The prefix of joined columns. No raw column has a space in its name.
 const JOINED_PREFIX: &str = "joined ";
 
 impl Joined {
@@ -74,7 +74,7 @@ impl Joined {
     }
 }
 
-/// Whether that column is of a joined table.
+/// Whether the column belongs to a joined table.
 pub(super) fn is_joined(column: &Column) -> bool {
     column.name.starts_with(JOINED_PREFIX)
 }

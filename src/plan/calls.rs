@@ -1,4 +1,4 @@
-//! Reading an aggregate call.
+//! Reads aggregate calls.
 
 use arrow::datatypes::DataType;
 use datafusion::{
@@ -10,8 +10,8 @@ use datafusion::{
 use super::{Refusal, block::Call};
 use crate::model::{Function, Quantile};
 
-/// Reads a call over raw columns, or says why it can't be made of parts. Adds to `keys` what calls
-/// over different values are about.
+/// Reads a call over raw columns, or refuses a call that can't be merged from parts. The values
+/// of a DISTINCT call are added to `keys`.
 pub(super) fn read(
     call: &Expr,
     schema: &DFSchema,
@@ -48,7 +48,7 @@ pub(super) fn read(
                 keys.len() - 1
             }))
         }
-        // Another of the same changes nothing.
+        // Repeated values don't change the result, so DISTINCT can be ignored.
         Function::Min
         | Function::Max
         | Function::BoolAnd
@@ -67,8 +67,10 @@ pub(super) fn read(
     Ok(Ok(Call { function, distinct, argument, argument_type, filter, text }))
 }
 
-/// What is put exactly: an average or variance of integers or decimals is planned over a cast to a
-/// double; ours is over the number itself.
+/// The argument to compute with. DataFusion plans an average, variance or approximate percentile
+/// of integers or decimals over a cast to a double. The result is the number without that cast. A
+/// double literal that is a whole number below 9e15 becomes an integer literal, whatever the
+/// function.
 pub(super) fn exact_argument(
     function: Function,
     argument: &Expr,
@@ -96,7 +98,7 @@ pub(super) fn exact_argument(
     })
 }
 
-/// The function that is called, if it is one that merges.
+/// The function of the given name. `None` when it isn't one that merges.
 pub(super) fn function(name: &str, arguments: &[Expr]) -> Option<Function> {
     match (name, arguments) {
         ("approx_percentile", [_, Expr::Literal(ScalarValue::Float64(Some(part)), _)]) => {
@@ -106,7 +108,7 @@ pub(super) fn function(name: &str, arguments: &[Expr]) -> Option<Function> {
     }
 }
 
-/// Whether that adds up doubles, so that the last digits depend on the order.
+/// Whether the function adds up doubles, so that the last digits depend on the order.
 pub(super) fn adds_floats(function: Function, argument: &DataType) -> bool {
     let adds = matches!(function, Function::Sum | Function::Avg | Function::Spread { .. });
     adds && !matches!(argument, DataType::Int64 | DataType::Decimal128(..))

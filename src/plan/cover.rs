@@ -1,4 +1,4 @@
-//! The cover: a query's time tiled by pieces, such that every leaf's rows are counted exactly once.
+//! The cover: a query's time tiled by pieces, so that every leaf's rows are counted exactly once.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -16,15 +16,15 @@ use crate::{
 /// Why leaves are read raw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RawReason {
-    /// They came after the segment was built.
+    /// The leaves arrived after the segment was built.
     Late,
-    /// The span cuts through a bucket there.
+    /// The span cuts through a bucket of the rollup at this piece.
     Edge,
     /// No segment serves the day.
     NoSegment,
     /// No rollup can serve the block.
     NoRollup,
-    /// Raw was asked for, or is preferred for a short span.
+    /// The route is `raw`, or raw leaves are preferred for a short span.
     Preferred,
 }
 
@@ -40,51 +40,53 @@ impl fmt::Display for RawReason {
     }
 }
 
-/// What answers a piece.
+/// The files that answer a piece.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// A rollup's segment, and the leaves that are in it.
+    /// A rollup's segment, and the leaves whose rows are in it.
     Segment {
         /// The rollup's name.
         rollup: String,
-        /// Its file.
+        /// The segment's file.
         segment: Arc<SegmentFile>,
-        /// The leaves it was built from.
+        /// The live leaves whose rows the segment holds.
         leaves: Vec<LeafId>,
     },
     /// Raw leaves.
     Leaves {
-        /// Their files; never none.
+        /// The leaves; at least one.
         leaves: Vec<Arc<Leaf>>,
-        /// Why not a segment.
+        /// Why no segment answers.
         reason: RawReason,
     },
 }
 
-/// One tile: a stretch of one day, of some of its leaves.
+/// One tile: a stretch of one day, for some of its leaves.
 #[derive(Clone, Debug)]
 pub struct Piece {
     /// The day.
     pub day: Day,
-    /// The stretch of it.
+    /// The stretch of the day.
     pub span: Span,
-    /// What answers it.
+    /// The files that answer the stretch.
     pub source: Source,
 }
 
-/// The tiling of a set of instants. Days without leaves have no pieces: there is nothing to count.
+/// The tiling of a set of instants. Days without leaves have no pieces, because they have no
+/// rows.
 #[derive(Clone, Debug)]
 pub struct Cover {
-    /// The instants.
+    /// The instants that the query asks for.
     pub spans: Spans,
-    /// The tiles, by day.
+    /// The tiles, in the order of days.
     pub pieces: Vec<Piece>,
-    /// The rollups that could serve the block, those first that are read first.
+    /// The rollups that can serve the block, in the order of preference.
     pub rollups: Vec<String>,
 }
 
 impl Cover {
-    /// Tiles `spans` by segments of `rollups`, all of which can serve the block, and raw leaves.
+    /// Tiles `spans` by segments of `rollups`, and by raw leaves. Each of `rollups` must be able
+    /// to serve the block.
     #[must_use]
     pub(super) fn tile(spans: Spans, snapshot: &Snapshot, rollups: &[&Rollup]) -> Self {
         let ranked = ranked(&spans, snapshot, rollups);
@@ -113,7 +115,7 @@ impl Cover {
         Self { spans, pieces, rollups: Vec::new() }
     }
 
-    /// The leaves that are read, each once, by day.
+    /// The leaves that are read raw, in the order of days and then ids, without duplicates.
     #[must_use]
     pub(super) fn leaves(&self) -> Vec<Arc<Leaf>> {
         let mut leaves = BTreeMap::new();
@@ -125,13 +127,14 @@ impl Cover {
         leaves.into_values().cloned().collect()
     }
 
-    /// The size of the files that are read.
+    /// The total size of the files that are read, in bytes.
     #[must_use]
     pub(crate) fn bytes(&self) -> u64 {
         self.files().iter().map(|file| file.size).sum()
     }
 
-    /// The files that are read, one that is read in two stretches once; by day.
+    /// The files that are read, in the order of days. A file that answers several pieces occurs
+    /// once.
     pub(crate) fn files(&self) -> Vec<&ObjectMeta> {
         let mut met = HashSet::new();
         let mut files = Vec::new();
@@ -141,16 +144,18 @@ impl Cover {
                 Source::Leaves { leaves, .. } => (None, leaves),
             };
             let read = segment.into_iter().chain(leaves.iter().map(|leaf| &leaf.file));
-            // All pieces share the snapshot's own files, so an address is as good as a name.
+            // All pieces share the snapshot's own file metadata, so equal addresses mean equal
+            // files.
             files.extend(read.filter(|file| met.insert(std::ptr::from_ref::<ObjectMeta>(file))));
         }
         files
     }
 
-    /// Checks that every leaf of every day is answered by pieces that tile its part of the span.
+    /// Checks that the pieces of each leaf tile the part of its day that the query asks for.
     ///
     /// # Errors
-    /// `Internal` when one is answered twice or not at all: the query must not run.
+    /// `Internal` when an instant of a leaf is answered twice or not at all, or when a piece has a
+    /// leaf that isn't live. The query must not run then.
     pub(super) fn check(&self, snapshot: &Snapshot) -> Result<()> {
         let mut tiles: BTreeMap<(Day, &LeafId), Vec<Span>> = BTreeMap::new();
         for piece in &self.pieces {
@@ -186,7 +191,7 @@ impl Cover {
     }
 }
 
-/// Whether the tiles fill the wanted stretches, each instant once.
+/// Whether the tiles fill the wanted stretches, with each instant in exactly one tile.
 fn tile_exactly(mut tiles: Vec<Span>, wanted: &[Span]) -> bool {
     tiles.sort_by_key(|tile| tile.start);
     let mut tiles = tiles.into_iter().peekable();
@@ -203,15 +208,15 @@ fn tile_exactly(mut tiles: Vec<Span>, wanted: &[Span]) -> bool {
     filled && tiles.next().is_none()
 }
 
-/// A rollup that can serve the block, and how far it serves each day.
+/// A rollup that can serve the block, and its freshness on each day.
 struct Candidate<'a> {
     rollup: &'a Rollup,
     days: Option<&'a BTreeMap<Day, Freshness>>,
 }
 
-/// The rollups, with those first whose segments in `spans` hold the fewest bytes a day, and those
-/// of earlier definitions last; equals by name. One order for all days keeps a query to as few
-/// rollups as serve it.
+/// The rollups in the order of preference: previous definitions last, then by the average size of
+/// a day's segment in the hull of `spans`, smallest first, then by name. One order for all days
+/// lets a query read as few rollups as possible.
 fn ranked<'a>(spans: &Spans, snapshot: &'a Snapshot, rollups: &[&'a Rollup]) -> Vec<Candidate<'a>> {
     let bounds = spans.hull().day_bounds();
     let ranked = rollups.iter().map(|rollup| {
@@ -225,12 +230,12 @@ fn ranked<'a>(spans: &Spans, snapshot: &'a Snapshot, rollups: &[&'a Rollup]) -> 
         let (mut count, mut total, mut last) = (0, 0, None);
         for segment in segments {
             count += 1;
-            // A month's serves days in a row.
+            // A month's segment serves several days in a row, but its size counts once.
             if last.replace(segment).is_none_or(|last| !Arc::ptr_eq(last, segment)) {
                 total += segment.file.size;
             }
         }
-        // By the day: a rollup isn't cheap for lacking days.
+        // The average a day, so that a rollup doesn't look cheap because it lacks days.
         let bytes = total / u64::max(count, 1);
         ((rollup.is_previous(), bytes), Candidate { rollup, days })
     });
@@ -244,12 +249,12 @@ struct Best<'a> {
     rollup: &'a Rollup,
     segment: &'a Arc<SegmentFile>,
     late: &'a [Arc<Leaf>],
-    /// The part of the day that it serves.
+    /// The part of the wanted stretch that the segment serves.
     whole: Span,
 }
 
-/// The segment that leaves the least to read raw: first in time, then in late bytes; of equals the
-/// first in rank.
+/// The segment that leaves the least to read raw: first the shortest time, then the fewest bytes
+/// of late leaves. Of equal segments, the one whose rollup ranks first.
 fn best_segment<'a>(day: Day, wanted: Span, ranked: &[Candidate<'a>]) -> Option<Best<'a>> {
     let serving = ranked.iter().filter_map(|Candidate { rollup, days }| {
         let (segment, late): (_, &[_]) = match days.and_then(|days| days.get(&day))? {

@@ -1,4 +1,4 @@
-//! Random spans over random holes: every cover tiles.
+//! Property test: every cover of random spans, over days with random leaves and segments, tiles.
 
 use proptest::prelude::*;
 

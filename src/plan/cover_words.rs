@@ -1,4 +1,4 @@
-//! A cover in words, such as
+//! A cover in words:
 //! `365 days: 351 from org_daily, 13 raw (no segment), 1 segment + 2 late leaves raw`.
 
 use std::{collections::BTreeMap, fmt};
@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt};
 use super::{Cover, Piece, RawReason, Source};
 use crate::base::Day;
 
-/// How a day is answered, in the order in which the words come.
+/// How a day is answered. The variants are in the order of the words.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Answered {
     From(String),
@@ -15,7 +15,8 @@ enum Answered {
     Behind,
 }
 
-/// Days answered alike, and the late leaves read beside their segments.
+/// The number of days that are answered alike, and of the late leaves that are read beside their
+/// segments.
 #[derive(Default)]
 struct Tally {
     days: usize,
@@ -55,7 +56,7 @@ impl fmt::Display for Cover {
     }
 }
 
-/// How a day is answered, and by how many late leaves.
+/// How a day is answered, and the number of late leaves that are read for it.
 fn answered(pieces: &[&Piece]) -> (Answered, usize) {
     let mut rollup = None;
     let (mut late, mut edges, mut reason) = (0, false, String::new());

@@ -1,4 +1,4 @@
-//! What was decided for a query, and why not more.
+//! What the rewrite decided for a query, and why it refused rollups.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -7,7 +7,7 @@ use object_store::ObjectMeta;
 use super::{Cover, Piece, Source};
 use crate::base::{Day, Grain, Zone};
 
-/// Where an answer came from.
+/// Which kinds of files answer a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteTaken {
     /// Raw leaves alone.
@@ -19,7 +19,7 @@ pub enum RouteTaken {
 }
 
 impl RouteTaken {
-    /// The word in statistics.
+    /// The name of the route in statistics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -30,51 +30,54 @@ impl RouteTaken {
     }
 }
 
-/// Why a rollup, or any rollup, could not serve a block. Not an error.
+/// Why one rollup, or every rollup, can't serve a block. Not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Only raw leaves were asked for.
+    /// The route is `raw`: the query may read raw leaves only.
     RouteRaw,
-    /// The span is not longer than the threshold below which raw is preferred, in days.
+    /// The span is so short that raw leaves are preferred.
     ShortSpan {
-        /// The span.
+        /// The length of the span, in days.
         days: i64,
-        /// The threshold.
+        /// Spans up to this many days are read raw.
         min_span_days: i64,
     },
-    /// The query asks for rows, not for an aggregate of them.
+    /// The query selects raw rows, not an aggregate of raw rows.
     NoAggregate,
-    /// A node between the aggregate and the raw table that doesn't commute with the rollup.
+    /// A node between the aggregate and the raw table that doesn't commute with the rollup; its
+    /// name.
     Node(String),
     /// The rollups' files are larger than the raw ones.
     NotCheaper {
-        /// Theirs.
+        /// The size of the files that a cover by rollups reads.
         bytes: u64,
-        /// The raw ones.
+        /// The size of the raw files for the same span.
         raw_bytes: u64,
     },
     /// Raw rows joined with raw rows.
     TwoRawScans,
-    /// A join that doesn't commute with grouping the raw rows, by its kind.
+    /// A join that doesn't commute with grouping the raw rows; its kind.
     JoinKind(String),
     /// A subquery below the aggregate whose value depends on the row.
     Subquery,
-    /// A function whose value differs from call to call.
+    /// A function whose value differs from call to call; the call.
     Volatile(String),
-    /// Something in a joined table, or in a subquery, whose rows may differ from run to run.
+    /// Something in a joined table, or in a subquery, whose rows may differ from run to run; its
+    /// name.
     Differs(String),
-    /// An aggregate that can't be merged from parts.
+    /// An aggregate that can't be merged from parts; the call.
     NotMergeable(String),
-    /// A sum of floats, which depends on the order of addition.
+    /// An aggregate that adds up floats, whose last digits depend on the order of addition; the
+    /// call.
     Inexact(String),
-    /// A rollup of only some rows, which the query doesn't limit itself to; its condition.
+    /// The rollup holds only some rows, and the query may need more. The rollup's filter.
     OtherRows(String),
-    /// An aggregate over an expression that no stored one gives.
+    /// An aggregate over an expression that can't be made of the stored ones; the call.
     Expression(String),
-    /// A column that the rollup isn't grouped by.
+    /// A column that the rollup isn't grouped by; its name.
     NotADimension(String),
-    /// A use of the time column that tells apart rows of one bucket.
+    /// A use of the time column that distinguishes rows of one bucket.
     FinerThanGrain {
         /// The expression.
         expression: String,
@@ -88,9 +91,9 @@ pub enum Refusal {
         /// The rollup's grain.
         grain: Grain,
     },
-    /// A value that the rollup doesn't store.
+    /// A value that the rollup doesn't store; the call.
     NotStored(String),
-    /// The rewritten plan would have had another schema.
+    /// The rewritten plan would have another schema; the difference.
     Schema(String),
 }
 
@@ -150,26 +153,26 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The decision for one aggregate block, or one scan of raw rows.
+/// The decision for one aggregate block, or for one scan of raw rows.
 #[derive(Clone, Debug)]
 pub struct BlockDecision {
-    /// What answers it.
+    /// The pieces that answer the block.
     pub cover: Cover,
-    /// The rollups considered that could not serve it, by name; under `*` what refuses every
-    /// rollup.
+    /// The rollups that can't serve the block, by name, each with a reason. The name `*` stands
+    /// for every rollup.
     pub refusals: Vec<(String, Refusal)>,
 }
 
 /// The decision for a query.
 #[derive(Clone, Debug, Default)]
 pub struct Decision {
-    /// One for each scan of the raw table, in the order of the plan.
+    /// One decision for each scan of the raw table, in the order of the plan.
     pub blocks: Vec<BlockDecision>,
 }
 
 impl Decision {
-    /// Where the answer came from. A query with nothing to read is `rollup` if a rollup could have
-    /// served it.
+    /// Which kinds of files answer the query. A query with nothing to read is `rollup` if a
+    /// rollup can serve one of its blocks.
     #[must_use]
     pub fn route(&self) -> RouteTaken {
         let pieces = || self.blocks.iter().flat_map(|block| &block.cover.pieces);
@@ -185,8 +188,8 @@ impl Decision {
         }
     }
 
-    /// How many days were answered from segments, and how many from raw leaves; a day of both
-    /// counts in both.
+    /// The number of days answered from segments, and the number answered from raw leaves. A day
+    /// answered from both counts in both.
     #[must_use]
     pub fn days(&self) -> (usize, usize) {
         let count = |segments: bool| {
@@ -198,7 +201,8 @@ impl Decision {
         (count(true), count(false))
     }
 
-    /// The days whose raw rows it would need, and which were purged: it can't run.
+    /// The days of which the query needs raw rows that were purged. If there is one, the query
+    /// can't run.
     #[must_use]
     pub fn purged_days(&self) -> BTreeSet<Day> {
         let pieces = self.blocks.iter().flat_map(|block| &block.cover.pieces);
@@ -209,7 +213,7 @@ impl Decision {
         pieces.filter(needs_purged).map(|piece| piece.day).collect()
     }
 
-    /// The size of the files that are read.
+    /// The total size of the files that are read, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.blocks.iter().map(|block| block.cover.bytes()).sum()
@@ -220,7 +224,7 @@ impl Decision {
         self.blocks.iter().flat_map(|block| block.cover.files()).collect()
     }
 
-    /// How many files are read.
+    /// The number of files that are read.
     #[must_use]
     pub fn files(&self) -> usize {
         self.files_read().len()

@@ -1,16 +1,24 @@
-//! Whether a rollup can serve a block, and its rows in the block's terms.
+//! Decides whether a rollup can serve a block, and rewrites the block in terms of the rollup's
+//! rows.
 //!
-//! All raw rows folded into one rollup row agree on its dimensions and its bucket. So an expression
-//! over these alone has one value for all of them, and may be computed from the rollup row instead:
+//! ```text
+//! date_trunc('week', at), sum(cost)
+//! ──▶  date_trunc('week', CAST(daily.date AS Timestamp)), daily.cost_sum     by day
+//!      date_trunc('week', hourly.hour), hourly.cost_sum                      by hour
+//! ```
 //!
-//! 1. A dimension's column stays itself; so does a joined table's.
-//! 2. `date` is the bucket's date.
-//! 3. The time column stands only inside a function that is constant over each bucket
-//!    ([`time_terms`]), and there it is the bucket's first instant.
-//! 4. A predicate on time that is exactly a set of whole buckets is asked of the bucket's first
-//!    instant. A conjunct that is exactly a set of instants is the cover's to answer.
-//! 5. A rollup of some rows serves queries about these alone ([`implied`]).
-//! 6. Each aggregate's folds can be made of stored ones ([`partials`](super::partials)).
+//! All raw rows of one rollup row agree on its dimensions and its bucket. So an expression over
+//! dimensions and the bucket alone has one value for all of the raw rows, and can be computed from
+//! the rollup row instead:
+//!
+//! 1. A dimension's column stays as it is, and so does a joined table's.
+//! 2. `date` becomes the bucket's date.
+//! 3. The time column may occur only inside a function that is constant over each bucket
+//!    ([`time_terms`]). There it becomes the bucket's first instant.
+//! 4. A predicate on time that is exactly a set of whole buckets is applied to the bucket's first
+//!    instant. A conjunct that is exactly a set of instants is left to the cover.
+//! 5. A rollup of some rows serves queries about these rows alone ([`implied`]).
+//! 6. Each aggregate's states must follow from stored states ([`partials`](super::partials)).
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::{
@@ -34,30 +42,30 @@ use crate::{
     model::{DATE_COLUMN, Dataset, Rollup},
 };
 
-/// A block in a rollup's columns.
+/// A block in terms of a rollup's columns.
 #[derive(Clone, Debug)]
 pub(super) struct Derivation {
     /// The grouping expressions, then the keys.
     pub(super) groups: Vec<Expr>,
-    /// The filters besides the span.
+    /// The filters other than those that the cover or the rollup's own filter already applies.
     pub(super) conjuncts: Vec<Expr>,
-    /// The joins.
+    /// The joined tables, with conditions in the rollup's columns.
     pub(super) joins: Vec<Joined>,
-    /// The partial of each fold of each call, in order.
+    /// The partial of each state of each call, in order.
     pub(super) states: Vec<Expr>,
 }
 
-/// A block's terms in a rollup's.
+/// What is needed to rewrite a block's expressions in a rollup's columns.
 pub(super) struct Terms<'a> {
     pub(super) block: &'a Block,
     pub(super) rollup: &'a Rollup,
     /// The name of the time column.
     pub(super) time: &'a str,
-    /// The days that the block reads: zones must keep buckets there.
+    /// The days that the block reads. A time zone must keep the rollup's buckets on these days.
     pub(super) days: Span,
 }
 
-/// Derives the block from the rollup, or says why not.
+/// Derives the block from the rollup, or returns the first refusal.
 pub(super) fn derive(
     block: &Block,
     rollup: &Rollup,
@@ -116,7 +124,7 @@ pub(super) fn derive(
 }
 
 impl Terms<'_> {
-    /// An expression in the rollup's columns.
+    /// The expression in the rollup's columns.
     pub(super) fn map(&self, expr: &Expr) -> Result<Result<Expr, Refusal>> {
         let mut refusal = None;
         let mapped = expr.clone().transform_down(|node| {
@@ -148,7 +156,8 @@ impl Terms<'_> {
         Ok(refusal.map_or(Ok(mapped.data), Err))
     }
 
-    /// Rules 3 and 4.
+    /// Applies rules 3 and 4. `None` when the node is neither such a function nor such a
+    /// predicate.
     fn in_time(&self, node: &Expr) -> Result<Option<Result<Expr, Refusal>>> {
         let grain = self.rollup.grain();
         if let Some(zone) = time_terms::constant_in_bucket(node, self.time, grain) {
@@ -210,7 +219,7 @@ fn whole_buckets(spans: &Spans, grain: Grain) -> bool {
     spans.iter().all(|span| whole(span.start) && whole(span.end))
 }
 
-/// Whether an instant is inside the spans.
+/// The condition that an instant lies within the spans.
 pub(super) fn within(instant: &Expr, spans: &Spans) -> Expr {
     let at = |micros| {
         Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())), None)

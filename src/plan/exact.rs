@@ -11,10 +11,10 @@
 //!                                            Aggregate: double_sum(f), count(f)
 //! ```
 //!
-//! The rewrite makes these from exact sums; blocks that it leaves alone must do the same, or their
-//! last digit could differ ([`Function`]). Sums that have no room in the type that SQL gives them
-//! are errors, where DataFusion's wrap (apache/datafusion#17539). Sums of doubles are rounded once,
-//! so that they don't depend on the order in which rows are read.
+//! A block over segments computes these functions from exact sums ([`Function`]). Every other
+//! block must do so too, or the last digit could depend on the route. A sum that is too large for
+//! its SQL type is an error, where DataFusion's sum wraps (apache/datafusion#17539). A sum of
+//! doubles is rounded once, so the result doesn't depend on the order in which rows are read.
 
 use std::sync::Arc;
 
@@ -34,20 +34,20 @@ use datafusion::{
 use super::calls::{adds_floats, exact_argument, function};
 use crate::model::{Function, double_sum, narrowed};
 
-/// What takes a call's place.
+/// What replaces a call.
 enum Exact {
     /// The call itself.
     Same,
-    /// A value of these states.
+    /// The function's value, computed from these merged states.
     Folded { function: Function, kind: DataType, merged: Vec<Expr> },
-    /// The call in a wider type.
+    /// The call in a wider type, to be narrowed to its own type.
     Narrowed(Expr),
-    /// This value.
+    /// This expression.
     Value(Expr),
 }
 
-/// The node with its averages and variances of integers and decimals made exact, and its sums of
-/// them made in a type that has room.
+/// Makes the calls of an aggregate or a window exact. Sums of integers and decimals, and the
+/// averages and variances made of them, are computed in a type that can hold every sum.
 pub(super) fn exact(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     match node {
         LogicalPlan::Aggregate(aggregate) => exact_aggregate(aggregate),
@@ -86,8 +86,8 @@ fn exact_aggregate(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     Ok(Transformed::yes(plan))
 }
 
-/// The calls that a call is made of, and what it is made of their columns; `None` when it is exact
-/// by itself.
+/// The calls that replace a call, and the value to compute from their columns. `None` when the
+/// call is exact already.
 fn exact_call(
     AggregateFunction { func, params }: &AggregateFunction,
     schema: &DFSchema,
@@ -108,16 +108,17 @@ fn exact_call(
         Function::Sum if kind == DataType::Float64 => {
             (vec![call(&double_sum(), argument)], Exact::Value(column(0)))
         }
-        // An average of other numbers is planned over doubles, too.
+        // The planner casts all other numbers to doubles for an average.
         Function::Avg if kind == DataType::Float64 => {
             let calls = vec![call(&double_sum(), argument.clone()), call(&count_udaf(), argument)];
             (calls, Exact::Value(column(0) / cast(column(1), DataType::Float64)))
         }
-        // Without -0.0: which of it and 0.0 came first would be told by the order of rows.
+        // Adding 0.0 turns -0.0 into 0.0. The two compare as equal, so the order of rows would
+        // decide which one is the result.
         Function::Min | Function::Max if kind.is_floating() => {
             (vec![call(func, argument + cast(lit(0.0), kind))], Exact::Value(column(0)))
         }
-        // Of different numbers each once.
+        // A sum over distinct numbers: each number is added once.
         Function::Sum if params.distinct && function.can_wrap(&kind) => {
             (vec![call(func, Function::with_room(argument, &kind))], Exact::Narrowed(column(0)))
         }
@@ -159,7 +160,7 @@ fn exact_window(window: Window) -> Result<Transformed<LogicalPlan>> {
     Ok(Transformed::yes(plan))
 }
 
-/// What no column's name begins with.
+/// A prefix that no column's name has.
 fn new_prefix(schema: &DFSchema) -> String {
     let mut prefix = "exact_".to_owned();
     while schema.fields().iter().any(|field| field.name().starts_with(&prefix)) {
@@ -168,7 +169,7 @@ fn new_prefix(schema: &DFSchema) -> String {
     prefix
 }
 
-/// The node's columns, of which the last are made of what took their place.
+/// The node's output columns. The last columns are computed from what replaced their calls.
 fn outputs(schema: &DFSchema, finals: Vec<Exact>) -> Result<Vec<Expr>> {
     let before = schema.fields().len() - finals.len();
     let same = std::iter::repeat_with(|| Exact::Same).take(before);
@@ -185,7 +186,8 @@ fn outputs(schema: &DFSchema, finals: Vec<Exact>) -> Result<Vec<Expr>> {
     outputs.collect()
 }
 
-/// A sum over a window in a type in which it can't wrap, if its own could.
+/// A sum over a window in a type in which it can't wrap. `None` when the sum can't wrap in its
+/// own type.
 fn wide_window(window: &Window, expr: &Expr) -> Result<Option<Expr>> {
     let Expr::WindowFunction(call) = expr.clone().unalias() else { return Ok(None) };
     let WindowFunction { fun, mut params } = *call;

@@ -1,4 +1,4 @@
-//! Changing all expressions of a plan, whose columns keep their names.
+//! Changes all expressions of a plan. The plan's columns keep their names.
 
 use datafusion::{
     common::{
@@ -9,8 +9,8 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, expr_rewriter::NamePreserver, utils::merge_schema},
 };
 
-/// The plan with each expression changed, but for those of scans. `change` gets the columns that
-/// the expression is over, too.
+/// The plan with each expression changed, except for the expressions of scans. `change` gets an
+/// expression and the columns that the expression is over.
 ///
 /// # Errors
 /// Those of `change`; DataFusion's, for a malformed plan.

@@ -1,7 +1,18 @@
-//! Grouping sets make NULL of what is constant below them, but the engine (DataFusion 55) goes on
-//! to take it for constant: for sorted input of the final aggregate, which then gives a group
-//! twice, and for nothing to sort by. `WHERE model = 'a' GROUP BY ROLLUP (model) ORDER BY model`
-//! shows both. So what it knows of the columns of grouping sets ends where they are grouped.
+//! Grouping sets over a column that a filter makes constant.
+//!
+//! ```text
+//! WHERE org = 'a' GROUP BY ROLLUP (org, model)
+//! ──▶  Projection: group org AS org, group model AS model, …
+//!        Aggregate: ROLLUP (opaque(org) AS group org, opaque(model) AS group model)
+//!          Filter: org = 'a'
+//! ```
+//!
+//! Grouping sets put NULL into a column that is constant below them, but DataFusion 55 still
+//! takes the column for constant above. DataFusion then assumes that the input of the final
+//! aggregate is sorted, so a group comes out twice. DataFusion also drops the column from sort
+//! keys. Both show in `WHERE model = 'a' GROUP BY ROLLUP (model) ORDER BY model`. So the grouping
+//! expressions are made opaque: nothing that DataFusion knows about a column below the grouping
+//! sets holds above.
 
 use datafusion::{
     common::{Column, tree_node::Transformed},
@@ -11,7 +22,7 @@ use datafusion::{
 
 use crate::model::opaque;
 
-/// The node with its grouping expressions, if they are of grouping sets, made opaque.
+/// Makes the grouping expressions of a node with grouping sets opaque.
 pub(super) fn end_constants(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let LogicalPlan::Aggregate(aggregate) = &node else { return Ok(Transformed::no(node)) };
     let [Expr::GroupingSet(sets)] = aggregate.group_expr.as_slice() else {
@@ -31,7 +42,7 @@ pub(super) fn end_constants(node: LogicalPlan) -> Result<Transformed<LogicalPlan
     Ok(Transformed::yes(plan))
 }
 
-/// The same sets, of other expressions.
+/// The grouping sets with every expression replaced by `to` of it.
 pub(super) fn mapped(sets: &GroupingSet, to: impl Fn(&Expr) -> Expr) -> GroupingSet {
     let all = |exprs: &[Expr]| exprs.iter().map(&to).collect();
     match sets {
@@ -43,7 +54,8 @@ pub(super) fn mapped(sets: &GroupingSet, to: impl Fn(&Expr) -> Expr) -> Grouping
     }
 }
 
-/// Under a name that is its own: several grouping columns can have one name but for the qualifier.
+/// The alias is unique. Without it, grouping columns that differ only in their qualifier would
+/// have one name.
 fn opaque_group(expr: &Expr) -> Expr {
     opaque(expr.clone()).alias(format!("group {expr}"))
 }

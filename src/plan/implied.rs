@@ -1,13 +1,23 @@
-//! Whether a query's filter implies a rollup's: all rows that it asks for are in the rollup.
+//! Whether a query's filter implies a rollup's filter, so that all rows that the query asks for
+//! are in the rollup.
 //!
-//! Each conjunct of the rollup's filter must follow from one of the query's, by one of:
+//! ```text
+//! WHERE paid IS TRUE AND org <> 'x'      the rollup `paid` has filter = "paid = true"
+//! ──▶  Filter: paid.org != 'x'           ← `paid IS TRUE` holds for all of its rows
+//!        TableScan: paid
+//! ```
 //!
-//! 1. They are the same in their normal form.
-//! 2. The query's leaves a column few values, by `=` or `IN`, for each of which the rollup's
-//!    holds.
-//! 3. Both compare the same expression, and the query's bound is as tight.
-//! 4. The rollup's is `x IS NOT NULL`, and the query's is never true of NULL.
-//! 5. The query's is an OR, each part of which implies it; or an AND, one part of which does.
+//! Each conjunct of the rollup's filter must follow from a conjunct of the query's, by one of
+//! these rules:
+//!
+//! 1. Both have the same normal form.
+//! 2. The query's conjunct allows only listed values of a column, by `=` or `IN`, and the
+//!    rollup's conjunct holds for each of them.
+//! 3. Both compare the same expression with a constant, and the query's bound is at least as
+//!    tight.
+//! 4. The rollup's conjunct is `x IS NOT NULL`, and the query's is never true when `x` is NULL.
+//! 5. The query's conjunct is an OR, and each part implies the rollup's; or it is an AND, and one
+//!    part does.
 //!
 //! After Goldstein and Larson, "Optimizing Queries Using Materialized Views" (2001), section 3.1.
 
@@ -29,8 +39,8 @@ use datafusion::{
 
 use crate::model::normal;
 
-/// The conjuncts that are still to be asked of a rollup's rows, all of which its filter holds for;
-/// `None` when the rollup lacks rows that the conjuncts want.
+/// The conjuncts that must still be applied to a rollup's rows. A conjunct that follows from the
+/// rollup's filter is left out. `None` when the rollup may lack rows that the conjuncts allow.
 pub(super) fn remaining<'c>(
     filter: &Expr,
     conjuncts: &'c [Expr],
@@ -61,7 +71,7 @@ fn any_implies<'e>(
     premises.try_fold(false, |met, premise| Ok(met || implies(premise, conclusion, schema)?))
 }
 
-/// Whether the conclusion is true wherever the premise is.
+/// Whether the conclusion is true for every row for which the premise is true.
 fn implies(premise: &Expr, conclusion: &Expr, schema: &DFSchema) -> Result<bool> {
     if premise == conclusion {
         return Ok(true);
@@ -106,7 +116,7 @@ fn never_true_of_null(premise: &Expr, known: &Expr) -> bool {
     }
 }
 
-/// The column that the premise leaves only these values.
+/// The column and its values, if the premise restricts a column to a list of literals.
 fn few_values(premise: &Expr) -> Option<(&Column, &[Expr])> {
     match premise {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
@@ -130,7 +140,7 @@ fn holds(condition: &Expr, column: &Column, value: &Expr, schema: &DFSchema) -> 
     Ok(normal(asked?.data, schema)? == lit(true))
 }
 
-/// A comparison with a constant.
+/// A comparison of an expression with a constant.
 struct Bound<'a> {
     of: &'a Expr,
     op: Operator,

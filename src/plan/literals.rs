@@ -1,4 +1,4 @@
-//! Literals that would lose their meaning on the way into a plan.
+//! Keeps the meaning of literals that would lose it on the way into a plan.
 //!
 //! | written | planned as |
 //! |---|---|
@@ -7,8 +7,13 @@
 //! | `t = '….0000005'` | false, or NULL where `t` is |
 //! | `f > 0.1` of a double `f` | a comparison of doubles |
 //!
-//! DataFusion drops NULL from lists that it merges with others, and cuts what is finer than a
-//! microsecond.
+//! DataFusion drops NULL from lists that it merges with other lists. It also cuts digits finer
+//! than a microsecond.
+//!
+//! ```text
+//! at < '2026-01-05T00:00:00.0000005Z'
+//! ──▶  Filter: at <= 2026-01-05 00:00:00
+//! ```
 
 use std::sync::Arc;
 
@@ -27,11 +32,11 @@ use datafusion::{
 use super::{expressions::changed, sets::with_doubles_on_both_sides};
 use crate::model::decimals_beside_doubles;
 
-/// The plan with its literals meaning what they say. It must not be analyzed yet: that is where
-/// texts become times.
+/// Rewrites literals so that they keep their meaning. The plan must not be analyzed yet, because
+/// the analyzer turns texts into times.
 ///
 /// # Errors
-/// DataFusion's, for a malformed plan.
+/// `Plan` when a date is compared with a number; DataFusion's, for a malformed plan.
 pub(crate) fn keep_meaning(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = with_doubles_on_both_sides(plan)?;
     changed(plan, |expr, schema| {
@@ -75,8 +80,8 @@ fn kept(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     }
 }
 
-/// Makes sure that no date is compared with a number: `date >= 2026-12-01` has no quotes, and is a
-/// comparison with 2013.
+/// Checks that no date is compared with a number. `date >= 2026-12-01` lacks quotes and compares
+/// the date with the number 2013.
 fn check_no_number(expr: &Expr, schema: &DFSchema) -> Result<()> {
     let (one, others) = match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if op.supports_propagation() => {
@@ -127,7 +132,8 @@ fn is_null(expr: &Expr) -> bool {
     }
 }
 
-/// The comparison of a time in microseconds with a literal between two of them.
+/// The comparison of a time in microseconds with a literal. The operator changes where the
+/// literal lies between two microseconds.
 fn compare(time: &Expr, op: Operator, literal: &Expr) -> Result<Expr> {
     let floor = floor_of(literal).unwrap_or_else(|| literal.clone());
     let is_between = is_finer(literal);
@@ -141,7 +147,7 @@ fn compare(time: &Expr, op: Operator, literal: &Expr) -> Result<Expr> {
     Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(time.clone()), op, Box::new(floor))))
 }
 
-/// That truth value, or NULL where the expression is.
+/// The truth value, or NULL where the expression is NULL.
 fn unless_null(expr: &Expr, truth: bool) -> Result<Expr> {
     when(expr.clone().is_not_null(), lit(truth)).end()
 }
@@ -150,7 +156,8 @@ fn is_finer(expr: &Expr) -> bool {
     floor_of(expr).is_some()
 }
 
-/// The whole microsecond before a text that would be taken for a time between two.
+/// The text, cut to whole microseconds, of a literal that denotes a time between two of them.
+/// `None` for other expressions.
 fn floor_of(expr: &Expr) -> Option<Expr> {
     if let Expr::Cast(cast) = expr
         && matches!(cast.field.data_type(), DataType::Timestamp(TimeUnit::Microsecond, _))

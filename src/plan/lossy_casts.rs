@@ -1,8 +1,13 @@
-//! Casts that lose something, kept from rules that take them for casts that lose nothing.
+//! Hides lossy casts from rules that treat every cast as lossless.
 //!
-//! DataFusion takes `CAST(cost AS BIGINT) = 1` for `cost = 1`, which drops 1.5; and a column of
-//! which a cast is fixed, as by `CAST(timestamp AS DATE) = d`, for one of a single value, so that
-//! ORDER BY is dropped. A function of which it knows nothing around the cast ends both.
+//! ```text
+//! CAST(cost AS BIGINT) = 1   ──▶  as_is(CAST(cost AS Int64)) = 1
+//! ```
+//!
+//! DataFusion rewrites `CAST(cost AS BIGINT) = 1` to `cost = 1`, which drops 1.5. When a filter
+//! fixes a cast of a column, as `CAST(timestamp AS DATE) = d` does, DataFusion also takes the
+//! column for constant and drops it from ORDER BY. A function around the cast prevents both,
+//! because DataFusion can't see through the function.
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::{
@@ -17,16 +22,17 @@ use datafusion::{
 use super::expressions::changed;
 use crate::model::{as_is, is_as_is};
 
-/// Which casts are kept.
+/// Which casts are hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lossy {
-    /// Those of numbers, and of times to coarser times.
+    /// Casts between numbers, and of times to coarser times.
     Numbers,
-    /// Those of times to dates, which the rewrite must still know as such.
+    /// Casts of times to dates. They are hidden after the rewrite only, because the rewrite must
+    /// recognize them.
     Dates,
 }
 
-/// The plan with such casts kept wherever something is compared.
+/// Hides lossy casts of that kind wherever values are compared.
 ///
 /// # Errors
 /// DataFusion's, for a malformed plan.
@@ -34,7 +40,7 @@ pub(crate) fn keep(plan: LogicalPlan, which: Lossy) -> Result<LogicalPlan> {
     changed(plan, |expr, schema| expr.transform_down(|part| compared(part, schema, which)))
 }
 
-/// A comparison with the casts of its sides kept.
+/// A comparison with the lossy casts in its operands hidden.
 fn compared(expr: Expr, schema: &DFSchema, which: Lossy) -> Result<Transformed<Expr>> {
     let compares = match &expr {
         Expr::BinaryExpr(BinaryExpr { op, .. }) => op.supports_propagation(),
@@ -59,7 +65,7 @@ fn compared(expr: Expr, schema: &DFSchema, which: Lossy) -> Result<Transformed<E
     })
 }
 
-/// Whether different values of one type can be the same in the other.
+/// Whether the cast can map different values to one value.
 fn is_lossy(from: &DataType, to: &DataType, which: Lossy) -> bool {
     use DataType::{Date32, Date64, Timestamp};
     match (from, to, which) {
@@ -83,8 +89,8 @@ const fn fineness(unit: TimeUnit) -> u8 {
     }
 }
 
-/// The digits behind the point. An integer that has no room in a smaller type is an error, and no
-/// other number.
+/// The number of digits after the decimal point. `None` for floats. An integer that is too large
+/// for a smaller type is an error, so it never becomes another number.
 fn scale(kind: &DataType) -> Option<i8> {
     match kind {
         kind if kind.is_integer() => Some(0),

@@ -1,11 +1,11 @@
-//! Floor 4: the rewrite. A logical plan and a snapshot in; an equal plan over explicit files, and
-//! the decision with its reasons, out. No store, no execution, no clock.
+//! Layer 4: the rewrite. It takes a logical plan and a snapshot. It returns an equal plan over
+//! explicit files, and the decision with its reasons. No store, no execution, no clock.
 //!
 //! ```text
 //! plan ─ order: a total order for aggregated results
 //!      ─ each aggregate block: shape → derive (per rollup) → cover → splice
 //!      ─ other raw scans: the files of their span
-//!      ─ exact: sums, averages and variances of all else
+//!      ─ exact: sums, averages and variances of all other aggregates
 //! ```
 
 mod block;

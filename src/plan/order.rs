@@ -1,9 +1,16 @@
 //! A total order for aggregated results.
 //!
-//! SQL leaves open the order of equal rows, and of all rows without ORDER BY; with LIMIT that even
-//! decides which rows come. What SQL leaves open must not depend on which files were read, so:
+//! ```text
+//! SELECT org, count(*) AS n … GROUP BY org ORDER BY n DESC LIMIT 3
+//! ──▶  Limit: fetch=3
+//!        Sort: n DESC, org ASC      ← `org` breaks ties of `n`
+//!          Projection: org, count(*) AS n
+//! ```
 //!
-//! 1. A sort over aggregated rows is continued over their other columns.
+//! SQL leaves open the order of equal rows, and the order of all rows without ORDER BY. With
+//! LIMIT, even the set of rows is open. None of this may depend on which files were read, so:
+//!
+//! 1. A sort over aggregated rows gets their other columns as further keys.
 //! 2. A limit over unsorted aggregated rows sorts them first.
 //! 3. An aggregated result without a sort is sorted by its columns, left to right.
 //! 4. Windows and ordered calls over aggregated rows break ties by the other columns ([`ties`]).
@@ -19,7 +26,7 @@ use datafusion::{
 
 use super::{raw_table::is_raw, ties};
 
-/// The plan with the order of its aggregated rows settled.
+/// Gives the aggregated rows of a plan a total order.
 pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::Sort(sort) if aggregated(&sort.input) => Ok(continued(sort)),
@@ -65,20 +72,20 @@ pub(super) fn orderable(plan: &LogicalPlan) -> impl Iterator<Item = Expr> {
         .map(|pair| Expr::Column(Column::from(pair)))
 }
 
-/// Whether rows come out of aggregates, perhaps joined with tables of the user's: then there are
-/// few, and sorting them costs little.
+/// Whether the rows come out of aggregates, perhaps joined with a user's tables. Such rows are
+/// few, so sorting them costs little.
 fn aggregated(plan: &LogicalPlan) -> bool {
     origin(plan) == Origin::Aggregates
 }
 
-/// What rows are made of; of several, the greatest.
+/// Where rows come from. Rows with several origins have the greatest one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Origin {
-    /// Tables of the user's, whose order is their own; or nothing.
+    /// A user's tables, whose order is left alone; or no table at all.
     Tables,
-    /// Aggregates, of whatever.
+    /// Aggregates, over any input.
     Aggregates,
-    /// Rows of the log.
+    /// Raw rows.
     Raw,
 }
 

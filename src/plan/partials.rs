@@ -1,17 +1,23 @@
-//! A call's partials, made of a rollup's columns.
+//! Makes a call's partials from a rollup's columns.
 //!
-//! For the raw rows folded into one rollup row, over an argument `x`:
+//! ```text
+//! avg(tokens) per rollup row  ──▶  state_0: daily.tokens_sum    state_1: daily.tokens_count
+//! max(tokens)                 ──▶  no rollup serves: max(tokens) is not stored
+//! ```
+//!
+//! For the raw rows of one rollup row, over an argument `x`:
 //!
 //! | argument | partial |
 //! |---|---|
-//! | an expression over dimensions and joined columns | that of as many rows of its one value |
+//! | an expression over dimensions and joined columns | its one value, repeated for each row |
 //! | a measured column or expression | the stored state |
 //! | `CASE WHEN p THEN x ELSE y END`, `p` over dimensions | `CASE WHEN p THEN` x's `ELSE` y's `END` |
 //! | `x * d`, `d` over dimensions and joined columns | x's, times d |
 //! | `coalesce(x, 0)` | x's, or 0 |
 //! | a cast of `x` that loses nothing | x's, cast |
 //!
-//! A filter is a CASE. Sums of doubles are never made so: they depend on the order of addition.
+//! A filter works like a CASE. Sums of doubles are never made this way, because they depend on
+//! the order of addition.
 
 use arrow::datatypes::DataType;
 use datafusion::{
@@ -27,12 +33,12 @@ use datafusion::{
 use super::{Refusal, block::Call, derive::Terms};
 use crate::model::{Expression, State, StoredState, normal};
 
-/// A partial, or why there is none.
+/// A partial, or the reason why the rollup can't give one.
 type Partial = Result<Expr, Refusal>;
 
 impl Terms<'_> {
-    /// The partial of each of the call's states, or why the rollup can't make one. A call over
-    /// different values has none: its key says all.
+    /// The partial of each of the call's states, or the refusal. A DISTINCT call has no partials:
+    /// it is computed from its key alone.
     pub(super) fn partials(&self, call: &Call) -> Result<Result<Vec<Expr>, Refusal>> {
         if call.distinct.is_some() {
             return Ok(Ok(Vec::new()));
@@ -111,7 +117,7 @@ impl Terms<'_> {
         }
     }
 
-    /// The rollup's expression that this is, however it was written.
+    /// The rollup's measured expression that equals the argument in normal form.
     fn measured(&self, argument: &Expr) -> Result<Option<&Expression>> {
         let expressions = self.rollup.expressions();
         if expressions.is_empty() || matches!(argument, Expr::Column(_)) {
@@ -123,7 +129,7 @@ impl Terms<'_> {
 
     fn of_column(&self, state: State, column: &Column, call: &Call) -> Partial {
         let required = self.block.schema.field_with_unqualified_name(&column.name);
-        // Where NULL is impossible, values are rows.
+        // A column that can't be NULL has as many values as rows.
         if state == State::Count && required.is_ok_and(|field| !field.is_nullable()) {
             return self.stored(State::Rows, None, call);
         }
@@ -140,7 +146,7 @@ impl Terms<'_> {
     }
 
     fn of_case(&self, state: State, case: &Case, call: &Call) -> Result<Partial> {
-        // What the simplifier makes of coalesce(x, 0).
+        // The form that DataFusion's simplifier gives `coalesce(x, 0)`.
         if let (None, [(condition, x)], Some(zero)) =
             (&case.expr, case.when_then_expr.as_slice(), &case.else_expr)
             && matches!(condition.as_ref(), Expr::IsNotNull(tested) if tested == x)
@@ -179,7 +185,7 @@ impl Terms<'_> {
             State::Sum | State::WideSum | State::Squares => {
                 let partial = self.partial(state, x, call)?;
                 let kind = match state {
-                    // As `stored` makes it.
+                    // The type that `stored` gives this state.
                     State::WideSum => state.partial_type(&call.argument_type),
                     _ => state.partial_type(&zero.get_type(&self.block.schema)?),
                 };
@@ -199,7 +205,7 @@ fn is_zero(expr: &Expr) -> bool {
             .is_ok_and(|zero| zero == *value)
 }
 
-/// Whether every number of one type is the same number in the other.
+/// Whether the type `to` can hold every number of the type `from` unchanged.
 fn loses_nothing(from: &DataType, to: &DataType) -> bool {
     let digits = |kind: &DataType| match kind {
         DataType::Int64 => Some((19, 0)),

@@ -1,4 +1,4 @@
-//! From a parsed query to a plan that the rewrite can read.
+//! Turns a parsed query into a plan that the rewrite can read.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -27,14 +27,19 @@ use super::{
     subqueries::check_analyzed,
 };
 
-/// Parsed, with types and parameters resolved, and with filters where the rewrite looks for them;
-/// and whether it means the same when it is asked again.
+/// Checks that the query is read-only, sets its parameters, resolves types, and
+/// [prepares](prepare) the plan. The second value says whether the plan is
+/// [repeatable](is_repeatable).
+///
+/// # Errors
+/// `Plan` when the query would change something, compares a date with a number, or has a subquery
+/// that DataFusion would answer wrongly; DataFusion's, for a malformed plan.
 pub(crate) fn analyze(
     state: &SessionState,
     params: &[(String, Option<String>)],
     plan: LogicalPlan,
 ) -> datafusion::error::Result<(LogicalPlan, bool)> {
-    // Queries change nothing, whatever their text says.
+    // A query must not change anything, whatever its text says.
     SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
@@ -54,12 +59,14 @@ pub(crate) fn analyze(
     Ok((prepare(analyzed, state)?, repeatable))
 }
 
-/// An analyzed plan with its filters where the rewrite looks for them, and subqueries as joins.
+/// Pushes the filters of an analyzed plan down to where the rewrite looks for them, and turns
+/// subqueries into joins.
 pub(crate) fn prepare(
     analyzed: LogicalPlan,
     state: &SessionState,
 ) -> datafusion::error::Result<LogicalPlan> {
-    // DataFusion's, in its order: subqueries must be joins before filters are pushed into them.
+    // These are DataFusion's rules in DataFusion's order: subqueries must be joins before filters
+    // are pushed into them.
     let rules = Optimizer::with_rules(vec![
         Arc::new(RewriteSetComparison::new()),
         Arc::new(SimplifyExpressions::new()),
@@ -74,7 +81,8 @@ pub(crate) fn prepare(
     rules.optimize(analyzed, &OnePass { state, options: Arc::new(options) }, |_, _| {})
 }
 
-/// The session's optimizer, but with one pass: the whole of it comes again after the rewrite.
+/// The session's optimizer configuration, limited to one pass. The full optimizer runs after the
+/// rewrite.
 struct OnePass<'a> {
     state: &'a SessionState,
     options: Arc<ConfigOptions>,

@@ -1,4 +1,10 @@
-//! Pushing filters down, but for those that decide on a whole aggregate.
+//! Pushes filters down, except for conditions that decide on a whole aggregate.
+//!
+//! ```text
+//! SELECT count(*) FROM calls HAVING (SELECT false)
+//! ──▶  Filter: (SELECT false)        ← stays above the aggregate
+//!        Aggregate: count(*)
+//! ```
 
 use std::sync::Arc;
 
@@ -12,9 +18,10 @@ use datafusion::{
     optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule, push_down_filter::PushDownFilter},
 };
 
-/// DataFusion's rule, which lets a condition without columns, such as a subquery's value, through
-/// an aggregate that yields a row of no rows: `SELECT count(*) FROM t HAVING (SELECT false)` had a
-/// row then. Such conditions stay above.
+/// DataFusion's rule, with one exception. DataFusion pushes a condition without columns, such as
+/// a subquery's value, through an aggregate that yields a row even for no input. Then a row comes
+/// out of `SELECT count(*) FROM t HAVING (SELECT false)`. Here such conditions stay above the
+/// aggregate.
 #[derive(Debug, Default)]
 pub(crate) struct PushDown {
     inner: PushDownFilter,
@@ -22,7 +29,7 @@ pub(crate) struct PushDown {
 
 impl OptimizerRule for PushDown {
     fn name(&self) -> &'static str {
-        // That of the rule whose place it takes.
+        // The name of the rule that this one replaces.
         "push_down_filter"
     }
 
@@ -61,7 +68,7 @@ impl OptimizerRule for PushDown {
     }
 }
 
-/// Whether the aggregate has a row when there is none below it.
+/// Whether the aggregate yields a row even when its input has none.
 fn yields_a_row_of_none(aggregate: &Aggregate) -> bool {
     match aggregate.group_expr.as_slice() {
         [] => true,

@@ -1,4 +1,4 @@
-//! The raw table of a plan that no snapshot was chosen for yet.
+//! The raw table in a plan, before a snapshot is chosen.
 
 use std::sync::Arc;
 
@@ -15,14 +15,15 @@ use datafusion::{
 
 use crate::{base::Error, model::Dataset};
 
-/// The raw table's name and columns, before a snapshot says which files it is.
+/// The raw table's name and columns. It has no files: a snapshot decides later which files are
+/// read.
 #[derive(Debug)]
 pub(crate) struct DatasetTable {
     schema: SchemaRef,
 }
 
 impl DatasetTable {
-    /// The raw table of that dataset.
+    /// The raw table of the dataset.
     #[must_use]
     pub(crate) fn new(dataset: &Dataset) -> Self {
         Self { schema: dataset.table_schema() }
@@ -46,12 +47,12 @@ impl TableProvider for DatasetTable {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
-        // Every scan is given its files before execution; this one was overlooked.
+        // The rewrite gives files to every scan. A scan that gets here was overlooked.
         Err(Error::internal("a scan of the raw table was left without files").into())
     }
 }
 
-/// Whether that is the raw table, before it was given its files.
+/// Whether the scan reads the raw table and has no files yet.
 pub(super) fn is_raw(scan: &TableScan) -> bool {
     source_as_provider(&scan.source).is_ok_and(|provider| {
         let provider: &dyn std::any::Any = provider.as_ref();
@@ -59,7 +60,7 @@ pub(super) fn is_raw(scan: &TableScan) -> bool {
     })
 }
 
-/// Whether the raw table is scanned anywhere in that plan.
+/// Whether the plan or one of its subqueries scans the raw table.
 pub(crate) fn reads_raw(plan: &LogicalPlan) -> Result<bool> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {

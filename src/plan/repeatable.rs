@@ -1,4 +1,4 @@
-//! Whether a plan means the same each time it is asked.
+//! Whether a plan gives the same result each time, as long as the raw files stay the same.
 
 use datafusion::{
     common::tree_node::{TreeNode as _, TreeNodeRecursion},
@@ -8,8 +8,8 @@ use datafusion::{
 
 use super::raw_table::is_raw;
 
-/// Whether what the plan says depends on the raw table's files alone: not on the time it is asked,
-/// nor on other tables, whose files may change under their names.
+/// Whether the plan's result depends on the raw table's files alone. It must not depend on the
+/// time of the query, nor on other tables, whose files may change under their names.
 pub(crate) fn is_repeatable(plan: &LogicalPlan) -> Result<bool> {
     let mut repeatable = true;
     plan.apply_with_subqueries(|node| {

@@ -1,4 +1,12 @@
-//! The rewrite of a whole plan: every aggregate block on its own, then the raw scans that are left.
+//! The rewrite of a whole plan: first each aggregate block on its own, then the remaining raw
+//! scans.
+//!
+//! ```text
+//! SELECT org, cost FROM calls WHERE date = '2026-01-02'
+//! ──▶  Projection: org, cost
+//!        Filter: date = 2026-01-02
+//!          TableScan: calls            ← the raw leaves of 2026-01-02 alone
+//! ```
 
 use datafusion::{
     common::tree_node::{Transformed, TreeNodeRecursion},
@@ -27,13 +35,14 @@ type Refusals = Vec<(String, Refusal)>;
 /// A rewritten block.
 type Spliced = (LogicalPlan, BlockDecision);
 
-/// Stands for every rollup in a list of refusals.
+/// The name that stands for every rollup in a list of refusals.
 const EVERY_ROLLUP: &str = "*";
 
-/// Below so many bytes the choice of files makes no difference that anyone notices.
+/// Covers that read fewer bytes than this are never refused as too large: the choice of files
+/// makes no noticeable difference.
 const NOTICEABLE_BYTES: u64 = 4 << 20;
 
-/// The instants that all scans of the raw table in `plan` need together.
+/// The union of the instants that the scans of the raw table in `plan` need.
 ///
 /// # Errors
 /// DataFusion's, for a malformed plan.
@@ -57,13 +66,13 @@ pub(crate) fn spans_needed(plan: &LogicalPlan, dataset: &Dataset) -> Result<Span
 pub(crate) struct Rewriter<'a> {
     /// The dataset whose raw table is rewritten.
     pub dataset: &'a Dataset,
-    /// What exists; it must span what [`spans_needed`] says.
+    /// What exists. It must cover the instants that [`spans_needed`] gives.
     pub snapshot: &'a Snapshot,
-    /// Tables over its files.
+    /// Tables over the snapshot's files.
     pub sources: &'a dyn FileSources,
     /// Which files may answer.
     pub route: Route,
-    /// Spans up to this many days are read raw.
+    /// Spans up to this many days are read raw when the route is `Auto`.
     pub min_span_days: i64,
 }
 
@@ -74,15 +83,16 @@ impl std::fmt::Debug for Rewriter<'_> {
 }
 
 impl Rewriter<'_> {
-    /// An equal plan over explicit files, and what was decided. The plan must have been analyzed,
-    /// and its filters pushed down.
+    /// An equal plan over explicit files, and the decision. The plan must have been analyzed, and
+    /// its filters pushed down.
     ///
     /// # Errors
-    /// DataFusion's; ours, of kind `Internal`, when a cover would not tile its span.
+    /// `Internal` when a cover doesn't tile its span; DataFusion's otherwise.
     pub(crate) fn rewrite(&self, plan: LogicalPlan) -> Result<(LogicalPlan, Decision)> {
         let mut decision = Decision::default();
         let plan = order::settle(plan)?;
-        // From the leaves up: an aggregate over another's result doesn't read raw any more.
+        // Inner nodes come first: an aggregate over an aggregate's result doesn't read raw rows
+        // any more.
         let plan = plan.transform_up_with_subqueries(|node| match node {
             LogicalPlan::Aggregate(aggregate) => self.block(aggregate, &mut decision),
             node => exact::exact(node),
@@ -155,8 +165,9 @@ impl Rewriter<'_> {
         })
     }
 
-    /// Why rollups aren't wanted for that span, if so. A matter of cost, never of the answer;
-    /// purged rows have no other.
+    /// The refusal if raw leaves are preferred for the span. The preference concerns the cost,
+    /// never the answer. A span with purged rows is refused on the route `Raw` only: nothing but
+    /// rollups can answer for purged rows.
     fn preference(&self, span: Span) -> Option<Refusal> {
         match (self.route, span.length_days()) {
             (Route::Raw, _) => Some(Refusal::RouteRaw),
@@ -169,7 +180,7 @@ impl Rewriter<'_> {
         }
     }
 
-    /// The days with raw rows among `spans`, as one span.
+    /// The hull of `spans`, cut off before its first and after its last day with raw rows.
     fn days_read(&self, spans: &Spans) -> Span {
         let hull = spans.hull();
         self.snapshot
@@ -177,7 +188,7 @@ impl Rewriter<'_> {
             .fold(Span::EMPTY, |days, (day, _)| days.hull(day.span().intersect(hull)))
     }
 
-    /// Whether the rollups' files are larger than the raw ones, whose rows they were to spare.
+    /// The refusal if the cover's files are larger than the raw files that it replaces.
     fn no_gain(&self, cover: &Cover, spans: Spans) -> Option<Refusal> {
         let bytes = cover.bytes();
         let wanted = self.route == Route::Auto && bytes >= NOTICEABLE_BYTES;
@@ -188,7 +199,7 @@ impl Rewriter<'_> {
         (bytes > raw_bytes).then_some(Refusal::NotCheaper { bytes, raw_bytes })
     }
 
-    /// Gives every raw scan in `plan` the live leaves of its filter's span.
+    /// Gives each raw scan in `plan` the live leaves of its filter's span.
     fn give_files(
         &self,
         plan: LogicalPlan,

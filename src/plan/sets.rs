@@ -1,4 +1,4 @@
-//! Decimals beside doubles where two plans meet: they become doubles there, too, as in expressions
+//! Decimals beside doubles where two plans meet. They become doubles, as within expressions
 //! ([`decimals_beside_doubles`](crate::model::decimals_beside_doubles)).
 //!
 //! ```text
@@ -22,7 +22,8 @@ use datafusion::{
     },
 };
 
-/// The plan with doubles on both sides wherever one side has doubles and the other decimals.
+/// Casts decimals to doubles wherever the other side of a union, join or subquery comparison has
+/// doubles.
 ///
 /// # Errors
 /// DataFusion's, for a malformed plan.
@@ -33,7 +34,7 @@ pub(super) fn with_doubles_on_both_sides(plan: LogicalPlan) -> Result<LogicalPla
             LogicalPlan::Join(join) => of_join(join)?,
             node => Transformed::no(node),
         };
-        // What is below may have other types now.
+        // The node's inputs may have other types now.
         let node = node.transform_data(of_subqueries)?;
         node.map_data(LogicalPlan::recompute_schema)
     });
@@ -58,7 +59,7 @@ fn of_union(union: Union) -> Result<Transformed<LogicalPlan>> {
     Ok(Transformed::yes(LogicalPlan::Union(union)))
 }
 
-/// The plan with those of its columns made doubles that are decimals.
+/// The plan with its decimal columns cast to doubles where `which` is set.
 fn doubles(plan: &LogicalPlan, which: &[bool]) -> Result<LogicalPlan> {
     let columns = plan.schema().iter().zip(which).map(|((qualifier, field), is_meant)| {
         let column = Expr::Column(Column::from((qualifier, field)));
@@ -73,7 +74,7 @@ fn doubles(plan: &LogicalPlan, which: &[bool]) -> Result<LogicalPlan> {
 
 fn of_join(mut join: Join) -> Result<Transformed<LogicalPlan>> {
     let mut changed = false;
-    // The columns of USING are one column behind the join, and stay columns.
+    // A USING column is one column above the join, so both sides must stay plain columns.
     if join.join_constraint == JoinConstraint::On {
         for (left, right) in &mut join.on {
             let kinds = (left.get_type(join.left.schema())?, right.get_type(join.right.schema())?);
@@ -109,7 +110,8 @@ fn of_subqueries(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     })
 }
 
-/// Makes the side of the comparison a double that is a decimal, if the other one is a double.
+/// Casts the decimal side of a comparison to a double if the other side is a double. Returns
+/// whether anything changed.
 fn compared(expr: &mut Expr, subquery: &mut Subquery, schema: &DFSchema) -> Result<bool> {
     let (Ok(one), Some(other)) =
         (expr.get_type(schema), subquery.subquery.schema().fields().first())

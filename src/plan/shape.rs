@@ -1,6 +1,6 @@
-//! Reading an aggregate block:
-//! `Aggregate ← {Projection, Filter, SubqueryAlias, Join with another table}* ← the raw table`,
-//! with every expression brought down to the raw table's own columns.
+//! Reads an aggregate block:
+//! `Aggregate ← {Projection, Filter, SubqueryAlias, Join with another table}* ← the raw table`.
+//! Every expression is rewritten in terms of the raw table's own columns.
 //!
 //! ```text
 //! Aggregate: group=[m], sum(c)            Block
@@ -9,10 +9,11 @@
 //!       TableScan: ai_usage_log                 where  date >= 2026-01-01
 //! ```
 //!
-//! A join multiplies or drops raw rows by what it compares. Rows that agree on that are dropped or
-//! multiplied alike, so a join commutes with grouping by it: inner joins; left joins, whose
-//! unmatched rows stay; semi and anti joins that keep raw rows. A filter on the joined rows may
-//! wait until all joins are made.
+//! A join multiplies or drops raw rows, depending on the values that it compares. Rows that agree
+//! on these values are multiplied or dropped alike, so the join commutes with grouping by these
+//! values. That holds for inner joins, for left joins, which keep unmatched raw rows, and for
+//! semi and anti joins that keep raw rows. A filter on joined rows may be applied after all
+//! joins.
 
 use datafusion::{
     common::{
@@ -32,7 +33,8 @@ use super::{
     calls, raw_table, stable,
 };
 
-/// Reads an aggregate. `None` when it isn't over the raw table.
+/// Reads an aggregate. `None` when it isn't over the raw table; a refusal when no rollup can
+/// serve it.
 pub(super) fn read(aggregate: &Aggregate) -> Result<Option<Result<Block, Refusal>>> {
     if !raw_table::reads_raw(&aggregate.input)? {
         return Ok(None);
@@ -68,15 +70,16 @@ pub(super) fn read(aggregate: &Aggregate) -> Result<Option<Result<Block, Refusal
     Ok(Some(calls?.map(|calls| Block { group, keys, calls, conjuncts, joins, schema })))
 }
 
-/// Expressions grow on their way down: each projection below may use a column several times, and
-/// the next one that one's columns.
+/// Upper bound for the number of expression nodes. Each projection can use a column of the
+/// projection below it several times, so expressions over nested projections multiply.
 const PARTS_MAX: usize = 20_000;
 
-/// Expressions on their way down. Columns of joined tables have arrived.
+/// Expressions that are rewritten node by node in terms of the input below. Columns of joined
+/// tables already have their final names ([`Joined::column`]).
 struct Descent {
     given: Vec<Expr>,
     conjuncts: Vec<Expr>,
-    /// From the top.
+    /// The joins met so far, from the top.
     joins: Vec<Joined>,
 }
 
@@ -123,7 +126,7 @@ impl Descent {
         }
     }
 
-    /// Takes a join along; gives its raw side.
+    /// Records a join, and returns its raw side.
     fn through<'p>(&mut self, join: &'p Join) -> Result<Result<&'p LogicalPlan, Refusal>> {
         let raw_left = raw_table::reads_raw(&join.left)?;
         if raw_left && raw_table::reads_raw(&join.right)? {
@@ -163,7 +166,7 @@ impl Descent {
         Ok(Ok(raw))
     }
 
-    /// Of how many parts its expressions are.
+    /// The number of expression nodes in `given` and `conjuncts`.
     fn parts(&self) -> Result<usize> {
         let mut parts = 0;
         for expr in self.given.iter().chain(&self.conjuncts) {
@@ -188,7 +191,8 @@ impl Descent {
     }
 }
 
-/// A condition that is to be TRUE, without saying so: rows of which it isn't are left out anyway.
+/// A filter condition without an outer `IS TRUE`. A filter drops rows for which the condition is
+/// NULL anyway.
 fn without_is_true(conjunct: Expr) -> Expr {
     match conjunct {
         Expr::IsTrue(inner) => *inner,
@@ -209,7 +213,7 @@ fn rebase(expr: &mut Expr, to: &impl Fn(&Column) -> Result<Expr>) -> Result<()> 
     *expr = std::mem::take(expr)
         .transform(|node| match &node {
             Expr::Column(column) if !is_joined(column) => to(column).map(|expr| {
-                // What took the column's place is already in the columns below.
+                // The replacement is already in terms of the columns below, so it isn't visited.
                 Transformed::new(expr, true, TreeNodeRecursion::Jump)
             }),
             _ => Ok(Transformed::no(node)),
@@ -241,7 +245,8 @@ fn node_name(plan: &LogicalPlan) -> String {
     text.split(':').next().unwrap_or_default().to_owned()
 }
 
-/// A subquery that doesn't depend on the row has one value for all.
+/// The refusal if an expression has a volatile call or a subquery. A scalar subquery is allowed
+/// when its value depends neither on the row nor on the run.
 fn unstable(expr: &Expr) -> Result<Option<Refusal>> {
     let mut refusal = None;
     expr.apply(|node| {

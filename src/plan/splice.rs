@@ -1,4 +1,4 @@
-//! Building the plan of a covered block, of stock nodes alone.
+//! Builds the plan of a covered block, from DataFusion's own nodes alone.
 //!
 //! ```text
 //! Projection: finalize, cast, the original names
@@ -11,8 +11,9 @@
 //!           Filter ← TableScan, joined
 //! ```
 //!
-//! Finals are never united: only the top finalizes. With nothing to read there is an empty relation
-//! under the aggregate, so that one without GROUP BY still yields its row.
+//! The branches of the union hold states, never final values: only the projection at the top
+//! finalizes. With nothing to read, an empty relation is below the aggregate, so that an
+//! aggregate without GROUP BY still yields its row.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -41,15 +42,15 @@ use crate::{
     model::{Dataset, Function, Leaf, Period, Rollup, SegmentFile, narrowed},
 };
 
-/// Tables over given files, handed in by whoever can read them.
+/// Makes tables over given files. The caller implements it, because this layer can't read files.
 pub(crate) trait FileSources {
-    /// The raw table, of only those leaves.
+    /// The raw table with the rows of these leaves only.
     fn raw(&self, leaves: &[Arc<Leaf>]) -> Arc<dyn TableSource>;
-    /// A rollup's rows, of only those segments.
+    /// A rollup's table with the rows of these segments only.
     fn segments(&self, rollup: &Rollup, segments: &[Arc<SegmentFile>]) -> Arc<dyn TableSource>;
 }
 
-/// A block with everything needed to splice it.
+/// A block with everything that its plan is built from.
 pub(super) struct Splice<'a> {
     pub(super) dataset: &'a Dataset,
     pub(super) sources: &'a dyn FileSources,
@@ -66,7 +67,7 @@ struct Branch<T> {
 }
 
 impl Splice<'_> {
-    /// The plan, or what of the schema it can't keep.
+    /// The plan, or the refusal when it can't keep the aggregate's schema.
     pub(super) fn plan(&self) -> Result<Result<LogicalPlan, Refusal>> {
         let mut branches = Vec::new();
         for (rollup, derivation) in self.derivations {
@@ -81,7 +82,8 @@ impl Splice<'_> {
         Ok(self.same_schema(&plan).map_or(Ok(plan), Err))
     }
 
-    /// A segment that answers all of its day, or month, is read in full.
+    /// Groups the rollup's segments in the cover into branches. A segment that answers all of its
+    /// day or month is read in full.
     fn segment_branches(&self, rollup: &Rollup) -> Vec<Branch<Arc<SegmentFile>>> {
         let mut parts = BTreeMap::new();
         for piece in &self.cover.pieces {
@@ -95,7 +97,8 @@ impl Splice<'_> {
             }
         }
         branches(parts.into_values().map(|(segment, days, spans)| {
-            // Its days without pieces have no rows, unless they weren't asked for, or of it.
+            // A day without a piece has no rows. A month may be read in full only if the query
+            // asks for all of it, and no other source answers a day of it.
             let wanted = match segment.period {
                 Period::Day(_) => Spans::union_of(days),
                 Period::Month(_) if self.is_all_of_its_period(segment) => Spans::union_of(days),
@@ -105,7 +108,8 @@ impl Splice<'_> {
         }))
     }
 
-    /// Whether all of the segment's period is asked for, and nothing else answers for a day of it.
+    /// Whether the query asks for all of the segment's period, and no other source answers a day
+    /// of it.
     fn is_all_of_its_period(&self, segment: &SegmentFile) -> bool {
         let whole = segment.period.span();
         let mut pieces = self.cover.pieces.iter();
@@ -116,8 +120,8 @@ impl Splice<'_> {
             })
     }
 
-    /// A leaf that answers all of its day that is asked for is read in full: the block's own
-    /// filter does the rest.
+    /// Groups the raw leaves in the cover into branches. A leaf that answers everything that the
+    /// query wants of its day is read in full: the block's own filter does the rest.
     fn raw_branches(&self) -> Vec<Branch<Arc<Leaf>>> {
         let mut parts = BTreeMap::new();
         for piece in &self.cover.pieces {
@@ -181,17 +185,17 @@ impl Splice<'_> {
             .build()
     }
 
-    /// What the branches are grouped by: the block's groups, then its keys.
+    /// The expressions that the branches are grouped by: the block's groups, then its keys.
     fn group_exprs(&self) -> impl Iterator<Item = &Expr> {
         self.block.group.iter().chain(&self.block.keys)
     }
 
-    /// The calls that are made of partials.
+    /// The calls that are computed from partials: those without DISTINCT.
     fn folded(&self) -> impl Iterator<Item = &Call> {
         self.block.calls.iter().filter(|call| call.distinct.is_none())
     }
 
-    /// Groups and states with the names and types that all branches share.
+    /// Groups and states, with the names and types that all branches share.
     fn named(&self, exprs: impl IntoIterator<Item = Expr>) -> Result<Vec<Expr>> {
         let fields = self.united_fields()?;
         Ok(exprs
@@ -236,8 +240,9 @@ impl Splice<'_> {
         branches.try_fold(LogicalPlanBuilder::from(first), LogicalPlanBuilder::union)?.build()
     }
 
-    /// The original grouping, sets and all, over the branches' groups; each call merged, or made
-    /// over its key; finals above.
+    /// The top of the plan. It keeps the original grouping, including grouping sets, over the
+    /// branches' groups. Each call is merged from its states, or computed over its key. A
+    /// projection finalizes.
     fn merge(&self, united: LogicalPlan) -> Result<LogicalPlan> {
         let column = |name: String| Expr::Column(Column::from_name(name));
         let mut merges = Vec::new();
@@ -293,7 +298,8 @@ impl Splice<'_> {
         })
     }
 
-    /// What sits above the block was planned against its schema, so that must stay as it was.
+    /// The refusal if the new plan has another schema. The nodes above the block were planned
+    /// against the old schema.
     fn same_schema(&self, plan: &LogicalPlan) -> Option<Refusal> {
         let (before, after) = (&self.aggregate.schema, plan.schema());
         if before.fields().len() != after.fields().len() {
@@ -312,8 +318,9 @@ impl Splice<'_> {
     }
 }
 
-/// At most two branches, of files with what is wanted of them and what they answer. Files of one
-/// day alone hold that day's instants, so one filter serves all that answer only a part.
+/// At most two branches: the files read in full, and the others. Each file comes with the wanted
+/// instants and the spans that it answers. A file of one day holds only that day's instants, so
+/// one filter serves all files that answer only a part.
 fn branches<T>(files: impl Iterator<Item = (Spans, Vec<Span>, T)>) -> Vec<Branch<T>> {
     let (mut whole, mut part, mut spans) = (Vec::new(), Vec::new(), Vec::new());
     for (wanted, answered, file) in files {
@@ -329,7 +336,8 @@ fn branches<T>(files: impl Iterator<Item = (Spans, Vec<Span>, T)>) -> Vec<Branch
     [whole, part].into_iter().filter(|branch| !branch.files.is_empty()).collect()
 }
 
-/// A scan with its filters and joins. Filters that need a joined table come after all joins.
+/// A scan with its filters and joins. Filters that need a joined table are applied after all
+/// joins.
 fn joined(
     table: &str,
     source: Arc<dyn TableSource>,
@@ -346,7 +354,8 @@ fn joined(
     }
     for join in joins {
         let left = plan.build()?;
-        // Rules name what they make of a key by its columns, which must be called alike everywhere.
+        // DataFusion's rules name what they derive from a key after the key's columns. So a
+        // column must have the same name everywhere.
         let on = join.on.iter();
         let on = on.map(|(raw, other)| Ok((qualified(raw, &left)?, other.clone())));
         let join = Join::try_new(
@@ -367,7 +376,7 @@ fn joined(
     }
 }
 
-/// The expression with the plan's columns under their whole names.
+/// The expression with its raw columns qualified as in the plan.
 fn qualified(expr: &Expr, plan: &LogicalPlan) -> Result<Expr> {
     let named = expr.clone().transform(|part| match &part {
         Expr::Column(column) if column.relation.is_none() && !is_joined(column) => {
@@ -379,7 +388,7 @@ fn qualified(expr: &Expr, plan: &LogicalPlan) -> Result<Expr> {
     named.data()
 }
 
-/// The original call over different values, over its key, which its filter went into.
+/// The original DISTINCT call, over its key. The key already contains the call's filter.
 fn over_key(calls: &[Expr], at: usize, key: Expr) -> Result<Expr> {
     let call = calls.get(at).map(|call| call.clone().unalias());
     let Some(Expr::AggregateFunction(mut call)) = call else {

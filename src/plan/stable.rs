@@ -1,9 +1,14 @@
 //! Whether a plan has the same rows each time it is run.
 //!
+//! ```text
+//! calls JOIN (SELECT org FROM plans WHERE random() < 0.5) p ON calls.org = p.org
+//! ──▶  no rollup serves: random() differs from call to call
+//! ```
+//!
 //! The rewrite runs a joined table, or the value of a subquery, once for each kind of files that
-//! answer. So it must have the same rows each time, whichever files there are. Rows of files do,
-//! and what is made of them row by row; a limit, a window, the first of some values or a deviation
-//! of doubles may differ from run to run.
+//! answer. So every run must give the same rows, whichever files there are. Rows of files are the
+//! same each time, and so is what is computed from them row by row. A limit, a window, the first
+//! of some values or a deviation of doubles may differ from run to run.
 
 use datafusion::{
     common::{
@@ -17,7 +22,7 @@ use datafusion::{
 use super::{Refusal, calls};
 use crate::model::{Function, double_sum, sketch};
 
-/// Why the plan may have other rows the next time, if it may.
+/// Why the plan may have other rows in the next run. `None` when it always has the same rows.
 pub(super) fn unstable(plan: &LogicalPlan) -> Result<Option<Refusal>> {
     let mut refusal = None;
     plan.apply_with_subqueries(|node| {
@@ -61,7 +66,7 @@ fn of_node(node: &LogicalPlan) -> Result<Option<Refusal>> {
     Ok(refusal)
 }
 
-/// A call whose value may depend on the order of its rows.
+/// A refusal if the call's value may depend on the order of its rows.
 fn of_call(call: &Expr, schema: &DFSchema) -> Result<Option<Refusal>> {
     let Expr::AggregateFunction(AggregateFunction { func, params }) = call else {
         return Ok(Some(differs(&call.to_string())));

@@ -1,5 +1,14 @@
-//! Subqueries that DataFusion can't plan, or plans as something else: they are refused, with what
-//! to write in their place.
+//! Refuses subqueries that DataFusion can't plan or would plan wrongly. The error says what to
+//! write instead.
+//!
+//! ```text
+//! budget < (SELECT sum(tokens) FROM calls WHERE calls.org = plans.org)
+//! ──▶  Filter: budget < sum(tokens)             accepted: DataFusion makes it a join
+//!        Left Join: calls.org = plans.org
+//!
+//! budget = (SELECT count(*) FROM calls WHERE calls.tokens > plans.budget)
+//! ──▶  Filter: budget = (<subquery>)            refused: no join, for want of `=`
+//! ```
 
 use datafusion::{
     common::{
@@ -10,10 +19,10 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, Subquery, expr::InSubquery},
 };
 
-/// Makes sure that no subquery of an analyzed plan would be answered wrongly.
+/// Checks an analyzed plan for subqueries that DataFusion would answer wrongly.
 ///
 /// # Errors
-/// `Plan`, when one would.
+/// `Plan` when there is one.
 pub(crate) fn check_analyzed(plan: &LogicalPlan) -> Result<()> {
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
@@ -41,11 +50,12 @@ pub(crate) fn check_analyzed(plan: &LogicalPlan) -> Result<()> {
     Ok(())
 }
 
-/// Makes sure that no subquery is left in an optimized plan that depends on the row it is in, and
-/// that its joins can be run.
+/// Checks what is left of subqueries in an optimized plan. No subquery may depend on the outer
+/// row. No EXISTS, IN, ANY or ALL of a subquery may be left as a value. Every join that was made
+/// of NOT IN must be one that DataFusion can run.
 ///
 /// # Errors
-/// `Plan`, when one is.
+/// `Plan` when a subquery or a join breaks one of these rules.
 pub(crate) fn check_optimized(plan: &LogicalPlan) -> Result<()> {
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::Join(join) = node
@@ -97,7 +107,7 @@ pub(crate) fn check_optimized(plan: &LogicalPlan) -> Result<()> {
     Ok(())
 }
 
-/// Whether the expression is NULL whatever the row.
+/// Whether the expression is NULL for every row.
 fn is_null(expr: &Expr) -> bool {
     match expr {
         Expr::Literal(value, _) => value.is_null(),
@@ -108,8 +118,9 @@ fn is_null(expr: &Expr) -> bool {
     }
 }
 
-/// What depends on the outer row must not be pulled out of groups that are made several times, nor
-/// out of the side of a join that may be NULL: its rows would be others there.
+/// Checks a subquery for conditions on the outer row in unsafe places. DataFusion pulls such a
+/// condition out. It must not be pulled out of grouping sets, nor out of the side of an outer
+/// join that may be NULL: the subquery would have other rows.
 fn check_subquery(subquery: &Subquery) -> Result<()> {
     if subquery.outer_ref_columns.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What the tests of this folder share: snapshots in memory, and what a query is rewritten to.
+//! Shared by this folder's tests: snapshots in memory, and the rewritten plan of a query as text.
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// A file of that name and size.
+/// A file with the given name and size.
 pub(super) fn file(name: &str, size: u64) -> ObjectMeta {
     ObjectMeta {
         location: Path::from(name),
@@ -38,8 +38,9 @@ pub(super) fn leaf(day: Day, part: u32) -> Leaf {
     Leaf { file: file(id.as_str(), 100), id, day, kind: LeafKind::Appended }
 }
 
-/// A root of the days from `first` on. `leaves[n]` is how many leaves the n-th day has, and
-/// `built[rollup][n]` of how many of them the rollup has a segment of 10 bytes; `None` for none.
+/// A snapshot of the days from `first` on. `leaves[n]` is the number of leaves of the n-th day.
+/// `built[rollup][n]` is the number of those leaves in the rollup's segment of that day; `None`
+/// means no segment. A segment has 10 bytes.
 pub(super) fn snapshot(
     dataset: &Dataset,
     first: Day,
@@ -105,7 +106,7 @@ measures = ["sum(cost) as c", "count(*) as n"]
 filter = "paid = true"
 "#;
 
-/// Tables that only show which files they were made of.
+/// Tables without rows. In a plan only their names show.
 struct Shown;
 
 impl FileSources for Shown {
@@ -126,10 +127,10 @@ fn calls() -> Dataset {
     Dataset::parse(CALLS, "calls.toml").unwrap()
 }
 
-/// What a query over `calls` is rewritten to: the plan, then the cover of each block and why
-/// rollups were refused; or the error. The root has ten days from 2026-01-01 on. All segments are
-/// current, but that `daily` lacks the second leaf of 2026-01-03, and no rollup has 2026-01-07.
-/// There is a table `plans` (org, budget), which is a user's own.
+/// The rewritten plan of a query over `calls`, then the cover and the refusals of each block; or
+/// the error. The snapshot has ten days from 2026-01-01 on. All segments are current, with two
+/// exceptions: `daily` lacks the second leaf of 2026-01-03, and no rollup has 2026-01-07. There
+/// is also a user's table, `plans` (org, budget).
 pub(super) fn rewritten(sql: &str) -> String {
     match block_on(rewrite(sql)) {
         Ok((plan, decision)) => {

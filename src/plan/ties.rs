@@ -1,4 +1,4 @@
-//! Ties among aggregated rows, broken by their other columns.
+//! Breaks ties among aggregated rows by their other columns.
 //!
 //! ```text
 //! row_number() OVER (ORDER BY n)   ──▶  row_number() OVER (ORDER BY n, d, model, …)
@@ -6,8 +6,9 @@
 //! corr(x, y)                       ──▶  corr over its rows sorted by x, y
 //! ```
 //!
-//! SQL leaves open which of equal rows comes first, and then the answer depends on how files were
-//! read. Windows in which equal rows are peers by intent, such as `rank()`, stay as they are.
+//! SQL leaves the order of equal rows open. Without a tie break, the answer would depend on how
+//! files were read. Windows that treat equal rows as peers on purpose, such as `rank()`, stay
+//! unchanged.
 
 use std::sync::Arc;
 
@@ -30,7 +31,8 @@ const OF_ONE_ROW: [&str; 5] = ["row_number", "ntile", "lag", "lead", "first_valu
 /// Aggregates whose value depends on the order of rows.
 const ORDERED: [&str; 5] = ["array_agg", "string_agg", "first_value", "last_value", "nth_value"];
 
-/// Aggregates that add up doubles in the order of rows, whatever they are over.
+/// Aggregates that compute with doubles in the order of rows, whatever the types of their
+/// arguments.
 const OF_DOUBLES: [&str; 14] = [
     "corr",
     "covar_pop",
@@ -48,8 +50,8 @@ const OF_DOUBLES: [&str; 14] = [
     "approx_median",
 ];
 
-/// The windows with their orders continued over all columns of their input, where that matters.
-/// They come after those that stay as they are: all windows of a node have one order.
+/// Extends the orders of windows to all columns of their input, where that matters. The extended
+/// windows get a node above the unchanged ones, because all windows of a node share one order.
 pub(super) fn of_window(window: Window) -> Result<Transformed<LogicalPlan>> {
     let rest: Vec<_> = orderable(&window.input).map(|column| column.sort(true, false)).collect();
     let (mut same, mut continued) = (Vec::new(), Vec::new());
@@ -77,7 +79,7 @@ fn continued_window(expr: &Expr, rest: &[SortExpr]) -> Option<Expr> {
     let mut call = call;
     let frame = &call.params.window_frame;
     let by_rows = frame.units == WindowFrameUnits::Rows;
-    // A frame that begins with the first row begins with it by any longer order, too.
+    // A frame that begins with the partition's first row still does so under a longer order.
     let from_first = frame.units == WindowFrameUnits::Range && frame.start_bound.is_unbounded();
     let matters = by_rows || from_first && OF_ONE_ROW.contains(&call.fun.name());
     if !matters {
@@ -89,8 +91,7 @@ fn continued_window(expr: &Expr, rest: &[SortExpr]) -> Option<Expr> {
     (call.params.order_by.len() > before).then_some(Expr::WindowFunction(call))
 }
 
-/// The aggregate with the orders of its calls continued over all columns of its input, where that
-/// matters.
+/// Extends the orders of the aggregate's calls to all columns of its input, where that matters.
 pub(super) fn of_aggregate(mut aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     let schema = aggregate.input.schema();
     let rest: Vec<_> = orderable(&aggregate.input).map(|column| column.sort(true, false)).collect();
@@ -127,8 +128,8 @@ pub(super) fn of_aggregate(mut aggregate: Aggregate) -> Result<Transformed<Logic
     Ok(Transformed::yes(LogicalPlan::Aggregate(aggregate)))
 }
 
-/// Whether the call adds up doubles in the order of its rows. Deviations of other numbers are made
-/// of exact sums ([`exact`](super::exact)).
+/// Whether the call adds up doubles in the order of its rows. Variances and deviations of other
+/// numbers are computed from exact sums ([`exact`](super::exact)).
 fn adds_doubles(
     called: &AggregateUDF,
     params: &AggregateFunctionParams,
@@ -143,7 +144,8 @@ fn adds_doubles(
     Ok(params.distinct || calls::adds_floats(function, &argument.get_type(schema)?))
 }
 
-/// Adds the keys that an order lacks; those that are the same in all of its rows are `fixed`.
+/// Adds the keys that an order lacks. Expressions in `fixed` are constant among the ordered rows,
+/// so they aren't added.
 fn extend(order: &mut Vec<SortExpr>, rest: &[SortExpr], fixed: &[Expr]) {
     for key in rest {
         let is_known =

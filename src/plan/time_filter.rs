@@ -1,4 +1,4 @@
-//! Predicates on time to sets of instants.
+//! Turns predicates on time into sets of instants.
 //!
 //! | predicate | instants of `timestamp`, µs |
 //! |---|---|
@@ -7,10 +7,15 @@
 //! | `timestamp = a`, `BETWEEN a AND b` | `[a, a + 1)`, `[a, b + 1)` |
 //! | `date = d`, `CAST(timestamp AS DATE) <= d` | the day, `(-∞, end of d)`; all comparisons alike |
 //! | `date_trunc('month', timestamp) = m`, `extract(year FROM timestamp) = y` | the month, the year |
-//! | `p AND q`, `p OR q`, `NOT p`, `x IN (…)` | what sets do |
+//! | `p AND q`, `p OR q`, `NOT p`, `x IN (…)` | intersection, union, complement, union |
 //!
-//! A local date is compared by the instants at which local days begin. A literal finer than a
-//! microsecond is rounded to the side that keeps the comparison's meaning.
+//! A comparison with a local date uses the instant at which that local day begins. A literal
+//! finer than a microsecond is rounded so that the comparison keeps its meaning.
+//!
+//! ```text
+//! at >= '2026-01-02T10:30:00Z' AND at < '2026-01-06'
+//! ──▶  [2026-01-02 10:30, 2026-01-06 00:00)
+//! ```
 
 use arrow::datatypes::DataType;
 use datafusion::{
@@ -24,14 +29,14 @@ use crate::{
     model::DATE_COLUMN,
 };
 
-/// What a predicate says of time.
+/// The instants for which a predicate on time can hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TimeFilter {
-    /// It holds exactly there.
+    /// The predicate holds for these instants and no other.
     Exact(Spans),
-    /// It can hold only there.
+    /// The predicate can hold for these instants only.
     Hull(Spans),
-    /// Nothing that is understood.
+    /// Nothing is known: the predicate isn't understood as one on time.
     Open,
 }
 
@@ -76,7 +81,8 @@ pub(super) fn read(predicate: &Expr, time: &str) -> TimeFilter {
     }
 }
 
-/// The instants that all conjuncts allow.
+/// The instants that all conjuncts allow. Conjuncts that say nothing about time allow every
+/// instant.
 pub(super) fn spans_of<'a>(conjuncts: impl IntoIterator<Item = &'a Expr>, time: &str) -> Spans {
     conjuncts.into_iter().fold(Spans::all(), |spans, conjunct| match read(conjunct, time) {
         TimeFilter::Exact(inside) | TimeFilter::Hull(inside) => spans.intersect(&inside),
@@ -84,7 +90,8 @@ pub(super) fn spans_of<'a>(conjuncts: impl IntoIterator<Item = &'a Expr>, time: 
     })
 }
 
-/// The time is never NULL, so what doesn't hold is false, and its opposite holds.
+/// The set as a filter, or its complement. The time column is never NULL, so a predicate that
+/// doesn't hold is false, and its negation holds.
 fn inverted(invert: bool, spans: Spans) -> TimeFilter {
     TimeFilter::Exact(if invert { spans.complement() } else { spans })
 }
@@ -123,8 +130,8 @@ fn compare(term: &Expr, op: Operator, literal: &Expr, time: &str) -> Option<Span
     Some(Spans::from(span))
 }
 
-/// The instants for which `term`, which never falls as time goes on, has the literal's value:
-/// from the first to before the second. They are the same where it jumps over the value.
+/// The instants for which `term` has the literal's value, as a half-open pair. `term` never
+/// decreases as time goes on. Both ends are equal when `term` skips the value.
 fn preimage(term: &Expr, literal: &ScalarValue, time: &str) -> Option<(i64, i64)> {
     if instant(term, time).is_some() {
         return instant_bounds(literal);
@@ -164,7 +171,8 @@ fn preimage(term: &Expr, literal: &ScalarValue, time: &str) -> Option<(i64, i64)
     }
 }
 
-/// The zone whose dates an expression shows.
+/// The time zone in which an expression gives the date of the rows' instants. `None` when it is
+/// no such expression.
 fn date(expr: &Expr, time: &str) -> Option<Zone> {
     match expr {
         Expr::Column(column) if column.name == DATE_COLUMN => Some(Zone::UTC),
@@ -187,9 +195,9 @@ fn fixed_bounds(value: i64, width: i64) -> (i64, i64) {
     if floor == value { (value, value + width) } else { (floor + width, floor + width) }
 }
 
-/// The first whole microsecond at or after the literal, and the first after it. They are the same
-/// where the literal lies between two microseconds, so that `=` is never true there. A zone only
-/// says how a timestamp is shown; without one it is in UTC.
+/// The first whole microsecond at or after the literal, and the first one after the literal. They
+/// are equal when the literal lies between two microseconds, so `=` is never true there. A zone
+/// only affects how a timestamp is shown. A timestamp without a zone is in UTC.
 fn instant_bounds(literal: &ScalarValue) -> Option<(i64, i64)> {
     let micros = match literal {
         ScalarValue::TimestampSecond(Some(seconds), _) => seconds.checked_mul(1_000_000)?,
@@ -273,7 +281,7 @@ mod tests {
         let some = ts().lt(micros(5)).and(col("model").eq(lit("a")));
         let hull = TimeFilter::Hull(Span::new(i64::MIN, 5).into());
         assert_eq!(read(&some, "timestamp"), hull);
-        // What isn't exact can't be inverted.
+        // A filter that isn't exact can't be inverted.
         assert_eq!(read(&Expr::Not(Box::new(some)), "timestamp"), TimeFilter::Open);
         assert_eq!(read(&ts().not_eq(micros(5)), "timestamp"), {
             TimeFilter::Exact(Spans::from(Span::new(5, 6)).complement())

@@ -1,15 +1,15 @@
-//! Expressions of time: which are the raw rows' instants, and which are constant over a rollup's
-//! buckets.
+//! Expressions of time: which ones show the raw rows' instants, and which ones are constant over
+//! a rollup's buckets.
 //!
 //! | constant over a bucket | if |
 //! |---|---|
 //! | `date_trunc(unit, t)`, `date_part(field, t)` | the grain divides the unit or field |
 //! | `CAST(t AS DATE)` | always |
-//! | `date_bin(stride, t, origin)` | the grain divides the stride, and its buckets begin at the origin |
+//! | `date_bin(stride, t, origin)` | the grain divides the stride, and a bucket begins at the origin |
 //! | `to_char(t, format)` | the grain divides every field that the format shows |
 //!
-//! Where `t` is seen in a time zone, the zone's clock must also keep the buckets
-//! ([`Zone::keeps_buckets`]). In UTC, `t` may be moved by an interval of whole buckets, too.
+//! Where `t` is shown in a time zone, the zone's clock must also keep the buckets
+//! ([`Zone::keeps_buckets`]). In UTC, `t` may also be moved by an interval of whole buckets.
 
 use arrow::datatypes::{DataType, IntervalMonthDayNano, TimeUnit};
 use datafusion::{
@@ -19,15 +19,17 @@ use datafusion::{
 
 use crate::base::{Grain, MICROS_PER_DAY, Zone};
 
-/// The zone in which an expression shows the rows' instants, or `None` when it isn't one.
+/// The time zone in which an expression shows the rows' instants. `None` when the expression
+/// doesn't show them.
 ///
-/// A cast between zones keeps the instant and changes what date and hour it has; so does one that
-/// drops the zone UTC. One that drops another zone, or reads a zoneless time in one, does not.
+/// A cast between zones keeps the instant and changes the date and hour. A cast that drops the
+/// zone UTC keeps the instant, too. A cast that drops another zone, or that reads a time without
+/// a zone in another zone than UTC, changes the instant.
 pub(super) fn instant(expr: &Expr, time: &str) -> Option<Zone> {
     labelled(expr, time).map(|(zone, _)| zone)
 }
 
-/// With whether its type says the zone.
+/// The zone as in [`instant`], and whether the expression's type has a zone.
 fn labelled(expr: &Expr, time: &str) -> Option<(Zone, bool)> {
     match expr {
         Expr::Column(column) if column.name == time => Some((Zone::UTC, true)),
@@ -47,8 +49,9 @@ fn labelled(expr: &Expr, time: &str) -> Option<(Zone, bool)> {
     }
 }
 
-/// The zone whose clock decides the value, if the expression is a function of the rows' instants
-/// that is constant over all buckets of that grain which the zone keeps.
+/// The zone whose clock decides the value, when the expression is a function of the rows'
+/// instants that is constant over each bucket of the grain. The caller must check that the zone
+/// keeps the buckets.
 pub(super) fn constant_in_bucket(expr: &Expr, time: &str, grain: Grain) -> Option<Zone> {
     match expr {
         Expr::Cast(Cast { expr, field }) if *field.data_type() == DataType::Date32 => {
@@ -77,7 +80,8 @@ pub(super) fn constant_in_bucket(expr: &Expr, time: &str, grain: Grain) -> Optio
     }
 }
 
-/// As [`instant`], also of instants that are moved by whole buckets, which are whole buckets, too.
+/// As [`instant`], but also for instants moved by a whole number of buckets. Such a move maps
+/// each bucket to a whole bucket.
 fn moved(expr: &Expr, time: &str, grain: Grain) -> Option<Zone> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else {
         return instant(expr, time);
@@ -94,13 +98,14 @@ fn moved(expr: &Expr, time: &str, grain: Grain) -> Option<Zone> {
     instant(at, time).filter(|zone| is_whole && zone.is_utc())
 }
 
-/// How long an interval's days and less are, where each day has 24 hours.
+/// The length of an interval's days and shorter parts, in nanoseconds. Each day counts as 24
+/// hours.
 fn nanos(interval: IntervalMonthDayNano) -> i128 {
     let days = i128::from(interval.days) * i128::from(MICROS_PER_DAY) * 1_000;
     days + i128::from(interval.nanoseconds)
 }
 
-/// The unit of a `date_trunc` or field of a `date_part`, in lower case.
+/// The unit of a `date_trunc`, or the field of a `date_part`, in lower case.
 pub(super) fn word(expr: &Expr) -> Option<String> {
     literal_text(expr).map(|text| text.to_ascii_lowercase())
 }
@@ -122,8 +127,9 @@ fn field_divides(grain: Grain, field: &str) -> bool {
     unit_divides(grain, field) || matches!(field, "dow" | "doy" | "isodow" | "isoyear")
 }
 
-/// Bins of whole days, hours or months that begin where buckets do. Without an origin they begin
-/// at the epoch.
+/// Whether each bin consists of whole buckets. The stride must be a multiple of the grain or a
+/// number of months, and the origin must be the start of a bucket. The default origin is the
+/// epoch.
 fn bins_divide(grain: Grain, stride: &Expr, origin: &[Expr]) -> bool {
     let Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(stride)), _) = stride else {
         return false;
@@ -140,7 +146,8 @@ fn bins_divide(grain: Grain, stride: &Expr, origin: &[Expr]) -> bool {
     origin.is_some_and(|origin| origin % width == 0) && (divides || months_only)
 }
 
-/// A zoned timestamp of whole microseconds.
+/// A timestamp of microseconds or nanoseconds, in microseconds. `None` when it isn't a whole
+/// number of microseconds.
 fn whole_micros(value: &ScalarValue) -> Option<i64> {
     match value {
         ScalarValue::TimestampMicrosecond(at, _) => *at,
@@ -149,7 +156,7 @@ fn whole_micros(value: &ScalarValue) -> Option<i64> {
     }
 }
 
-/// Whether a `strftime` format shows no more than the bucket.
+/// Whether everything that a `strftime` format shows is constant over a bucket.
 fn format_divides(grain: Grain, format: &str) -> bool {
     let mut letters = format.chars();
     while let Some(letter) = letters.next() {
@@ -157,7 +164,7 @@ fn format_divides(grain: Grain, format: &str) -> bool {
             continue;
         }
         let mut shown = letters.next();
-        // Padding.
+        // A padding flag.
         if matches!(shown, Some('-' | '_' | '0')) {
             shown = letters.next();
         }

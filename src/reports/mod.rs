@@ -1,5 +1,5 @@
-//! Layer 6: all that knows the log of AI calls: the queries that every dashboard starts with, and
-//! made-up logs.
+//! Layer 6: everything that knows the log of AI calls. Named queries are the ones that every
+//! dashboard starts with. Sample logs are made up.
 
 mod named_query;
 mod sample_log;

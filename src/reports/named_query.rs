@@ -1,4 +1,5 @@
-//! The queries in `queries/`: SQL with a header, and the few places that no parameter can fill.
+//! The queries in `queries/`: SQL with a header, and placeholders for the few parts that no
+//! parameter can fill.
 
 use crate::{
     base::{Error, Result, Route},
@@ -6,12 +7,12 @@ use crate::{
     model::{ColumnType, Dataset},
 };
 
-/// A query of the house.
+/// A query that comes with the program.
 #[derive(Clone, Copy, Debug)]
 pub struct NamedQuery {
-    /// Its name: the file's.
+    /// The query's name: the file's name without its ending.
     pub name: &'static str,
-    /// Its text.
+    /// The file's text, with header and placeholders.
     pub sql: &'static str,
 }
 
@@ -21,17 +22,17 @@ const NAMED_QUERIES: [NamedQuery; 3] = [
     NamedQuery { name: "usage_top", sql: include_str!("../../queries/usage_top.sql") },
 ];
 
-/// All of them.
+/// All named queries.
 #[must_use]
 pub const fn named_queries() -> &'static [NamedQuery] {
     &NAMED_QUERIES
 }
 
 impl NamedQuery {
-    /// The one of that name.
+    /// Finds the query called `name`.
     ///
     /// # Errors
-    /// `NotFound`, with the names there are.
+    /// `NotFound`, listing all names, when there is no such query.
     pub fn find(name: &str) -> Result<Self> {
         NAMED_QUERIES.iter().find(|query| query.name == name).copied().ok_or_else(|| {
             let names: Vec<_> = NAMED_QUERIES.iter().map(|query| query.name).collect();
@@ -39,7 +40,8 @@ impl NamedQuery {
         })
     }
 
-    /// What it asks, and the parameters it takes, as its header says.
+    /// The text of the header's line that starts with `line`, such as `params`; empty when there
+    /// is no such line.
     #[must_use]
     pub fn header(&self, line: &str) -> &'static str {
         let mut lines =
@@ -47,10 +49,10 @@ impl NamedQuery {
         lines.find(|(name, _)| *name == line).map_or("", |(_, text)| text)
     }
 
-    /// The query with its parameters, of which `by` names a unit of time or a text column.
+    /// The query with its parameters. The value of `by` is a unit of time or a text column.
     ///
     /// # Errors
-    /// `Invalid` for a parameter that it doesn't take, or lacks, or a `by` that isn't known.
+    /// `Invalid` when a parameter is unknown or missing, or the value of `by` is unknown.
     pub fn query(
         &self,
         dataset: &Dataset,
@@ -84,7 +86,7 @@ impl NamedQuery {
     }
 }
 
-/// What a report is grouped by.
+/// The expression that a report is grouped by.
 struct Grouping {
     expression: String,
     name: String,
@@ -106,7 +108,7 @@ impl Grouping {
             return Ok(Self { expression, name: by.to_owned(), in_time: true });
         }
         let columns = || dataset.columns().iter().filter(|column| column.kind == ColumnType::Text);
-        // People say `organization` and `user`.
+        // Users type `organization` and `user` for columns that end in `_id`.
         let found = columns().find(|column| {
             column.name == by || column.name.strip_suffix("_id").is_some_and(|short| short == by)
         });
@@ -127,7 +129,7 @@ fn fill(sql: &str, by: &Grouping) -> String {
         if by.in_time { name.clone() } else { format!("total_cost DESC NULLS LAST, {name}") };
     let expression =
         if by.expression == *name { name.clone() } else { format!("{} AS {name}", by.expression) };
-    // The header keeps its placeholders: they are what it is about.
+    // Placeholders stay in the header, because the header describes them.
     let filled = sql.lines().map(|line| {
         if line.starts_with("--") {
             return line.to_owned();

@@ -1,5 +1,5 @@
-//! A made-up platform: organizations of unequal size, working days and nights, a few models and
-//! prices.
+//! A made-up platform: organizations of unequal size, working days and quiet nights, a few models
+//! and prices.
 
 use std::fmt::Write as _;
 
@@ -8,19 +8,19 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::base::{Day, Grain};
 
-/// Made-up organizations that log their calls.
+/// The log of made-up organizations.
 #[derive(Clone, Copy, Debug)]
 pub struct SampleLog {
-    /// Where all numbers come from.
+    /// The seed of all random numbers.
     pub seed: u64,
-    /// How many organizations; the first use the most.
+    /// Number of organizations. The first ones use the most.
     pub organizations: u32,
     /// Calls in an average hour.
     pub rows_per_hour: u32,
 }
 
-/// A model: name, provider, share of calls, and US dollars for a million tokens of input, cached
-/// input and output.
+/// A model: name, provider, weight among the calls, and prices in thousandths of a US dollar for
+/// a million tokens of input, cached input and output.
 struct Model(&'static str, &'static str, u32, [u64; 3]);
 
 const MODELS: [Model; 5] = [
@@ -28,7 +28,7 @@ const MODELS: [Model; 5] = [
     Model("sparrow-large", "birdsong", 20, [3_000, 300, 15_000]),
     Model("granite-4", "quarry", 20, [800, 200, 3_200]),
     Model("granite-4-vision", "quarry", 10, [1_500, 375, 6_000]),
-    // Not priced yet: its calls have no cost.
+    // This model has no price yet, so its calls have no cost.
     Model("loom-preview", "weaver", 5, [0, 0, 0]),
 ];
 
@@ -36,7 +36,7 @@ const OPERATIONS: [(&str, u32); 4] =
     [("chat", 60), ("parent_summary", 20), ("voice_note_transcription", 12), ("embedding", 8)];
 
 impl SampleLog {
-    /// The calls of one UTC hour, as NDJSON.
+    /// The calls of one UTC hour, as NDJSON. Equal arguments give equal texts.
     #[must_use]
     pub fn hour(&self, day: Day, hour: u8) -> String {
         let index = i64::from(day.epoch_days()) * 24 + i64::from(hour);
@@ -59,7 +59,7 @@ impl SampleLog {
     }
 
     fn call(&self, random: &mut ChaCha8Rng, lines: &mut String, at: i64, row: u32) {
-        // A square makes the first organizations the largest.
+        // The square of a random number makes the first organizations the largest.
         let share: f64 = random.random();
         let organization = (share * share * f64::from(self.organizations)).floor();
         let model = MODELS.choose_weighted(random, |model| model.2);
@@ -73,7 +73,7 @@ impl SampleLog {
             if random.random_ratio(2, 5) { input * random.random_range(10..95) / 100 } else { 0 };
         let output: u64 = if failed { 0 } else { random.random_range(5..1_500) };
         let [price, cached_price, output_price] = prices;
-        // In thousandths of a millionth of a dollar, so that every digit is exact.
+        // The unit is a billionth of a dollar, so that every digit is exact.
         let cost = (input - cached) * price + cached * cached_price + output * output_price;
         let cost = match (price, failed) {
             (0, _) => "null".to_owned(),

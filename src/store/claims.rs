@@ -1,7 +1,7 @@
-//! Claims: what a caller's batch id stands for, from its first append on.
+//! Claims: a claim records the rows of a caller's batch id, from the first append on.
 //!
-//! A claim is created, if absent, before any leaf of the batch. It lists every leaf with the hash
-//! of its rows, so whoever publishes a leaf of that id publishes the same rows.
+//! A claim is created, if absent, before any leaf of the batch. A claim lists every leaf with the
+//! hash of the leaf's rows. So every writer of a leaf with that id publishes the same rows.
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream, try_join};
@@ -21,48 +21,51 @@ use crate::{
     },
 };
 
-/// Claims read at once.
+/// Claims that are read concurrently.
 const CONCURRENT_READS: usize = 32;
 
-/// The newest format of claims that this program reads, and the one it writes.
+/// The newest claim format that this program reads, and the format that this program writes.
 const CLAIM_FORMAT: u32 = 2;
 
-/// What comes before the hash in a claim's last line.
+/// The prefix of a claim's last line, in front of the hash.
 const HASH: &str = "blake3 ";
 
-/// What a batch id stands for.
+/// The record of the rows that a batch id stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Claim {
     /// The format of this file.
     pub format: u32,
     /// The batch's id.
     pub batch: String,
-    /// Counted from 0: each claim takes the place of one that was given up.
+    /// The number of the claim, from 0. A claim that is given up is replaced by the claim with
+    /// the next number.
     #[serde(rename = "claim")]
     pub number: u32,
-    /// The number of the definition that the rows were read by; 0 is that of a root of format 1.
+    /// The number of the definition that the rows were parsed with. 0 is the definition of a root
+    /// of format 1.
     pub definition: u32,
-    /// The UTC date, `YYYY-MM-DD`, that it was: rows of later than the day after were rejected.
+    /// The UTC date of the claim, `YYYY-MM-DD`. Rows dated later than the day after were
+    /// rejected.
     pub today: String,
-    /// All rows, whatever their order.
+    /// The hash of all rows. The order of the rows doesn't matter.
     pub content: ContentHash,
-    /// The leaves, by day and part. The first is published first.
+    /// The leaves, ordered by day and part. The first leaf is published first.
     pub leaves: Vec<ClaimedLeaf>,
 }
 
 /// A leaf of a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClaimedLeaf {
-    /// Its UTC date, `YYYY-MM-DD`.
+    /// The UTC date of the leaf, `YYYY-MM-DD`.
     pub date: String,
-    /// Which part of the batch's rows of that day, from 0.
+    /// The number of this part of the batch's rows of that day, from 0.
     pub part: u32,
-    /// Its rows, whatever their order.
+    /// The hash of the leaf's rows. The order of the rows doesn't matter.
     pub content: ContentHash,
 }
 
 impl Claim {
-    /// The claim of that number on a batch.
+    /// Creates the claim of that number on a batch, in memory.
     #[must_use]
     pub(crate) fn new(
         batch: &BatchId,
@@ -75,18 +78,19 @@ impl Claim {
         Self { format, batch, number, definition, today, content, leaves }
     }
 
-    /// The date by which rows of the future were rejected.
+    /// The UTC date of the claim. Rows dated later than the day after were rejected.
     ///
     /// # Errors
-    /// `Corrupt` when it isn't a date.
+    /// `Corrupt` when the text isn't a date.
     pub(crate) fn today(&self) -> Result<Day> {
         self.today.parse().map_err(|_| self.wrong(&self.today))
     }
 
-    /// The day and the id of a leaf of it. `attempt` counts the names that erasures took.
+    /// The UTC day and the id of one leaf of the claim. `attempt` is the number of erasures that
+    /// have taken a name of this leaf so far.
     ///
     /// # Errors
-    /// `Corrupt` when the claim can't be one.
+    /// `Corrupt` when the date or the batch id in the claim is invalid.
     pub(crate) fn leaf(&self, leaf: &ClaimedLeaf, attempt: u32) -> Result<(Day, LeafId)> {
         let day = leaf.date.parse().map_err(|_| self.wrong(&leaf.date))?;
         let batch = BatchId::try_new(self.batch.clone()).map_err(|_| self.wrong(&self.batch))?;
@@ -98,13 +102,15 @@ impl Claim {
     }
 }
 
-/// The newest claim on a batch id; `None` when there is none.
+/// The newest claim on a batch id. `None` when the batch id has no claim.
 ///
 /// # Errors
-/// What the store says; `Corrupt` for a damaged claim; `Conflict` for one of format 1.
+/// `Corrupt` when a claim is damaged, or when claim 0 is gone and claim 1 exists; `Invalid` when
+/// a claim has a newer format; `Conflict` when the claim is of format 1; any error from the
+/// store.
 pub(crate) async fn newest_claim(root: &Root, batch: &BatchId) -> Result<Option<Claim>> {
     let mut newest = None;
-    // The second is asked for at once: it tells whether the first one is lost.
+    // Claim 1 is looked up at the same time: if claim 1 exists, a missing claim 0 is lost.
     let (first_path, second_path) = (claim_path(batch, 0), claim_path(batch, 1));
     let (first, second) = try_join!(root.read(&first_path), root.look(&second_path))?;
     match first {
@@ -133,7 +139,7 @@ pub(crate) async fn newest_claim(root: &Root, batch: &BatchId) -> Result<Option<
     Ok(newest)
 }
 
-/// Creates the claim, if nobody has. `false` when there is another one of that number.
+/// Creates the claim, if absent. `false` when a different claim of that number exists.
 ///
 /// # Errors
 /// `Unavailable` when the store refuses.
@@ -153,10 +159,11 @@ pub(crate) async fn create_claim(
     }
 }
 
-/// All claims of the root, in no order; of a damaged one what is wrong with it.
+/// All claims of the root, in no particular order. A damaged claim is an inner `Err` that says
+/// what is wrong.
 ///
 /// # Errors
-/// What the store says.
+/// Any error from the store.
 pub(crate) async fn list_claims(root: &Root) -> Result<Vec<Result<Claim>>> {
     let files = claim_files(root).await?;
     let claims = stream::iter(files).map(|file| async move {
@@ -179,7 +186,8 @@ async fn claim_files(root: &Root) -> Result<Vec<ObjectMeta>> {
         return flat_files(dir, BATCHES_FOLDER, is_claim);
     }
     let files = if let Some(pages) = root.pages() {
-        // By their first digits, and not below folders: a name that is no path is not among them.
+        // List by first digit, without subfolders. Such a listing doesn't return objects whose
+        // name is not a valid path.
         let digits = "0123456789abcdef".chars();
         let listed = digits.map(|digit| pages.list_flat(format!("{BATCHES_FOLDER}/{digit}")));
         let listed = stream::iter(listed).buffer_unordered(CONCURRENT_READS);

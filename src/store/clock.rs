@@ -1,5 +1,5 @@
-//! The store's own clock, by which its files have their ages. The host's decides nothing: a host
-//! whose clock is wrong would take what was written just now for old.
+//! The store's own clock. The age of a file is measured by the store's clock. The host's clock
+//! decides nothing: a host with a wrong clock could take a new file for an old one.
 
 use chrono::{DateTime, Utc};
 use object_store::{ObjectStoreExt as _, PutPayload, path::Path};
@@ -9,25 +9,26 @@ use crate::{
     store::{Root, Staging, store_error},
 };
 
-/// How far the host's clock and the store's may differ.
+/// The largest allowed difference between the host's clock and the store's.
 const DIFFERENCE_MAX: chrono::Duration = chrono::Duration::minutes(5);
 
-/// Where files come and go by which a store's clock is read.
+/// The folder of the short-lived files that show the time of a remote store's clock.
 const CLOCK_FOLDER: &str = "clock";
 
-/// The present instant by the store's clock.
+/// The current instant by the store's clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StoreClock {
-    /// That instant.
+    /// The current instant, UTC.
     pub now: DateTime<Utc>,
 }
 
 impl StoreClock {
-    /// Writes a file, looks at its time, and deletes it.
+    /// Reads the store's clock: writes a file, reads its modification time, and deletes the file.
     ///
     /// # Errors
-    /// `Unavailable` when the store refuses, or when its clock and the host's differ by more than
-    /// five minutes: which of them is wrong can't be known, and days and ages hang on it.
+    /// `Unavailable` when the store refuses, or when the clocks of the store and the host differ
+    /// by more than five minutes. Nothing tells which of the two clocks is wrong, and days and
+    /// ages depend on them. A simulated host clock is not compared.
     pub(crate) async fn read(root: &Root, staging: &Staging, host: &dyn Clock) -> Result<Self> {
         let now = if root.local_dir().is_some() { local(staging)? } else { remote(root).await? };
         let of_host = host.now();
@@ -56,14 +57,14 @@ fn local(staging: &Staging) -> Result<DateTime<Utc>> {
 async fn remote(root: &Root) -> Result<DateTime<Utc>> {
     let name = format!("{:032x}", rand::random::<u128>());
     let path = Path::from_iter([CLOCK_FOLDER, &name]);
-    // Whatever it is, the clock can't be read now.
+    // Every error means that the clock can't be read now.
     let fail = |error: object_store::Error| {
         let error = store_error(&root.full_name(&path), error);
         Error::unavailable(format!("the store's clock can't be read: {error}")).with_source(error)
     };
     root.store().put(&path, PutPayload::from_static(b"-")).await.map_err(fail)?;
     let looked = root.look(&path).await;
-    // One that stays is in nobody's way.
+    // If the deletion fails, the leftover file does no harm.
     drop(root.store().delete(&path).await);
     let looked = looked?.ok_or_else(|| {
         Error::unavailable(format!("{}: written, and not there", root.full_name(&path)))

@@ -1,9 +1,10 @@
-//! The definitions of a root: a chain of files, each created if absent and never changed. The
-//! newest counts; what was built by the ones before may serve still.
+//! The definitions of a root: a chain of files. Each file is created if absent and never changed.
+//! The newest definition is in force. Segments that were built by a previous definition may still
+//! serve.
 //!
-//! In format 1 there was one definition, in `dataset.toml`, which was overwritten; and a copy of
-//! each that something had been built by, named by its hash. The first writer makes a chain of
-//! them.
+//! A root of format 1 has one definition, in `dataset.toml`, which is overwritten when the
+//! definition changes. It also has a copy of each definition that segments were built by, named
+//! by the definition's hash. The first writer of format 2 makes a chain of all these definitions.
 
 use bytes::Bytes;
 use futures::{TryStreamExt as _, future::try_join_all, join};
@@ -26,50 +27,56 @@ use crate::{
     },
 };
 
-/// What comes before the hash in a definition's last line: a comment to TOML.
+/// The prefix of a definition's last line, in front of the hash. The line is a comment in TOML.
 const HASH: &str = "# blake3 ";
 
-/// What `dataset.toml` is since format 2.
+/// The content of `dataset.toml` since format 2.
 const MARKER: &str = "# This root's definition is the newest file in definitions/. This file only keeps programs\n\
                       # of format 1 from taking the folder for an empty one.\nformat = 2\n";
 
-/// A definition, as a root holds it.
+/// The text of one definition of a root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stored {
-    /// Where it is, for messages.
+    /// The full name of the definition's file, for messages.
     pub file: String,
-    /// The text, without its hash.
+    /// The text, without the line with the hash.
     pub text: String,
 }
 
 /// A root's definitions.
 #[derive(Clone, Debug)]
 pub(crate) struct Definitions {
-    /// The number of the newest, counted from 1; 0 in a root of format 1.
+    /// The number of the newest definition, from 1; 0 in a root of format 1.
     pub number: u32,
-    /// The newest.
+    /// The newest definition.
     pub newest: Stored,
-    /// Those before it, oldest first; `None` for one that is damaged, whose segments serve no more.
+    /// The previous definitions, oldest first. `None` stands for a damaged or missing definition,
+    /// whose segments are no longer used.
     pub previous: Vec<Option<Stored>>,
 }
 
-/// The root's definitions; `None` when there is no dataset.
+/// The root's definitions. `None` when there is no dataset.
 ///
 /// # Errors
-/// What the store says; `Corrupt` when one is damaged or missing.
+/// `Corrupt` when the newest definition is damaged, or when all definitions are gone and the root
+/// has rows; any error from the store. A damaged or missing previous definition is only a
+/// warning.
 pub(crate) async fn read_definitions(root: &Root) -> Result<Option<Definitions>> {
     let first = definition_path(1);
-    // Most roots have one definition: it is asked for while the others are listed.
+    // Most roots have one definition, so definition 1 is read while the folder is listed.
     let (listed, guessed) = join!(list(root), root.read(&first));
     let guessed = guessed?;
     let listed = match listed {
         Ok(listed) => listed,
-        // Nothing is there, or a bucket isn't: the dataset's file of format 1 tells which.
+        // The listing failed and there is no definition 1. If `dataset.toml` is missing as well,
+        // there is no dataset: the root or its bucket may not exist. Otherwise the error of the
+        // listing counts.
         Err(error) if guessed.is_none() => {
             let old = root.read(&Path::from(DATASET_FILE)).await?;
             return if old.is_none() { Ok(None) } else { Err(error) };
         }
-        // An object there has a name that is no path; ours are still found one by one.
+        // Some object in the folder has a name that is not a valid path. The definitions can
+        // still be found one by one, by number.
         Err(error) if error.kind() == ErrorKind::Invalid => list_by_number(root).await?,
         Err(error) => return Err(error),
     };
@@ -78,7 +85,7 @@ pub(crate) async fn read_definitions(root: &Root) -> Result<Option<Definitions>>
     numbers.sort_unstable_by_key(|(number, _)| *number);
     let Some((newest, _)) = numbers.last().copied() else {
         return match guessed {
-            // Created since the listing.
+            // Definition 1 was created after the listing.
             Some(found) => {
                 let newest = stored(root, &first, &found)?;
                 Ok(Some(Definitions { number: 1, newest, previous: Vec::new() }))
@@ -116,8 +123,8 @@ pub(crate) async fn read_definitions(root: &Root) -> Result<Option<Definitions>>
     Ok(Some(Definitions { number: newest, newest: latest, previous }))
 }
 
-/// Makes the text the root's definition of that number. `false` when another one of that number was
-/// faster: nothing changed then.
+/// Creates the root's definition of that number from the text. `false` when a different
+/// definition of that number exists; then nothing was changed.
 ///
 /// # Errors
 /// `Unavailable` when the store refuses.
@@ -136,10 +143,10 @@ pub(crate) async fn create_definition(
     }
 }
 
-/// Makes sure that no definition came after the one of that number.
+/// Checks that no definition is newer than the one of that number.
 ///
 /// # Errors
-/// `Conflict` when one did; or what the store says.
+/// `Conflict` when a newer definition exists; any error from the store.
 pub(crate) async fn check_newest_definition(root: &Root, number: u32) -> Result<()> {
     if has_definition(root, number + 1).await? {
         return Err(Error::conflict(format!(
@@ -150,23 +157,24 @@ pub(crate) async fn check_newest_definition(root: &Root, number: u32) -> Result<
     Ok(())
 }
 
-/// Whether the root has a definition of that number, as the store has it now.
+/// Whether the root has a definition of that number. Looks at the store, not at a cache.
 ///
 /// # Errors
-/// What the store says.
+/// Any error from the store.
 pub(crate) async fn has_definition(root: &Root, number: u32) -> Result<bool> {
     Ok(root.look(&definition_path(number)).await?.is_some())
 }
 
-/// Makes the store show that it keeps the one promise that everything rests on: that a create of a
-/// name which is taken fails. The name is `dataset.toml`, which keeps older programs out.
+/// Tests the one guarantee of a store that the whole protocol depends on: a create fails when the
+/// name is taken. The tested name is `dataset.toml`, a file that keeps programs of format 1 out.
 ///
 /// # Errors
-/// `Unavailable` when the store overwrites what it was asked to create, or refuses.
+/// `Unavailable` when the store overwrites a file that it should only create, or refuses.
 pub(crate) async fn probe_create(root: &Root, staging: &Staging) -> Result<()> {
     let path = Path::from(DATASET_FILE);
     match create_bytes(root, staging, &path, Bytes::from(MARKER)).await {
-        // Another writer made the root, and it is not ours to say more of it.
+        // `dataset.toml` has other content: another writer made the root, so this probe has
+        // nothing to add.
         Err(error) if error.kind() == ErrorKind::Conflict => return Ok(()),
         created => created?,
     };
@@ -184,10 +192,12 @@ pub(crate) async fn probe_create(root: &Root, staging: &Staging) -> Result<()> {
     }
 }
 
-/// Makes a chain of the definitions of a root of format 1. Whoever does it makes the same one.
+/// Makes a chain of the definitions of a root of format 1, and gives the number of the newest.
+/// Every program makes the same chain.
 ///
 /// # Errors
-/// `Unavailable` when the store refuses.
+/// `Conflict` when a different definition of one of the numbers exists; `Unavailable` when the
+/// store refuses.
 pub(crate) async fn move_to_format_2(
     root: &Root,
     staging: &Staging,
@@ -249,7 +259,8 @@ async fn read_format_1(root: &Root, listed: &[ObjectMeta]) -> Result<Option<Defi
     let path = Path::from(DATASET_FILE);
     let Some(found) = root.read(&path).await? else { return Ok(None) };
     if found == MARKER {
-        // A root whose making was cut off has no rows yet.
+        // `dataset.toml` is written before definition 1, so a root without rows was left
+        // unfinished.
         let Some(days) = Span::ALL.day_bounds() else { return Ok(None) };
         if list_raw(root, days).await?.is_empty() {
             return Ok(None);
@@ -277,7 +288,8 @@ fn text_of(root: &Root, path: &Path, bytes: &[u8]) -> Result<String> {
         .map_err(|_| Error::corrupt(format!("{}: is not UTF-8", root.full_name(path))))
 }
 
-/// Puts the marker in the place of a definition of format 1, which is in the chain now.
+/// Replaces the definition of format 1 in `dataset.toml` by the marker. The definition is in the
+/// chain by now.
 async fn replace_dataset_file(root: &Root, staging: &Staging) -> Result<()> {
     let path = Path::from(DATASET_FILE);
     let name = root.full_name(&path);

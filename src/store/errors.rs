@@ -1,10 +1,10 @@
-//! What an `object_store` error means to a caller.
+//! Converts `object_store` errors to Tallybook's errors.
 
 use object_store::Error as Store;
 
 use crate::base::{Error, ErrorKind};
 
-/// What a caller can do about it.
+/// The kind of a store's error, by what a caller can do about the error.
 #[must_use]
 pub(crate) const fn store_error_kind(error: &Store) -> ErrorKind {
     match error {
@@ -15,7 +15,7 @@ pub(crate) const fn store_error_kind(error: &Store) -> ErrorKind {
     }
 }
 
-/// The error as Tallybook's, about that file or prefix.
+/// The store's error as a Tallybook error about `subject`, a file or a prefix.
 #[must_use]
 pub(crate) fn store_error(subject: &str, error: Store) -> Error {
     let kind = store_error_kind(&error);

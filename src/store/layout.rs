@@ -1,24 +1,25 @@
-//! The names of a root's files. Pure: typed names to paths and back.
+//! Names of a root's files. Pure functions: typed names to paths and back.
 //!
 //! ```text
-//! definitions/<n>.toml                            n = 1, 2, …; the newest counts
-//! batches/<hash of the batch id>.<claim>.json     what a named batch is
+//! definitions/<n>.toml                            n = 1, 2, …; the newest is in force
+//! batches/<hash of the batch id>.<claim>.json     a claim: the rows of a named batch
 //! raw/date=2026-01-24/
 //!   L2-<leaf id>.parquet                          a leaf
-//!   C2-<generation>-<attempt>-<part>.parquet      merged rows
+//!   C2-<generation>-<attempt>-<part>.parquet      compacted rows
 //!   P2-<generation>-<attempt>-<hash>.parquet      remains of a purged day, by definition hash
 //!   _m/2-<generation>.json                        the manifest
-//!   _m/2-<generation>-<attempt>.intent            a generation is being written
-//!   _m/2-<generation>-<fingerprint>-<attempt>-<files>.tag    a manifest in a name
+//!   _m/2-<generation>-<attempt>.intent            an intent: a generation is being written
+//!   _m/2-<generation>-<fingerprint>-<attempt>-[purged-]<files>.tag    a tag: a manifest in a name
 //! rollups/<name>/<definition hash>/
-//!   date=2026-01-24/<fingerprint>.parquet         a hint
-//!   month=2026-01/<fingerprint>.parquet           a hint
+//!   date=2026-01-24/<fingerprint>.parquet         a segment of a day, a hint
+//!   month=2026-01/<fingerprint>.parquet           a segment of a month, a hint
 //! ```
 //!
-//! The 2 is the format. A name with a higher one is of a newer program, and its day is refused. In
-//! a listing by name a day's data come before its `_m/`: who sees that a leaf is gone also sees
-//! the manifest that absorbed the leaf. Format 1 had `<leaf id>.parquet`,
-//! `c-<generation>-<attempt>-<part>.parquet` and `_m/<generation>.json`, which are read still.
+//! The 2 in a name is the format. A name with a higher number is from a newer program, and a day
+//! with such a name is refused. In a listing by name, the data of a day come before its `_m/`: a
+//! reader that no longer sees a leaf does see the manifest that absorbed the leaf. Names of
+//! format 1 are still read: `<leaf id>.parquet`, `c-<generation>-<attempt>-<part>.parquet` and
+//! `_m/<generation>.json`.
 
 use object_store::path::Path;
 
@@ -28,60 +29,61 @@ use crate::{
     store::list::raw_name::{ManifestTag, parquet_stem},
 };
 
-/// The dataset's definition in format 1. Since then the file only keeps older programs out.
+/// The file of the dataset's definition in format 1. Since format 2, the file only keeps programs
+/// of format 1 out.
 pub(crate) const DATASET_FILE: &str = "dataset.toml";
 
-/// Where a day's manifests are, in its folder.
+/// The folder of a day's manifests, tags and intents, inside the day's folder.
 pub(super) const MANIFEST_FOLDER: &str = "_m";
 
-/// Where the definitions are.
+/// The folder of the definitions.
 pub(super) const DEFINITIONS_FOLDER: &str = "definitions";
 
-/// Where the claims on batch ids are.
+/// The folder of the claims.
 pub(super) const BATCHES_FOLDER: &str = "batches";
 
-/// The format of names that this program writes.
+/// The format of the names that this program writes.
 pub(super) const FORMAT: u32 = 2;
 
 pub(super) const PARQUET: &str = ".parquet";
 
-/// Where raw leaves are.
+/// The folder of all raw files.
 #[must_use]
 pub(crate) fn raw_prefix() -> Path {
     Path::from("raw")
 }
 
-/// Where a day's raw leaves are.
+/// The folder of a day's raw files. `day` is a UTC day.
 #[must_use]
 pub(crate) fn raw_day_prefix(day: Day) -> Path {
     Path::from_iter(["raw".to_owned(), format!("date={day}")])
 }
 
-/// Where that leaf is.
+/// The path of a leaf.
 #[must_use]
 pub(crate) fn leaf_path(day: Day, leaf: &LeafId) -> Path {
     raw_day_prefix(day).join(format!("L{FORMAT}-{leaf}{PARQUET}"))
 }
 
-/// Where a rollup's segments are, those of its present definition.
+/// The folder of the rollup's segments that are built by its present definition.
 #[must_use]
 pub(crate) fn segments_prefix(rollup: &Rollup) -> Path {
     Path::from_iter(["rollups", rollup.folder(), rollup.definition_hash()])
 }
 
-/// Where that segment is.
+/// The path of a segment.
 #[must_use]
 pub(crate) fn segment_path(rollup: &Rollup, period: Period, fingerprint: &Fingerprint) -> Path {
     segments_prefix(rollup).join(period.folder()).join(format!("{fingerprint}{PARQUET}"))
 }
 
-/// Where the definition of that number is.
+/// The path of the definition of that number.
 #[must_use]
 pub(crate) fn definition_path(number: u32) -> Path {
     Path::from_iter([DEFINITIONS_FOLDER.to_owned(), format!("{number}.toml")])
 }
 
-/// The number of the definition that a file below the root is.
+/// The number of the definition at a path below the root. `None` for any other path.
 #[must_use]
 pub(super) fn definition_number(path: &Path) -> Option<u32> {
     let name = path.as_ref().strip_prefix(DEFINITIONS_FOLDER)?.strip_prefix('/')?;
@@ -89,7 +91,8 @@ pub(super) fn definition_number(path: &Path) -> Option<u32> {
     (number > 0 && definition_path(number) == *path).then_some(number)
 }
 
-/// Whether a file below the root is a definition that segments were built by in format 1.
+/// Whether a path below the root is that of a definition in format 1 that segments were built by.
+/// Its name is the definition's hash.
 #[must_use]
 pub(super) fn is_definition_of_format_1(path: &Path) -> bool {
     let name = path.as_ref().strip_prefix(DEFINITIONS_FOLDER).and_then(|it| it.strip_prefix('/'));
@@ -97,20 +100,20 @@ pub(super) fn is_definition_of_format_1(path: &Path) -> bool {
     hash.is_some_and(|hash| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Where that claim on a caller's batch id is; claims are counted from 0.
+/// The path of a claim on a caller's batch id. Claims are numbered from 0.
 #[must_use]
 pub(crate) fn claim_path(batch: &BatchId, claim: u32) -> Path {
     let name = batch.claims_name();
     Path::from_iter([BATCHES_FOLDER.to_owned(), format!("{name}.{claim}.json")])
 }
 
-/// Where the claim on a caller's batch id was in format 1.
+/// The path of the claim on a caller's batch id in format 1.
 #[must_use]
 pub(crate) fn claim_path_format_1(batch: &BatchId) -> Path {
     Path::from_iter([BATCHES_FOLDER.to_owned(), format!("{}.json", batch.claims_name())])
 }
 
-/// Whether a file below the root has the name of a claim.
+/// Whether a path below the root is that of a claim.
 #[must_use]
 pub(super) fn is_claim(path: &Path) -> bool {
     let name = path.as_ref().strip_prefix(BATCHES_FOLDER).and_then(|it| it.strip_prefix('/'));
@@ -122,65 +125,66 @@ pub(super) fn is_claim(path: &Path) -> bool {
     stem.and_then(|stem| stem.split_once('.')).is_some_and(is_ours)
 }
 
-/// Where that generation's manifest is.
+/// The path of a generation's manifest.
 #[must_use]
 pub(crate) fn manifest_path(day: Day, generation: u32) -> Path {
     raw_day_prefix(day).join(MANIFEST_FOLDER).join(format!("{FORMAT}-{generation:08}.json"))
 }
 
-/// Where the intent to write that generation is.
+/// The path of the intent to write a generation.
 #[must_use]
 pub(crate) fn intent_path(day: Day, generation: u32, attempt: &str) -> Path {
     let name = format!("{FORMAT}-{generation:08}-{attempt}.intent");
     raw_day_prefix(day).join(MANIFEST_FOLDER).join(name)
 }
 
-/// Where what a manifest says is kept as a name.
+/// The path of a manifest's tag, an empty file whose name holds the main facts of the manifest.
 #[must_use]
 pub(crate) fn tag_path(day: Day, tag: &ManifestTag) -> Path {
     raw_day_prefix(day).join(MANIFEST_FOLDER).join(tag.file_name())
 }
 
-/// The name of a file of merged rows.
+/// The name of a file of compacted rows.
 #[must_use]
 pub(crate) fn compacted_name(generation: u32, attempt: &str, part: usize) -> String {
     format!("C{FORMAT}-{generation:08}-{attempt}-{part:04}{PARQUET}")
 }
 
-/// The name of what remains of a purged day for the rollup of that definition hash.
+/// The name of the remains of a purged day for the rollup with that definition hash.
 #[must_use]
 pub(crate) fn remains_name(generation: u32, attempt: &str, hash: &str) -> String {
     format!("P{FORMAT}-{generation:08}-{attempt}-{hash}{PARQUET}")
 }
 
-/// Where a file of that name in a day's folder is. The remains of a day that was purged in format 1
-/// are segments, whose names are paths below the root.
+/// The path of a file that a manifest names. The remains of a day that was purged in format 1 are
+/// segments; a manifest names them by their path below the root.
 #[must_use]
 pub(crate) fn raw_path(day: Day, name: &str) -> Path {
     if name.contains('/') { Path::from(name) } else { raw_day_prefix(day).join(name) }
 }
 
-/// The name of a file in its folder.
+/// The last part of a path.
 #[must_use]
 pub(crate) fn file_name(path: &Path) -> &str {
     path.as_ref().rsplit('/').next().unwrap_or_default()
 }
 
-/// The fingerprint that the name of a segment is.
+/// The fingerprint in the name of a segment. `None` for any other name.
 #[must_use]
 pub(crate) fn segment_fingerprint(name: &str) -> Option<Fingerprint> {
     Fingerprint::parse(parquet_stem(name)?)
 }
 
-/// The day of `<prefix>/date=YYYY-MM-DD/<name>`, and the name, folders and all.
+/// The day and the name of a path `<prefix>/date=YYYY-MM-DD/<name>`. The name includes any
+/// folders below the day's folder.
 #[must_use]
 pub(crate) fn day_and_name<'p>(prefix: &Path, path: &'p Path) -> Option<(Day, &'p str)> {
     let (period, name) = period_and_name(PeriodLength::Day, prefix, path)?;
     Some((period.first(), name))
 }
 
-/// The period of that length whose folder below the prefix a file is in, and the file's name; empty
-/// for the folder itself.
+/// The period of that length and the name of a path `<prefix>/<period's folder>/<name>`. The name
+/// is empty for the folder itself.
 #[must_use]
 pub(super) fn period_and_name<'p>(
     length: PeriodLength,

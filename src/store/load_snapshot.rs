@@ -1,4 +1,5 @@
-//! Taking a snapshot: list, then look into the few footers that names leave open.
+//! Taking a snapshot: list the files, then read the few footers that are needed because the names
+//! don't say enough.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,25 +17,27 @@ use crate::{
     store::{Root, Segments, file_footer, list_leaves, list_segments},
 };
 
-/// Requests under way at once.
+/// Requests that run concurrently.
 const CONCURRENT_REQUESTS: usize = 32;
 
-/// Which segments serve.
+/// Which segments may serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Serving {
-    /// Those of days alone: what others are built of, and purged days are left with.
+    /// Only segments of days, and the remains of purged days. Jobs use this variant: segments of
+    /// months are built from segments of days.
     Days,
-    /// A month's in place of its days', where it has all of them as they are now.
+    /// A segment of a month replaces the segments of its days when it covers the current rows of
+    /// all days of the month.
     Months,
 }
 
-/// Lists what touches `span`: raw files, and segments of those rollups.
+/// Lists the raw files and the segments of the given rollups in `span`, a span of UTC days.
 ///
-/// All is listed at once. A segment that a builder adds meanwhile may hold a leaf that this
-/// snapshot doesn't have; its leaves are then not all live, and it is not used.
+/// All listings run concurrently. A segment that is created meanwhile may hold a leaf that is
+/// missing from the snapshot. Such a segment has a leaf that is not live, and is not used.
 ///
 /// # Errors
-/// What the store says.
+/// Any error from the store.
 pub(crate) async fn load<'r>(
     root: &Root,
     span: Span,
@@ -50,10 +53,11 @@ pub(crate) async fn load<'r>(
     Ok(Snapshot::new(days, of_rollups))
 }
 
-/// The same snapshot of `span`, and how far those of the rollups serve that it doesn't know.
+/// The snapshot of `span`, extended by the freshness of the rollups that the snapshot doesn't
+/// know.
 ///
 /// # Errors
-/// As [`load`].
+/// See [`load`].
 pub(crate) async fn load_more<'r>(
     root: &Root,
     span: Span,
@@ -72,7 +76,7 @@ pub(crate) async fn load_more<'r>(
     Ok(snapshot.with(of_rollups))
 }
 
-/// What was listed of raw files, and how segments may serve it.
+/// The listed days, and which segments may serve them.
 #[derive(Clone, Copy)]
 struct Listed<'a> {
     bounds: (Day, Day),
@@ -80,7 +84,7 @@ struct Listed<'a> {
     serving: Serving,
 }
 
-/// How far each rollup serves each day, by its listed segments.
+/// The freshness of each rollup for each day, by the rollup's listed segments.
 async fn all_serving(
     root: &Root,
     rollups: &[&Rollup],
@@ -93,7 +97,8 @@ async fn all_serving(
     Ok(names.zip(try_join_all(serving).await?).collect())
 }
 
-/// How far the listed segments of a rollup serve each day.
+/// The freshness of one rollup for each day, by its listed segments. Days without a usable
+/// segment are left out.
 async fn serving_of(
     root: &Root,
     rollup: &Rollup,
@@ -116,15 +121,16 @@ async fn serving_of(
             known.push((live.day, Freshness::Current(month)));
             continue;
         }
-        // Of a purged day only what remains answers for an earlier definition: a hint of it could
-        // not be made anew, and an erasure wouldn't know of it.
+        // For a previous definition, only the remains answer on a purged day. A hint of a
+        // previous definition couldn't be built again, and an erasure wouldn't know of the hint.
         let found = found.filter(|_| !(live.is_purged() && rollup.is_previous()));
         let segments = found.iter().flat_map(|found| &found.segments);
         let segments = segments.filter(|segment| !root.is_distrusted(&segment.file)).cloned();
         let segments: Vec<_> = segments.collect();
         let unread: Vec<_> = segments.iter().map(|segment| (Arc::clone(segment), None)).collect();
-        // Another hint beside the current one may tell of a leaf that is lost. Jobs and `status`
-        // look; a query would have to read its footer for each day that was rolled up twice.
+        // Another hint beside the current one may prove that a leaf is lost. Jobs and `status`
+        // check the other hints. A query would have to read their footers for each day that was
+        // rolled up twice, so a query doesn't.
         let is_sure = listed.serving == Serving::Months || segments.len() < 2;
         match freshness(live, live.remains_of(rollup), &unread) {
             current @ Freshness::Current(_) if is_sure => known.push((live.day, current)),
@@ -151,8 +157,9 @@ async fn serving_of(
     Ok(known.into_iter().collect())
 }
 
-/// Says of a segment with a leaf that is neither there nor accounted for that it is not used: if
-/// nobody took the leaf away on purpose, it is lost.
+/// Warns about each segment that was built from an unknown leaf, one that is neither present nor
+/// in the manifest. Such a segment is not used. Unless somebody removed the leaf on purpose, the
+/// leaf is lost.
 fn warn_of_lost(
     root: &Root,
     live: &LeafDay,
@@ -174,7 +181,7 @@ fn warn_of_lost(
     }
 }
 
-/// The days that a month's segment serves: all of the month that have rows, or none.
+/// The days that a month's segment serves: all days of the month that have rows, or none.
 fn days_served(
     root: &Root,
     rollup: &Rollup,
@@ -201,11 +208,11 @@ fn days_served(
     segment.map(serve).unwrap_or_default()
 }
 
-/// The leaves that a segment says it was built from; none of one that can't be used, which is
-/// named in a warning: raw rows answer in its place.
+/// The leaves that a segment was built from, by its footer. `None` when the segment is gone or
+/// unusable. A warning names an unusable segment, and raw rows answer instead.
 ///
 /// # Errors
-/// What the store says.
+/// Any error from the store.
 async fn built_from(
     root: &Root,
     rollup: &Rollup,

@@ -1,4 +1,4 @@
-//! A day's manifests: reading one, and creating the next.
+//! A day's manifests: reading one, and creating the next one.
 
 use std::sync::Arc;
 
@@ -14,11 +14,13 @@ use crate::{
     },
 };
 
-/// That day's manifest of that generation. As it was listed it is found again if it was read
-/// before: by its path alone it could be that of a root that was deleted and made anew.
+/// The day's manifest of that generation. With `listed`, the manifest may come from the cache.
+/// Without `listed`, the manifest is always read: the path alone could belong to a root that was
+/// deleted and made anew.
 ///
 /// # Errors
-/// `NotFound` when it is gone, as an old one may be; `Corrupt` when it isn't one.
+/// `NotFound` when the manifest is gone; `Corrupt` when the file isn't that manifest or is
+/// damaged; `Invalid` when the manifest has a newer format; any error from the store.
 pub(crate) async fn read_manifest(
     root: &Root,
     day: Day,
@@ -41,10 +43,10 @@ pub(crate) async fn read_manifest(
     manifest.map(Arc::new).map_err(|error| error.about(root.full_name(&path)))
 }
 
-/// The manifest that a day's base is of.
+/// The manifest behind a day's base.
 ///
 /// # Errors
-/// As [`read_manifest`].
+/// See [`read_manifest`].
 pub(crate) async fn read_base(root: &Root, day: Day, base: &Base) -> Result<Arc<Manifest>> {
     match &base.manifest {
         Some(manifest) => Ok(Arc::clone(manifest)),
@@ -52,10 +54,11 @@ pub(crate) async fn read_base(root: &Root, day: Day, base: &Base) -> Result<Arc<
     }
 }
 
-/// The ids of all leaves that a day's rows came as, sorted; with the marks of its erasures.
+/// The ids of all leaves that brought rows to the day, and the marks of the day's erasures,
+/// sorted.
 ///
 /// # Errors
-/// As [`read_manifest`].
+/// See [`read_manifest`].
 pub(crate) async fn leaf_ids(root: &Root, live: &LeafDay) -> Result<Vec<LeafId>> {
     let loose = live.loose().map(|leaf| leaf.id.clone());
     let absorbed = match &live.base {
@@ -65,16 +68,15 @@ pub(crate) async fn leaf_ids(root: &Root, live: &LeafDay) -> Result<Vec<LeafId>>
     Ok(sorted_ids(loose.chain(absorbed)))
 }
 
-/// The day's newest manifest, from a new listing; none when there is none.
+/// The day's newest manifest, from a new listing. `None` when the day has no manifest.
 ///
 /// # Errors
-/// What listing the day meets; as [`read_manifest`]; `Unavailable` for a damaged day, of which
-/// nobody knows what it accounts for.
+/// `Unavailable` when the day is damaged or its manifest can't be read; any error from the store.
 pub(crate) async fn newest_manifest(root: &Root, day: Day) -> Result<Option<Arc<Manifest>>> {
     match list_raw(&root.with_new_listings(), (day, day)).await?.first() {
         None => Ok(None),
         Some(folder) => {
-            // Nobody knows what a manifest accounts for that can't be read.
+            // An unreadable manifest leaves unknown which leaves were absorbed.
             let fail = |error: Error| {
                 let what = format!("day {day} can't be read: {error}; `repair {day}` may mend it");
                 Error::unavailable(what).with_source(error)
@@ -87,11 +89,11 @@ pub(crate) async fn newest_manifest(root: &Root, day: Day) -> Result<Option<Arc<
     }
 }
 
-/// Makes the manifest the day's next generation. `false` when another one of that generation was
-/// faster: nothing changed then.
+/// Creates the manifest as the day's next generation. `false` when a different manifest of that
+/// generation exists; then nothing was changed.
 ///
 /// # Errors
-/// `Unavailable` when the store refuses, and whether it became visible is open.
+/// `Unavailable` when the store refuses; the manifest may be visible nevertheless.
 pub(crate) async fn create_manifest(
     root: &Root,
     staging: &Staging,
@@ -107,7 +109,7 @@ pub(crate) async fn create_manifest(
     }
 }
 
-/// Keeps what that manifest says as a name.
+/// Creates the tag of a manifest.
 ///
 /// # Errors
 /// `Unavailable` when the store refuses.
@@ -120,10 +122,10 @@ pub(crate) async fn create_tag(
     create_bytes(root, staging, &tag_path(day, tag), Bytes::new()).await.map(drop)
 }
 
-/// Deletes a file that nothing refers to; one that is gone already is fine.
+/// Deletes a file that nothing refers to. A file that is gone already is not an error.
 ///
 /// # Errors
-/// What the store says.
+/// Any error from the store.
 pub(crate) async fn delete_file(root: &Root, path: &object_store::path::Path) -> Result<()> {
     match root.store().delete(path).await {
         Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),

@@ -1,47 +1,62 @@
-//! Floor 2: a root's files. Paths, listing, Parquet files and how one becomes visible; no queries.
+//! Layer 2: the files of a root. Paths, listing, Parquet files, and how a file becomes visible.
+//! No queries.
 //!
 //! # The storage protocol
 //!
-//! Files are immutable, any number of hosts work at once, and the only atomic operation is *create
-//! if absent*. Nothing is concluded from a host's clock or from how old a file is. The model in
-//! `tests/protocol` explores these rules; its transitions and the failpoints have the same names.
+//! Files are immutable. Any number of hosts work at once. The only atomic operation is *create if
+//! absent*. No rule draws a conclusion from a host's clock or from the age of a file. The model
+//! in `tests/protocol` explores these rules. Its transitions have the names of the failpoints.
 //!
-//! **A day is a chain of generations.** Whoever creates manifest *g* + 1 first decides what that
-//! generation is. Files of a generation bear its number and their writer's attempt, and an intent
-//! announces them. Once manifest *g* exists, a file of *g* that it doesn't name is dead for good.
-//! What is dead stays dead: a manifest carries every leaf that its predecessors absorbed, and no
-//! name is used twice.
+//! **A day is a chain of generations.** The writer that creates manifest *g* + 1 first decides
+//! the content of generation *g* + 1. The files of a generation carry its number and the attempt
+//! of their writer. An intent announces the files. Once manifest *g* exists, a file of generation
+//! *g* that manifest *g* doesn't name is dead for good. A dead file never becomes live again:
+//! each manifest carries every leaf that its predecessors absorbed, and no name is used twice.
 //!
 //! **Rules for readers**
-//! 1. List data first, then manifests: a leaf that is gone was absorbed by a manifest that is seen.
-//! 2. Live rows are the newest manifest's files, and the leaves that it has not absorbed.
-//! 3. A file above the newest generation with an intent is being written, and ignored. The same
-//!    file without one in two listings in a row means lost manifests: the day is damaged.
-//! 4. A listed file that is gone: forget all kept listings, list again, plan again.
-//! 5. A segment below `rollups/` is a hint. Its bytes are checked where it is read; anything wrong
-//!    with it is named, and what it was made of answers.
-//! 6. A damaged day is an error of queries that touch it, and of no other.
+//! 1. List data first, then manifests. If a leaf is gone from the data listing, the manifest that
+//!    absorbed the leaf is in the manifest listing.
+//! 2. The live rows are the rows of the newest manifest's files and of the leaves that the newest
+//!    manifest has not absorbed.
+//! 3. A file above the newest generation with an intent counts as being written. Readers ignore
+//!    the file. If such a file has no intent in two listings in a row, manifests are lost and the
+//!    day is damaged.
+//! 4. When a listed file is gone, the reader drops all cached listings, lists again and plans
+//!    again.
+//! 5. A segment below `rollups/` is a hint. A reader checks the bytes that it reads. When a
+//!    segment is wrong in any way, a warning names the segment, and the rows that the segment was
+//!    built from answer instead.
+//! 6. A damaged day fails the queries that touch the day, and no other query.
 //!
 //! **Rules for writers**
-//! 1. Append: the claim of a named batch lists every leaf, before any is created. The first leaf is
-//!    settled before the others. A retry works under its claim's definition and date.
-//! 2. A claim of which nothing is visible can be given up: a void takes the first leaf's name.
-//!    Hints that were built from the leaf prove that it was visible, and is lost.
-//! 3. A rewriting (compact, purge, erase): intent, files, read back, manifest, tag, and the intent
-//!    goes. Sources are compared with their hashes. Who lost deletes its files, then its intent.
-//! 4. Erase: void what is claimed and not published, rewrite each day under a mark that makes
-//!    earlier hints useless, close generations that are being written, and look again until
-//!    nothing is left.
-//! 5. Definitions are a chain; a purge makes sure before its manifest that no newer one came.
+//! 1. Append: the claim of a named batch lists every leaf before any leaf is created. The first
+//!    leaf is settled before the other leaves are created. A retry uses the definition and the
+//!    date of the claim.
+//! 2. A claim can be given up while none of its leaves is visible: a void takes the name of the
+//!    first leaf. If a hint was built from that leaf, the leaf was visible before and is now
+//!    lost, so the claim can't be given up.
+//! 3. A rewriting (compact, purge, erase) creates the intent, creates the files, reads the files
+//!    back, creates the manifest, creates the tag, and deletes the intent, in that order. The
+//!    hashes of the source files are checked. A writer that lost deletes its files, then its
+//!    intent.
+//! 4. Erase: void every leaf that is claimed and not published. Rewrite each day under a mark,
+//!    after which older hints are never current. Close the generations that are being written.
+//!    Repeat until no matching row is left and no generation is being written.
+//! 5. Definitions are a chain. Before a purge creates its manifest, the purge checks that there
+//!    is no newer definition.
 //!
 //! **Rules for `gc`**
-//! 1. Candidates follow from a day's newest manifest. A damaged day keeps all that it has.
-//! 2. Before anything of a day goes, all that the manifest names is read whole and compared.
-//! 3. A generation that somebody may be writing is closed, by a manifest that says what the last
-//!    one did, before its files go.
-//! 4. Never: manifests, voids, claims, definitions, files of other tools, names that aren't ours.
-//! 5. Hints that aren't the best of their day go without proof: a hint is nobody's last copy. One
-//!    that tells of a lost leaf, or of what a purged day had, stays for `verify`.
+//! 1. The newest manifest of a day determines which files can be deleted. Nothing of a damaged
+//!    day is deleted.
+//! 2. Before an absorbed leaf or a superseded file of a day is deleted, every file that the
+//!    manifest names is read whole and compared with the manifest.
+//! 3. Before the files of a generation that may still have a writer are deleted, the generation
+//!    is closed by a manifest with the content of the previous one.
+//! 4. `gc` never deletes manifests, voids, claims, definitions, files of other tools, or files
+//!    whose names this program doesn't use.
+//! 5. Hints other than the best one of their day are deleted without proof, because a hint is
+//!    nobody's last copy. A hint that proves a lost leaf, or that has the rows of a purged day,
+//!    is not deleted, so that `verify` can report the loss.
 
 mod cache;
 mod claims;

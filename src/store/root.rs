@@ -1,4 +1,4 @@
-//! A root: the URL that holds one dataset, opened.
+//! A root: the opened URL of one dataset.
 
 use std::{
     collections::HashSet,
@@ -29,11 +29,11 @@ use crate::{
     },
 };
 
-/// An opened root. Paths of files are relative to it; cloning it shares the connection.
+/// An opened root. Paths of files are relative to the root. Clones share one connection.
 #[derive(Clone)]
 pub(crate) struct Root {
     name: String,
-    /// Without counting.
+    /// The store, without request counting.
     inner: Arc<dyn ObjectStore>,
     store: Arc<dyn ObjectStore>,
     request_counter: Arc<RequestCounter>,
@@ -45,20 +45,21 @@ pub(crate) struct Root {
     raw_folders: Arc<LocalFolders<RawFolder>>,
     segment_days: Arc<LocalFolders<PeriodSegments>>,
     segment_months: Arc<LocalFolders<PeriodSegments>>,
-    /// Hints that were found damaged, as they were listed.
+    /// The hints that were found damaged, by the name that [`name_of`] gives them.
     distrusted: Arc<Mutex<HashSet<String>>>,
-    /// Files that were read whole and found to be as they were written, as they were listed.
+    /// The files that were read whole and match their checksums, by the name that [`name_of`]
+    /// gives them.
     checked: Arc<Mutex<HashSet<String>>>,
     warned: Arc<Mutex<HashSet<String>>>,
     on_warning: Option<OnWarning>,
 }
 
 impl Root {
-    /// Opens a folder path, or a `file://`, `memory://`, `s3://`, `gs://` or `az://` URL. Nothing
-    /// is created or requested yet.
+    /// Opens a folder path, or a `file://`, `memory://`, `s3://`, `gs://` or `az://` URL. Creates
+    /// nothing and sends no request.
     ///
     /// # Errors
-    /// `Invalid` for a URL or options that no store can be made of.
+    /// `Invalid` when no store can be opened by the URL and the options.
     pub(crate) fn open(location: &str, settings: &Settings) -> Result<Self> {
         let url = url_of(location)?;
         match url {
@@ -93,17 +94,18 @@ impl Root {
         if path.exists() && !path.is_dir() {
             return Err(Error::invalid(format!("root `{location}`: not a folder")));
         }
-        // object_store wants an existing folder; the prefix lets the root be made later.
+        // `LocalFileSystem::new_with_prefix` needs an existing folder. A `PrefixStore` lets the
+        // folder be created later.
         let prefix = Path::from_absolute_path(&path)
             .map_err(|error| Error::invalid(format!("root `{location}`: {error}")))?;
         let store = Arc::new(PrefixStore::new(LocalFileSystem::new(), prefix));
-        // Of `a/../b` the file system wants to see `a`, which needn't be there.
+        // The file system resolves `a/../b` only if `a` exists, and `a` may be missing.
         let real = path.to_str().filter(|_| location.split('/').any(|part| part == ".."));
         let opened = Self::over(real.unwrap_or(location), store, settings);
         Ok(Self { local: Some(path), ..opened })
     }
 
-    /// A root that is the whole of a store.
+    /// A root that is a whole store. `name` is its name in messages.
     #[must_use]
     pub(crate) fn over(name: &str, store: Arc<dyn ObjectStore>, settings: &Settings) -> Self {
         let request_counter = Arc::new(RequestCounter::default());
@@ -127,36 +129,37 @@ impl Root {
         }
     }
 
-    /// The store, in which paths are relative to the root.
+    /// The store. Its paths are relative to the root, and its requests are counted.
     #[must_use]
     pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.store)
     }
 
-    /// What counts the requests to it.
+    /// The counter of the requests to the root's store.
     #[must_use]
     pub(crate) fn request_counter(&self) -> &RequestCounter {
         &self.request_counter
     }
 
-    /// The root's folder, if it is on a local disk.
+    /// The root's folder. `None` unless the root is on a local disk.
     #[must_use]
     pub(crate) fn local_dir(&self) -> Option<&FilePath> {
         self.local.as_deref()
     }
 
-    /// How it is listed page by page, if it is on a remote store.
+    /// The pager for listings. `None` unless the root is on a remote store.
     pub(super) const fn pages(&self) -> Option<&Pages> {
         self.pages.as_ref()
     }
 
-    /// The same root, whose listings may be so old where it is on a remote store.
+    /// A clone of the root that accepts cached listings up to `age_max` old. Roots on a local
+    /// disk don't cache listings.
     #[must_use]
     pub(crate) fn with_listings_of(&self, age_max: Duration) -> Self {
         Self { listing_age_max: age_max, ..self.clone() }
     }
 
-    /// The same root, with a request_counter of its own.
+    /// A clone of the root with its own request counter, which starts at zero.
     #[must_use]
     pub(crate) fn with_new_request_counter(&self) -> Self {
         let request_counter = Arc::new(RequestCounter::default());
@@ -168,14 +171,14 @@ impl Root {
         Self { store: Arc::new(store), request_counter, pages, ..self.clone() }
     }
 
-    /// The same root, all of whose listings are new.
+    /// A clone of the root that never uses a cached listing.
     #[must_use]
     pub(crate) fn with_new_listings(&self) -> Self {
         self.with_listings_of(Duration::ZERO)
     }
 
-    /// Says something that doesn't stop the work, once: a hint that is damaged, a name that can't
-    /// be listed.
+    /// Reports a problem that doesn't stop the work, such as a damaged hint or a name that can't
+    /// be listed. Each message is reported once.
     pub(crate) fn warn(&self, message: &str) {
         let mut said = lock(&self.warned);
         if said.insert(message.to_owned())
@@ -185,102 +188,103 @@ impl Root {
         }
     }
 
-    /// Uses that hint no more, for a reason that a warning says: what it was made of answers in its
-    /// place, and the next `rollup` makes it anew.
+    /// Stops using a hint, and warns with the reason. The rows that the hint was built from
+    /// answer instead, and the next `rollup` builds the hint again.
     pub(crate) fn distrust(&self, hint: &ObjectMeta, why: &Error) {
         lock(&self.distrusted).insert(name_of(hint));
         self.warn(&format!("{why}; not used, and the next `rollup` builds it anew"));
     }
 
-    /// Whether that hint was found damaged.
+    /// Whether the hint was found damaged.
     #[must_use]
     pub(crate) fn is_distrusted(&self, hint: &ObjectMeta) -> bool {
         let distrusted = lock(&self.distrusted);
         !distrusted.is_empty() && distrusted.contains(&name_of(hint))
     }
 
-    /// Whether that file was read whole before, and found to be as it was written.
+    /// Whether [`set_checked`](Self::set_checked) was called for the file.
     pub(super) fn is_checked(&self, file: &ObjectMeta) -> bool {
         lock(&self.checked).contains(&name_of(file))
     }
 
-    /// Remembers that.
+    /// Records that the file was read whole and matches its checksums.
     pub(super) fn set_checked(&self, file: &ObjectMeta) {
         lock(&self.checked).insert(name_of(file));
     }
 
-    /// How many hints were found damaged.
+    /// The number of hints that were found damaged.
     #[must_use]
     pub(crate) fn distrusted_count(&self) -> usize {
         lock(&self.distrusted).len()
     }
 
-    /// A listing of that name that is not too old.
+    /// The cached listing of that name, if it isn't older than this clone of the root accepts.
     pub(super) fn listed(&self, name: &str) -> Option<Vec<ObjectMeta>> {
         self.listings.find(name, self.listing_age_max)
     }
 
-    /// Keeps a listing for those who take older ones.
+    /// Caches a listing. Does nothing when this clone of the root accepts no cached listings.
     pub(super) fn keep_listing(&self, name: &str, files: &[ObjectMeta]) {
         if !self.listing_age_max.is_zero() {
             self.listings.keep(name, files);
         }
     }
 
-    /// Makes the next listings new ones.
+    /// Drops all cached listings.
     pub(crate) fn forget_listings(&self) {
         self.listings.forget();
     }
 
-    /// What was read of its immutable files.
+    /// The cache of data read from immutable files, such as footers and manifests.
     pub(super) fn kept(&self) -> &MetadataCache {
         &self.kept
     }
 
-    /// What is known of its folders of raw files, if it is on a local disk.
+    /// The known folders of raw files, by day. Used only when the root is on a local disk.
     pub(super) const fn raw_folders(&self) -> &Arc<LocalFolders<RawFolder>> {
         &self.raw_folders
     }
 
-    /// What is known of its folders of segments, if it is on a local disk.
+    /// The known folders of days' segments. Used only when the root is on a local disk.
     pub(super) const fn segment_days(&self) -> &Arc<LocalFolders<PeriodSegments>> {
         &self.segment_days
     }
 
-    /// What is known of its folders of months' segments, if it is on a local disk.
+    /// The known folders of months' segments. Used only when the root is on a local disk.
     pub(super) const fn segment_months(&self) -> &Arc<LocalFolders<PeriodSegments>> {
         &self.segment_months
     }
 
-    /// The root as the caller named it.
+    /// The root's name, as the caller gave it, without a trailing `/`. For a local root given
+    /// with `..`, the resolved path.
     #[must_use]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The full name of a file in it, for messages.
+    /// The full name of a file of the root, for messages.
     #[must_use]
     pub(crate) fn full_name(&self, path: &Path) -> String {
         format!("{}/{path}", self.name)
     }
 
-    /// What the store says of a file; `None` when there is no such file.
+    /// The store's metadata of a file. `None` when the file doesn't exist.
     ///
     /// # Errors
-    /// What the store says, about that file.
+    /// Any error from the store, with the file's name.
     pub(crate) async fn look(&self, path: &Path) -> Result<Option<ObjectMeta>> {
         match self.store.head(path).await {
-            // A prefixed store answers with the path that it has underneath.
+            // `PrefixStore` returns the path of the underlying store.
             Ok(meta) => Ok(Some(ObjectMeta { location: path.clone(), ..meta })),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(store_error(&self.full_name(path), error)),
         }
     }
 
-    /// A small file's bytes; `None` when there is no such file.
+    /// The bytes of a small file. `None` when the file doesn't exist.
     ///
     /// # Errors
-    /// What the store says, about that file.
+    /// Any error from the store, with the file's name.
     pub(crate) async fn read(&self, path: &Path) -> Result<Option<bytes::Bytes>> {
         let fail = |error| store_error(&self.full_name(path), error);
         match self.store.get(path).await {

@@ -1,4 +1,4 @@
-//! The definitions of a root, as they were when it was opened.
+//! The definitions of a root, as of the time when the root was opened.
 
 use tokio::sync::OnceCell;
 
@@ -11,47 +11,50 @@ use crate::{
     },
 };
 
-/// The definitions of a root, as they were when it was opened, and the number of the newest of
-/// them, once the root is known to be of format 2: whoever writes moves it.
+/// The definitions of a root, as of the time when the root was opened. Once the root is known to
+/// be of format 2, also the number of the newest definition. A writer moves a root of format 1 to
+/// format 2 first.
 #[derive(Debug)]
 pub(crate) struct RootDefinitions {
     opened: Definitions,
-    /// Whether the root has none yet, and gets them with its first rows.
+    /// Whether the root doesn't exist yet. Such a root gets its definition with its first rows.
     unmade: bool,
     number: OnceCell<u32>,
 }
 
 impl RootDefinitions {
-    /// Those of a root that exists.
+    /// The definitions of a root that exists.
     #[must_use]
     pub(crate) fn new(opened: Definitions) -> Self {
         Self { opened, unmade: false, number: OnceCell::new() }
     }
 
-    /// Those that a root will have that doesn't exist yet.
+    /// The definitions of a root that doesn't exist yet. The root gets these definitions with its
+    /// first rows.
     #[must_use]
     pub(crate) fn unmade(opened: Definitions) -> Self {
         Self { opened, unmade: true, number: OnceCell::new() }
     }
 
-    /// As they were when the root was opened.
+    /// The definitions as of the time when the root was opened.
     #[must_use]
     pub(crate) const fn opened(&self) -> &Definitions {
         &self.opened
     }
 
-    /// The number of the newest, if the root is known to have it; 0 in format 1.
+    /// The number of the newest definition, as far as is known without a request; 0 in format 1.
     #[must_use]
     pub(crate) fn known_number(&self) -> u32 {
         self.number.get().copied().unwrap_or(self.opened.number)
     }
 
-    /// The number of the newest. A root of format 1 gets a chain of definitions first, and one that
-    /// isn't made is made.
+    /// The number of the newest definition. Moves a root of format 1 to format 2 first, and
+    /// creates a root that doesn't exist yet.
     ///
     /// # Errors
-    /// `Conflict` when somebody else made the root meanwhile, with another definition;
-    /// `Unavailable` when the store can't be written to.
+    /// `Conflict` when somebody else created the root meanwhile with a different definition, or
+    /// moved it to format 2 with a different chain; `Unavailable` when the store can't be written
+    /// to; any other error from the store.
     pub(crate) async fn number(&self, root: &Root, staging: &Staging) -> Result<u32> {
         let number = self.number.get_or_try_init(|| async {
             if self.unmade {
@@ -65,16 +68,17 @@ impl RootDefinitions {
         number.await.copied()
     }
 
-    /// The definitions, as a writer of format 2 goes by them.
+    /// The definitions, with the number of the newest one in format 2.
     ///
     /// # Errors
-    /// As [`number`](Self::number).
+    /// See [`number`](Self::number).
     pub(crate) async fn current(&self, root: &Root, staging: &Staging) -> Result<Definitions> {
         let number = self.number(root, staging).await?;
         Ok(Definitions { number, ..self.opened.clone() })
     }
 
-    /// Makes the root of the definition that it was opened with.
+    /// Creates the root with the definition that it was opened with, and gives the number of its
+    /// newest definition.
     async fn make(&self, root: &Root, staging: &Staging) -> Result<u32> {
         let newest = &self.opened.newest;
         probe_create(root, staging).await?;
@@ -92,7 +96,7 @@ impl RootDefinitions {
     }
 }
 
-/// The error of a root that nobody made.
+/// The error for a root that doesn't exist.
 #[must_use]
 pub(crate) fn no_dataset(root: &Root) -> Error {
     Error::not_found(format!(

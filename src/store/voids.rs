@@ -1,7 +1,8 @@
-//! Voids: leaves without rows, which keep a name from being used.
+//! Voids: a void is a leaf without rows whose file keeps the leaf's name from being used.
 //!
-//! An erasure voids what claims have not published yet, and whoever replaces a claim voids its
-//! first leaf. A void's file is never deleted: a writer that slept must meet it.
+//! An erasure voids the leaves that are claimed and not published yet. A writer that replaces a
+//! claim voids the claim's first leaf. A void's file is never deleted: a writer that slept must
+//! find the name taken.
 
 use std::sync::Arc;
 
@@ -17,21 +18,26 @@ use crate::{
     },
 };
 
-/// What a try to create a void found.
+/// The result of an attempt to create a void.
 #[derive(Debug)]
 pub(crate) enum Voiding {
-    /// The void is there.
+    /// The void was created.
     Done,
-    /// The name was taken: by a leaf, or by another void.
+    /// The name was taken by a leaf or by another void. Holds the footer metadata of the file
+    /// with the name.
     Taken(LeafFooter),
 }
 
-/// Takes a leaf's name for a void. Hints that count rows of that leaf, which was there and is lost,
-/// go first: the void has the leaf's id, so they would seem to be of what is there. The void says
-/// then that a leaf was lost.
+/// Creates a void at a leaf's name.
+///
+/// If no file has the name, but hints of the day were built from the leaf, the leaf was visible
+/// and is lost. These hints are deleted first: the void has the leaf's id, so the hints would
+/// appear to be built from present leaves. The void then records that a leaf was lost. All hints
+/// of the leaf's month are deleted in any case, unless a file has the name.
 ///
 /// # Errors
-/// `Unavailable` when the store refuses; `Corrupt` when what is there can't be read.
+/// `Unavailable` when the store refuses; `Corrupt` when the file at the name can't be read; any
+/// other error from the store.
 pub(crate) async fn create_void(
     root: &Root,
     staging: &Staging,
@@ -78,10 +84,10 @@ pub(crate) async fn create_void(
     }
 }
 
-/// The hints of a day that were built from the leaf.
+/// The hints of a day that were built from the leaf. Damaged hints are left out.
 ///
 /// # Errors
-/// What the store says.
+/// Any error from the store.
 pub(crate) async fn hints_of(
     root: &Root,
     dataset: &Dataset,
@@ -93,7 +99,7 @@ pub(crate) async fn hints_of(
         let listed = list_segments(root, rollup, (day, day)).await?;
         for segment in listed.days.iter().flat_map(|of_day| &of_day.segments) {
             match file_footer(root, &segment.file).await {
-                // Gone, or damaged, and used no more.
+                // The hint is gone, or damaged and therefore unused.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {}
                 Err(error) => return Err(error),
                 Ok(account) => {
@@ -107,9 +113,11 @@ pub(crate) async fn hints_of(
     Ok(found)
 }
 
-/// Deletes the hints that were built from the leaf, and those of its month, which tell no leaves:
-/// the void is a new leaf of the month, so they serve no more in any case. Whether there were some
-/// of the day.
+/// Deletes the day's hints that were built from the leaf, and all hints of its month. `true` when
+/// a hint of the day was deleted.
+///
+/// The footer of a month's hint doesn't list leaves. But the void is a new leaf of the month, so
+/// no such hint can serve any more.
 async fn delete_hints_of(root: &Root, dataset: &Dataset, day: Day, id: &LeafId) -> Result<bool> {
     let Some(month) = Month::of(day) else { return Ok(false) };
     for rollup in dataset.all_rollups() {
@@ -130,21 +138,22 @@ async fn delete_hints_of(root: &Root, dataset: &Dataset, day: Day, id: &LeafId) 
     Ok(!found.is_empty())
 }
 
-/// The account of the leaf at that path; `None` when nothing is there.
+/// The footer of the leaf at that path. `None` when no file is there.
 ///
 /// # Errors
-/// `Corrupt` when it is no leaf; or what the store says.
+/// `Corrupt` when the file is not a leaf or is damaged; any other error from the store.
 pub(crate) async fn leaf_at(root: &Root, path: &Path) -> Result<Option<LeafFooter>> {
     let Some(footer) = read_footer(root, path).await? else { return Ok(None) };
     let leaf = footer.leaf().cloned();
     leaf.map(Some).ok_or_else(|| Error::corrupt(format!("{}: is no leaf", root.full_name(path))))
 }
 
-/// Whether a leaf's rows are in the day's newest manifest, looked at now: who meets a void looks
-/// once more, since the leaf may have been published, absorbed and deleted before the void came.
+/// Whether the day's newest manifest, read now, has absorbed the leaf's rows. A caller that finds
+/// a void checks this, because the leaf may have been published, absorbed and deleted before the
+/// void was created.
 ///
 /// # Errors
-/// What listing the day and reading its manifest meet.
+/// See [`newest_manifest`].
 pub(crate) async fn is_absorbed(root: &Root, day: Day, id: &LeafId) -> Result<bool> {
     let manifest = newest_manifest(root, day).await?;
     let absorbed = manifest.as_ref().and_then(|manifest| manifest.absorbed(id));

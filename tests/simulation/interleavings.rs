@@ -72,8 +72,8 @@ struct World {
 async fn open(store: SimulatedStore) -> Result<Tallybook, tallybook::Error> {
     let clock = Arc::new(FixedClock::noon_of(DAYS[2].parse().unwrap()));
     let settings = Settings { streams: 1, min_span_days: 0, ..Settings::default() };
-    let definition = Some((SMALL_LOG, "log.toml"));
-    Tallybook::create_in(Arc::new(store), "simulated", definition, settings, clock).await
+    let db = Tallybook::builder_in(Arc::new(store), "simulated").definition(SMALL_LOG, "log.toml");
+    db.settings(settings).clock(clock).create().await
 }
 
 async fn append(db: &Tallybook, batch: usize, lines: Vec<String>) -> Result<(), tallybook::Error> {

@@ -81,7 +81,8 @@ pub(crate) const AT_ONCE: GcOptions =
 /// Deletes all that may be.
 pub(crate) async fn gc(location: &str, settings: &Settings) -> BTreeSet<String> {
     let clock = Arc::new(FixedClock::noon_of(day("2026-01-12")));
-    let later = Tallybook::open_with(location, settings.clone(), clock).await.unwrap();
+    let later =
+        Tallybook::builder(location).settings(settings.clone()).clock(clock).open().await.unwrap();
     let mut gone = BTreeSet::new();
     later
         .gc(&AT_ONCE, |file| assert!(gone.insert(file.file.clone()), "twice: {file:?}"))

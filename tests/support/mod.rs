@@ -135,7 +135,7 @@ pub(crate) fn day(text: &str) -> Day {
 /// Opens or makes a root of the default dataset, on that day.
 pub(crate) async fn db_at(location: &str, today: &str, settings: Settings) -> Tallybook {
     let clock = Arc::new(FixedClock::noon_of(day(today)));
-    Tallybook::create(location, None, settings, clock).await.unwrap()
+    Tallybook::builder(location).settings(settings).clock(clock).create().await.unwrap()
 }
 
 /// Opens or makes a root of that definition, on that day.
@@ -146,8 +146,8 @@ pub(crate) async fn db_with(
     settings: Settings,
 ) -> Tallybook {
     let clock = Arc::new(FixedClock::noon_of(day(today)));
-    let definition = Some((definition, "test.toml"));
-    Tallybook::create(location, definition, settings, clock).await.unwrap()
+    let db = Tallybook::builder(location).definition(definition, "test.toml");
+    db.settings(settings).clock(clock).create().await.unwrap()
 }
 
 pub(crate) async fn append(db: &Tallybook, batch: &str, lines: &str) -> AppendReport {

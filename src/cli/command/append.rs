@@ -1,4 +1,4 @@
-//! `append`.
+//! The `append` command.
 
 use std::{process::ExitCode, sync::Arc, time::Instant};
 
@@ -47,7 +47,7 @@ pub(super) async fn run(root: &RootArgs, args: &AppendArgs) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Bad rows must not be written over what this run or another one needs.
+/// The file for bad rows. Bad rows must not overwrite a file that this run or another one needs.
 fn rejects(args: &AppendArgs) -> Result<Rejects> {
     let rejects = Rejects::new(args.max_rejects, args.rejects.as_deref())?;
     let others = [(&args.map, "the field map"), (&args.dataset, "the definition")];
@@ -68,7 +68,7 @@ fn inputs(args: &AppendArgs) -> Vec<Input> {
     args.files.iter().map(input).collect()
 }
 
-/// Shown on a terminal only: elsewhere indicatif hides it.
+/// A progress bar. indicatif shows it only on a terminal.
 fn progress_bar(inputs: &[Input]) -> ProgressBar {
     let sizes: Option<Vec<u64>> = inputs.iter().map(Input::size).collect();
     let template =

@@ -1,4 +1,4 @@
-//! `compact`.
+//! The `compact` command.
 
 use std::process::ExitCode;
 
@@ -32,7 +32,7 @@ pub(super) async fn run(root: &RootArgs, args: &CompactArgs) -> Result<ExitCode>
     Ok(summary.failures.first().map_or(ExitCode::SUCCESS, exit::code_of))
 }
 
-/// How many days were compacted.
+/// The message that says how many days were compacted, or would be.
 pub(super) fn days_done(printer: &JobPrinter, dry_run: bool) -> String {
     let days = counted(printer.days, "day", "days");
     format!("{days} {}", if dry_run { "would be compacted" } else { "compacted" })

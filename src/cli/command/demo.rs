@@ -1,6 +1,6 @@
-//! `demo`: the whole way, from logs to a report, on made-up logs.
+//! The `demo` command: the whole way from logs to a report, on made-up logs.
 
-use std::{process::ExitCode, sync::Arc, time::Instant};
+use std::{process::ExitCode, time::Instant};
 
 use arrow::{
     array::{AsArray as _, RecordBatch},
@@ -11,7 +11,7 @@ use arrow::{
 use indicatif::ProgressBar;
 
 use crate::{
-    base::{Day, Error, Result, Route, SystemClock},
+    base::{Day, Error, Result, Route},
     cli::{
         args::{DemoArgs, RootArgs},
         render::{bars, count},
@@ -21,12 +21,13 @@ use crate::{
     reports::{NamedQuery, SampleLog},
 };
 
-/// Where the demo is when nobody says: never among a user's own rows.
+/// The demo's root when none is given. It isn't [`resolve::DEFAULT_ROOT`], so that the demo's
+/// rows never get among a user's own.
 const DEMO_ROOT: &str = "./tallybook-demo";
 
 pub(super) async fn run(root: &RootArgs, args: &DemoArgs) -> Result<ExitCode> {
     let location = root.root.as_deref().unwrap_or(DEMO_ROOT);
-    let db = Tallybook::create(location, None, resolve::settings(), Arc::new(SystemClock)).await?;
+    let db = Tallybook::builder(location).settings(resolve::settings()).create().await?;
     let last = db.clock().today().plus(-1);
     let first = last.plus(1 - i32::from(args.days));
     append(&db, args, (first, last)).await?;
@@ -46,7 +47,7 @@ pub(super) async fn run(root: &RootArgs, args: &DemoArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// In hourly batches with ids, so that the demo can be run again.
+/// Appends the sample log in hourly batches with ids, so that the demo can be run again.
 async fn append(db: &Tallybook, args: &DemoArgs, (first, last): (Day, Day)) -> Result<()> {
     let log = SampleLog {
         seed: args.seed,

@@ -1,4 +1,4 @@
-//! `erase`.
+//! The `erase` command.
 
 use std::process::ExitCode;
 
@@ -39,7 +39,7 @@ pub(super) async fn run(root: &RootArgs, args: &EraseArgs) -> Result<ExitCode> {
     Ok(summary.failures.first().map_or(ExitCode::SUCCESS, exit::code_of))
 }
 
-/// The columns that rows must have those values in.
+/// The columns, each with the value that a row must have in it to be erased.
 fn columns(args: &EraseArgs) -> Result<Vec<(String, String)>> {
     let named = [("organization_id", &args.organization), ("user_id", &args.user)];
     let named = named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));

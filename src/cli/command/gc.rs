@@ -1,4 +1,4 @@
-//! `gc`.
+//! The `gc` command.
 
 use std::process::ExitCode;
 
@@ -30,7 +30,7 @@ pub(super) async fn run(root: &RootArgs, args: &GcArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says how much was deleted.
+/// Prints how much was deleted, or would be.
 pub(super) fn tell_deleted(files: u64, bytes: u64, dry_run: bool) {
     let done = if dry_run { "would be deleted" } else { "deleted" };
     let superseded = counted(files, "superseded file", "superseded files");

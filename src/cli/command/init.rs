@@ -1,4 +1,4 @@
-//! `init`.
+//! The `init` command.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! One file a command.
+//! The commands, one file each.
 
 mod append;
 mod compact;
@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use super::args::{Args, Command};
 use crate::base::Result;
 
-/// Does what was typed.
+/// Runs the command that was typed.
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let root = &args.root;
     match &args.command {

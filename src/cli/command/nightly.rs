@@ -1,4 +1,4 @@
-//! `nightly`: what a scheduler runs.
+//! The `nightly` command, which a scheduler runs.
 
 use std::process::ExitCode;
 
@@ -9,8 +9,9 @@ use crate::{
     engine::NightlyReport,
 };
 
-/// Builds what finished days and months lack, merges days of many files, and deletes what is
-/// replaced. A part that fails stops none of the others; the first failure is the exit code.
+/// Builds the segments that finished days and months lack, merges days of many files, and deletes
+/// replaced files. A part that fails doesn't stop the other parts. The first failure decides the
+/// exit code.
 pub(super) async fn run(root: &RootArgs) -> Result<ExitCode> {
     let db = resolve::open(root).await?;
     let (mut printer, mut bytes) = (JobPrinter::default(), 0);

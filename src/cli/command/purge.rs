@@ -1,4 +1,4 @@
-//! `purge`.
+//! The `purge` command.
 
 use std::process::ExitCode;
 

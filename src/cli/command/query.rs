@@ -1,4 +1,4 @@
-//! `query`.
+//! The `query` command.
 
 use std::{path::Path, process::ExitCode};
 
@@ -33,7 +33,8 @@ pub(super) async fn run(root: &RootArgs, args: &QueryArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the answer, or the explanation, as asked; gives what it cost, if it was answered.
+/// Prints the answer, or with `--explain` the explanation. Returns what the answer cost; `None`
+/// for an explanation.
 pub(super) async fn answer(
     db: &Tallybook,
     query: &Query,

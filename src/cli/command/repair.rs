@@ -1,4 +1,4 @@
-//! `repair`.
+//! The `repair` command.
 
 use std::{
     io::{IsTerminal as _, stdin},
@@ -35,7 +35,7 @@ pub(super) async fn run(root: &RootArgs, args: &RepairArgs) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// What was concluded.
+/// The message that says what the new manifest would hold.
 fn words(repair: &Repair) -> String {
     let Repair { day, generation, files, rows, purged, leaves, beside, .. } = repair;
     let (files, rows, leaves) = (count(*files as u64), count(*rows), count(*leaves as u64));
@@ -54,7 +54,7 @@ fn words(repair: &Repair) -> String {
     )
 }
 
-/// Whether a person at the terminal says yes.
+/// Whether a person at the terminal says yes. Without a terminal, the answer is no.
 fn is_wanted() -> Result<bool> {
     if !stdin().is_terminal() {
         return Ok(false);

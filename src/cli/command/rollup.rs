@@ -1,4 +1,4 @@
-//! `rollup`.
+//! The `rollup` command.
 
 use std::process::ExitCode;
 
@@ -39,7 +39,7 @@ pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> 
     Ok(failures.first().map_or(ExitCode::SUCCESS, exit::code_of))
 }
 
-/// Says how many segments were built.
+/// Prints how many segments were built, or would be.
 pub(super) fn tell_built(printer: &JobPrinter, dry_run: bool) {
     let segments = counted(printer.segments, "segment", "segments");
     tell(match (printer.segments, printer.failed_segments, dry_run) {
@@ -61,8 +61,8 @@ pub(super) fn tell_built(printer: &JobPrinter, dry_run: bool) {
     }
 }
 
-/// Which days to compact, if any: with only some rollups built there is nothing to say of the
-/// others.
+/// Which days to compact, if any. When only some rollups are built, nothing is known of the other
+/// rollups, so no day is compacted without `--compact`.
 fn compaction(args: &RollupArgs) -> Option<CompactOptions> {
     let files_max = match (args.compact, args.no_compact || !args.name.is_empty()) {
         (true, _) => CompactOptions::default().files_max,

@@ -1,4 +1,4 @@
-//! `schedule`: a unit for the nightly job, ready to install.
+//! The `schedule` command: prints a unit for the nightly job, ready to install.
 
 use std::process::ExitCode;
 
@@ -13,7 +13,7 @@ use crate::{
 pub(super) fn run(root: &RootArgs, args: &ScheduleArgs) -> Result<ExitCode> {
     let location = resolve::location(root);
     let local = !location.contains("://");
-    // A scheduler starts the job in a folder of its own.
+    // A scheduler starts the job in a folder of its own, so the path must be absolute.
     let location = if local {
         let path = std::path::absolute(location).map_err(|error| Error::io(location, error))?;
         path.display().to_string()
@@ -116,18 +116,19 @@ spec:
     )
 }
 
-/// In double quotes, with systemd's own signs doubled or escaped.
+/// The word in double quotes. Characters with a meaning for systemd are doubled or escaped.
 fn systemd_word(word: &str) -> String {
     let escaped = word.replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{}\"", escaped.replace('%', "%%").replace('$', "$$"))
 }
 
-/// In single quotes for the shell; cron itself would end the line at a bare `%`.
+/// The word in single quotes for the shell. `%` is escaped, because cron itself would end the
+/// line at a bare one.
 fn cron_word(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''").replace('%', "\\%"))
 }
 
-/// YAML reads JSON strings.
+/// The word as a JSON string, which YAML can read.
 fn json_word(word: &str) -> String {
     serde_json::Value::from(word).to_string()
 }

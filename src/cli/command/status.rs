@@ -1,4 +1,4 @@
-//! `status`.
+//! The `status` command.
 
 use std::{io::IsTerminal as _, process::ExitCode};
 
@@ -13,10 +13,10 @@ use crate::{
     engine::{DayStatus, RollupState, Status},
 };
 
-/// Days in the picture: eight weeks.
+/// Number of days in the picture: eight weeks.
 const PICTURE_DAYS: i32 = 56;
 
-/// Days that are named because a rollup doesn't serve them.
+/// Maximum number of days that are listed because a rollup doesn't serve them.
 const NAMED_DAYS_MAX: usize = 20;
 
 pub(super) async fn run(root: &RootArgs, args: &StatusArgs) -> Result<ExitCode> {
@@ -99,7 +99,7 @@ fn day_line(status: &Status, day: &DayStatus) -> String {
     format!("{}: {} rows; {}", day.date, count(day.rows), lacking.join(", "))
 }
 
-/// A line for each rollup, a sign for each of the last days.
+/// Prints a line for each rollup, with a sign for each of the last days.
 fn picture(status: &Status, today: Day) -> Result<()> {
     let width = status.rollups.iter().map(String::len).max().unwrap_or_default();
     let first = today.plus(1 - PICTURE_DAYS);
@@ -119,7 +119,7 @@ fn picture(status: &Status, today: Day) -> Result<()> {
                 Some(RollupState::Missing) => '░',
                 Some(RollupState::Purged) => '×',
             };
-            // Weeks start on Monday.
+            // A gap precedes each Monday, where a week starts.
             let gap = if offset > 0 && day.weekday() == 0 { " " } else { "" };
             format!("{gap}{sign}")
         });

@@ -1,4 +1,4 @@
-//! `usage`: the reports that every dashboard starts with.
+//! The `usage` command: the reports that every dashboard starts with.
 
 use std::process::ExitCode;
 
@@ -13,7 +13,7 @@ use crate::{
     reports::NamedQuery,
 };
 
-/// Organizations listed below the platform's totals.
+/// Number of organizations that are listed below the platform's totals.
 const TOP_ORGANIZATIONS: u32 = 10;
 
 pub(super) async fn run(root: &RootArgs, args: &UsageArgs) -> Result<ExitCode> {
@@ -65,7 +65,7 @@ impl Report<'_> {
         answer(self.db, &query, &self.args.answer).await
     }
 
-    /// Where the figures come from, for people.
+    /// Prints where the figures come from, for people.
     fn tell_source(&self, stats: &Stats) {
         let (first, last) = self.days;
         let subject = self.organization.unwrap_or("all organizations");

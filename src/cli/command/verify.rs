@@ -1,4 +1,4 @@
-//! `verify` and `files`.
+//! The `verify` and `files` commands.
 
 use std::process::ExitCode;
 

@@ -1,9 +1,9 @@
-//! Bars in the terminal.
+//! Bar charts for the terminal.
 
-/// Eighths of a block.
+/// Blocks of zero to seven eighths of a character's width.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/// A bar of up to `width` characters for each value, after its label.
+/// A line for each value: the label, a bar of up to `width` characters, and the value.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,

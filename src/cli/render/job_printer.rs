@@ -1,4 +1,5 @@
-//! What a job tells, for people: what was done on standard output, all else on standard error.
+//! Prints a job's reports for people. What was done goes to standard output, all else to standard
+//! error.
 
 use super::{counted, size};
 use crate::{
@@ -7,7 +8,7 @@ use crate::{
     engine::{JobReport, Outcome, Period, Plan, RawFiles},
 };
 
-/// Prints what a job tells, and counts it.
+/// Prints a job's reports, and counts them.
 #[derive(Debug, Default)]
 pub(crate) struct JobPrinter {
     /// Segments of days that were built, or would be.
@@ -16,20 +17,20 @@ pub(crate) struct JobPrinter {
     pub(crate) failed_segments: u64,
     /// Segments of months that were built, or would be.
     pub(crate) months: u64,
-    /// Segments that have nothing to be built of.
+    /// Segments that can't be built, because their day's raw rows were purged.
     pub(crate) no_source: u64,
     /// Days that were changed, or would be.
     pub(crate) days: u64,
-    /// The size of the raw files of these days.
+    /// Total size of the raw files of compacted or purged days before the change, in bytes.
     pub(crate) bytes: u64,
-    /// Purged days that nothing tells whose rows they count.
+    /// Purged days whose remains don't say whose rows they count.
     pub(crate) not_told: u64,
-    /// The first error of standard output.
+    /// The result of printing so far: the first error of standard output, if any.
     printed: Option<Result<()>>,
 }
 
 impl JobPrinter {
-    /// Prints and counts what became of a day or month, or of a part of it.
+    /// Prints and counts the outcome for a day or month, or for a part of it.
     pub(crate) fn report(&mut self, report: &JobReport) {
         let subject = report.subject.as_deref().unwrap_or_default();
         let (period, outcome) = (report.period, &report.outcome);
@@ -112,7 +113,7 @@ fn files_of(files: &RawFiles) -> String {
     format!("{count} of {}", size(files.bytes))
 }
 
-/// Says why nothing was done.
+/// Prints why nothing was done, or why a rollup lost its answer for a day.
 fn tell_why(period: Period, subject: &str, outcome: &Outcome) {
     match outcome {
         Outcome::Dropped => tell(format_args!(

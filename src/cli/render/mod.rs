@@ -1,4 +1,4 @@
-//! Answers on standard output.
+//! Prints answers to standard output.
 
 mod chart;
 mod job_printer;
@@ -32,8 +32,8 @@ use crate::{
     engine::Answer,
 };
 
-/// Prints the whole answer. One that may have only so many rows is read before any of it is
-/// printed: who reads the output would take its beginning for the whole.
+/// Prints the whole answer. An answer with a row limit is read whole before any of it is printed,
+/// because a reader of the output would take its beginning for the whole.
 pub(super) async fn print(answer: &mut Answer, format: OutputFormat, limited: bool) -> Result<()> {
     let mut rows = Rows { schema: answer.schema(), read: VecDeque::new(), answer };
     if limited || format == OutputFormat::Table {
@@ -57,10 +57,11 @@ pub(super) async fn print(answer: &mut Answer, format: OutputFormat, limited: bo
     out.flush().map_err(stdout_error)
 }
 
-/// Rows that are printed before the time is looked at: a row may have hundreds of kilobytes.
+/// Number of rows that are printed between two checks of the time limit. A row may have hundreds
+/// of kilobytes.
 const ROWS_AT_ONCE: usize = 256;
 
-/// An answer's rows: those that were read before any was printed, and the others.
+/// An answer's rows: those that were read but not printed yet, then those that weren't read yet.
 struct Rows<'a> {
     schema: SchemaRef,
     read: VecDeque<RecordBatch>,
@@ -75,7 +76,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Some rows, so few that printing them takes no time to speak of.
+    /// The next rows, so few that printing them takes no noticeable time.
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         self.answer.check_time()?;
         let next = match self.read.pop_front() {
@@ -98,7 +99,8 @@ async fn print_csv(rows: &mut Rows<'_>, out: &mut (impl Write + Send)) -> Result
     while let Some(batch) = rows.next().await? {
         csv.write(&batch).map_err(written)?;
     }
-    // The header comes even when no row does, but not before an error that comes first.
+    // An empty batch prints the header of an answer without rows. It is written last, so that no
+    // header precedes an error that comes before the first row.
     csv.write(&empty).map_err(written)
 }
 
@@ -128,7 +130,7 @@ async fn print_parquet(rows: &mut Rows<'_>, out: &mut (impl Write + Send)) -> Re
     parquet.close().map(drop).map_err(fail)
 }
 
-/// Arrow hides an I/O error behind its text, or keeps it.
+/// Converts an error of Arrow's writers, which return an I/O error as such or only as a text.
 fn written(error: arrow::error::ArrowError) -> Error {
     match error {
         arrow::error::ArrowError::IoError(_, io) => stdout_error(io),

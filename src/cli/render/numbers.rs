@@ -1,6 +1,6 @@
 //! Numbers for people.
 
-/// `1,234,567`.
+/// A number with commas between thousands: `1,234,567`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
@@ -13,12 +13,12 @@ pub(crate) fn count(number: u64) -> String {
     grouped
 }
 
-/// `1 day`, `2,000 days`: the number, and the word for one of the things or for more.
+/// A number and its word, in singular or plural: `1 day`, `2,000 days`.
 pub(crate) fn counted(number: u64, one: &str, more: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { more })
 }
 
-/// `312 B`, `4.7 kB`, `1.2 MB`; decimal units.
+/// A size in decimal units, rounded down: `312 B`, `4.7 kB`, `1.2 MB`.
 pub(crate) fn size(bytes: u64) -> String {
     if bytes < 1_000 {
         return format!("{bytes} B");

@@ -1,5 +1,6 @@
-//! A table for people: numbers to the right, decimals without their idle zeros. Cells are made
-//! twice, for the widths of columns and to be printed, so that no more than the rows is in memory.
+//! Prints a table for people. Numbers are aligned to the right, and decimals have no idle zeros.
+//! Each cell is formatted twice, for its column's width and to be printed, so that only the rows
+//! themselves are in memory.
 
 use std::{borrow::Cow, io::Write};
 
@@ -19,7 +20,8 @@ use crate::{
 /// Prints the rows in a frame, below their columns' names.
 ///
 /// # Errors
-/// Those of `in_time`, which is asked now and then; or what writing meets.
+/// The error of `in_time`, which is called for every row; `Invalid` when a value can't be
+/// printed; or an error of writing.
 pub(super) fn print(
     schema: &Schema,
     batches: &[RecordBatch],
@@ -52,7 +54,7 @@ pub(super) fn print(
     line.rule(["└", "─", "┴", "┘"])
 }
 
-/// The lines of a table whose columns have those widths.
+/// The lines of a table whose columns have these widths.
 struct Lines<'a, W> {
     widths: Vec<usize>,
     to_right: Vec<bool>,
@@ -81,7 +83,7 @@ impl<W: Write> Lines<'_, W> {
     }
 }
 
-/// A column's values as texts.
+/// A column's values, with a formatter that gives their texts.
 struct Column<'a> {
     values: &'a dyn Array,
     texts: ArrayFormatter<'a>,
@@ -113,7 +115,8 @@ fn unprintable(error: ArrowError) -> Error {
     Error::invalid(format!("printing a table: {error}")).with_source(error)
 }
 
-/// The text without line ends and what else a terminal would obey.
+/// The text with control characters escaped: line ends, and anything else that a terminal would
+/// obey.
 fn on_a_line(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return Cow::Borrowed(text);
@@ -129,7 +132,7 @@ fn on_a_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Zeros at the end say nothing; two places always stay.
+/// The decimal without zeros at its end, but with at least two places.
 fn short(decimal: &str) -> String {
     let Some((whole, places)) = decimal.split_once('.') else { return decimal.to_owned() };
     let kept = places.trim_end_matches('0');

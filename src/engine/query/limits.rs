@@ -61,7 +61,7 @@ impl Limits {
     /// `Unavailable` when no thread can be started.
     pub(crate) fn of(settings: &Settings) -> Result<Self> {
         // Whoever waits for more than a century sets no limit.
-        let time = settings.question_timeout.filter(|limit| *limit < CENTURY);
+        let time = settings.query_timeout.filter(|limit| *limit < CENTURY);
         let time = time.map(Alarm::set).transpose()?.map(Arc::new);
         Ok(Self { time, rows_max: settings.max_result_rows, rows: 0 })
     }

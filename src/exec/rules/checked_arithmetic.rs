@@ -1,4 +1,4 @@
-//! Sums, differences and products of integers that are errors where they have no room.
+//! Sums, differences and products of integers that fail on overflow.
 
 use std::sync::{Arc, LazyLock};
 
@@ -21,8 +21,9 @@ use datafusion::{
     physical_expr_common::datum::apply,
 };
 
-/// Puts checked arithmetic in the place of DataFusion's, which wraps (apache/datafusion#17539). The
-/// last of the rules: the others know what `+`, `-` and `*` are.
+/// Replaces DataFusion's integer arithmetic, which wraps on overflow (apache/datafusion#17539),
+/// with checked functions. This rule is the last one, because the other rules know what `+`, `-`
+/// and `*` are, but not these functions.
 #[derive(Debug)]
 pub(crate) struct CheckedArithmetic;
 
@@ -59,7 +60,7 @@ impl OptimizerRule for CheckedArithmetic {
         let schema = merge_schema(&plan.inputs());
         let names = NamePreserver::new(&plan);
         plan.map_expressions(|expr| {
-            // Sets of groups have no names to keep.
+            // A grouping set has no name to preserve.
             if matches!(expr, Expr::GroupingSet(_)) {
                 return Ok(Transformed::no(expr));
             }

@@ -1,4 +1,4 @@
-//! Joins that can be stopped.
+//! Joins that yield, so that they can be stopped.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use datafusion::{
     physical_plan::{ExecutionPlan, coop::CooperativeExec},
 };
 
-/// Makes joins give way after some batches. Two small inputs can make a join of billions of rows:
-/// the scans below it, which give way by themselves, have long ended then, and neither a timeout
-/// nor another query would get a turn (apache/datafusion#19358).
+/// Makes joins and unnests yield after some batches. Two small inputs can make a join of billions
+/// of rows. The scans below the join yield by themselves, but they have long ended by then.
+/// Neither a timeout nor another query would get a turn (apache/datafusion#19358).
 #[derive(Debug)]
 pub(crate) struct YieldingJoins;
 

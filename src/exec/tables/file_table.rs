@@ -1,4 +1,4 @@
-//! Tables over exactly the files that a snapshot lists, and never a listing of their own.
+//! Tables over exactly the files that a snapshot lists. Such a table never lists files itself.
 
 use std::{fmt, sync::Arc};
 
@@ -30,7 +30,7 @@ use crate::{
     store::Root,
 };
 
-/// Raw leaves or segments of a snapshot, as a table.
+/// A table over raw leaves or segments of a snapshot.
 pub(crate) struct FileTable {
     root: Root,
     schema: TableSchema,
@@ -38,7 +38,8 @@ pub(crate) struct FileTable {
 }
 
 impl FileTable {
-    /// The raw table, of only those leaves: the dataset's columns, and `date` from the folder.
+    /// The raw table, over these leaves only. Its columns are the dataset's, and `date` from the
+    /// leaf's folder.
     #[must_use]
     pub(crate) fn of_leaves(root: &Root, dataset: &Dataset, leaves: &[Arc<Leaf>]) -> Self {
         let schema = TableSchema::builder(dataset.query_file_schema())
@@ -52,13 +53,13 @@ impl FileTable {
         Self { root: root.clone(), schema, files: files.collect() }
     }
 
-    /// A rollup's rows, of only those segments.
+    /// A rollup's rows, from these segments only.
     #[must_use]
     pub(crate) fn of_segments(root: &Root, rollup: &Rollup, segments: &[Arc<SegmentFile>]) -> Self {
         Self::with_schema(root, rollup.segment_schema(), segments)
     }
 
-    /// The rows of only those segments, whose schema that is.
+    /// The rows of these segments only, all of which have the schema `schema`.
     pub(crate) fn with_schema(
         root: &Root,
         schema: SchemaRef,
@@ -69,17 +70,18 @@ impl FileTable {
         Self { root: root.clone(), schema: TableSchema::from(schema), files: files.collect() }
     }
 
-    /// The root, as the query that scans it counts its requests.
+    /// The root, with the request counter of the query that scans the table.
     pub(crate) fn root(&self, state: &dyn Session) -> Root {
         query_root(state, &self.root)
     }
 
-    /// The size of its files.
+    /// The total size of the table's files, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.object_meta.size).sum()
     }
 
-    /// Neighbouring files share a stream, so that each stream reads about as many bytes.
+    /// Divides the files into at most `streams_max` streams of about as many bytes each.
+    /// Neighbouring files share a stream.
     fn streams(&self, streams_max: usize) -> Vec<FileGroup> {
         let share = (self.bytes() / streams_max.max(1) as u64).max(1);
         let mut groups = vec![Vec::new()];
@@ -155,7 +157,8 @@ impl TableProvider for FileTable {
     }
 }
 
-/// Filters only spare reading: rows that stay are filtered above.
+/// Marks every filter as inexact: filters only save reading. DataFusion applies them again above
+/// the scan.
 pub(crate) fn pruning(filters: &[&Expr]) -> Vec<TableProviderFilterPushDown> {
     vec![TableProviderFilterPushDown::Inexact; filters.len()]
 }

@@ -1,16 +1,17 @@
-//! Whether another tool's file has columns that can be read as the dataset's without loss: a number
-//! that is rounded or cut on the way would be a wrong one.
+//! Checks whether another tool's file has columns that can be read as the dataset's without loss.
+//! A number that is rounded or cut on the way would be wrong.
 
 use arrow::datatypes::{DataType, Schema};
 use parquet::{arrow::parquet_to_arrow_schema, file::metadata::ParquetMetaData};
 
 use crate::base::{Error, Result};
 
-/// Makes sure that the file of that name has all required columns, and no column whose values would
+/// Checks that the file called `name` has all required columns, and no column whose values would
 /// change.
 ///
 /// # Errors
-/// `Invalid`, naming the file and the column; `Corrupt` when the file's schema can't be read.
+/// `Invalid`, naming the file and the column, when the file doesn't fit; `Corrupt` when its
+/// schema can't be read.
 pub(crate) fn check_fits(name: &str, file: &ParquetMetaData, wanted: &Schema) -> Result<()> {
     let file = file.file_metadata();
     let found = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata());
@@ -40,7 +41,8 @@ pub(crate) fn check_fits(name: &str, file: &ParquetMetaData, wanted: &Schema) ->
     Ok(())
 }
 
-/// Whether each value of the one type is one of the other, or is refused when it is read.
+/// Whether each value of the type `given` is a value of `wanted`, too, or is refused when it is
+/// read.
 fn fits(given: &DataType, wanted: &DataType) -> bool {
     let text = is_text(given);
     match wanted {
@@ -52,14 +54,14 @@ fn fits(given: &DataType, wanted: &DataType) -> bool {
             | DataType::Decimal256(_, other) => other <= scale,
             given => given.is_integer(),
         },
-        // Larger integers are rounded there, and decimals are.
+        // Larger integers would be rounded, and so would decimals.
         DataType::Float64 => {
             given.is_floating()
                 || given.primitive_width().is_some_and(|bytes| given.is_integer() && bytes <= 4)
         }
-        // Below a microsecond there is nothing here.
+        // All times of the dataset are whole microseconds, so smaller fractions are dropped.
         DataType::Timestamp(..) => is_instant(given) || text,
-        // Bytes may be no text, which nothing behind this would look at again.
+        // Bytes might not be UTF-8, and no later code would check them.
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => text,
         wanted => given == wanted,
     }

@@ -1,4 +1,5 @@
-//! The last scan of a table, kept with it: a plan that runs again asks for the same.
+//! The result of a table's last scan, cached with the table. A plan that runs again scans its
+//! tables with the same projection and filters.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,29 +9,30 @@ use datafusion::{
     physical_plan::ExecutionPlan,
 };
 
-/// What a scan gave.
+/// The result of a scan.
 #[derive(Debug)]
 pub(crate) struct Scanned {
     pub(crate) projection: Option<Vec<usize>>,
-    /// Those that chose among the rows; others are above the scan.
+    /// The filters that the choice of rows depends on. All filters are applied again above the
+    /// scan.
     pub(crate) filters: Vec<Expr>,
     pub(crate) schema: SchemaRef,
     pub(crate) streams: Vec<Vec<RecordBatch>>,
 }
 
 impl Scanned {
-    /// The rows as a plan.
+    /// A plan that returns the rows.
     pub(crate) fn plan(&self) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(MemorySourceConfig::try_new_exec(&self.streams, Arc::clone(&self.schema), None)?)
     }
 }
 
-/// A place for one scan.
+/// A cache for one scan.
 #[derive(Debug, Default)]
 pub(crate) struct LastScan(Mutex<Option<Arc<Scanned>>>);
 
 impl LastScan {
-    /// The kept scan, if it is that one.
+    /// The cached scan, if it has this projection and these filters.
     pub(crate) fn find(
         &self,
         projection: Option<&Vec<usize>>,
@@ -40,7 +42,7 @@ impl LastScan {
         kept.filter(|kept| kept.projection.as_ref() == projection && kept.filters == filters)
     }
 
-    /// Keeps a scan in place of the last one.
+    /// Caches a scan in place of the previous one.
     pub(crate) fn keep(&self, scanned: &Arc<Scanned>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(scanned));
     }

@@ -1,4 +1,4 @@
-//! Raw rows of a query: a few small files are read once, however often its plan runs.
+//! Raw rows of a query. A few small files are read once, however often the query's plan runs.
 
 use std::sync::Arc;
 
@@ -21,11 +21,12 @@ use crate::{
     store::Root,
 };
 
-/// Files of up to so many bytes together are kept in memory with the plan over them. Late leaves
-/// are that small: opening and decoding them would take longer than all of the query's segments.
+/// Leaves of up to this many bytes in total are cached in memory with the plan over them. Late
+/// leaves are that small, and opening and decoding them would take longer than all of the query's
+/// segments.
 const KEPT_BYTES: u64 = 256 << 10;
 
-/// Some leaves, as the raw table.
+/// The raw table, over some leaves.
 #[derive(Debug)]
 pub(crate) struct LeafTable {
     files: FileTable,
@@ -34,7 +35,8 @@ pub(crate) struct LeafTable {
 }
 
 impl LeafTable {
-    /// The raw table, of only those leaves. What is kept needs room in the cache.
+    /// The raw table, over these leaves only. Their rows are cached only if `cache` has room for
+    /// them.
     #[must_use]
     pub(crate) fn new(
         root: &Root,
@@ -46,7 +48,7 @@ impl LeafTable {
         Self { files, cache, last: LastScan::default() }
     }
 
-    /// All rows of the wanted columns.
+    /// All rows, with the columns of `projection`.
     async fn scanned(
         &self,
         state: &dyn Session,

@@ -1,5 +1,5 @@
-//! Reading Parquet for DataFusion, such that an error names its file, and that what files say of
-//! their rows is what they were written with.
+//! Reads Parquet files for DataFusion. An error names its file. Rows and footer metadata are
+//! checked to be as they were written.
 
 use std::{ops::Range, sync::Arc};
 
@@ -32,12 +32,12 @@ use crate::{
     store::{BlockHashes, DAMAGED, FileFooter, Root, read_metadata_and_index, store_error},
 };
 
-/// DataFusion's readers, with the file's name on their errors, and a cache of metadata.
+/// Wraps DataFusion's readers. Errors name the file, and Parquet metadata is cached.
 #[derive(Debug)]
 pub(crate) struct NamingReaderFactory {
     pub(crate) root: Root,
     pub(crate) cache: Arc<FileMetadataCache>,
-    /// The columns that files should have.
+    /// The columns that another tool's file must fit.
     pub(crate) schema: SchemaRef,
     pub(crate) inner: DefaultParquetFileReaderFactory,
 }
@@ -66,19 +66,20 @@ struct NamingReader {
     cache: Arc<FileMetadataCache>,
     schema: SchemaRef,
     inner: Box<dyn AsyncFileReader + Send>,
-    /// What the file says of itself, read once; `None` of another tool's.
+    /// The file's footer, read once; `None` for another tool's file.
     account: OnceCell<Option<FileFooter>>,
 }
 
 impl NamingReader {
-    /// Those bytes, which are those that were written where the file can tell.
+    /// The bytes of these ranges. Where the footer has hashes of the file's blocks, the bytes are
+    /// checked to be as they were written.
     async fn read(&mut self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
         let Self { name, root, file, cache, inner, account, .. } = self;
         let account = account.get_or_try_init(|| async {
             let metadata = metadata_of(cache.as_ref(), root, file).await?;
             Ok::<_, ParquetError>(FileFooter::of(&metadata).ok())
         });
-        // What comes behind the rows has a seal of its own.
+        // The bytes behind the rows have a checksum of their own.
         let of_rows = |end: u64| ranges.iter().all(|range| range.end <= end);
         let tells = |it: &&FileFooter| !it.blocks.is_empty() && of_rows(it.body.bytes);
         let Some(FileFooter { blocks, body, .. }) = account.await?.as_ref().filter(tells) else {
@@ -96,7 +97,7 @@ impl NamingReader {
     }
 }
 
-/// As [`cached_metadata`], with the error that readers have.
+/// Calls [`cached_metadata`] and converts the error to the type that readers have.
 async fn metadata_of(
     cache: &FileMetadataCache,
     root: &Root,
@@ -106,7 +107,7 @@ async fn metadata_of(
     read.map_err(|error| ParquetError::External(Box::new(error)))
 }
 
-/// The same bytes, in ranges that don't touch.
+/// The same bytes, as sorted ranges that neither overlap nor touch.
 fn merged(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
     let mut sorted: Vec<_> = ranges.collect();
     sorted.sort_by_key(|range| range.start);
@@ -120,7 +121,7 @@ fn merged(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
     merged
 }
 
-/// The bytes of a range that is in one of those that were read.
+/// The bytes of `range`, if one of the ranges that were read contains it.
 fn part(read: &[(Range<u64>, Bytes)], range: &Range<u64>) -> Option<Bytes> {
     let behind = read.partition_point(|(whole, _)| whole.start <= range.start);
     let (whole, bytes) = read.get(behind.checked_sub(1)?)?;
@@ -159,10 +160,11 @@ impl AsyncFileReader for NamingReader {
     }
 }
 
-/// A file's metadata and page index, as they were written; read once.
+/// A file's Parquet metadata and page index, checked to be as they were written. Both are read
+/// once and then cached.
 ///
 /// # Errors
-/// `Corrupt`, naming the file, when they aren't; or what the store says.
+/// `Corrupt`, naming the file, when the metadata isn't as it was written; or the store's error.
 pub(crate) async fn cached_metadata(
     cache: &FileMetadataCache,
     root: &Root,

@@ -1,7 +1,7 @@
-//! Rollup columns that were decoded once, kept for the next query.
+//! A cache of decoded rollup columns, for later queries.
 //!
-//! Segments never change, so what is kept is never stale: which of them a query reads is still
-//! its own snapshot's to say.
+//! Segments never change, so a cached column is never stale. A query's own snapshot still decides
+//! which segments the query reads.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -28,17 +28,18 @@ use crate::{
     store::{Root, check_bytes, read_body},
 };
 
-/// Files under way at once.
+/// Number of files that are read at once.
 const CONCURRENT_READS: usize = 32;
 
-/// A segment's columns, and whether its rows are in the order of its first dimension.
+/// Columns of a segment, and whether its rows are in the order of its first dimension.
 #[derive(Clone, Debug)]
 pub(crate) struct SegmentRows {
     pub(crate) rows: RecordBatch,
     pub(crate) sorted: bool,
 }
 
-/// Decoded columns of segments, up to a number of bytes; those least recently used go first.
+/// Decoded columns of segments, up to a number of bytes. When exceeded, the least recently used
+/// segments are removed.
 #[derive(Debug)]
 pub(crate) struct SegmentCache {
     budget: usize,
@@ -49,7 +50,7 @@ pub(crate) struct SegmentCache {
 struct MetadataCache {
     segments: HashMap<Path, KeptSegment>,
     bytes: usize,
-    /// Counts queries, to tell what was used last.
+    /// Counts reads, to order segments by their last use.
     time: u64,
 }
 
@@ -63,23 +64,25 @@ struct KeptSegment {
 }
 
 impl SegmentCache {
-    /// An empty cache of at most so many bytes of arrays.
+    /// An empty cache for at most `budget` bytes of arrays.
     #[must_use]
     pub(crate) fn new(budget: usize) -> Self {
         Self { budget, kept: Mutex::default() }
     }
 
-    /// Whether files of so many bytes, all of which are decoded at once, leave room for others.
+    /// Whether the cache can hold files of `file_bytes` in total and still has room for others. A
+    /// scan decodes all of its files at once.
     pub(crate) fn has_room(&self, file_bytes: u64) -> bool {
-        // Decoded, the few columns that a query needs are about as large as the files.
+        // The few columns that a query needs are, when decoded, about as large as the whole
+        // files.
         file_bytes.saturating_mul(2) <= self.budget as u64
     }
 
-    /// The `wanted` columns of each segment, by their places in `schema`, in the order of
-    /// `segments`.
+    /// The `wanted` columns of each segment, in the order of `segments`. A column is given by its
+    /// index in `schema`.
     ///
     /// # Errors
-    /// `Corrupt` naming the file that can't be decoded; or what the store says.
+    /// `Corrupt`, naming the file, when a file can't be decoded; or the store's error.
     pub(crate) async fn read(
         &self,
         root: &Root,
@@ -103,7 +106,7 @@ impl SegmentCache {
         }
         let reads = missing.into_iter().map(|(at, segment)| {
             let (root, schema, wanted) = (root.clone(), Arc::clone(schema), wanted.to_vec());
-            // A task of its own, so that decoding uses every core.
+            // Each file is read in a task of its own, so that decoding uses every core.
             let read = tokio::spawn(async move {
                 let bytes = read_body(&root, &segment.file.location, segment.file.size).await?;
                 let rows = decode(&segment, &bytes, &schema, &wanted).map_err(|error| {
@@ -118,7 +121,8 @@ impl SegmentCache {
             });
             async { read.await.map_err(|error| Error::internal("read").with_source(error))? }
         });
-        // All of them, so that each damaged one is known at once.
+        // All reads end before the first error is returned, so that every damaged file is known
+        // at once.
         let read: Vec<_> = stream::iter(reads).buffer_unordered(CONCURRENT_READS).collect().await;
         let read = read.into_iter().collect::<Result<Vec<_>>>()?;
         if !read.is_empty() {
@@ -161,7 +165,7 @@ impl MetadataCache {
 
     fn keep(&mut self, segment: &Arc<SegmentFile>, wanted: &[usize], read: &SegmentRows) {
         let location = &segment.file.location;
-        // A file that was deleted and built again.
+        // The file was deleted and built again.
         if self.segments.get(location).is_some_and(|kept| kept.file.file != segment.file) {
             self.drop_segment(&location.clone());
         }
@@ -204,7 +208,7 @@ impl MetadataCache {
     }
 }
 
-/// The wanted columns of a whole file, if its bytes are those that it was written with.
+/// The wanted columns of a whole file, if its bytes are as they were written.
 fn decode(
     segment: &SegmentFile,
     file: &Bytes,
@@ -232,8 +236,8 @@ fn decode(
     Ok(SegmentRows { sorted: is_sorted(schema, &rows), rows })
 }
 
-/// Whether the rows' first dimension, which is the second column of segments, is there and is text
-/// in its order, NULLs last.
+/// Whether the rows are sorted by their first dimension, with NULLs last. The first dimension is
+/// a segment's second column. False when `rows` lacks that column, or when the column isn't text.
 fn is_sorted(schema: &Schema, rows: &RecordBatch) -> bool {
     let first = schema.fields().get(1).filter(|field| *field.data_type() == DataType::Utf8View);
     let Some(column) = first.and_then(|field| rows.column_by_name(field.name())) else {
@@ -245,7 +249,7 @@ fn is_sorted(schema: &Schema, rows: &RecordBatch) -> bool {
     pairs.all(|ordered| ordered)
 }
 
-/// A batch that may have rows and no columns.
+/// A batch that may have rows but no columns.
 fn batch(
     schema: SchemaRef,
     columns: Vec<ArrayRef>,

@@ -1,4 +1,5 @@
-//! A rollup's rows as a table: from memory where there is room for them, else from their files.
+//! A rollup's rows as a table. Rows come from the segment cache where it has room for them, else
+//! from their files.
 
 use std::{fmt, sync::Arc};
 
@@ -32,17 +33,17 @@ use crate::{
     store::{Root, check_once},
 };
 
-/// Rows of a batch, when small ones are put together.
+/// Rows of a batch, when small batches are combined.
 const BATCH_ROWS: usize = 8 << 10;
 
-/// Up to so many rows of a scan are kept for the next time; more would hold columns that the cache
-/// has let go.
+/// A scan of at most this many rows is cached with the table. A larger one would hold columns in
+/// memory that the segment cache has removed.
 const KEPT_ROWS: usize = 16 << 10;
 
-/// More rows than this are worth another stream.
+/// Rows that are worth a stream. A scan of more rows has more streams.
 const STREAM_ROWS: usize = 64 << 10;
 
-/// Some segments of one rollup.
+/// A table over some segments of one rollup.
 pub(crate) struct SegmentTable {
     root: Root,
     schema: SchemaRef,
@@ -52,7 +53,7 @@ pub(crate) struct SegmentTable {
 }
 
 impl SegmentTable {
-    /// The rows of those segments.
+    /// A table over the rows of these segments.
     #[must_use]
     pub(crate) fn new(
         root: &Root,
@@ -73,7 +74,8 @@ impl SegmentTable {
         self.segments.iter().map(|segment| segment.file.size).sum()
     }
 
-    /// The rows by streams; the same as the last time if that was the same scan, and of few rows.
+    /// The rows by streams. A scan of few rows is cached, so that the next scan with equal
+    /// projection and filters returns its rows.
     async fn scanned(
         &self,
         state: &dyn Session,
@@ -89,7 +91,8 @@ impl SegmentTable {
         let read = self.cache.read(&root, &self.schema, &self.segments, &wanted).await;
         let read = read?;
         let schema = Arc::new(self.schema.project(&wanted)?);
-        // The bucket comes first, then the dimensions that the rows are sorted by.
+        // The first column is the bucket. The next one is the first dimension, by which rows are
+        // sorted.
         let first = self.schema.fields().get(1).map(|field| field.name().as_str());
         let kept = match first.and_then(|first| values_of(first, filters).map(|v| (first, v))) {
             None => read.into_iter().map(|segment| segment.rows).collect(),
@@ -139,7 +142,8 @@ impl TableProvider for SegmentTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if self.segments.is_empty() || !self.cache.has_room(self.bytes()) {
-            // A scan reads pages, and can't tell whether a file is as it was written.
+            // A scan reads single pages, so it can't check that a whole file is as it was
+            // written.
             let root = query_root(state, &self.root);
             for segment in &self.segments {
                 check_once(&root, segment).await?;
@@ -152,7 +156,7 @@ impl TableProvider for SegmentTable {
     }
 }
 
-/// The texts that some filter leaves that column.
+/// The texts that some filter allows in `column`; `None` when no filter lists them.
 fn values_of<'e>(column: &str, filters: &'e [Expr]) -> Option<Vec<&'e str>> {
     let is_column = |expr: &Expr| expr.try_as_col().is_some_and(|other| other.name == column);
     let text = |expr: &'e Expr| match expr {
@@ -172,7 +176,8 @@ fn values_of<'e>(column: &str, filters: &'e [Expr]) -> Option<Vec<&'e str>> {
     })
 }
 
-/// The rows with one of those texts, of segments that are sorted by them; of others all.
+/// The rows whose `column` is one of these texts, from segments that are sorted by it. Segments
+/// that aren't sorted keep all rows.
 fn only(column: &str, values: &[&str], segments: &[SegmentRows]) -> Vec<RecordBatch> {
     let mut values = values.to_vec();
     values.sort_unstable();
@@ -195,7 +200,8 @@ fn only(column: &str, values: &[&str], segments: &[SegmentRows]) -> Vec<RecordBa
     kept
 }
 
-/// The place of the first text for which that holds, and from which on it does; NULLs are last.
+/// The index of the first text for which `holds` is true. Texts are sorted, with NULLs last, so
+/// `holds` is true for every later text, too.
 fn first_from(texts: &StringViewArray, holds: impl Fn(&str) -> bool) -> usize {
     let (mut low, mut high) = (0, texts.len() - texts.null_count());
     while low < high {
@@ -205,7 +211,7 @@ fn first_from(texts: &StringViewArray, holds: impl Fn(&str) -> bool) -> usize {
     low
 }
 
-/// The same rows, in fewer batches.
+/// The same rows, in fewer batches when the batches are small.
 fn coalesced(
     schema: &SchemaRef,
     batches: Vec<RecordBatch>,
@@ -222,7 +228,7 @@ fn coalesced(
     Ok(std::iter::from_fn(|| coalescer.next_completed_batch()).collect())
 }
 
-/// As many streams as pay, of about as many rows each.
+/// Divides the batches into as many streams as pay off, of about as many rows each.
 fn streams_of(batches: Vec<RecordBatch>, streams_max: usize) -> Vec<Vec<RecordBatch>> {
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     let streams = rows.div_ceil(STREAM_ROWS).clamp(1, streams_max.max(1));

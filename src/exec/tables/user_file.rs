@@ -1,4 +1,4 @@
-//! A user's own file as a table beside the raw one.
+//! A user's own file as a table beside the raw table.
 
 use std::path::Path;
 
@@ -6,11 +6,12 @@ use datafusion::prelude::{CsvReadOptions, JsonReadOptions, ParquetReadOptions, S
 
 use crate::base::{Error, Result};
 
-/// Makes a file, or a folder of them, a table: CSV with a header, Parquet, or NDJSON, by its name's
-/// ending.
+/// Registers a file, or a folder of files, as a table. The ending of its name decides the format:
+/// CSV with a header, Parquet, or NDJSON.
 ///
 /// # Errors
-/// `NotFound` without the file; `Invalid` for another ending or a file that isn't what it says.
+/// `NotFound` when there is no such file; `Invalid` when the ending is none of these, or the
+/// content doesn't match the ending.
 pub(crate) async fn register_file(context: &SessionContext, name: &str, path: &Path) -> Result<()> {
     std::fs::metadata(path).map_err(|error| Error::io(path.display(), error))?;
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();

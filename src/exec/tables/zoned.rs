@@ -1,4 +1,4 @@
-//! The raw table as a time zone sees it: the same instants, with the zone's dates and hours.
+//! The raw table in a time zone: the same instants, with the zone's dates and hours.
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use crate::{
     model::{DATE_COLUMN, Dataset},
 };
 
-/// A view of the raw table whose time column has the zone's type, and whose `date` is the local
+/// A view of the raw table. Its time column has the zone's type, and its `date` is the local
 /// date.
 ///
 /// # Errors
-/// DataFusion's, for a raw table that isn't the dataset's.
+/// DataFusion's, when the raw table isn't the dataset's.
 pub(crate) fn zoned_view(
     raw: Arc<dyn TableProvider>,
     dataset: &Dataset,

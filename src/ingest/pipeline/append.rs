@@ -18,25 +18,26 @@ use crate::{
     store::{Creation, Root, Staging},
 };
 
-/// Leaves published at once: most of the time goes by waiting for the disk or the store.
+/// How many leaves are published at once. Most of the time is spent waiting for the disk or the
+/// store.
 const CONCURRENT_LEAVES: usize = 16;
 
-/// Told how far an append is: input bytes read, rows read.
+/// Callback that reports progress: input bytes read before decompression, and rows read.
 type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 
-/// How to append.
+/// Options of an append.
 #[derive(Default)]
 pub struct AppendOptions {
-    /// The batch's id. The same id with the same rows again changes nothing; without one, each
-    /// append is a batch of its own and a retry counts twice.
+    /// The batch's id. Appending the same rows again under the same id changes nothing. With
+    /// `None`, each append is a batch of its own, and a retry counts its rows twice.
     pub batch: Option<BatchId>,
-    /// The form of every input; told by name and content when `None`.
+    /// The format of every input. With `None`, an input's name decides, or else its content.
     pub format: Option<Format>,
-    /// The text of a field map, and what messages call it.
+    /// The text of a field map, and its name in messages.
     pub map: Option<(String, String)>,
-    /// What becomes of bad rows.
+    /// How bad rows are handled.
     pub rejects: Rejects,
-    /// Is called now and then.
+    /// Called after each block of the input.
     pub progress: Option<Progress>,
 }
 
@@ -46,60 +47,63 @@ impl fmt::Debug for AppendOptions {
     }
 }
 
-/// What an append did.
+/// The result of an append.
 #[derive(Clone, Debug)]
 pub struct AppendReport {
-    /// The batch's id, the caller's or a random one.
+    /// The batch's id: the caller's or a random one.
     pub batch: BatchId,
-    /// Rows of the batch.
+    /// Number of rows in the batch, without bad rows.
     pub rows: u64,
-    /// The days they are of.
+    /// The UTC days of the rows, in ascending order.
     pub days: Vec<Day>,
-    /// Its leaves.
+    /// Number of the batch's leaves.
     pub leaves: usize,
-    /// How many of these this append made visible; fewer where an earlier attempt had.
+    /// How many of the leaves this append made visible. Fewer than `leaves` when an earlier
+    /// attempt had made some visible.
     pub leaves_new: usize,
-    /// Bytes of its leaves.
+    /// Size of the leaves, in bytes.
     pub bytes: u64,
-    /// Bad rows that were left out.
+    /// Number of bad rows that were left out.
     pub rejected: u64,
-    /// The first of them: `file:line: field: reason`.
+    /// Descriptions of the first bad rows: `file:line: field: reason`.
     pub reject_reasons: Vec<String>,
-    /// What was warnings about rows that were kept, and how many rows.
+    /// Warnings about accepted rows, each with the number of rows.
     pub warnings: Vec<(String, u64)>,
 }
 
-/// Where rows are appended to.
+/// The root and the dataset that rows are appended to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AppendContext<'a> {
     /// The root.
     pub(crate) root: &'a Root,
-    /// Its dataset.
+    /// The root's dataset.
     pub(crate) dataset: &'a Arc<Dataset>,
     /// Where files are written before they are visible.
     pub(crate) staging: &'a Arc<Staging>,
-    /// The number of the dataset's definition, which the root may not have yet.
+    /// The number of the dataset's definition. The root may not have that definition yet.
     pub(crate) definition: u32,
 }
 
-/// A root's definitions, as an append needs them.
+/// Access to a root's definitions during an append.
 pub(crate) struct Definitions<'a> {
-    /// The dataset as the definition of that number has it: a batch that was claimed before is read
-    /// as it was then.
+    /// Gives the dataset under the definition with that number. A batch that was claimed before
+    /// is read under its claim's definition.
     pub(crate) dataset_of: &'a (dyn Fn(u32) -> Result<Arc<Dataset>> + Send + Sync),
-    /// Comes once all rows were read and validated: makes sure that the root has its definition.
+    /// Called once all rows have been read and validated. Makes sure that the root has its
+    /// definition.
     pub(crate) make_ready: Box<MakeReady<'a>>,
 }
 
-/// Makes sure that what must be there before anything is published is there.
+/// Makes sure that everything exists that must exist before a leaf is published.
 pub(crate) type MakeReady<'a> = dyn Fn() -> BoxFuture<'a, Result<()>> + Send + Sync + 'a;
 
 /// Appends rows to a root whose dataset is known.
 ///
 /// # Errors
-/// `Invalid` for bad rows beyond the limit; `Conflict` for a batch id that stands for other rows;
-/// `Unavailable` when disk or store refuse. On any error before publishing nothing is visible;
-/// after one while publishing, the same batch again completes it.
+/// `Invalid` when more rows are bad than the limit allows; `Conflict` when the batch id stands
+/// for other rows; `Unavailable` when the disk or the store refuses. An error before publishing
+/// leaves nothing visible. After an error during publishing, appending the batch again under its
+/// id completes it.
 pub(crate) async fn append(
     context: AppendContext<'_>,
     settings: &Settings,
@@ -141,7 +145,8 @@ pub(crate) async fn append(
     (definitions.make_ready)().await?;
     let mut report = AppendReport::of(&batch, &staged);
     if staged.content.rows == 0 {
-        // Nothing to claim an id for, nor to compare with what it stands for.
+        // There are no rows to claim the id for, or to compare with the rows that the id stands
+        // for.
         return Ok(report);
     }
     let context = AppendContext { dataset: &dataset, ..context };
@@ -157,7 +162,8 @@ pub(crate) async fn append(
     };
     let publisher = Publisher { context, batch: &batch, claim, retried };
     let Some((first, others)) = staged.leaves.split_first() else { return Ok(report) };
-    // Who gives a claim up takes the first leaf's name: if that is not there, none is.
+    // A run that gives a claim up takes the first leaf's name. So the other leaves are published
+    // only once the first one is there.
     let mut creations = vec![publisher.publish(first).await?];
     let others = others.iter().map(|leaf| publisher.publish(leaf));
     let others = stream::iter(others).buffer_unordered(CONCURRENT_LEAVES);
@@ -167,7 +173,7 @@ pub(crate) async fn append(
 }
 
 impl AppendReport {
-    /// The report of a batch of which nothing is published.
+    /// The report of a staged batch before any of its leaves is published.
     fn of(batch: &BatchId, staged: &Staged) -> Self {
         let days: BTreeSet<_> = staged.leaves.iter().map(|leaf| leaf.day).collect();
         Self {

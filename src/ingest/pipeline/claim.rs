@@ -1,4 +1,5 @@
-//! What a batch id stands for: the claim that is made before any leaf, and what a retry finds.
+//! Claims on batch ids. A claim is made before any leaf and says which rows its batch id stands
+//! for. A retry is compared with the claim.
 
 use crate::{
     base::{Day, Error, Result, failpoint},
@@ -13,19 +14,20 @@ use crate::{
     },
 };
 
-/// What is known of a batch id before its rows are read.
+/// What is known about a batch id before its rows are read.
 #[derive(Debug, Default)]
 pub(crate) struct Standing {
-    /// The claim that stands, if there is one.
+    /// The newest claim; `None` when there is none, or when it was given up.
     pub(crate) claim: Option<Claim>,
     /// The number of the next claim.
     pub(crate) next: u32,
 }
 
-/// The claim on a batch id that stands: the newest, unless it was given up.
+/// Finds the claim that stands for a batch id: the newest one, unless it was given up.
 ///
 /// # Errors
-/// What reading it meets.
+/// `Corrupt` when a claim is damaged or lost; `Conflict` when a program of format 1 appended the
+/// batch; any error of reading the store.
 pub(crate) async fn standing_claim(
     context: AppendContext<'_>,
     batch: &BatchId,
@@ -45,27 +47,32 @@ async fn is_given_up(context: AppendContext<'_>, claim: &Claim) -> Result<bool> 
     if found.is_none_or(|leaf| leaf.void != Some(Void::GivenUp)) {
         return Ok(false);
     }
-    // The void alone proves nothing: the leaf may have been published, absorbed and deleted before.
+    // The void alone proves nothing. The leaf may have been published, absorbed and deleted
+    // before the void was created.
     is_absorbed(context.root, day, &id).await.map(|absorbed| !absorbed)
 }
 
-/// What became of claiming a batch id.
+/// The result of claiming a batch id.
 pub(crate) enum Claimed {
-    /// The claim of that number is this run's.
+    /// This run made the claim with that number.
     New(u32),
-    /// It was claimed before, for the same leaves, by the claim of that number.
+    /// The id was claimed before, for the same leaves, by the claim with that number.
     Before(u32),
-    /// It was claimed before, for the same rows in another order, and all of them are there.
+    /// The id was claimed before, for the same rows in another order. All leaves of that claim
+    /// are published.
     Done,
 }
 
-/// Claims a batch id for the staged rows, or finds that it stands for them. A claim for other rows
-/// of which nothing was published is given up, and another takes its context. The rows were read by
-/// `rules`, a definition and a date; those of `now` are other ones where an old claim stands.
+/// Claims a batch id for the staged rows, or finds that the id already stands for them. If the
+/// existing claim is for other rows, and none of its leaves was published, that claim is given up
+/// and a new claim replaces it. `rules` is the definition and the date that the rows were read
+/// by. `now` is the current definition and date. The two may differ when an old claim stands.
 ///
 /// # Errors
-/// `Conflict` when the id stands for other rows, or for the same in another order and not all of
-/// them are there: nothing was changed.
+/// `Conflict` when the id stands for other rows, or when it stands for the same rows in another
+/// order and not all leaves are published; nothing was changed. `Conflict`, too, when a claim for
+/// other rows was given up but `rules` differs from `now`: the rows must be read again. `Corrupt`
+/// when a published leaf of the claim is lost.
 pub(crate) async fn claim(
     context: AppendContext<'_>,
     batch: &BatchId,
@@ -104,12 +111,12 @@ pub(crate) async fn claim(
             }
             return Ok(Claimed::New(standing.next));
         }
-        // Another run was faster.
+        // Another run created the claim with that number first.
         standing = standing_claim(context, batch).await?;
     }
 }
 
-/// What a retry with the same rows finds.
+/// Compares the leaves of a retry with the leaves of the claim for the same rows.
 async fn same_rows(
     context: AppendContext<'_>,
     claim: &Claim,
@@ -128,7 +135,7 @@ async fn same_rows(
     if claim.leaves.len() == staged.leaves.len() && claim.leaves.iter().all(is_claimed) {
         return Ok(Claimed::Before(claim.number));
     }
-    // Where a batch is cut into leaves depends on the order of its rows.
+    // The order of the rows decides where a batch is cut into leaves.
     for leaf in &claim.leaves {
         if !is_published(context, claim, leaf).await? {
             return Err(Error::conflict(format!(
@@ -140,7 +147,7 @@ async fn same_rows(
     Ok(Claimed::Done)
 }
 
-/// Whether a leaf of the claim is there, or was absorbed; by whatever attempt.
+/// Whether a leaf of the claim is visible or was absorbed, under the name of any attempt.
 async fn is_published(
     context: AppendContext<'_>,
     claim: &Claim,
@@ -158,11 +165,12 @@ async fn is_published(
     Ok(false)
 }
 
-/// Makes sure that no leaf of a claim will ever be visible: takes the name of the one that is
-/// published first.
+/// Makes sure that no leaf of a claim will ever be visible, by taking the name of the leaf that
+/// is published first.
 ///
 /// # Errors
-/// `Conflict` when it was published: the batch stands.
+/// `Conflict` when a leaf of the claim was published, or when an erasure took the first leaf's
+/// name: the batch stands. `Corrupt` when the first leaf was published and is lost.
 async fn give_up(context: AppendContext<'_>, batch: &BatchId, claim: &Claim) -> Result<()> {
     let stands = || {
         Error::conflict(format!(
@@ -173,7 +181,8 @@ async fn give_up(context: AppendContext<'_>, batch: &BatchId, claim: &Claim) -> 
     let first = claim.leaves.first().ok_or_else(stands)?;
     let (day, id): (Day, LeafId) = claim.leaf(first, 0)?;
     let AppendContext { root, dataset, staging, .. } = context;
-    // The first leaf is published first. If it is gone and another one is there, it is lost.
+    // The first leaf is published before the others. If another leaf is there and the first one
+    // is not, the first one is lost.
     for leaf in &claim.leaves {
         let (day, id) = claim.leaf(leaf, 0)?;
         let found = leaf_at(root, &leaf_path(day, &id)).await?;
@@ -196,9 +205,9 @@ async fn give_up(context: AppendContext<'_>, batch: &BatchId, claim: &Claim) -> 
     match create_void(root, staging, dataset, of_leaf, Void::GivenUp).await? {
         Voiding::Done => failpoint("append.give_up"),
         Voiding::Taken(found) if found.void == Some(Void::GivenUp) => {}
-        // Published, or begun before an erasure.
+        // The leaf was published, or an erasure took its name after the batch was begun.
         Voiding::Taken(_) => return Err(stands()),
     }
-    // It may have been published, absorbed and deleted before the void came.
+    // The leaf may have been published, absorbed and deleted before the void was created.
     if is_absorbed(root, day, &id).await? { Err(stands()) } else { Ok(()) }
 }

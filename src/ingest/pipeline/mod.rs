@@ -1,4 +1,4 @@
-//! From blocks of records to visible leaves.
+//! Turns blocks of records into visible leaves.
 
 pub(super) mod append;
 pub(super) mod claim;

@@ -1,4 +1,4 @@
-//! Parts, sorted and written as leaves that nobody sees yet.
+//! Sorts parts and writes them as leaves that are not visible yet.
 
 use std::{fs::File, path::PathBuf, sync::Arc};
 
@@ -29,7 +29,7 @@ pub(crate) struct StagedLeaf {
     pub(crate) footer: LeafFooter,
 }
 
-/// Parts that are written while the input is read on.
+/// Writes parts while the rest of the input is read.
 pub(crate) struct PartQueue {
     writer: Arc<PartWriter>,
     workers: Workers,
@@ -40,7 +40,7 @@ pub(crate) struct PartQueue {
     content: ContentHasher,
 }
 
-/// A part that was written, and the memory that its rows held.
+/// A part that was written, and the memory that its rows held, in bytes.
 struct Written {
     leaf: StagedLeaf,
     content: ContentHasher,
@@ -48,7 +48,8 @@ struct Written {
 }
 
 impl PartQueue {
-    /// A queue of parts whose rows hold up to so many bytes of memory; but one part, however large.
+    /// A queue of parts whose rows together hold up to `bytes_max` bytes of memory. An empty
+    /// queue accepts one part of any size.
     pub(crate) fn new(writer: PartWriter, workers: Workers, bytes_max: usize) -> Self {
         Self {
             writer: Arc::new(writer),
@@ -61,7 +62,7 @@ impl PartQueue {
         }
     }
 
-    /// Adds a part, once there is room for it.
+    /// Waits until there is room for the part, and adds it.
     pub(crate) async fn push(&mut self, part: PartRows) -> Result<()> {
         let bytes = part.bytes();
         while !self.under_way.is_empty() && self.bytes + bytes > self.bytes_max {
@@ -77,7 +78,7 @@ impl PartQueue {
         Ok(())
     }
 
-    /// All leaves, by day and part, and the hash of all rows.
+    /// Waits for all parts. Gives the leaves, sorted by day and part, and the hash of all rows.
     pub(crate) async fn finish(mut self) -> Result<(Vec<StagedLeaf>, ContentHash)> {
         while !self.under_way.is_empty() {
             self.settle_one().await?;
@@ -101,9 +102,9 @@ pub(crate) struct PartWriter {
     pub(crate) dataset: Arc<Dataset>,
     pub(crate) staging: Arc<Staging>,
     pub(crate) batch: BatchId,
-    /// The number of the claim that the leaves are of, if the caller named the batch.
+    /// The number of the claim that lists the leaves, if the caller named the batch.
     pub(crate) claim: Option<u32>,
-    /// This run of `append`.
+    /// Identifies this run of `append`.
     pub(crate) attempt: String,
 }
 
@@ -132,7 +133,7 @@ impl PartWriter {
     }
 }
 
-/// Writes rows, which are in the dataset's order, as a leaf that nobody sees yet.
+/// Writes rows as a leaf that is not visible yet. The rows must be in the dataset's sort order.
 ///
 /// # Errors
 /// `Unavailable` when the disk refuses.
@@ -152,7 +153,7 @@ pub(crate) fn write_leaf(
     Ok(StagedLeaf { day, path, bytes, footer })
 }
 
-/// The rows in the dataset's order, put together in one go.
+/// Combines the chunks into one batch in the dataset's sort order, in one step.
 fn sorted(dataset: &Dataset, chunks: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
     let schema = dataset.file_schema();
     let keys = dataset.sort().iter().filter_map(|name| schema.index_of(name).ok());
@@ -174,9 +175,9 @@ fn sorted(dataset: &Dataset, chunks: &[RecordBatch]) -> Result<RecordBatch, Arro
     interleave_record_batch(&chunks.iter().collect::<Vec<_>>(), &sorted)
 }
 
-/// The rows' numbers in the order of the keys.
+/// The row numbers, sorted by the keys.
 fn order(keys: &[SortColumn]) -> Result<Vec<u32>, ArrowError> {
-    // The usual keys, a text and the time, are sorted as plain numbers.
+    // The usual keys are a text and the time. They are sorted as plain numbers.
     if let [first, second] = keys
         && let Some(ranks) = first.values.as_primitive_opt::<UInt32Type>()
         && let Some(times) = second.values.as_primitive_opt::<TimestampMicrosecondType>()
@@ -191,7 +192,8 @@ fn order(keys: &[SortColumn]) -> Result<Vec<u32>, ArrowError> {
     Ok(lexsort_to_indices(keys, None)?.values().to_vec())
 }
 
-/// Numbers in the order of the texts: a log has few different ones, and comparing numbers is cheap.
+/// Replaces texts by their ranks, which are numbers in the order of the texts. A log has few
+/// different texts, and comparing numbers is cheap.
 fn ranked(key: ArrayRef) -> Result<ArrayRef, ArrowError> {
     if *key.data_type() != DataType::Utf8 {
         return Ok(key);

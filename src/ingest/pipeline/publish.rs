@@ -1,4 +1,4 @@
-//! Making a batch's leaves visible, each once however often it is tried.
+//! Makes a batch's leaves visible, each once, however many attempts there are.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -19,18 +19,20 @@ use crate::{
 pub(crate) struct Publisher<'a> {
     pub(crate) context: AppendContext<'a>,
     pub(crate) batch: &'a BatchId,
-    /// The number of the claim that its leaves are of.
+    /// The number of the claim that lists the leaves; 0 when the caller did not name the batch.
     pub(crate) claim: u32,
-    /// Whether an earlier run began it.
+    /// Whether the batch was claimed before this run.
     pub(crate) retried: bool,
 }
 
 impl Publisher<'_> {
-    /// Makes the leaf visible, or finds its rows there already. Where an erasure took the leaf's
-    /// name before it was published, the rows that the erasure leaves are published under the next.
+    /// Makes the leaf visible, or finds that its rows are there already. An erasure may have
+    /// taken the leaf's name before the leaf was published. Then the rows that were not erased
+    /// are published under the name of the next attempt.
     ///
     /// # Errors
-    /// `Conflict` when another leaf of that id holds other rows, or the claim was given up.
+    /// `Conflict` when another leaf with that id holds other rows, or when the claim was given
+    /// up. `Corrupt` when a void that the day's manifest accounts for is gone.
     pub(crate) async fn publish(&self, leaf: &StagedLeaf) -> Result<Creation> {
         let mut erasures = Vec::new();
         let mut rest = leaf.clone();
@@ -40,7 +42,7 @@ impl Publisher<'_> {
                 Tried::Void(void) => void,
             };
             failpoint("append.void_met");
-            // The leaf may have been published, absorbed and deleted before the void came.
+            // The leaf may have been published, absorbed and deleted before the void was created.
             if is_absorbed(self.context.root, leaf.day, &rest.footer.id).await? {
                 return Ok(Creation::Same);
             }
@@ -55,7 +57,8 @@ impl Publisher<'_> {
             let LeafFooter { part, content, .. } = &leaf.footer;
             let of_part = (leaf.day, *part);
             let id = LeafId::of(self.batch, self.claim, of_part, content, attempt + 1);
-            // Also when no row is left: that the first leaf is there is what keeps a claim.
+            // The leaf is published even when no row is left: a claim stands because its first
+            // leaf is there.
             rest = without_erased(self.context, leaf, id, &erasures)?;
             failpoint("append.next_try");
         }
@@ -75,14 +78,16 @@ impl Publisher<'_> {
             self.same(&found, mine, leaf).map(Some)
         };
         let created = if self.retried && self.is_merged(leaf).await? {
-            // The leaf may be deleted since; created again it would count nothing.
+            // The leaf may have been deleted since it was absorbed. If it were created again, its
+            // rows would not count.
             Creation::Same
         } else if self.retried
             && root.local_dir().is_none()
             && let Some(found) = read_back().await?
         {
-            // A retry mostly finds its leaves there: a look costs less than sending them again. On
-            // a local disk it is the create that makes sure of their names.
+            // A retry mostly finds its leaves there, and a look costs less than sending them
+            // again. A local disk always goes through the create, which also makes sure that the
+            // names of existing leaves are durable.
             found
         } else {
             create_file(root, &path, &leaf.path, read_back).await?
@@ -95,7 +100,7 @@ impl Publisher<'_> {
         Ok(Tried::Published(created))
     }
 
-    /// Whether the day's newest manifest has the leaf's rows.
+    /// Whether the day's newest manifest accounts for the leaf's rows.
     async fn is_merged(&self, leaf: &StagedLeaf) -> Result<bool> {
         let manifest = newest_manifest(self.context.root, leaf.day).await?;
         let absorbed = manifest.as_ref().and_then(|it| it.absorbed(&leaf.footer.id));
@@ -138,7 +143,7 @@ impl Publisher<'_> {
     }
 }
 
-/// What a try to publish a leaf found.
+/// The result of one attempt to publish a leaf.
 enum Tried {
     Published(Creation),
     Void(Void),

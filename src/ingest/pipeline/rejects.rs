@@ -1,4 +1,4 @@
-//! Bad rows: counted, described and kept.
+//! Counts bad rows, describes them, and writes them to a file.
 
 use std::{
     fs::{self, Metadata},
@@ -13,21 +13,21 @@ use crate::{
     },
 };
 
-/// Descriptions kept for messages; every bad row is counted and written to the file.
+/// How many bad rows are described in messages. Every bad row is counted and written to the file.
 const DESCRIBED_MAX: usize = 20;
 
-/// A row that was found bad.
+/// A bad row.
 #[derive(Debug)]
 pub(crate) struct BadRow {
-    /// Where it starts, in lines or rows of its input from 1.
+    /// The number of the line or row of the input where the bad row starts, from 1.
     pub(crate) line: u64,
-    /// What is wrong with it.
+    /// What is wrong with the row.
     pub(crate) fault: Fault,
-    /// The row as it came, if such rows are kept.
+    /// The row in the form for the rejects file, if there is such a file.
     pub(crate) raw: Option<Vec<u8>>,
 }
 
-/// What becomes of bad rows.
+/// How bad rows are handled: how many are accepted, and which file they are written to.
 #[derive(Debug, Default)]
 pub struct Rejects {
     max: u64,
@@ -39,67 +39,69 @@ pub struct Rejects {
 }
 
 impl Rejects {
-    /// Up to `max` bad rows are accepted; all are written to `file`, as they came. What it held
-    /// before is replaced when the whole input was read, and by nothing if there were no bad rows.
+    /// Accepts up to `max` bad rows and writes all bad rows to `file`, as they came. The file's
+    /// previous content is replaced once the whole input has been read. Without bad rows the file
+    /// is then empty.
     ///
     /// # Errors
-    /// `NotFound` when the file's folder isn't there; `Invalid` when it is a folder itself.
+    /// `NotFound` when the file's folder does not exist; `Invalid` when `file` is a folder.
     pub fn new(max: u64, file: Option<&Path>) -> Result<Self> {
         let path = file.map(RejectsPath::try_new).transpose()?;
         Ok(Self { max, path, ..Self::default() })
     }
 
-    /// Fails if bad rows would be written over the file at `path`, which is `what` in the message.
+    /// Fails if bad rows would overwrite the file at `path`. The message calls that file `what`.
     ///
     /// # Errors
-    /// `Invalid` if they would.
+    /// `Invalid` when bad rows would overwrite the file.
     pub(crate) fn spare_file(&self, path: &Path, what: &str) -> Result<()> {
         fs::metadata(path).map_or(Ok(()), |file| self.spare(&file, what))
     }
 
-    /// Fails if bad rows would be written below that folder, the root's.
+    /// Fails if bad rows would be written below `root`, the root's folder.
     ///
     /// # Errors
-    /// `Invalid` if they would.
+    /// `Invalid` when bad rows would be written there.
     pub(crate) fn spare_folder(&self, root: &Path) -> Result<()> {
         self.path.as_ref().map_or(Ok(()), |path| path.refuse_below(root))
     }
 
-    /// The same for a file that is known by its metadata.
+    /// Like [`Self::spare_file`], for a file that is known by its metadata.
     ///
     /// # Errors
-    /// `Invalid` if they would.
+    /// `Invalid` when bad rows would overwrite the file.
     pub(crate) fn spare(&self, file: &Metadata, what: &str) -> Result<()> {
         self.path.as_ref().map_or(Ok(()), |path| path.refuse_to_be(file, what))
     }
 
-    /// Opens the file that bad rows go to, if there is one.
+    /// Opens the rejects file, if there is one.
     ///
     /// # Errors
-    /// `Unavailable` when it can't be made.
+    /// `Unavailable` when the file can't be created.
     pub(crate) fn open(&mut self) -> Result<()> {
         self.file = self.path.as_ref().map(RejectsPath::open).transpose()?;
         Ok(())
     }
 
-    /// Bad rows so far.
+    /// Number of bad rows so far.
     #[must_use]
     pub const fn count(&self) -> u64 {
         self.count
     }
 
-    /// The first of them: `file:line: field: reason`.
+    /// Descriptions of the first bad rows: `file:line: field: reason`.
     #[must_use]
     pub fn described(&self) -> &[String] {
         &self.described
     }
 
-    /// Whether bad rows are kept as they came.
+    /// Whether bad rows are written to a file.
     pub(crate) const fn keeps_rows(&self) -> bool {
         self.path.is_some()
     }
 
-    /// Adds a bad row of the input of that name; `preamble` is what goes before its rows.
+    /// Adds a bad row of the input `name`. `preamble` is written before the input's bad rows,
+    /// unless the preamble that was written last is equal.
     pub(crate) fn add(&mut self, name: &str, preamble: &[u8], row: &BadRow) -> Result<()> {
         self.count += 1;
         if self.described.len() < DESCRIBED_MAX {
@@ -121,10 +123,11 @@ impl Rejects {
         self.file.as_mut().map_or(Ok(()), |file| file.write(line))
     }
 
-    /// Ends the file, and fails when there were too many: then, too, the bad rows are in it.
+    /// Finishes the rejects file, and then fails if there were too many bad rows. The file holds
+    /// the bad rows in either case.
     ///
     /// # Errors
-    /// `Invalid` for too many; `Unavailable` when the file can't be written.
+    /// `Invalid` when there were too many bad rows; `Unavailable` when the file can't be written.
     pub(crate) fn settle(&mut self) -> Result<()> {
         self.file.take().map_or(Ok(()), RejectsFile::finish)?;
         if self.count <= self.max {

@@ -1,7 +1,8 @@
-//! The file that bad rows are kept in.
+//! The rejects file: the file that bad rows are written to.
 //!
-//! What it held before is replaced once the whole input was read: a run that fails sooner leaves it
-//! alone. A pipe, a terminal and the like are written to as the rows come.
+//! Its previous content is replaced once the whole input has been read. A run that fails sooner
+//! leaves the file unchanged. Pipes, terminals and the like are written to while the input is
+//! read.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
@@ -15,26 +16,26 @@ use crate::{
     store::Unfinished,
 };
 
-/// Symbolic links that are followed before they are taken for a loop.
+/// How many symbolic links are followed before they are treated as a loop.
 const LINKS_MAX: usize = 40;
 
-/// Where bad rows go. Nothing is opened yet.
+/// The path of the rejects file, which is not opened yet.
 #[derive(Clone, Debug)]
 pub(crate) struct RejectsPath {
-    /// As the caller named it.
+    /// The path as the caller wrote it.
     name: String,
     context: AppendContext,
 }
 
 #[derive(Clone, Debug)]
 enum AppendContext {
-    /// A file on disk, there or not, behind all symbolic links.
+    /// A file on disk, with all symbolic links resolved. The file may not exist yet.
     File { folder: PathBuf, path: PathBuf },
-    /// What is written to directly, such as a pipe.
+    /// A stream that is written to directly, such as a pipe.
     Stream(PathBuf),
 }
 
-/// The file, being written.
+/// The rejects file while it is being written.
 #[derive(Debug)]
 pub(crate) struct RejectsFile {
     name: String,
@@ -48,18 +49,21 @@ enum Target {
 }
 
 impl RejectsPath {
+    /// The rejects file at `path`, with symbolic links resolved.
+    ///
     /// # Errors
-    /// `NotFound` when its folder isn't there; `Invalid` for a folder.
+    /// `NotFound` when the file's folder does not exist; `Invalid` when `path` is a folder.
     pub(crate) fn try_new(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let context = context(path).map_err(|error| Error::io(&name, error))?;
         Ok(Self { name, context })
     }
 
-    /// Fails when it is the file that this is the metadata of, which is `what`.
+    /// Fails if the rejects file is the file with the metadata `other`. The message calls that
+    /// file `what`.
     ///
     /// # Errors
-    /// `Invalid` if it is.
+    /// `Invalid` when both are the same file.
     pub(crate) fn refuse_to_be(&self, other: &Metadata, what: &str) -> Result<()> {
         // A terminal, a socket and /dev/null can be read and written at once.
         let kind = other.file_type();
@@ -77,10 +81,10 @@ impl RejectsPath {
         Ok(())
     }
 
-    /// Fails when it is below that folder.
+    /// Fails if the rejects file is below the folder `root`.
     ///
     /// # Errors
-    /// `Invalid` if it is.
+    /// `Invalid` when the rejects file is below `root`.
     pub(crate) fn refuse_below(&self, root: &Path) -> Result<()> {
         let AppendContext::File { folder, .. } = &self.context else { return Ok(()) };
         let (folder, root) = (fs::canonicalize(folder), fs::canonicalize(root));
@@ -95,10 +99,10 @@ impl RejectsPath {
         Ok(())
     }
 
-    /// Opens it for writing.
+    /// Opens the rejects file for writing.
     ///
     /// # Errors
-    /// `Unavailable` when it can't be made.
+    /// `Unavailable` when the file can't be created.
     pub(crate) fn open(&self) -> Result<RejectsFile> {
         let fail = |error| Error::io(&self.name, error);
         let target = match &self.context {
@@ -107,7 +111,7 @@ impl RejectsPath {
                 Target::File { unfinished: BufWriter::new(unfinished), path: path.clone() }
             }
             AppendContext::Stream(path) => {
-                // Standard output may go to a file that holds more than this.
+                // Standard output may be a file that holds other content, too: append to it.
                 let opened = OpenOptions::new().append(true).open(path).map_err(fail)?;
                 Target::Stream(BufWriter::new(opened))
             }
@@ -130,7 +134,8 @@ impl RejectsFile {
         written.map_err(|error| Error::io(&self.name, error))
     }
 
-    /// Puts what was written in the context of what was there.
+    /// Replaces the file's previous content with the rows that were written. A stream is only
+    /// flushed.
     ///
     /// # Errors
     /// `Unavailable` when the disk is full or the file can't be replaced.
@@ -147,13 +152,14 @@ impl RejectsFile {
 }
 
 fn replace(path: &Path, unfinished: &Unfinished) -> io::Result<()> {
-    // Whoever could read the old one can read the new one.
+    // The new file gets the old file's permissions, so that its readers can read the new one.
     if let Ok(old) = fs::metadata(path) {
         unfinished.file().set_permissions(old.permissions())?;
     }
     unfinished.file().sync_all()?;
     match fs::rename(unfinished.path(), path) {
-        // A file that is a mount point of its own, as containers have them, has a fixed name.
+        // A file can be a mount point of its own, as in containers. A rename can't replace such a
+        // file, so the new content is copied into it.
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
             fs::copy(unfinished.path(), path).map(drop)
         }
@@ -161,7 +167,7 @@ fn replace(path: &Path, unfinished: &Unfinished) -> io::Result<()> {
     }
 }
 
-/// Follows symbolic links up to the file itself, there or not.
+/// Follows symbolic links up to the file itself, which may not exist.
 fn context(path: &Path) -> io::Result<AppendContext> {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
@@ -189,8 +195,8 @@ fn context(path: &Path) -> io::Result<AppendContext> {
     Err(io::Error::other("too many symbolic links"))
 }
 
-/// Whether the names in that folder stand for what a process has open, of which a file is one way
-/// to reach it: `/dev/stdout` may be a file, and must not be replaced.
+/// Whether the names in that folder stand for files that a process has open. For example,
+/// `/dev/stdout` may stand for a file, which must not be replaced.
 fn holds_open_files(folder: &Path) -> bool {
     let in_proc = folder.starts_with("/proc") && folder.ends_with("fd");
     in_proc || folder == Path::new("/dev") || folder == Path::new("/dev/fd")

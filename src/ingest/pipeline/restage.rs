@@ -1,4 +1,4 @@
-//! Staged leaves written anew: under other ids, or without rows that were erased.
+//! Writes staged leaves again: under other ids, or without erased rows.
 
 use std::sync::Arc;
 
@@ -23,10 +23,10 @@ use crate::{
     store::{ErasedValue, LeafFooter},
 };
 
-/// Gives all staged leaves the ids of that claim, if they have others.
+/// Gives all staged leaves their ids under `claim`. Leaves with other ids are written again.
 ///
 /// # Errors
-/// What reading and writing staged files meet.
+/// `Unavailable` when a staged file can't be read or written.
 pub(crate) fn with_ids_of(
     context: AppendContext<'_>,
     batch: &BatchId,
@@ -45,10 +45,11 @@ pub(crate) fn with_ids_of(
     Ok(())
 }
 
-/// The leaf of that id, without the rows that have all values of some erasure.
+/// Writes the leaf again under `id`, without erased rows. An erasure covers the rows that have
+/// all of its values.
 ///
 /// # Errors
-/// What reading and writing staged files meet.
+/// `Unavailable` when a staged file can't be read or written.
 pub(crate) fn without_erased(
     context: AppendContext<'_>,
     leaf: &StagedLeaf,
@@ -62,7 +63,7 @@ pub(crate) fn without_erased(
     restaged(context, leaf, id, &rows)
 }
 
-/// The same leaf by another id, with those rows.
+/// Writes the leaf again under another id, with `rows` as its content.
 fn restaged(
     context: AppendContext<'_>,
     leaf: &StagedLeaf,
@@ -89,11 +90,11 @@ fn read_rows(context: AppendContext<'_>, leaf: &StagedLeaf) -> Result<RecordBatc
     concat_batches(&schema, &batches).map_err(fail)
 }
 
-/// The rows that lack one of the values.
+/// The rows that lack at least one of the values.
 fn without(rows: &RecordBatch, values: &[ErasedValue]) -> Result<RecordBatch, ArrowError> {
     let mut erased = vec![true; rows.num_rows()];
     for value in values {
-        // A column that was added after these rows were claimed has no value in them.
+        // The column was added after these rows were claimed, so no row has a value in it.
         let Some(column) = rows.column_by_name(&value.column) else { return Ok(rows.clone()) };
         let texts = cast(column, &DataType::Utf8)?;
         let texts = texts.as_string::<i32>();

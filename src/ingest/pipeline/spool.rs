@@ -1,4 +1,5 @@
-//! Rows waiting for the rest of their part, by day: in memory up to a budget, beyond it in a file.
+//! Holds the rows of each day until their part is complete: in memory up to a budget, and beyond
+//! it in a file.
 
 use std::{
     collections::BTreeMap,
@@ -19,25 +20,25 @@ use crate::{
     store::Staging,
 };
 
-/// Rows of a part. Part of the format: a retry must cut where the first attempt cut, or its leaves
-/// would hold other rows under the same ids.
+/// How many rows a part has at most. The number is fixed by the format: a retry must cut where
+/// the first attempt cut, or its leaves would not be the leaves of the claim.
 const PART_ROWS: usize = 1 << 18;
 
-/// A part with so many bytes of texts takes no more rows, which is part of the format, too. An
-/// array of texts has room for 2 GiB.
+/// A part takes no more rows once it has this many bytes of texts. The number is fixed by the
+/// format, too. An array of texts has room for 2 GiB.
 const PART_TEXT_BYTES: usize = 1 << 27;
 
-/// The rows of one part of a day, in the order they came.
+/// The rows of one part of a day, in input order.
 #[derive(Debug)]
 pub(crate) struct PartRows {
     pub(crate) day: Day,
-    /// The context among the day's parts, from 0.
+    /// The part's number within its day, from 0.
     pub(crate) part: u32,
     pub(crate) rows: Vec<RecordBatch>,
 }
 
 impl PartRows {
-    /// The memory that they hold.
+    /// The memory that the rows hold, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.rows.iter().map(RecordBatch::get_array_memory_size).sum()
     }
@@ -54,14 +55,14 @@ pub(crate) struct Spool {
 
 #[derive(Default)]
 struct DayRows {
-    /// The parts that were taken.
+    /// How many parts were taken.
     parts: u32,
     rows: usize,
     text_bytes: usize,
     chunks: Vec<Chunk>,
 }
 
-/// Rows of one day that came together.
+/// Rows of one day that came from one block.
 enum Chunk {
     Held(RecordBatch),
     Written { at: u64, bytes: usize },
@@ -91,13 +92,14 @@ impl Spool {
         Ok(())
     }
 
-    /// Takes a part of the day, if there are rows enough.
+    /// Takes one part of the day, if there are enough rows for a full part.
     pub(crate) fn take_full(&mut self, day: Day) -> Result<Option<PartRows>> {
         let is_full = self.days.get(&day).is_some_and(DayRows::fill_a_part);
         if is_full { self.take(day).map(Some) } else { Ok(None) }
     }
 
-    /// Takes the first day's rows; `None` when all are taken. Full parts were taken before.
+    /// Takes the rest of the first day as one part; `None` when no rows are left. Full parts must
+    /// have been taken before.
     pub(crate) fn take_rest(&mut self) -> Result<Option<PartRows>> {
         while let Some(day) = self.days.first_entry() {
             if day.get().rows > 0 {
@@ -164,8 +166,8 @@ impl Spool {
     }
 }
 
-/// How many of the first rows belong to a part that has room for so many rows, and takes them as
-/// long as it has fewer than so many bytes of texts.
+/// How many of the first rows go into a part with room for `rows_max` rows. The part takes rows
+/// as long as it has fewer than `text_max` bytes of texts.
 fn first_rows(rows: &RecordBatch, rows_max: usize, text_max: usize) -> usize {
     let (mut few, mut many) = (0, rows.num_rows().min(rows_max));
     while few < many {
@@ -179,7 +181,7 @@ fn first_rows(rows: &RecordBatch, rows_max: usize, text_max: usize) -> usize {
     few
 }
 
-/// The bytes of the texts of so many of the first rows.
+/// The size of all texts of the first `count` rows, in bytes.
 fn text_bytes(rows: &RecordBatch, count: usize) -> usize {
     let texts = rows.columns().iter().filter_map(|column| column.as_string_opt::<i32>());
     texts.map(|texts| bytes_between(texts.value_offsets(), count)).sum()

@@ -1,4 +1,4 @@
-//! A batch, read and written to disk before any of it is visible.
+//! Reads a batch and writes it to disk before any of it is visible.
 
 use std::{
     iter,
@@ -26,29 +26,30 @@ use crate::{
     store::Staging,
 };
 
-/// Blocks read ahead for each stream, so that none waits for the reading.
+/// How many blocks are read ahead for each stream, so that no stream waits for input.
 const BLOCKS_AHEAD: usize = 4;
 
-/// Where and as what a batch is written.
+/// How a batch is read and where it is written.
 pub(crate) struct Stage {
     pub(crate) dataset: Arc<Dataset>,
     pub(crate) staging: Arc<Staging>,
     pub(crate) batch: BatchId,
-    /// The number of the claim that the leaves are of, if the caller named the batch.
+    /// The number of the claim that lists the leaves, if the caller named the batch.
     pub(crate) claim: Option<u32>,
-    /// Names this run of `append`.
+    /// Identifies this run of `append`.
     pub(crate) attempt: String,
-    /// Memory for rows that wait for the rest of their part; beyond it they wait on disk.
+    /// Memory for rows that wait for the rest of their part, in bytes. Beyond it, rows wait on
+    /// disk.
     pub(crate) buffer_bytes: usize,
-    /// Rows must not be of later than the day after.
+    /// The UTC day that rows are checked against. Rows later than the day after `today` are bad.
     pub(crate) today: Day,
-    /// Blocks, and parts, that are worked on at once.
+    /// How many blocks and parts are worked on at once.
     pub(crate) streams: usize,
 }
 
-/// A batch validated and written to disk, of which nothing is visible.
+/// A batch that is validated and written to disk, but not visible.
 pub(crate) struct Staged {
-    /// By day and part.
+    /// The leaves, sorted by day and part.
     pub(crate) leaves: Vec<StagedLeaf>,
     pub(crate) content: ContentHash,
     pub(crate) rejects: Rejects,
@@ -56,8 +57,9 @@ pub(crate) struct Staged {
 }
 
 impl Stage {
-    /// Reads all inputs on the calling thread, which must be one that may block, and works on them
-    /// on others. The leaves are the same however many there are: blocks are taken in their order.
+    /// Reads all inputs on the calling thread, which must be allowed to block. Other threads
+    /// validate the rows and write the leaves. The number of threads does not change the leaves,
+    /// because blocks are taken in input order.
     pub(crate) fn run(self, inputs: Vec<Input>, options: AppendOptions) -> Result<Staged> {
         Handle::current().block_on(self.read(inputs, options))
     }

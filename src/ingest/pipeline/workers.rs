@@ -1,4 +1,4 @@
-//! Work that keeps a core busy, as much at once as there are to be busy.
+//! Runs work that keeps a core busy, with only as many pieces at once as there are cores to use.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::base::{Error, Result};
 
-/// Runs so many pieces of work at once, in the order in which they came. More threads than that
-/// would only take the caches from each other.
+/// Runs up to a fixed number of pieces of work at once, roughly in the order in which they came.
+/// More threads would only evict each other's data from the CPU caches.
 #[derive(Clone, Debug)]
 pub(crate) struct Workers {
     permits: Arc<Semaphore>,
@@ -18,10 +18,10 @@ impl Workers {
         Self { permits: Arc::new(Semaphore::new(at_once.max(1))) }
     }
 
-    /// Queues work; it starts on its own, and the future gives its result.
+    /// Queues a piece of work. The work starts on its own, and the future gives its result.
     ///
     /// # Errors
-    /// The work's own, or `Internal` when it panics.
+    /// The work's own error, or `Internal` when the work panics.
     pub(crate) fn start<T, W>(&self, work: W) -> impl Future<Output = Result<T>> + Send + use<T, W>
     where
         T: Send + 'static,

@@ -1,4 +1,4 @@
-//! CSV with a header. An empty field is NULL: CSV has no other way to say it.
+//! Reads CSV with a header. An empty field is NULL, because CSV has no other way to write NULL.
 
 use std::{
     cell::RefCell,
@@ -22,23 +22,25 @@ use crate::{
     model::Dataset,
 };
 
-/// Bytes of a block, about: only the reader knows where records end.
+/// Approximate size of a block, in bytes. Only the CSV reader knows where records end.
 const BLOCK_BYTES: u64 = 512 << 10;
 
-/// What is read before a record ends is no more than a block and the longest record.
+/// How many bytes may be read since the last block: more than one block and the longest record
+/// take.
 const BYTES_READ_AHEAD_MAX: usize = RECORD_BYTES_MAX + (1 << 20);
 
-/// A header without a line end may be the start of a longer one, and there are no rows anyway.
+/// Why a header without a line end is refused: it may be the start of a longer header, and no
+/// rows follow it anyway.
 const NO_LINE_END: &str = "is not ended by a line end: the file seems to be cut; if it is whole, add a newline to its end";
 
 const OPEN_QUOTE: &str = "has a quote that is not closed: the file seems to be cut";
 
-/// Cuts CSV into records.
+/// Cuts CSV into blocks of records.
 pub(crate) struct CsvBlocks {
     name: String,
     reader: Reader<Recorded>,
     tape: Rc<RefCell<Tape>>,
-    /// By field, the columns it fills.
+    /// For each field of the header, the columns that the field fills.
     targets: Arc<[Vec<Target>]>,
     header: Vec<u8>,
 }
@@ -85,7 +87,7 @@ impl BlockReader for CsvBlocks {
                 break;
             }
             records.push(record);
-            // A line end would have ended it sooner.
+            // A record with a line end is returned before the end of the input is reached.
             is_cut = self.tape.borrow().ended;
         }
         if records.is_empty() {
@@ -101,16 +103,16 @@ impl BlockReader for CsvBlocks {
     }
 }
 
-/// Some records of a CSV file.
+/// A block of records of a CSV file.
 struct CsvRows {
     records: Vec<ByteRecord>,
     targets: Arc<[Vec<Target>]>,
-    /// The records as they came.
+    /// The bytes of the records, as they are in the input.
     text: Vec<u8>,
-    /// Where that starts in the input.
+    /// The offset of `text` in the decompressed input, in bytes.
     start: u64,
     read: usize,
-    /// Whether the last record was ended by the end of the input.
+    /// Whether the end of the input, and not a line end, ended the last record.
     is_cut: bool,
 }
 
@@ -124,7 +126,7 @@ impl CsvRows {
         is_quote_open(self.text.get(self.offset(self.read.saturating_sub(1))..).unwrap_or_default())
     }
 
-    /// Where a record starts in the text.
+    /// The offset in `text` where a record starts.
     fn offset(&self, record: usize) -> usize {
         let offset =
             self.position(record).map(|position| position.byte().saturating_sub(self.start));
@@ -153,7 +155,7 @@ impl RowReader for CsvRows {
     fn line(&self) -> u64 {
         let record = self.read.saturating_sub(1);
         let text = self.text.get(self.offset(record)..).unwrap_or_default();
-        // Blank lines before a record are read with it.
+        // The text of a record includes the blank lines before it.
         let blank = text.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
         let blank = blank.filter(|byte| **byte == b'\n').count() as u64;
         self.position(record).map_or(1, csv::Position::line) + blank
@@ -165,7 +167,8 @@ impl RowReader for CsvRows {
     }
 }
 
-/// Whether what follows a record's text would belong to it, whatever it is.
+/// Whether a record's text ends inside quotes, so that any text behind it would belong to the
+/// record.
 fn is_quote_open(text: &[u8]) -> bool {
     let behind = text.chain(b"\nx\n".as_slice());
     let mut records = ReaderBuilder::new()
@@ -227,17 +230,18 @@ fn csv_error(name: &str, error: csv::Error) -> Error {
     }
 }
 
-/// The bytes read since the last block, so that a bad record can be kept as it came.
+/// The bytes read since the last block, so that a bad record can be written to the rejects file
+/// as it came.
 #[derive(Default)]
 struct Tape {
     start: u64,
     bytes: Vec<u8>,
-    /// Whether the end of the input was met.
+    /// Whether the end of the input was reached.
     ended: bool,
 }
 
 impl Tape {
-    /// Takes the bytes up to there off.
+    /// Removes and returns the bytes before the offset `end` of the input.
     fn take(&mut self, end: u64) -> Vec<u8> {
         let count = usize::try_from(end.saturating_sub(self.start)).unwrap_or(usize::MAX);
         let rest = self.bytes.split_off(count.min(self.bytes.len()));
@@ -257,7 +261,7 @@ impl Read for Recorded {
         let mut tape = self.tape.borrow_mut();
         tape.ended |= count == 0 && !buffer.is_empty();
         tape.bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        // A block of whole records, and one that may be as long as can be.
+        // The limit has room for one block of whole records and one record of maximum size.
         if tape.bytes.len() > BYTES_READ_AHEAD_MAX {
             let limit = RECORD_BYTES_MAX >> 20;
             let reason = format!("a record is longer than {limit} MiB; is a quote left open?");

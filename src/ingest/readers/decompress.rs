@@ -1,4 +1,4 @@
-//! Compression, which is told by the first bytes, whatever the name says.
+//! Decompresses inputs. The first bytes of an input decide how it is compressed, not its name.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read as _};
 
@@ -9,11 +9,11 @@ use crate::ingest::readers::input::peek;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// The input as it was before it was compressed, if it is.
+/// Decompresses an input. An input that is not compressed is returned as it is.
 ///
 /// # Errors
-/// `UnexpectedEof` when the name says that it is compressed and not even the first bytes are there;
-/// that it is cut later shows when it is read.
+/// `UnexpectedEof` when the name says that the input is compressed, but the input ends before its
+/// magic bytes do. An input that is cut later fails when the cut is read.
 pub(crate) fn decompressed(
     name: &str,
     mut reader: impl BufRead + 'static,
@@ -35,7 +35,8 @@ pub(crate) fn decompressed(
     })
 }
 
-/// What a decoder reads. What it can't make sense of is damaged, whatever kind of error it gives.
+/// Reads from a decoder. Decoders report data that they can't decode as `InvalidInput` or
+/// `Other`. Such data is damaged, so both kinds become `InvalidData`.
 struct Decoded<R>(R);
 
 impl<R: io::Read> io::Read for Decoded<R> {

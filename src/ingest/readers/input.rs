@@ -1,4 +1,4 @@
-//! Inputs: files, standard input or bytes; compressed or not; and what format they are.
+//! Inputs: files, standard input or bytes in memory, compressed or not. Detects their format.
 
 use std::{
     fmt,
@@ -26,10 +26,10 @@ use crate::{
     store::Staging,
 };
 
-/// A form of rows.
+/// A format of input rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Ndjson,
     /// CSV with a header.
     Csv,
@@ -50,10 +50,11 @@ impl FromStr for Format {
     }
 }
 
-/// What is looked at to tell an input's format: enough for blank lines before the first row.
+/// How many bytes are read to detect an input's format. They are enough for blank lines before
+/// the first row.
 const SNIFFED_BYTES: u64 = 4 << 10;
 
-/// Rows to append, not yet opened.
+/// An input with rows to append, not yet opened.
 pub struct Input {
     name: String,
     source: Source,
@@ -66,7 +67,8 @@ enum Source {
 }
 
 impl Input {
-    /// A file; what it holds is told by its extension, and by its first bytes.
+    /// A file. Its extension decides the format; if the extension is unknown, its first bytes do.
+    /// Its first bytes decide the compression.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
@@ -79,19 +81,20 @@ impl Input {
         Self { name: "stdin".to_owned(), source: Source::Stdin }
     }
 
-    /// Bytes in memory; `name` is what messages call them, and its extension tells the format.
+    /// Bytes in memory. `name` is their name in messages. The extension of `name` decides the
+    /// format, as for a file.
     #[must_use]
     pub fn bytes(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         Self { name: name.into(), source: Source::Bytes(bytes.into()) }
     }
 
-    /// What messages call it.
+    /// The input's name in messages.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The size of a file before decompression, in bytes, if it is known.
+    /// The input's size before decompression, in bytes, if it is known.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
         match &self.source {
@@ -101,11 +104,11 @@ impl Input {
         }
     }
 
-    /// What it is on disk; `None` for bytes in memory.
+    /// The metadata of the file or of standard input; `None` for bytes in memory.
     ///
     /// # Errors
-    /// `NotFound` when it isn't there; `Invalid` for a folder, or a standard input that is closed;
-    /// `Unavailable` for a file that may not be read.
+    /// `NotFound` when the file does not exist; `Invalid` when it is a folder, or when standard
+    /// input is closed; `Unavailable` when the file may not be read.
     fn metadata(&self) -> Result<Option<Metadata>> {
         match &self.source {
             Source::File(path) => {
@@ -117,7 +120,8 @@ impl Input {
         }
     }
 
-    /// Opens it for reading rows. `read` counts the bytes taken from the source.
+    /// Opens the input for reading rows. `read` counts the bytes taken from the source, before
+    /// decompression.
     pub(crate) fn open(
         self,
         format: Option<Format>,
@@ -147,7 +151,7 @@ impl Input {
             Format::Ndjson => Box::new(NdjsonBlocks::new(name, reader)),
             Format::Csv => Box::new(CsvBlocks::try_new(name, reader, dataset, map)?),
             Format::Parquet => {
-                // Parquet is read from its end.
+                // A Parquet file is read from its end, so the input is copied to a file first.
                 let staged = format!("input-{}.parquet", uniquely());
                 let (_, mut file) = staging.create(&staged)?;
                 io::copy(&mut reader, &mut file).map_err(fail)?;
@@ -181,10 +185,12 @@ impl Read for Counted {
     }
 }
 
-/// Fails for what can be known to be wrong before anything is read, made or written.
+/// Checks inputs and rejects file for errors that can be found before anything is read, created
+/// or written.
 ///
 /// # Errors
-/// Of an input that can't be read; `Invalid` when bad rows would be written over an input.
+/// `NotFound`, `Invalid` or `Unavailable` when an input can't be read; `Invalid` when bad rows
+/// would overwrite an input.
 pub(crate) fn check(inputs: &[Input], rejects: &Rejects) -> Result<()> {
     for input in inputs {
         if let Some(file) = input.metadata()? {
@@ -199,7 +205,7 @@ fn look(path: &Path) -> io::Result<Metadata> {
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    // To open a pipe would wait for its writer, and take its first one away.
+    // A pipe is not opened: that would wait for its writer, and take its first writer away.
     if metadata.is_file() {
         File::open(path)?;
     }
@@ -217,8 +223,8 @@ fn named_format(name: &str) -> Option<Format> {
     }
 }
 
-/// Takes that many bytes off the start, or all if there are fewer. A pipe gives as many at once as
-/// were written to it at once, which may be one.
+/// Reads the first `bytes` bytes, or all if there are fewer. A single read is not enough: a pipe
+/// gives as many bytes at once as were written at once, which may be one.
 pub(crate) fn peek(reader: &mut impl Read, bytes: u64) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
     reader.by_ref().take(bytes).read_to_end(&mut start)?;

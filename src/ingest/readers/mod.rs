@@ -1,4 +1,4 @@
-//! Input of any format, cut into blocks of whole records and read record by record.
+//! Cuts input of any format into blocks of whole records, and reads the blocks record by record.
 
 pub(super) mod csv_rows;
 pub(super) mod decompress;

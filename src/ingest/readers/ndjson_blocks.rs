@@ -1,4 +1,4 @@
-//! NDJSON, cut at line ends.
+//! Cuts NDJSON into blocks at line ends.
 
 use std::io::{BufRead, Read as _};
 
@@ -10,15 +10,15 @@ use crate::{
     },
 };
 
-/// Bytes of a block, unless a line is longer: enough that handing it over costs nothing, few
-/// enough to stay in a core's cache.
+/// Size of a block, in bytes, unless a line is longer. Blocks are large enough that handing them
+/// over costs nothing, and small enough to stay in a core's cache.
 const BLOCK_BYTES: usize = 512 << 10;
 
-/// Cuts NDJSON.
+/// Cuts NDJSON into blocks.
 pub(crate) struct NdjsonBlocks {
     name: String,
     reader: Box<dyn BufRead>,
-    /// The line that the next block starts on.
+    /// The number of the line that the next block starts on, from 1.
     line: u64,
     /// The start of a line whose end was not in the last block.
     rest: Vec<u8>,
@@ -29,14 +29,15 @@ impl NdjsonBlocks {
         Self { name, reader, line: 1, rest: Vec::new() }
     }
 
-    /// Reads up to so many bytes behind those that are there; fewer at the end alone.
+    /// Appends `bytes` bytes of the input to `block`, or fewer at the end of the input.
     fn read(&mut self, bytes: usize, block: &mut Vec<u8>) -> Result<()> {
         let read = self.reader.by_ref().take(bytes as u64).read_to_end(block);
         read.map_err(|error| Error::io(&self.name, error).about("reading"))?;
         Ok(())
     }
 
-    /// Skips the rest of a line that is too long to hold; `false` where the input ends with it.
+    /// Skips the rest of a line that is too long to hold in memory. `false` when the input ends
+    /// before the line does.
     fn skip_line(&mut self) -> Result<bool> {
         loop {
             let part = self.reader.fill_buf().map_err(|error| Error::io(&self.name, error))?;
@@ -70,7 +71,8 @@ impl BlockReader for NdjsonBlocks {
                 break;
             }
             if block.len() > RECORD_BYTES_MAX {
-                // One byte too many is kept, so that its reader sees that the line is too long.
+                // One byte too many stays in the block, so that the row reader sees that the line
+                // is too long.
                 block.truncate(RECORD_BYTES_MAX + 1);
                 if self.skip_line()? {
                     block.push(b'\n');
@@ -84,7 +86,7 @@ impl BlockReader for NdjsonBlocks {
         }
         let (first, ends) = (self.line, memchr::memchr_iter(b'\n', &block).count());
         self.line += ends as u64;
-        // The last line of the input may have no end.
+        // The last line of the input may have no line end, so there may be one line more.
         Ok(Some(Box::new(NdjsonRows::new(block, first, ends + 1))))
     }
 }

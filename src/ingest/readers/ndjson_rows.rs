@@ -1,4 +1,4 @@
-//! One JSON object a line, straight into typed columns, without a tree in between.
+//! Reads one JSON object per line directly into typed columns, without a tree in between.
 
 use std::{borrow::Cow, collections::HashMap, fmt, ops::Range};
 
@@ -23,10 +23,10 @@ use crate::{
     },
 };
 
-/// Reads some lines of NDJSON. Blank ones are skipped.
+/// Reads a block of lines of NDJSON. Blank lines are skipped.
 pub(crate) struct NdjsonRows {
     text: Text,
-    /// Where the last line is, and what follows it starts.
+    /// The range of the last line that was read; `next` is where the following line starts.
     last: Range<usize>,
     next: usize,
     line: u64,
@@ -34,10 +34,10 @@ pub(crate) struct NdjsonRows {
     fields: Vec<Field>,
 }
 
-/// A block, looked over once for whether it is text at all.
+/// A block. Whether it is UTF-8 is checked once, for the whole block.
 enum Text {
     Utf8(String),
-    /// Some of its lines are not UTF-8.
+    /// Some lines of the block are not UTF-8.
     Broken(Vec<u8>),
 }
 
@@ -62,16 +62,17 @@ impl Text {
 }
 
 impl NdjsonRows {
-    /// So many lines, the first of which is that one of the input.
+    /// A reader of a block with up to `lines` lines. `line` is the number of the block's first
+    /// line in the input, from 1.
     pub(crate) fn new(block: Vec<u8>, line: u64, lines: usize) -> Self {
         let bom = if line == 1 && block.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let text = String::from_utf8(block)
             .map_or_else(|error| Text::Broken(error.into_bytes()), Text::Utf8);
-        // Each line counts when it is met.
+        // `advance` counts each line when it reads the line.
         Self { text, last: 0..0, next: bom, line: line - 1, lines, fields: Vec::new() }
     }
 
-    /// Goes on to the next line; `false` at the end.
+    /// Moves on to the next line; `false` at the end of the block.
     fn advance(&mut self) -> bool {
         let rest = self.text.bytes().get(self.next..).unwrap_or_default();
         if rest.is_empty() {
@@ -131,8 +132,8 @@ fn read_fields(line: &str, fields: &[Field], builder: &mut RowBuilder<'_>) -> Re
     Ok(())
 }
 
-/// Reads one object, and nothing behind it. One that is JSON is read to its end, whatever is wrong
-/// with its first field.
+/// Reads one object, and fails if anything follows it. After a field with a fault the rest of the
+/// object is still read. The first fault is reported.
 fn read_object(line: &str, builder: &mut RowBuilder<'_>) -> Result<(), Fault> {
     let mut fault = None;
     let mut json = serde_json::Deserializer::from_str(line);
@@ -166,7 +167,7 @@ impl<'de> Visitor<'de> for RowVisitor<'_, '_> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            // As it is written: a float would not be exact.
+            // The value's text is used: a float would not be exact.
             let value: &RawValue = map.next_value()?;
             for target in targets {
                 if let Err(fault) = set_target(self.builder, target, value.get()) {
@@ -178,7 +179,7 @@ impl<'de> Visitor<'de> for RowVisitor<'_, '_> {
     }
 }
 
-/// A key, borrowed where it has no escapes.
+/// A key, borrowed when it has no escapes.
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -205,7 +206,8 @@ fn set_target(builder: &mut RowBuilder<'_>, target: &Target, json: &str) -> Resu
     builder.set(column, &scalar)
 }
 
-/// The value at the end of a path into nested objects; `None` where the path ends early.
+/// The value at the end of a path into nested objects; `None` when the objects lack a name of the
+/// path.
 fn descend<'j>(json: &'j str, path: &[String]) -> Option<&'j str> {
     let mut json = json;
     for name in path {

@@ -1,4 +1,4 @@
-//! Parquet files of any tool, their values into our columns.
+//! Reads Parquet files of any tool into the dataset's columns.
 
 use std::{fs::File, sync::Arc};
 
@@ -30,21 +30,21 @@ use crate::{
     model::Dataset,
 };
 
-/// Rows that are read at once. Their texts are views of the file's pages, in which equal texts are
-/// but once.
+/// How many rows are read at once. Their texts are views of the file's pages, which hold equal
+/// texts only once.
 const READ_ROWS: usize = 8192;
 
-/// A block ends with the row that brings its texts to so many bytes: behind it, each text of each
-/// row is a copy.
+/// A block ends with the row that brings its texts to this many bytes. The limit is needed
+/// because the row builder copies each text of each row.
 const BLOCK_TEXT_BYTES: usize = 8 << 20;
 
-/// Reads Parquet, batch by batch. Instants without a zone are UTC.
+/// Reads Parquet batch by batch. Timestamps without a time zone are taken as UTC.
 pub(crate) struct ParquetBlocks {
     name: Arc<str>,
     batches: ParquetRecordBatchReader,
     /// Rows that were read and are in no block yet.
     waiting: Option<RecordBatch>,
-    /// By field of the file, the columns it fills.
+    /// Pairs of a field of the file and a column that the field fills, both by index.
     targets: Arc<[(usize, usize)]>,
     rows: u64,
 }
@@ -124,7 +124,7 @@ impl BlockReader for ParquetBlocks {
     }
 }
 
-/// The same columns, with texts and bytes as views.
+/// The schema, with texts and bytes as views.
 fn with_views(schema: &Schema) -> Schema {
     let fields = schema.fields().iter().map(|field| {
         let kind = match field.data_type() {
@@ -137,7 +137,7 @@ fn with_views(schema: &Schema) -> Schema {
     Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
 }
 
-/// How many of the first rows make a block, at least one.
+/// How many of the first rows make a block: at least one.
 fn rows_of_block(batch: &RecordBatch) -> usize {
     let mut texts = 0;
     for row in 0..batch.num_rows() {
@@ -146,7 +146,7 @@ fn rows_of_block(batch: &RecordBatch) -> usize {
             DataType::BinaryView => column.as_binary_view().views().get(row),
             _ => None,
         });
-        // A view begins with the length.
+        // A view begins with the length of its text.
         texts += views.map(|view| ByteView::from(*view).length as usize).sum::<usize>();
         if texts >= BLOCK_TEXT_BYTES {
             return row + 1;
@@ -155,11 +155,11 @@ fn rows_of_block(batch: &RecordBatch) -> usize {
     batch.num_rows()
 }
 
-/// Some rows of a Parquet file; a bad one is kept aside as JSON.
+/// A block of rows of a Parquet file. A bad row is written to the rejects file as JSON.
 struct ParquetRows {
     batch: RecordBatch,
     columns: Vec<(usize, Cells)>,
-    /// How many rows come before.
+    /// How many rows of the file come before the block.
     first: u64,
     read: usize,
 }
@@ -180,7 +180,7 @@ impl Cells {
                 let cells = cast(array, &instant)?;
                 Self::Instant(cells.as_primitive::<TimestampMicrosecondType>().clone())
             }
-            // All of a 64-bit column's values fit, unless it is unsigned.
+            // All signed integers fit 64 bits. Unsigned ones may not.
             kind if kind.is_signed_integer() => {
                 Self::Integer(cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
             }
@@ -192,7 +192,7 @@ impl Cells {
         })
     }
 
-    /// The value, or why it is none.
+    /// The value of the row `at`, or why it can't be read.
     fn scalar(&self, at: usize) -> Result<Scalar<'_>, &'static str> {
         Ok(match self {
             Self::Integer(cells) if cells.is_valid(at) => Scalar::Integer(cells.value(at)),

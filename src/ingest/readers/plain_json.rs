@@ -1,22 +1,24 @@
-//! Splitting the objects of a log that are as most are: one level, and no escapes.
+//! Splits simple JSON objects: objects with one level and without escapes, as most are in a log.
 //!
-//! What is split here is JSON and means what any parser makes of it. Whatever else a line may be is
-//! left to a whole parser, which also says what is wrong with it.
+//! A line that is split here is JSON, and every parser finds the same fields in it. All other
+//! lines are left to a full parser, which also reports what is wrong with a line.
 
 use std::ops::Range;
 
-/// A field's name without its quotes, and its value as it is written.
+/// Where a field is in its line: its name without quotes, and its value as it is written.
 pub(crate) type Field = (Range<usize>, Range<usize>);
 
-/// Splits a line, which is UTF-8, into its fields; `false` when it isn't such an object.
+/// Splits a line, which must be UTF-8, into its fields. `false` when the line is not a simple
+/// object; `fields` then means nothing.
 pub(crate) fn split(line: &[u8], fields: &mut Vec<Field>) -> bool {
     fields.clear();
     is_plain(line) && split_object(line, fields).is_some()
 }
 
-/// No escapes, and no control characters: then a quote starts or ends a text wherever it stands.
+/// Whether the line has no escapes and no control characters. In such a line, every quote starts
+/// or ends a text.
 fn is_plain(line: &[u8]) -> bool {
-    // Without a way out early, for many bytes at once.
+    // The loop has no early exit, so that many bytes are checked at once.
     let warnings = |byte: &u8| u8::from(*byte < b' ') | u8::from(*byte == b'\\');
     line.iter().fold(0, |found, byte| found | warnings(byte)) == 0
 }
@@ -61,7 +63,7 @@ fn expect(line: &[u8], at: usize, byte: u8) -> Option<usize> {
     (line.get(at) == Some(&byte)).then_some(at + 1)
 }
 
-/// What stands between the quote that is there and the next.
+/// The range between the quote at `at` and the next quote.
 fn quoted(line: &[u8], at: usize) -> Option<Range<usize>> {
     let start = expect(line, at, b'"')?;
     let length = memchr::memchr(b'"', line.get(start..)?)?;
@@ -72,7 +74,8 @@ fn literal(line: &[u8], at: usize, word: &[u8]) -> Option<Range<usize>> {
     line.get(at..)?.starts_with(word).then_some(at..at + word.len())
 }
 
-/// `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`, as RFC 8259 has it.
+/// The range of the number at `start`: `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`, as in
+/// RFC 8259.
 fn number(line: &[u8], start: usize) -> Option<Range<usize>> {
     let digits = |from: usize| {
         let mut at = from;
@@ -152,7 +155,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is split is what a whole parser finds.
+        /// A line that is split has the fields that a full parser finds.
         #[test]
         fn as_a_whole_parser_has_it(line in r#"\{("[ab]{0,2}" ?: ?("[a-c{},:]{0,3}"|-?[0-9.e]{1,4}|true|null|\{\}),?){0,3}\}"#) {
             if let Some(found) = fields(&line) {

@@ -1,49 +1,53 @@
-//! What the readers of all formats have in common: an input is cut into blocks of whole records
-//! where it is read, and the blocks are read record by record, several at once.
+//! What the readers of all formats have in common. An input is cut into blocks of whole records
+//! while it is read. Several blocks are processed at once, each record by record.
 
 use crate::{
     base::Result,
     ingest::rows::row_builder::{Fault, RowBuilder},
 };
 
-/// No record is longer; what is, is a broken file.
+/// Maximum size of a record, in bytes. A file with a longer record is broken.
 pub(crate) const RECORD_BYTES_MAX: usize = 16 << 20;
 
 /// Cuts an input into blocks.
 pub(crate) trait BlockReader {
-    /// The next block; `None` at the end.
+    /// The next block; `None` at the end of the input.
     ///
     /// # Errors
-    /// For what ends the whole input: it can't be read on, or is cut short.
+    /// `Corrupt`, `Invalid` or `Unavailable` when the rest of the input can't be read, for
+    /// example because the input is cut short. An error ends the whole input.
     fn next(&mut self) -> Result<Option<Box<dyn RowReader>>>;
 
-    /// What the rejects file needs before the first record, such as a CSV header.
+    /// The text that the rejects file needs before the first record, such as a CSV header.
     fn preamble(&self) -> &[u8] {
         &[]
     }
 }
 
-/// Reads the records of a block one by one into a builder.
+/// Reads the records of a block one by one into a row builder.
 pub(crate) trait RowReader: Send {
-    /// No fewer records than there are.
+    /// An upper bound on the number of records in the block.
     fn records_max(&self) -> usize;
 
-    /// Fills the builder's row from the next record: `None` at the end, a fault for a bad record.
+    /// Fills the row builder's current row from the next record. `None` at the end of the block;
+    /// a fault for a bad record.
     fn next(&mut self, builder: &mut RowBuilder<'_>) -> Option<Result<(), Fault>>;
 
-    /// Whether the last record of the block has no line end, so that it may be the start of a
-    /// longer one: `1` of `100`. Many tools write none; nothing else tells a file that was cut
-    /// there.
+    /// Whether the last record of the block has no line end. Such a record may be the start of a
+    /// longer one: `1` of `100`. Many tools write no last line end, but nothing else shows that a
+    /// file was cut there.
     fn lacks_line_end(&self) -> bool {
         false
     }
 
-    /// The line, or row, of the input that the last record started on, from 1.
+    /// The number of the line or row of the input on which the record that was read last starts,
+    /// from 1.
     fn line(&self) -> u64;
 
-    /// The last record as it came, for the rejects file.
+    /// The record that was read last, for the rejects file: as it came, or as JSON when the input
+    /// is not text.
     ///
     /// # Errors
-    /// `Internal` when it can't be written down.
+    /// `Internal` when the record can't be written as JSON.
     fn raw(&self) -> Result<Vec<u8>>;
 }

@@ -1,4 +1,4 @@
-//! Standard input, and whether there is one.
+//! Standard input, and whether it is open.
 
 use std::{
     fs::{self, File, Metadata},
@@ -8,11 +8,11 @@ use std::{
 
 use crate::base::{Error, Result};
 
-/// Says what standard input is.
+/// The metadata of standard input.
 ///
 /// # Errors
-/// `Invalid` when it is closed. To read that as an empty input would make a broken pipeline look
-/// like a successful one.
+/// `Invalid` when standard input is closed. If a closed one were read as an empty input, a broken
+/// pipeline would look like a successful one.
 pub(crate) fn metadata() -> Result<Metadata> {
     let found = look().map_err(|error| Error::io("standard input", error))?;
     found.ok_or_else(|| {
@@ -23,11 +23,11 @@ pub(crate) fn metadata() -> Result<Metadata> {
     })
 }
 
-/// `None` when it is closed.
+/// The metadata of standard input; `None` when standard input is closed.
 fn look() -> io::Result<Option<Metadata>> {
     let mut file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    // Reading nothing fails where it isn't open for reading, as under `nohup`; a read through
-    // `io::stdin` would take that for the end.
+    // A read of zero bytes fails when standard input isn't open for reading, as under `nohup`. A
+    // read through `io::stdin` would treat that failure as the end of the input.
     match file.read(&mut []) {
         Err(error) if error.raw_os_error() == Some(BAD_DESCRIPTOR) => return Ok(None),
         _ => {}
@@ -39,9 +39,9 @@ fn look() -> io::Result<Option<Metadata>> {
 /// `EBADF`, for which `io::ErrorKind` has no name.
 const BAD_DESCRIPTOR: i32 = 9;
 
-/// Whether it is what Rust's runtime opens in the context of a closed descriptor when the program
-/// starts: `/dev/null` for reading and writing. A shell opens it for reading alone. To write there
-/// has no effect.
+/// Whether `file` is the `/dev/null` that Rust's runtime opens when the program starts with a
+/// closed descriptor. The runtime opens it for reading and writing, and a shell for reading
+/// alone. Writing to `/dev/null` has no effect.
 fn is_stand_in(file: &mut File, metadata: &Metadata) -> bool {
     let null = fs::metadata("/dev/null").map(|null| null.rdev());
     null.is_ok_and(|null| null == metadata.rdev()) && file.write(b"\n").is_ok()

@@ -1,5 +1,5 @@
-//! Typed columns under way, whose last row can be taken back: a row may turn out bad after some of
-//! its values were taken.
+//! Builds typed columns. The last row can be removed again: a row may turn out to be bad after
+//! some of its values were added.
 
 use std::sync::Arc;
 
@@ -22,9 +22,9 @@ use crate::{
 pub(crate) struct TypedColumn {
     kind: ColumnType,
     rows: usize,
-    /// Of all rows; of none as long as all are NULL.
+    /// The values of all rows. Not filled in as long as all rows are NULL.
     values: Values,
-    /// Which rows have a value; `None` as long as all are alike.
+    /// Which rows have a value; `None` as long as all rows have one, or none has.
     valid: Option<Vec<bool>>,
     all_null: bool,
 }
@@ -36,12 +36,12 @@ enum Values {
     Decimal(Vec<i128>),
     Float(Vec<f64>),
     Boolean(Vec<bool>),
-    /// All texts, and where each ends.
+    /// All texts in one string, and the offset where each text ends.
     Text(String, Vec<i32>),
 }
 
 impl TypedColumn {
-    /// An empty column with room for so many rows.
+    /// An empty column with room for `rows` rows.
     pub(crate) fn with_capacity(kind: ColumnType, rows: usize) -> Self {
         let values = match kind {
             ColumnType::Timestamp | ColumnType::Integer => {
@@ -59,8 +59,8 @@ impl TypedColumn {
         self.rows
     }
 
-    /// Adds a value; whether it was a time without a zone. A value that doesn't fit is a reason,
-    /// and not added.
+    /// Adds a value. Gives whether the value is a time without a zone. The error is the reason
+    /// why the value doesn't fit the column; then no value is added.
     pub(crate) fn push(&mut self, scalar: &Scalar<'_>, form: TimeForm) -> Result<bool, String> {
         let mut zoneless = false;
         if let Scalar::Null = scalar {
@@ -81,7 +81,7 @@ impl TypedColumn {
                 values.push(scalar::decimal(scalar, precision, scale)?);
             }
             (Values::Decimal(_), _) => return Err("has no scale".to_owned()),
-            // -0.0 is the same number as 0.0, and not the same bits: one of them is stored.
+            // -0.0 and 0.0 are equal numbers with different bits. Adding 0.0 makes both 0.0.
             (Values::Float(values), _) => values.push(scalar::float(scalar)? + 0.0),
             (Values::Boolean(values), _) => values.push(scalar::boolean(scalar)?),
             (Values::Text(texts, ends), _) => {
@@ -95,7 +95,7 @@ impl TypedColumn {
         Ok(zoneless)
     }
 
-    /// Counts the value that was added.
+    /// Counts the row of the value that was added, and marks the row as valid.
     fn mark_valid(&mut self) {
         match &mut self.valid {
             Some(valid) => valid.push(true),
@@ -120,7 +120,7 @@ impl TypedColumn {
         self.valid.get_or_insert_with(|| vec![true; before]).push(false);
     }
 
-    /// Leaves that many rows.
+    /// Removes all rows but the first `rows`.
     pub(crate) fn truncate(&mut self, rows: usize) {
         self.rows = rows;
         if !self.all_null {
@@ -136,7 +136,8 @@ impl TypedColumn {
         !self.all_null && self.rows > 0 && valid.is_none_or(|valid| valid.last() == Some(&true))
     }
 
-    /// Replaces the last row's NULL with a decimal in the column's scale.
+    /// Replaces the last row's NULL with a decimal, given in the column's scale without its
+    /// point.
     pub(crate) fn set_last(&mut self, value: i128) {
         let Some(before) = self.rows.checked_sub(1) else { return };
         self.truncate(before);
@@ -149,8 +150,8 @@ impl TypedColumn {
         self.mark_valid();
     }
 
-    /// The last row's integer, microseconds or decimal without its point; `None` for NULL and for
-    /// other types.
+    /// The last row's integer, microseconds since 1970, or decimal without its point. `None` for
+    /// NULL and for other types.
     pub(crate) fn last_number(&self) -> Option<i128> {
         if !self.last_is_valid() {
             return None;
@@ -162,7 +163,7 @@ impl TypedColumn {
         }
     }
 
-    /// Whether the last row has neither a value nor a text that says something.
+    /// Whether the last row is NULL or an empty text.
     pub(crate) fn last_is_missing(&self) -> bool {
         let nothing = match &self.values {
             Values::Text(_, ends) => {
@@ -174,7 +175,7 @@ impl TypedColumn {
         nothing || !self.last_is_valid()
     }
 
-    /// The column as an array of its file type.
+    /// Turns the column into an array of its file type.
     pub(crate) fn finish(self) -> Result<ArrayRef, ArrowError> {
         let kind = self.kind.file_type();
         if self.all_null {
@@ -200,7 +201,7 @@ impl TypedColumn {
             }
             Values::Boolean(values) => Arc::new(BooleanArray::new(values.into(), nulls)),
             Values::Text(mut texts, ends) => {
-                // It may wait for long.
+                // The array may stay in memory for long.
                 texts.shrink_to_fit();
                 let offsets: Vec<_> = std::iter::once(0).chain(ends).collect();
                 let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
@@ -211,7 +212,8 @@ impl TypedColumn {
 }
 
 impl Values {
-    /// Leaves that many, or adds what stands where a value is NULL.
+    /// Removes all values but the first `rows`, or fills up to `rows` values with placeholders
+    /// for NULL.
     fn resize(&mut self, rows: usize) {
         match self {
             Self::Integer(values) => values.resize(rows, 0),

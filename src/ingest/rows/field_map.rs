@@ -1,10 +1,10 @@
-//! Which input field is which column: our own names, and a user's `--map`.
+//! Maps input fields to columns: by the columns' own names, and by a user's `--map`.
 //!
 //! ```toml
 //! [map]
 //! input_tokens = "usage.prompt_tokens"            # a field, or a path into nested objects
 //! timestamp = { from = "t", unit = "ms", origin = "2024-06-21T00:00:00Z" }
-//! organization_id = { value = "acme" }            # the same for every row
+//! organization_id = { value = "acme" }            # the same value for every row
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,27 +19,28 @@ use crate::{
     model::{ColumnType, Dataset},
 };
 
-/// More fields than this are looked up each time.
+/// How many fields of a record are remembered. Further fields are looked up each time.
 const REMEMBERED_FIELDS_MAX: usize = 256;
 
 /// Where each column's value comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct FieldMap {
-    /// By the name of a field, or of the first object on the way to it.
+    /// The targets, by the name of the field or of the first object on the path to it.
     fields: HashMap<String, Vec<Target>>,
     constants: Vec<(usize, String)>,
     times: HashMap<usize, TimeForm>,
 }
 
-/// A column, and the path below the field to its value.
+/// A column, and the path from the input field down to the column's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) column: usize,
     pub(crate) path: Vec<String>,
 }
 
-/// Looks up the fields of one record after the other. Most records have the same fields in the same
-/// order: to compare a name with the last one at its context costs less than to look it up.
+/// Looks up the fields of one record after the other. Most records have the same fields in the
+/// same order. Comparing a field's name with the last name at its position costs less than a
+/// lookup.
 #[derive(Debug)]
 pub(crate) struct FieldLookup<'m> {
     map: &'m FieldMap,
@@ -51,7 +52,8 @@ impl<'m> FieldLookup<'m> {
         Self { map, last: Vec::new() }
     }
 
-    /// The columns that the record's `at`-th field fills.
+    /// The columns that the record's field number `at` fills, counted from 0. `field` is the
+    /// field's name.
     pub(crate) fn targets(&mut self, at: usize, field: &str) -> &'m [Target] {
         match self.last.get_mut(at) {
             Some((last, targets)) if last == field => targets,
@@ -108,7 +110,7 @@ enum Unit {
 }
 
 impl FieldMap {
-    /// Every column by its own names.
+    /// Maps every column by its own names.
     #[must_use]
     pub(crate) fn of(dataset: &Dataset) -> Self {
         let mut fields: HashMap<String, Vec<Target>> = HashMap::new();
@@ -120,10 +122,11 @@ impl FieldMap {
         Self { fields, constants: vec![], times: HashMap::new() }
     }
 
-    /// The columns that a map file names from where it says, the others by their own names.
+    /// Reads a map file. Columns that the file names are mapped as the file says, and all other
+    /// columns by their own names.
     ///
     /// # Errors
-    /// `Invalid`, as `file:line: reason`.
+    /// `Invalid` when the map file is wrong; the message is `file:line: reason`.
     pub(crate) fn parse(text: &str, file: &str, dataset: &Dataset) -> Result<Self> {
         let line = |offset: usize| {
             text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
@@ -164,7 +167,8 @@ impl FieldMap {
         }
     }
 
-    /// A name with dots is the field of that very name, or else a path: whichever the input has.
+    /// Maps a field to a column. A name with dots stands for the field with that very name, or
+    /// for a path: whichever the input has.
     fn add(&mut self, field: &str, column: usize) {
         self.fields.entry(field.to_owned()).or_default().push(Target { column, path: vec![] });
         let mut path = field.split('.').map(str::to_owned);

@@ -1,4 +1,4 @@
-//! A record to a typed, checked row.
+//! Turns records into typed, checked rows.
 
 pub(super) mod columns;
 pub(super) mod field_map;

@@ -1,4 +1,4 @@
-//! One row under way: typed and checked before any of it joins the others.
+//! Builds rows. Each row is typed and checked before it is added to the other rows.
 
 use arrow::array::RecordBatch;
 
@@ -16,9 +16,9 @@ use crate::{
 /// Why a row is bad.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// The field, by the name of its column; empty when it is the whole row.
+    /// The name of the column; empty when the whole row is bad.
     pub(crate) field: String,
-    /// What is wrong with it.
+    /// What is wrong with the field or the row.
     pub(crate) reason: String,
 }
 
@@ -28,18 +28,20 @@ impl Fault {
     }
 }
 
-/// Rows that were found good.
+/// The good rows of a block.
 #[derive(Debug)]
 pub(crate) struct BuiltRows {
-    /// In the dataset's file schema.
+    /// The rows, in the dataset's file schema.
     pub(crate) rows: RecordBatch,
-    /// The day of each.
+    /// The UTC day of each row.
     pub(crate) days: Vec<Day>,
-    /// How many of them each warning rule marks, and at the end how many came without a zone.
+    /// How many rows each warning rule marks. The last count is of rows with a time in text
+    /// without a zone.
     pub(crate) warnings: Vec<u64>,
 }
 
-/// Columns under way, and the row at their end that may join the others.
+/// Columns that are being built. The current row at their end is part of the result only once it
+/// is finished.
 #[derive(Debug)]
 pub(crate) struct RowBuilder<'d> {
     dataset: &'d Dataset,
@@ -48,18 +50,18 @@ pub(crate) struct RowBuilder<'d> {
     rules: RowRules,
     time: usize,
     required: Vec<usize>,
-    /// Rows must be of these days.
+    /// The UTC days that rows may have.
     days: std::ops::RangeInclusive<Day>,
     columns: Vec<TypedColumn>,
-    /// Whether the row under way has a time without a zone.
+    /// Whether the current row has a time without a zone.
     zoneless: bool,
     row_days: Vec<Day>,
     warnings: Vec<u64>,
 }
 
 impl<'d> RowBuilder<'d> {
-    /// A builder of up to about so many rows, not before 2000 and not more than a day ahead of
-    /// `today`.
+    /// A row builder for about `rows_max` rows. Rows before the year 2000, or more than a day
+    /// ahead of `today`, are bad.
     pub(crate) fn new(
         dataset: &'d Dataset,
         map: &'d FieldMap,
@@ -87,18 +89,20 @@ impl<'d> RowBuilder<'d> {
         }
     }
 
-    /// The columns that the record's `at`-th field fills, by its name.
+    /// The columns that the record's field number `at` fills, counted from 0. `field` is the
+    /// field's name.
     pub(crate) fn targets(&mut self, at: usize, field: &str) -> &'d [Target] {
         self.fields.targets(at, field)
     }
 
-    /// A fault of that column.
+    /// A fault of the column with the index `at`.
     pub(crate) fn fault(&self, at: usize, reason: impl Into<String>) -> Fault {
         let field = self.dataset.columns().get(at).map(|column| column.name.clone());
         Fault { field: field.unwrap_or_default(), reason: reason.into() }
     }
 
-    /// Gives a column its value.
+    /// Sets the value of a column in the current row. A fault when the column has a value
+    /// already, or when the value does not fit.
     pub(crate) fn set(&mut self, at: usize, scalar: &Scalar<'_>) -> Result<(), Fault> {
         let rows = self.row_days.len();
         let Some(column) = self.columns.get_mut(at) else { return Ok(()) };
@@ -114,7 +118,8 @@ impl<'d> RowBuilder<'d> {
         }
     }
 
-    /// Adds the row to the others, or says why it is bad; then nothing was added.
+    /// Adds the current row to the other rows. A bad row is not added, and its fault is returned.
+    /// `read` is the result of reading the record.
     pub(crate) fn finish(&mut self, read: Result<(), Fault>) -> Result<(), Fault> {
         match read.and_then(|()| self.complete()) {
             Ok(day) => {
@@ -140,7 +145,7 @@ impl<'d> RowBuilder<'d> {
         }
     }
 
-    /// Fills in what the record doesn't say, and gives the row's day.
+    /// Fills in what the record lacks, checks the row, and gives the row's UTC day.
     fn complete(&mut self) -> Result<Day, Fault> {
         for (at, value) in self.map.constants() {
             self.set(*at, &Scalar::Text(value))?;
@@ -168,7 +173,7 @@ impl<'d> RowBuilder<'d> {
         Ok(day)
     }
 
-    /// The rows that joined.
+    /// The rows that were added.
     pub(crate) fn take(self) -> Result<BuiltRows> {
         let arrays = self.columns.into_iter().map(TypedColumn::finish);
         let rows = arrays
@@ -179,7 +184,8 @@ impl<'d> RowBuilder<'d> {
     }
 }
 
-/// What to warn of, and in how many rows it is, from [`BuiltRows::warnings`].
+/// The warnings, each with its number of rows. `counts` is like [`BuiltRows::warnings`]; counts
+/// of 0 are left out.
 pub(crate) fn warnings_of(dataset: &Dataset, counts: &[u64]) -> Vec<(String, u64)> {
     let rules = dataset.warning_rules().iter().map(ToString::to_string);
     let words = rules.chain(["time without a zone, taken as UTC".to_owned()]);

@@ -1,18 +1,19 @@
-//! What a dataset says of single rows: quotients to fill in, and what to warn of.
+//! A dataset's rules for single rows: the ratios to fill in, and the warning rules.
 
 use crate::{
     ingest::rows::{columns::TypedColumn, scalar},
     model::{ColumnType, Dataset, Operand, Relation, WarningRule},
 };
 
-/// The rules of a dataset, by the places of its columns.
+/// The rules of a dataset, with columns by index.
 #[derive(Debug)]
 pub(crate) struct RowRules {
     ratios: Vec<Ratio>,
     warnings: Vec<Comparison>,
 }
 
-/// A column that is a quotient of two others where a row doesn't say.
+/// A column that is filled with the quotient of two other columns, in rows without a value for
+/// the column.
 #[derive(Debug)]
 struct Ratio {
     column: usize,
@@ -29,8 +30,9 @@ struct Comparison {
     right: Side,
 }
 
-/// A column's value, or a number, times what brings both sides to the same scale; `None` for what
-/// is too large: it is not worth a warning.
+/// One side of a comparison: a column and its factor, or a number times its factor. The factors
+/// bring both sides to the same scale. `None` when the factor or the number is too large: such a
+/// comparison is not worth a warning.
 #[derive(Debug)]
 enum Side {
     Column(usize, Option<i128>),
@@ -53,8 +55,8 @@ impl RowRules {
         Self { ratios: ratios.collect(), warnings: warnings.collect() }
     }
 
-    /// Fills the last row's quotients in. One too large for its column is left NULL: the row itself
-    /// is not at fault.
+    /// Fills in the last row's ratios. A ratio that is too large for its column stays NULL: the
+    /// row itself is not at fault.
     pub(crate) fn fill_ratios(&self, columns: &mut [TypedColumn]) {
         for ratio in &self.ratios {
             let last = |at: usize| columns.get(at).and_then(TypedColumn::last_number);
@@ -71,7 +73,7 @@ impl RowRules {
         }
     }
 
-    /// For each warning rule whether it marks the last row.
+    /// For each warning rule, whether the rule marks the last row.
     pub(crate) fn warnings(&self, columns: &[TypedColumn]) -> impl Iterator<Item = bool> {
         self.warnings.iter().map(|rule| rule.holds(columns))
     }

@@ -1,4 +1,5 @@
-//! Text of the log to typed values, exactly: no number passes through a float.
+//! Converts the texts of a log to typed values, exactly: no number passes through a float, except
+//! into a float column.
 
 use std::borrow::Cow;
 
@@ -17,20 +18,21 @@ pub(crate) enum Scalar<'a> {
     Null,
     /// Text.
     Text(&'a str),
-    /// A number's text.
+    /// The text of a number.
     Number(&'a str),
     /// A whole number, from a typed file.
     Integer(i64),
-    /// A number with that many digits behind its point, from a typed file.
+    /// A number without its point, and how many of its digits are behind the point; from a typed
+    /// file.
     Decimal(i128, i8),
     /// A boolean.
     Boolean(bool),
-    /// An instant in microseconds, from a typed file.
+    /// An instant in microseconds since 1970, UTC, from a typed file.
     Micros(i64),
 }
 
 impl<'a> Scalar<'a> {
-    /// The text, or the number as one would write it.
+    /// The text, or the number as text; `None` for all other values.
     fn text(&self) -> Option<Cow<'a, str>> {
         match *self {
             Self::Text(text) | Self::Number(text) => Some(Cow::Borrowed(text)),
@@ -45,12 +47,12 @@ impl<'a> Scalar<'a> {
     }
 }
 
-/// How a source writes time, when it isn't told by the value itself.
+/// How an input writes times, where the value itself doesn't say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TimeForm {
-    /// Microseconds of one unit of an epoch number; by magnitude when `None`.
+    /// The unit of epoch numbers, in microseconds. With `None`, a number's magnitude decides.
     pub(crate) unit_micros: Option<i64>,
-    /// What an epoch number counts from, in microseconds since 1970.
+    /// The instant that epoch numbers count from, in microseconds since 1970, UTC.
     pub(crate) origin: i64,
 }
 
@@ -72,7 +74,7 @@ pub(crate) fn float(scalar: &Scalar<'_>) -> Result<f64, String> {
         .ok_or_else(|| format!("{} is not a number", shown(scalar)))
 }
 
-/// The text itself; numbers and booleans as one would write them.
+/// The text itself; numbers and booleans as text.
 pub(crate) fn text<'a>(scalar: &Scalar<'a>) -> Result<Cow<'a, str>, String> {
     match scalar {
         Scalar::Boolean(value) => Ok(Cow::Borrowed(if *value { "true" } else { "false" })),
@@ -99,7 +101,8 @@ pub(crate) fn integer(scalar: &Scalar<'_>) -> Result<i64, String> {
     }
 }
 
-/// Digits beyond the scale are rounded half away from zero.
+/// The number at the given scale, without its point. Digits beyond the scale are rounded half
+/// away from zero.
 pub(crate) fn decimal(scalar: &Scalar<'_>, precision: u8, scale: i8) -> Result<i128, String> {
     if let Scalar::Decimal(value, given) = scalar
         && *given == scale
@@ -120,7 +123,8 @@ pub(crate) fn decimal(scalar: &Scalar<'_>, precision: u8, scale: i8) -> Result<i
     }
 }
 
-/// A quotient at that scale, rounded half away from zero; 0 over 0. `None` when it doesn't fit.
+/// A quotient at the given scale, without its point, rounded half away from zero. A quotient over
+/// 0 is 0. `None` when the quotient does not fit the precision.
 pub(crate) fn ratio(part: i64, whole: i64, precision: u8, scale: i8) -> Option<i128> {
     if whole == 0 {
         return Some(0);
@@ -134,26 +138,27 @@ pub(crate) fn ratio(part: i64, whole: i64, precision: u8, scale: i8) -> Option<i
     (value.unsigned_abs() < 10_u128.pow(u32::from(precision))).then_some(value)
 }
 
-/// An instant, in microseconds since the epoch, and whether it came without a zone and was taken as
-/// UTC.
+/// Gives the instant in microseconds since the epoch, and whether the value has no time zone and
+/// was taken as UTC.
 ///
-/// Epoch numbers, without a [`TimeForm`], by magnitude: below 10^11 seconds (until the year 5138),
-/// below
-/// 10^14 milliseconds, below 10^17 microseconds, else nanoseconds. Finer digits than a microsecond
-/// are cut.
+/// Without a unit in the [`TimeForm`], the magnitude of an epoch number decides its unit: below
+/// 10^11 seconds (until the year 5138), below 10^14 milliseconds, below 10^17 microseconds, else
+/// nanoseconds. An epoch number is first rounded to six digits behind its point. Then digits
+/// finer than a microsecond are cut.
 pub(crate) fn instant(scalar: &Scalar<'_>, form: TimeForm) -> Result<(i64, bool), String> {
     let text = match scalar {
         Scalar::Micros(micros) => return Ok((*micros, false)),
         other => other.text().ok_or_else(|| format!("{} is not a time", shown(other)))?,
     };
     let text = text.trim_ascii();
-    // The usual form has a faster way.
+    // The usual form has a faster parser.
     if text.ends_with('Z')
         && let Ok(time) = string_to_datetime(&Utc, text)
     {
         return Ok((time.timestamp_micros(), false));
     }
-    // In microseconds if it were seconds, so that fractions of seconds count.
+    // The number times a million, so that fractions of seconds count: microseconds, if the unit
+    // is seconds.
     if let Some(number) = scaled(text, 6) {
         let micros = epoch(&number, form).ok_or_else(|| format!("{text} is out of range"))?;
         return Ok((micros, false));
@@ -177,7 +182,8 @@ pub(crate) fn instant(scalar: &Scalar<'_>, form: TimeForm) -> Result<(i64, bool)
     Err(format!("{} is not a time; write RFC 3339 or an epoch number", shown(scalar)))
 }
 
-/// An epoch number, a million times it, as an instant; `None` when it is out of range.
+/// The instant of an epoch number, in microseconds since 1970. `number` is a million times the
+/// epoch number. `None` when the instant is out of range.
 fn epoch(number: &Scaled, form: TimeForm) -> Option<i64> {
     let (Scaled::Exact(micros) | Scaled::Rounded(micros)) = number else { return None };
     let whole = micros / 1_000_000;
@@ -203,12 +209,13 @@ enum Scaled {
     TooLarge,
 }
 
-/// A decimal number's text times `10^scale`. `None` when it isn't one.
+/// The number in `text` times `10^scale`; `None` when `text` is not a decimal number.
 fn scaled(text: &str, scale: i8) -> Option<Scaled> {
     short_scaled(text, scale).map(Scaled::Exact).or_else(|| long_scaled(text, scale))
 }
 
-/// The same of plain digits that fit 64 bits and are no finer than the scale, which most are.
+/// A faster [`scaled`] for most numbers: plain digits that fit 64 bits and are no finer than the
+/// scale. `None` for all other texts.
 fn short_scaled(text: &str, scale: i8) -> Option<i128> {
     let scale = usize::try_from(scale).ok()?;
     let (negative, unsigned) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));

@@ -1,4 +1,4 @@
-//! Tables of real values.
+//! Tests of the conversions, by tables of real values.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! One block: its records read, typed, checked and sorted out by day.
+//! Reads the records of one block, types and checks them, and groups them by day.
 
 use std::collections::BTreeMap;
 
@@ -20,27 +20,27 @@ use crate::{
     model::Dataset,
 };
 
-/// What a block held.
+/// The result of validating one block.
 #[derive(Debug)]
 pub(crate) struct ValidatedBlock {
-    /// Good rows in the order they came, by day.
+    /// The good rows by day, and within a day in input order.
     pub(crate) rows: Vec<(Day, RecordBatch)>,
-    /// Bad rows in the order they came.
+    /// The bad rows, in input order.
     pub(crate) bad: Vec<BadRow>,
     /// How many rows each warning rule marks, as in [`BuiltRows`].
     pub(crate) warnings: Vec<u64>,
-    /// How many records there were.
+    /// How many records the block has.
     pub(crate) read: u64,
-    /// Whether the last one has no line end.
+    /// Whether the last record has no line end.
     pub(crate) lacks_line_end: bool,
 }
 
-/// Says what is good and bad about a dataset's rows.
+/// Decides which rows of an input are good and which are bad.
 pub(crate) struct Validator {
     pub(crate) dataset: std::sync::Arc<Dataset>,
     pub(crate) map: FieldMap,
     pub(crate) today: Day,
-    /// Whether bad rows are kept as they came.
+    /// Whether bad rows are needed for the rejects file.
     pub(crate) keep_bad: bool,
 }
 
@@ -62,11 +62,11 @@ impl Validator {
     }
 }
 
-/// The rows of each day; `days` says each one's.
+/// Groups rows by day. `days` holds the day of each row.
 fn by_day(rows: RecordBatch, days: &[Day]) -> Result<Vec<(Day, RecordBatch)>> {
     match days.first() {
         None => return Ok(Vec::new()),
-        // Logs come in the order of time: most blocks are of one day.
+        // Logs are in the order of time, so most blocks hold rows of one day.
         Some(first) if days.iter().all(|day| day == first) => return Ok(vec![(*first, rows)]),
         Some(_) => {}
     }

@@ -1,10 +1,10 @@
-//! Erasing rows: of a day's raw rows, and of what remains of a purged day.
+//! Erasing rows: from a day's raw rows, and from the remains of a purged day.
 //!
 //! 1. The fence: each leaf that a claim lists, and that isn't published, gets a void at its name.
 //!    From here on no row that was claimed before can appear unseen.
-//! 2. Each day with such rows is written anew without them, under a mark that makes all hints of
-//!    before useless.
-//! 3. Look again, until no day has any.
+//! 2. Each day with matching rows is written anew without them, under a mark that makes all
+//!    earlier hints useless.
+//! 3. The days are searched again, until no day has matching rows.
 
 use std::sync::Arc;
 
@@ -35,12 +35,12 @@ pub(crate) struct Erasing {
 }
 
 impl Erasing {
-    /// The rows whose columns have those values, which are compared in the column's type: `0.1` and
-    /// `0.10` are one decimal.
+    /// The rows whose columns have these values. A value is compared in its column's type: `0.1`
+    /// and `0.10` are the same decimal.
     ///
     /// # Errors
-    /// `Invalid` for no column, or one that the dataset doesn't have, or a value that isn't of the
-    /// column's type.
+    /// `Invalid` when no column is given, when the dataset lacks a column, or when a value isn't
+    /// of its column's type.
     pub(crate) fn try_new(dataset: &Dataset, columns: &[(String, String)]) -> Result<Self> {
         if columns.is_empty() {
             return Err(Error::invalid("erase what? Name an organization, a user, or a column"));
@@ -54,18 +54,19 @@ impl Erasing {
         Ok(Self { columns: typed.collect::<Result<_>>()? })
     }
 
-    /// The condition that they meet.
+    /// The condition that the rows to erase meet.
     pub(crate) fn predicate(&self) -> Expr {
         let terms = self.columns.iter().map(|(name, value)| ident(name).eq(lit(value.clone())));
         terms.reduce(Expr::and).unwrap_or_else(|| lit(false))
     }
 
-    /// Whether a rollup's rows tell which of them are of these rows.
+    /// Whether a rollup's rows show which of them count rows to erase: each column is a
+    /// dimension.
     pub(crate) fn is_told_by(&self, rollup: &Rollup) -> bool {
         self.columns.iter().all(|(name, _)| rollup.has_dimension(name))
     }
 
-    /// The values, as something that tells only who has them.
+    /// The values as salted hashes, which can only be recognized by someone who has the values.
     ///
     /// # Errors
     /// `Internal` when a value has no text.
@@ -77,7 +78,7 @@ impl Erasing {
         hashed.collect()
     }
 
-    /// Whether these are its values.
+    /// Whether `values` are hashes of these values.
     ///
     /// # Errors
     /// As for [`hashed`](Self::hashed).
@@ -94,13 +95,13 @@ impl Erasing {
     }
 }
 
-/// A value as text, as rows have it.
+/// A value as text, in the form that rows have.
 fn text_of(value: &ScalarValue) -> Result<String> {
     let text = value.cast_to(&DataType::Utf8)?;
     Ok(text.try_as_str().flatten().unwrap_or_default().to_owned())
 }
 
-/// A value in its column's type, to the last digit.
+/// Parses a value in its column's type. No digit may be lost.
 fn typed(name: &str, value: &str, kind: ColumnType) -> Result<ScalarValue> {
     let wrong = || Error::invalid(format!("`{value}` is not a value of `{name}`, a {kind}"));
     if let ColumnType::Decimal(_, scale) = kind {
@@ -113,23 +114,23 @@ fn typed(name: &str, value: &str, kind: ColumnType) -> Result<ScalarValue> {
     text.cast_to(&kind.query_type()).ok().filter(|value| !value.is_null()).ok_or_else(wrong)
 }
 
-/// What became of a day.
+/// The result of erasing rows of a day.
 #[derive(Debug)]
 pub(crate) enum ErasedDay {
-    /// Somebody else changed it meanwhile, and nothing was done.
+    /// Another writer changed the day meanwhile, and nothing was done.
     Overtaken,
-    /// It is without the rows.
+    /// The day is without the rows.
     Erased {
-        /// Rollups of a purged day of which nothing remains: their rows didn't tell which of them
-        /// counted erased ones.
+        /// Rollups whose remains of a purged day were dropped: their rows didn't show which of
+        /// them counted erased rows.
         dropped: Vec<String>,
     },
 }
 
-/// Erases rows of a day.
+/// Erases the matching rows of a day.
 ///
 /// # Errors
-/// As for compaction and purge.
+/// As [`Rewrite::run`] and [`Purging::run`], and the errors from reading the remains.
 pub(crate) async fn erase_day(
     context: JobContext<'_>,
     live: &LeafDay,
@@ -148,7 +149,7 @@ pub(crate) async fn erase_day(
     let remains = remains_of(context, live, definitions).await?;
     let (told, others): (Vec<_>, Vec<_>) =
         remains.iter().partition(|(rollup, _)| erasing.is_told_by(rollup));
-    // Where none tells of such rows, all stays but for the late ones.
+    // When no remaining row matches, all remains stay, and only matching late rows are left out.
     let dropped: Vec<&Rollup> = if has_remains(context, &told, erasing).await? {
         others.iter().map(|(rollup, _)| rollup).collect()
     } else {
@@ -165,7 +166,7 @@ pub(crate) async fn erase_day(
     })
 }
 
-/// What remains of a purged day, with the rollups that it is of.
+/// The remains of a purged day, each with its rollup. Other days have none.
 async fn remains_of(
     context: JobContext<'_>,
     live: &LeafDay,
@@ -183,21 +184,21 @@ async fn remains_of(
     Ok(found)
 }
 
-/// Where rows to erase are.
+/// The result of a search for rows to erase.
 #[derive(Debug, Default)]
 pub(crate) struct DaysWith {
-    /// The days that have such rows.
+    /// The days that have matching rows.
     pub(crate) days: Vec<Day>,
-    /// The purged ones of which nothing tells whether they have.
+    /// The purged days whose remains can't show whether they count matching rows.
     pub(crate) silent: Vec<Day>,
-    /// Why days couldn't be looked through.
+    /// The errors of days that couldn't be searched.
     pub(crate) failed: Vec<Error>,
 }
 
-/// Looks through all days.
+/// Searches all days for rows to erase.
 ///
 /// # Errors
-/// `Unavailable` when the store refuses. What is wrong with a day is in what was found.
+/// `Unavailable` when the store refuses. Any other error of a day goes to [`DaysWith::failed`].
 pub(crate) async fn days_with(
     context: JobContext<'_>,
     snapshot: &Snapshot,
@@ -218,7 +219,7 @@ pub(crate) async fn days_with(
     Ok(found)
 }
 
-/// Whether a day has such rows, and whether nothing tells of a purged one.
+/// Whether a day has matching rows, and whether the remains of a purged day can't show it.
 async fn look(
     context: JobContext<'_>,
     live: &LeafDay,
@@ -235,16 +236,16 @@ async fn look(
     let told: Vec<_> = remains.iter().filter(|(rollup, _)| erasing.is_told_by(rollup)).collect();
     let remain = has_remains(context, &told, erasing).await?;
     let has_such = remain || has_raw(context, live, erasing).await?;
-    // What a rollup's filter left out, it doesn't tell of.
+    // A rollup with a filter can't show rows that the filter left out.
     let tells_all = told.iter().any(|(rollup, _)| rollup.filter().is_none());
     Ok((has_such, live.is_purged() && !tells_all && !remain))
 }
 
-/// The files of other tools that don't count, as they were merged, purged or erased from before, or
-/// are copies, and that still hold such rows: they are their owners' to delete.
+/// The files of other tools that don't count and still hold matching rows. They were merged,
+/// purged or erased from before, or are copies. Only their owners may delete them.
 ///
 /// # Errors
-/// What listing meets. A file that can't be read holds nothing that can be told.
+/// `Unavailable` when the store refuses. A file that can't be read is skipped.
 pub(crate) async fn held_by_others(
     context: JobContext<'_>,
     erasing: &Erasing,

@@ -1,4 +1,5 @@
-//! Voids: files without rows that take the names of leaves which must not be published as claimed.
+//! Voiding leaves that must not be published as claimed. A void is a file without rows that takes
+//! the leaf's name.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -15,14 +16,15 @@ use crate::{
     },
 };
 
-/// Claims looked at at once.
+/// The number of claims that are handled at once.
 const CONCURRENT_CLAIMS: usize = 16;
 
-/// Voids each leaf that a claim lists and that isn't published: its rows can't appear from here on,
-/// but for those that the erasure leaves. Gives what couldn't be looked at, such as damaged claims.
+/// Voids each leaf that a claim lists and that isn't published. From here on the leaf's rows
+/// can't appear, except rows that the erasure doesn't match. Gives the errors of claims and days
+/// that couldn't be read, such as damaged claims.
 ///
 /// # Errors
-/// What listing meets; `Unavailable` when the store refuses.
+/// `Unavailable` when the store refuses.
 pub(crate) async fn fence(context: JobContext<'_>, erasing: &Erasing) -> Result<Vec<Error>> {
     let values = erasing.hashed()?;
     let claims = list_claims(context.root).await?;
@@ -36,7 +38,7 @@ pub(crate) async fn fence(context: JobContext<'_>, erasing: &Erasing) -> Result<
         match Known::of(context, folder).await {
             Ok(found) => drop(known.insert(folder.day, Some(found))),
             Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
-            // Erasing that day will say so, too.
+            // The erasure of that day reports the error, too.
             Err(error) => {
                 known.insert(folder.day, None);
                 unknown.push(error.about(format!("day {}", folder.day)));
@@ -52,10 +54,10 @@ pub(crate) async fn fence(context: JobContext<'_>, erasing: &Erasing) -> Result<
         let mut failed = Vec::new();
         for leaf in &claim.leaves {
             match void_leaf(context, known, &claim, leaf, (erasing, values)).await {
-                // None of the others will be published, either.
+                // The claim was given up, so none of its other leaves will be published, either.
                 Ok(Voided::GivenUp) => break,
                 Ok(Voided::Is | Voided::Not) => {}
-                // The claim's other leaves are fenced all the same.
+                // The claim's other leaves are voided all the same.
                 Err(error) => failed.push(error),
             }
         }
@@ -71,7 +73,7 @@ pub(crate) async fn fence(context: JobContext<'_>, erasing: &Erasing) -> Result<
     Ok(unknown)
 }
 
-/// What is there of a day.
+/// A day's folder, with the newest manifest.
 struct Known {
     folder: Arc<RawFolder>,
     manifest: Option<Arc<Manifest>>,
@@ -100,13 +102,13 @@ async fn void_leaf(
     for attempt in 0_u32.. {
         let (day, id) = claim.leaf(leaf, attempt)?;
         let known = match known.get(&day) {
-            // Of a day that can't be read nobody knows what is missing.
+            // It is unknown which leaves are missing on a day that can't be read.
             Some(None) => return Ok(Voided::Not),
             Some(Some(known)) => Some(known),
             None => None,
         };
         match void_at(context, known, day, &id).await? {
-            // This very erasure's, of an earlier run.
+            // An earlier run of this same erasure created the void.
             At::Void(Void::Erased(values)) if erasing.is_hashed_as(&values)? => {
                 return Ok(Voided::Not);
             }
@@ -123,7 +125,7 @@ async fn void_leaf(
                 failpoint("erase.void");
                 return Ok(Voided::Is);
             }
-            // Another one was faster.
+            // Another writer created a file of this name first.
             Voiding::Taken(found) => match found.void {
                 None => return Ok(Voided::Not),
                 Some(Void::Erased(values)) if erasing.is_hashed_as(&values)? => {
@@ -137,7 +139,7 @@ async fn void_leaf(
     Ok(Voided::Not)
 }
 
-/// What is at a leaf's name.
+/// The file that has a leaf's name, by the folder's listing or the manifest.
 enum At {
     Nothing,
     Leaf,
@@ -159,7 +161,7 @@ async fn void_at(
     let listed = folder.leaves.iter().find(|leaf| leaf.file.location == path);
     if let Some(leaf) = listed {
         let account = match file_footer(context.root, &leaf.file).await {
-            // It was merged meanwhile, and a void never goes.
+            // The file was merged meanwhile, so it was a leaf: a void is never deleted.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(At::Leaf),
             account => account?,
         };

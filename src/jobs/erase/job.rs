@@ -1,5 +1,5 @@
-//! Erasing: first the fence, then day by day, then the rollups of those days anew, and a look
-//! whether anything is left.
+//! Erasing: first the fence, then day by day until no matching row is left, then the rollups of
+//! those days anew.
 
 use std::collections::BTreeSet;
 
@@ -19,15 +19,16 @@ use crate::{
     store::{Definitions, list_raw},
 };
 
-/// Batches that are appended meanwhile may hold such rows, too. After so many looks it is given up.
+/// Batches that are appended meanwhile may hold matching rows, too, so the search is repeated.
+/// After this many rounds the job gives up.
 const ROUNDS: usize = 8;
 
-/// Erases the rows that have all of these values, telling `report` of each day, and of the files
-/// that hold such rows and don't count.
+/// Erases the rows that have all of these values. Calls `report` for each day, and for each file
+/// that holds such rows and doesn't count.
 ///
 /// # Errors
-/// `Invalid` for a column that there isn't; `Conflict` when days keep changing; else what reading
-/// and writing meet. A day that fails is a report.
+/// `Invalid` for an unknown column or a value of another type; `Conflict` when days keep
+/// changing; otherwise the error from reading or writing. A day that fails is a report instead.
 pub(crate) async fn erase(
     context: JobContext<'_>,
     columns: &[(String, String)],
@@ -42,7 +43,8 @@ pub(crate) async fn erase(
     }
     let Some(all_days) = Span::ALL.day_bounds() else { return Ok(reporter.finish()) };
     let definitions = context.definitions.current(context.root, context.staging).await?;
-    // A day or a claim that can't be read stops none of the others, and is told at the end.
+    // A day or a claim that can't be read doesn't stop the rest. Its error is returned at the
+    // end.
     let unknown = fence(context, &erasing).await?.into_iter().next();
     let mut erased = BTreeSet::new();
     let mut failed = BTreeSet::new();
@@ -52,15 +54,15 @@ pub(crate) async fn erase(
         let mut found = days_with(context, &snapshot, &definitions, &erasing).await?;
         let is_gone = |error: &Error| error.kind() == ErrorKind::NotFound;
         if found.days.is_empty() && found.failed.iter().any(is_gone) && replaced < ROUNDS {
-            // Somebody else replaced a file while its day was looked through; or it is lost.
+            // Another writer replaced a file while its day was searched, or the file is lost.
             replaced += 1;
             continue;
         }
         failpoint("erase.look");
-        // What failed once is not tried again.
+        // A day that failed is not tried again.
         found.days.retain(|day| !failed.contains(day));
         if found.days.is_empty() {
-            // What is being written may have read such rows before this look.
+            // A generation that is being written may have read matching rows before this search.
             let folders = list_raw(context.root, all_days).await?;
             if !close_generations_in_flight(context.root, context.staging, &folders).await? {
                 for day in found.silent {
@@ -82,7 +84,7 @@ pub(crate) async fn erase(
             match erase_one(context, day, (&definitions, &erasing), &mut reporter).await {
                 Ok(true) => drop(erased.insert(day)),
                 Ok(false) => {}
-                // The other days still lose their rows.
+                // The other days still lose their matching rows.
                 Err(error) => {
                     failed.insert(day);
                     reporter.day(day, Outcome::Failed(error.about(format!("day {day}"))));
@@ -99,7 +101,7 @@ pub(crate) async fn erase(
     unread.or(unknown).map_or(Ok(reporter.finish()), Err)
 }
 
-/// Says which days have such rows.
+/// Reports the days that have matching rows.
 async fn plan(
     context: JobContext<'_>,
     erasing: &Erasing,
@@ -118,7 +120,8 @@ async fn plan(
     failed.map_or(Ok(()), Err)
 }
 
-/// Erases rows of a day, and says what became of it. `false` when somebody else changed it.
+/// Erases the matching rows of a day, and reports the result. `false` when another writer changed
+/// the day meanwhile.
 async fn erase_one(
     context: JobContext<'_>,
     day: Day,
@@ -139,18 +142,18 @@ async fn erase_one(
     }
 }
 
-/// Builds what the day lacks.
+/// Builds the segments that a finished day lacks.
 async fn rebuild(
     context: JobContext<'_>,
     day: Day,
     reporter: &mut Reporter<impl FnMut(&JobReport) + Send>,
 ) -> Result<()> {
     let options = JobOptions { from: Some(day), to: Some(day), ..JobOptions::default() };
-    // The rollups of a day that isn't over wait for its end, as ever.
+    // The rollups of a day that isn't over are built after its end, as usual.
     if day >= context.clock.today() {
         return Ok(());
     }
-    // What was built is no news: the day had it before.
+    // The segments that are built here are not reported: the day had them before.
     let built = rollup(context, &options, |_| {}).await?;
     for error in built.failures {
         reporter.day(day, Outcome::Failed(error));

@@ -1,8 +1,9 @@
-//! Which hints nobody needs. Pure.
+//! The hints that nobody needs. Pure.
 //!
-//! Of each rollup and day that segment stays which is current, or serves best; of a month the one
-//! of its days as they are. All others are nobody's last copy, and go when they are older than the
-//! grace period: so do those of days that are gone.
+//! For each rollup and day, the segment stays that is current or serves best. For a month, the
+//! segment stays that was built from the month's present days. All other segments are nobody's
+//! last copy. They are deleted when they are older than the grace period, even if their day is
+//! gone.
 
 use std::sync::Arc;
 
@@ -25,7 +26,8 @@ pub(super) fn useless_of_day<'s>(
         }
         Freshness::Missing => None,
     };
-    // The one that serves must be old enough, too: readers that listed before have the others.
+    // The serving segment must be old enough, too: readers that listed before use the other
+    // segments.
     let is_settled = serving.as_ref().is_none_or(|segment| segment.file.last_modified <= before);
     let others = segments.segments.iter().filter(move |segment| {
         is_settled && serving.as_ref().is_none_or(|serving| serving.file != segment.file)
@@ -33,8 +35,9 @@ pub(super) fn useless_of_day<'s>(
     others.filter(move |segment| segment.file.last_modified <= before)
 }
 
-/// Whether the segment has the same rows as something that remains of a purged day. It serves no
-/// more, and if the day's own folder is lost it is all that tells of it, to `verify` and `status`.
+/// Whether the segment has the same rows as a file of a purged day's remains. The segment serves
+/// no more. But if the day's own folder is lost, nothing else shows the day to `verify` and
+/// `status`.
 pub(super) fn tells_of_purged(live: &LeafDay, rollup: &Rollup, segment: &SegmentFile) -> bool {
     let base = live.base.as_ref().filter(|base| base.purged);
     segment.period == Period::Day(live.day)
@@ -42,8 +45,9 @@ pub(super) fn tells_of_purged(live: &LeafDay, rollup: &Rollup, segment: &Segment
         && base.is_some_and(|base| base.fingerprint == segment.fingerprint)
 }
 
-/// The segments of a month that are of other days than it has now; or all of them, when on each of
-/// its days a segment of the rollup's present definition `replaces` what is of an earlier one.
+/// The segments of a month that were built from other days than the month's present ones. All
+/// segments of the month if, by `replaces`, every day has a segment of the rollup's present
+/// definition, and the rollup is of a previous one.
 pub(super) fn useless_of_month<'s>(
     live: &[Arc<LeafDay>],
     month: &'s PeriodSegments,
@@ -51,7 +55,7 @@ pub(super) fn useless_of_month<'s>(
     before: DateTime<Utc>,
 ) -> Vec<&'s Arc<SegmentFile>> {
     let days = live.iter().filter(|live| month.period.contains(live.day));
-    // Of a day that can't be read nothing is known.
+    // Nothing is known about a day that can't be read.
     if days.clone().any(|live| live.damage.is_some()) {
         return Vec::new();
     }

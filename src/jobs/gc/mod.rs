@@ -1,11 +1,10 @@
-//! Deleting what nothing refers to any more, once that has been so for a grace period by the
-//! store's own clock.
+//! Deleting files that nothing has referred to for a grace period, by the store's own clock.
 //!
-//! Nothing goes by its age alone. Of raw files, a day's newest manifest says what is dead, and
-//! before anything of the day is deleted, all that the manifest names is read whole: what was
-//! deleted has a readable copy. Files that no manifest names yet may have a writer that sleeps, so
-//! their generation is closed first: whoever creates its manifest decides, and the sleeper loses.
-//! Hints are nobody's last copy.
+//! No file is deleted because of its age alone. A day's newest manifest determines which raw
+//! files are dead. Before any of them is deleted, all files that the manifest names are read
+//! whole, so that the rows have a readable copy. Files that no manifest names yet may have a
+//! sleeping writer. So their generation is closed first: the writer that creates the manifest
+//! first decides, and the sleeping writer loses. Hints are nobody's last copy.
 
 mod hints;
 mod raw;
@@ -30,44 +29,47 @@ use crate::{
     },
 };
 
-/// What to delete.
+/// How long superseded files stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GcOptions {
-    /// How long a file stays after the one in its place appeared: longer than any query takes.
+    /// How long a file stays after its replacement appeared: longer than any query takes.
     pub grace: Duration,
-    /// How long files of a generation that has no manifest stay: longer than a compaction takes.
-    /// Shorter costs a writer that still runs its work, and never a row.
+    /// How long files of a generation without a manifest stay: longer than a compaction takes. A
+    /// shorter time can cost a running writer its work, but never a row. They stay for `grace` at
+    /// least.
     pub abandoned: Duration,
-    /// Only say what would be deleted.
+    /// Only report what would be deleted.
     pub dry_run: bool,
 }
 
 impl GcOptions {
-    /// How long files of a writer that may still run stay.
+    /// The default of [`abandoned`](Self::abandoned): how long files of a writer that may still run
+    /// stay.
     pub const ABANDONED: Duration = Duration::from_hours(24);
 }
 
 impl Default for GcOptions {
-    /// Two days, and delete.
+    /// A grace period of two days, and no dry run.
     fn default() -> Self {
         Self { grace: Duration::from_hours(48), abandoned: Self::ABANDONED, dry_run: false }
     }
 }
 
-/// A file that nothing refers to.
+/// A file that nothing refers to any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Superseded {
-    /// Its full name.
+    /// The file's full name.
     pub file: String,
-    /// Its size.
+    /// The file's size, in bytes.
     pub bytes: u64,
 }
 
-/// Deletes superseded files, telling `report` of each. A day that can't be read, or of which what
-/// counts isn't whole, keeps all that it has, and stops no other day.
+/// Deletes superseded files. Calls `report` for each. A day that can't be read, or whose counted
+/// files aren't whole, keeps all of its files and doesn't stop the other days.
 ///
 /// # Errors
-/// What the store says; at the end, `Corrupt` for days that were left out.
+/// `Unavailable` when the store refuses; at the end, the error of the first day that was left
+/// out.
 pub(crate) async fn gc(
     context: JobContext<'_>,
     options: &GcOptions,
@@ -89,7 +91,7 @@ pub(crate) async fn gc(
     let mut damaged = Vec::new();
     for (folder, live) in folders.iter().zip(&live) {
         if let Err(error) = collector.collect(folder, live, &mut report).await {
-            // Of a day that somebody else changed meanwhile the next run sees what is dead.
+            // When another writer changed the day meanwhile, the next run sees what is dead.
             match unless_changed(root, live, error).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
@@ -97,7 +99,7 @@ pub(crate) async fn gc(
             }
         }
     }
-    // Of a day whose rows aren't whole a hint may be the last that tells.
+    // If a day's rows aren't whole, a hint may be the last trace of them.
     let is_whole = |day: &Day| damaged.iter().all(|(damaged, _)| damaged != day);
     let traces = Traces::new(root, &live);
     collector.collect_hints(&live, (is_whole, &traces), &mut report).await?;
@@ -109,15 +111,15 @@ pub(crate) async fn gc(
 
 struct Collector<'a> {
     context: JobContext<'a>,
-    /// What is as old as this is out of its grace period.
+    /// The grace period is over for files that are as old as this, or older.
     before: DateTime<Utc>,
-    /// What is as old as this has no writer that still runs.
+    /// Files that are as old as this, or older, have no writer that still runs.
     abandoned: DateTime<Utc>,
     dry_run: bool,
 }
 
 impl Collector<'_> {
-    /// Deletes what is dead of a day's raw files.
+    /// Deletes the dead files among a day's raw files.
     async fn collect(
         &self,
         folder: &RawFolder,
@@ -154,7 +156,7 @@ impl Collector<'_> {
         if dead.unfinished.is_empty() {
             return Ok(());
         }
-        // It was nobody's, or another collector closed the generation: the next run sees.
+        // Another writer created the generation's manifest first: the next run sees what is dead.
         if !self.dry_run && !close_generations(root, staging, folder, dead.close).await? {
             return Ok(());
         }
@@ -164,8 +166,9 @@ impl Collector<'_> {
         Ok(())
     }
 
-    /// Deletes a leaf that was absorbed, if it is the one: its footer must say the rows that the
-    /// manifest does. A void stays, and so does what another tool put in the leaf's place.
+    /// Deletes a leaf that was absorbed, if the file is that leaf: its footer must have the rows
+    /// that the manifest has for it. A void stays, and so does a file that another tool put in
+    /// its place.
     async fn delete_leaf(
         &self,
         leaf: &Leaf,
@@ -191,7 +194,7 @@ impl Collector<'_> {
         if is_it { self.delete(&leaf.file, report).await } else { Ok(()) }
     }
 
-    /// Deletes hints that nobody needs.
+    /// Deletes the hints that nobody needs.
     async fn collect_hints(
         &self,
         live: &[Arc<LeafDay>],
@@ -203,7 +206,8 @@ impl Collector<'_> {
         let serving = load(root, Span::ALL, dataset.all_rollups(), Serving::Days).await?;
         for rollup in dataset.all_rollups() {
             let listed = list_segments(root, rollup, days).await?;
-            // What an earlier definition built goes once the present one's serves.
+            // A previous definition's segment is deleted once the present definition's segment
+            // serves.
             let present = dataset.rollups().iter();
             let present =
                 present.filter(|it| rollup.is_previous() && it.folder() == rollup.folder());
@@ -233,7 +237,8 @@ impl Collector<'_> {
                 for segment in hints::useless_of_day(found, segments, self.before) {
                     let is_kept = live.iter().any(|live| {
                         let mut remains = live.remains.values();
-                        // What a day that was purged in format 1 is left with is no hint.
+                        // A segment that remains of a day purged in format 1 is the last copy of
+                        // its rows.
                         remains.any(|it| it.file.location == segment.file.location)
                             || hints::tells_of_purged(live, rollup, segment)
                     });

@@ -1,13 +1,13 @@
-//! What of a day's raw files is dead. Pure.
+//! The dead files among a day's raw files. Pure.
 //!
-//! | dead | why | waits for the grace period |
+//! | dead file | why | waits for the grace period |
 //! |---|---|---|
 //! | a leaf that the newest manifest absorbed | its rows are in the manifest's files | yes |
-//! | a file of the newest generation or before that the newest manifest doesn't name | only a manifest of its own generation could have named it first, and that one exists | yes |
-//! | a tag below the newest generation, an intent up to it | nobody asks for them | yes |
-//! | a file above the newest generation, and its intent | nobody can name it, once the generation is closed | until it is abandoned |
+//! | a file of the newest generation or an earlier one that the newest manifest doesn't name | only a manifest of its own generation could have named it first, and that manifest exists | yes |
+//! | a tag below the newest generation, an intent up to it | nobody reads them any more | yes |
+//! | a file above the newest generation, and its intent | no manifest can name it once the generation is closed | until it is abandoned |
 //!
-//! Never: manifests, voids, claims, definitions, files of other tools, names that aren't ours.
+//! Never dead: manifests, voids, claims, definitions, files of other tools, names that aren't ours.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -19,27 +19,29 @@ use crate::{
     store::{RawFolder, raw_path},
 };
 
-/// What is dead of a day, by what its listing and its newest manifest say.
+/// The dead files of a day, by its listing and its newest manifest.
 #[derive(Debug, Default)]
 pub(super) struct Dead {
-    /// Leaves that were absorbed. Before one goes, its footer must say that it is that leaf.
+    /// Leaves that were absorbed. Before one is deleted, its footer must prove that it is that
+    /// leaf.
     pub(super) leaves: Vec<Arc<Leaf>>,
-    /// Files that no manifest names, or that a newer one replaced.
+    /// Files that no manifest names, or that a newer manifest replaced.
     pub(super) files: Vec<ObjectMeta>,
-    /// Files of generations that don't exist yet, and their intents: dead when closed.
+    /// Files of generations without a manifest, and their intents: dead once closed.
     pub(super) unfinished: Vec<ObjectMeta>,
-    /// The generation to close before these go.
+    /// The last generation to close before the unfinished files are deleted.
     pub(super) close: u32,
 }
 
 impl Dead {
-    /// Whether something goes that the manifest's files must replace.
+    /// Whether a file is deleted whose rows the manifest's files must have.
     pub(super) fn needs_proof(&self) -> bool {
         !(self.leaves.is_empty() && self.files.is_empty())
     }
 
-    /// What is dead, where the store's time was before the grace period, and before files of a
-    /// writer that still runs can be there.
+    /// The dead files. Absorbed and replaced files are dead only if the newest manifest is as old
+    /// as `before`, or older. An unfinished file is dead only if it is as old as `abandoned`, or
+    /// older.
     pub(super) fn of(
         folder: &RawFolder,
         manifest: Option<&Manifest>,
@@ -70,7 +72,7 @@ impl Dead {
         dead.close = folder.unfinished().map(|file| file.writer.generation).max().unwrap_or(newest);
         let last = intents.clone().map(|(writer, _)| writer.generation).max().unwrap_or(newest);
         dead.close = dead.close.max(last);
-        // Files first: one without its intent would look like a lost manifest.
+        // Files first: a file without its intent would look like a lost manifest.
         dead.unfinished = files
             .map(|file| file.file.clone())
             .chain(intents.map(|(_, file)| file.clone()))

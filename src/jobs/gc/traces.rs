@@ -1,4 +1,5 @@
-//! Which hints tell of a leaf that is lost: they stay, so that `verify` can go on telling.
+//! The hints that show that a leaf is lost. They stay, so that `verify` can go on reporting the
+//! loss.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -10,7 +11,8 @@ use crate::{
     store::{Root, file_footer, leaf_ids, list_claims},
 };
 
-/// What claims list, read once a hint would go, and what is there of each day.
+/// The present leaves of each day, and the claimed leaves, which are read once a hint would be
+/// deleted.
 pub(super) struct Traces<'a> {
     root: &'a Root,
     live: &'a [Arc<LeafDay>],
@@ -18,16 +20,16 @@ pub(super) struct Traces<'a> {
 }
 
 impl<'a> Traces<'a> {
-    /// Those of these days.
+    /// A search for hints of these days.
     pub(super) fn new(root: &'a Root, live: &'a [Arc<LeafDay>]) -> Self {
         Self { root, live, claimed: OnceCell::new() }
     }
 
-    /// Whether the segment was built from a leaf that a claim lists, and that is neither there nor
-    /// accounted for.
+    /// Whether the segment was built from a leaf that a claim lists and that is lost: the leaf is
+    /// neither there nor accounted for.
     ///
     /// # Errors
-    /// What the store says.
+    /// `Unavailable` when the store refuses.
     pub(super) async fn is_one(&self, segment: &SegmentFile) -> Result<bool> {
         let claimed = self.claimed.get_or_try_init(|| claimed_leaves(self.root)).await?;
         if claimed.is_empty() {
@@ -51,8 +53,8 @@ impl<'a> Traces<'a> {
         Ok(lost.is_some())
     }
 
-    /// The leaves of the segment's day that are there or accounted for. Of a day that can't be read
-    /// no hint goes in any case.
+    /// The leaves of the segment's day that are there or accounted for. No hint of a day that
+    /// can't be read is deleted in any case.
     async fn known(&self, segment: &SegmentFile) -> Result<Vec<LeafId>> {
         let Some(live) = self.live.iter().find(|live| Period::Day(live.day) == segment.period)
         else {
@@ -65,7 +67,7 @@ impl<'a> Traces<'a> {
     }
 }
 
-/// The leaves that claims list. A claim that can't be read lists none.
+/// The leaves that claims list. A claim that can't be read adds none.
 async fn claimed_leaves(root: &Root) -> Result<BTreeSet<LeafId>> {
     let mut claimed = BTreeSet::new();
     for claim in list_claims(root).await?.into_iter().flatten() {

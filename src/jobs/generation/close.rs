@@ -1,5 +1,5 @@
-//! Closing generations that somebody may be writing: whoever creates a generation's manifest
-//! decides what it is, and a writer that sleeps has lost.
+//! Closing generations that a writer may still be writing. The writer that creates a generation's
+//! manifest first decides the generation, so a sleeping writer loses to a closing manifest.
 
 use crate::{
     base::{Result, failpoint},
@@ -7,11 +7,13 @@ use crate::{
     store::{ManifestTag, RawFolder, Root, Staging, create_manifest, create_tag, read_manifest},
 };
 
-/// Creates the generations up to that one, each of which says what the last one did. `false` when
-/// somebody else was faster.
+/// Creates the missing manifests up to generation `last`. Each one repeats the content of the
+/// newest manifest, or is empty when there is none. `false` when another writer created one of them
+/// first.
 ///
 /// # Errors
-/// What reading the newest manifest meets; `Unavailable` when the store refuses.
+/// `NotFound` or `Corrupt` when the newest manifest can't be read; `Unavailable` when the store
+/// refuses.
 pub(crate) async fn close_generations(
     root: &Root,
     staging: &Staging,
@@ -59,8 +61,9 @@ pub(crate) async fn close_generations(
     Ok(true)
 }
 
-/// Closes each generation that is being written, as far as these folders say. A rewriting that read
-/// rows before an erasure's look could bring them back after it. Whether there were any.
+/// Closes the next generation of each folder whose listing shows one being written. Otherwise a
+/// rewriting that read rows before an erasure looked for them could bring the rows back
+/// afterwards. Gives whether there was any such folder.
 ///
 /// # Errors
 /// As [`close_generations`].

@@ -1,4 +1,4 @@
-//! A day's next generation: how compaction, erasure and purge change what a day's rows are in.
+//! A day's next generation: how compaction, erasure and purge replace the files of a day's rows.
 
 pub(crate) mod close;
 pub(crate) mod next;

@@ -1,17 +1,17 @@
-//! A day's next generation: the one sequence by which compaction, erasure and purge change what a
-//! day's rows are in.
+//! A day's next generation: the one sequence of steps by which compaction, erasure and purge
+//! replace the files of a day's rows.
 //!
-//! | step | what | why in this order |
+//! | failpoint | step | why in this order |
 //! |---|---|---|
 //! | `rewrite.snapshot` | list the day, read the newest manifest | |
-//! | `rewrite.intent` | create `_m/2-<generation>-<attempt>.intent` | from here on files of that generation and attempt have a reason to exist |
-//! | `rewrite.data` | create the files, at least one even when no row is left | a file is the witness that a manifest was there |
-//! | `rewrite.read_back` | read all of them from the store | nothing damaged is ever named |
-//! | `rewrite.commit` | create `_m/2-<generation>.json` | whoever creates it first decides; everybody else has lost, and starts again |
-//! | `rewrite.tag`, `rewrite.intent_deleted` | write the tag, delete the intent | the tag is a second witness |
+//! | `rewrite.intent` | create `_m/2-<generation>-<attempt>.intent` | the intent explains every file of this generation and attempt that appears later |
+//! | `rewrite.data` | create the files, at least one even when no row is left | a file proves that its manifest existed |
+//! | `rewrite.read_back` | read all files back from the store | a manifest never names a damaged file |
+//! | `rewrite.commit` | create `_m/2-<generation>.json` | the writer that creates the manifest first decides; every other writer has lost and starts again |
+//! | `rewrite.tag`, `rewrite.intent_deleted` | create the tag, delete the intent | the tag is a second proof that the manifest existed |
 //!
-//! A writer that dies leaves files and an intent, which `gc` takes away after it has closed the
-//! generation. A writer that lost deletes its files, then its intent.
+//! A writer that dies leaves files and an intent. `gc` deletes them after closing the generation. A
+//! writer that lost deletes its files, then its intent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,23 +37,24 @@ use crate::{
 pub(crate) struct Generation<'a> {
     context: JobContext<'a>,
     day: Day,
-    /// The manifest that the rows are read of, if there is one.
+    /// The manifest whose rows this generation starts from; `None` when the day has no manifest
+    /// yet.
     pub(crate) base: Option<Arc<Manifest>>,
-    /// Its number.
+    /// The generation's number.
     pub(crate) number: u32,
-    /// This run's name, 64 bits in hex.
+    /// The run's random name: 64 bits in hex.
     pub(crate) attempt: String,
     /// The files that this run has begun to create.
     created: Mutex<Vec<Path>>,
 }
 
-/// What a generation's manifest is to say.
+/// The content of a generation's manifest.
 #[derive(Debug)]
 pub(crate) struct NextManifest {
     pub(crate) state: ManifestState,
-    /// The leaves whose rows were taken in, beside those of the manifest before.
+    /// The leaves whose rows are absorbed now, beside those that the previous manifest absorbed.
     pub(crate) taken: Vec<Absorbed>,
-    /// The marks of erasures, beside those before.
+    /// The marks of erasures that are added now, beside those in the previous manifest.
     pub(crate) marks: Vec<LeafId>,
     pub(crate) files: Vec<ManifestFile>,
     pub(crate) content: ContentHash,
@@ -62,10 +63,11 @@ pub(crate) struct NextManifest {
 }
 
 impl<'a> Generation<'a> {
-    /// Announces the generation behind the one that `live` was listed with.
+    /// Begins the generation after the one in `live`: creates its intent.
     ///
     /// # Errors
-    /// What reading the manifest meets; `Unavailable` when the store refuses.
+    /// `Corrupt` when a file that the manifest names is gone; `NotFound` or `Corrupt` when the
+    /// manifest can't be read; `Unavailable` when the store refuses.
     pub(crate) async fn begin(context: JobContext<'a>, live: &LeafDay) -> Result<Self> {
         if let Some(lost) = live.lost.first() {
             return Err(Error::corrupt(format!(
@@ -87,16 +89,18 @@ impl<'a> Generation<'a> {
         Ok(Self { context, day: live.day, base, number, attempt, created })
     }
 
-    /// The generation that the rows are read of; 0 when there is none.
+    /// The generation that the rows are read from; 0 when there is none.
     pub(crate) fn from(&self) -> u32 {
         self.number - 1
     }
 
-    /// Creates a staged file of that name and those rows, which nobody counts yet, and reads it
-    /// back; what the manifest is to say of it, and its bytes.
+    /// Creates a file of `rows` rows from the file `staged`, and reads it back. The file doesn't
+    /// count until a manifest names it. Gives the file's entry for the manifest, and the file's
+    /// bytes.
     ///
     /// # Errors
-    /// `Corrupt` when it reads back as other bytes; `Unavailable` when the store refuses.
+    /// `Corrupt` when the file reads back as other bytes; `Conflict` when a file with other rows
+    /// has the name; `Unavailable` when the disk or the store refuses.
     pub(crate) async fn create(
         &self,
         name: String,
@@ -126,7 +130,7 @@ impl<'a> Generation<'a> {
         Ok((file, there))
     }
 
-    /// All leaves that the manifest is to account for: those of the manifest before, and these.
+    /// All absorbed leaves, by id: those of the previous manifest, and `taken`.
     pub(crate) fn absorbed(&self, taken: &[Absorbed]) -> Vec<Absorbed> {
         let before = self.base.iter().flat_map(|base| &base.absorbed);
         let mut all: Vec<_> = before.chain(taken).cloned().collect();
@@ -135,18 +139,18 @@ impl<'a> Generation<'a> {
         all
     }
 
-    /// All marks: those of the manifest before, and these.
+    /// All marks, sorted: those of the previous manifest, and `new`.
     pub(crate) fn marks(&self, new: &[LeafId]) -> Vec<LeafId> {
         let before = self.base.iter().flat_map(|base| &base.marks);
         sorted_ids(before.chain(new).cloned())
     }
 
-    /// Makes the manifest; `false` when another run was faster: nothing changed then, and the files
-    /// of this one are gone.
+    /// Creates the manifest. `false` when another run created this generation's manifest first:
+    /// nothing changed then, and this run's files are deleted.
     ///
     /// # Errors
-    /// `Unavailable` when the store refuses, and whether the manifest became visible is open: its
-    /// files stay, and `gc` sees.
+    /// `Unavailable` when the store refuses. The manifest may then be visible or not. The files
+    /// stay, and `gc` decides later.
     pub(crate) async fn commit(self, next: NextManifest) -> Result<bool> {
         let JobContext { root, staging, .. } = self.context;
         let manifest = Manifest {
@@ -179,8 +183,9 @@ impl<'a> Generation<'a> {
         Ok(true)
     }
 
-    /// Gives the generation up before its manifest, for that reason: deletes its files, then its
-    /// intent. Where a store's answer is missing, a file may still appear: then all stays for `gc`.
+    /// Gives this generation up before its manifest, and returns the reason `why`. Deletes the
+    /// run's files, then its intent. When `why` is `Unavailable`, the store's answer may be
+    /// missing and a file may still appear, so everything stays for `gc`.
     pub(crate) async fn give_up(self, why: Error) -> Error {
         if why.kind() != ErrorKind::Unavailable {
             drop(self.clean().await);
@@ -198,10 +203,10 @@ impl<'a> Generation<'a> {
     }
 }
 
-/// A file's bytes as the store has them, which must be those.
+/// Reads a file from the store. Its bytes must equal `meant`.
 ///
 /// # Errors
-/// `Corrupt` when they are others; or what the store says.
+/// `Corrupt` when the file is gone or has other bytes; `Unavailable` when the store refuses.
 async fn read_as_meant(context: JobContext<'_>, file: &Path, meant: &Bytes) -> Result<Bytes> {
     let name = || context.root.full_name(file);
     let found = context.root.look(file).await?;
@@ -213,10 +218,11 @@ async fn read_as_meant(context: JobContext<'_>, file: &Path, meant: &Bytes) -> R
     Err(Error::corrupt(format!("{}: reads back as other bytes than were written", name())))
 }
 
-/// What a manifest says of those leaves, once it has their rows.
+/// The manifest's entries for the loose leaves among `leaves`.
 ///
 /// # Errors
-/// What reading their footers meets; `Corrupt` for a file that holds no raw rows.
+/// `Corrupt` when a file of ours holds no leaf; `Conflict` when another tool's file has a column
+/// that the dataset lacks; `NotFound` when a file is gone; `Unavailable` when the store refuses.
 pub(crate) async fn absorb(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Result<Vec<Absorbed>> {
     let mut absorbed = Vec::new();
     for leaf in leaves.iter().filter(|leaf| leaf.is_loose()) {
@@ -238,8 +244,8 @@ pub(crate) async fn absorb(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Res
     Ok(absorbed)
 }
 
-/// Another tool's file must have no columns that the dataset lacks: what is written in its place
-/// would be without them.
+/// Makes sure that another tool's file has no column that the dataset lacks: the file written in
+/// its place would lose that column.
 async fn check_columns(context: JobContext<'_>, leaf: &Leaf) -> Result<()> {
     let metadata = read_metadata(context.root, &leaf.file).await?;
     let fields = metadata.file_metadata().schema_descr().root_schema().get_fields();
@@ -256,7 +262,7 @@ async fn check_columns(context: JobContext<'_>, leaf: &Leaf) -> Result<()> {
     )))
 }
 
-/// Where a file of that name in that day's folder is.
+/// The path of a manifest's file in the day's folder.
 pub(crate) fn location(day: Day, file: &ManifestFile) -> Path {
     raw_path(day, &file.name)
 }

@@ -1,5 +1,5 @@
-//! Telling a day that somebody else changed from one that is damaged: a file that was listed and is
-//! gone was replaced, if the next listing has another generation, or other leaves.
+//! Distinguishes a day that another writer changed from a damaged day. A listed file that is gone
+//! was replaced if a new listing of the day has another generation or other leaves.
 
 use crate::{
     base::{Error, ErrorKind, Result},
@@ -7,19 +7,21 @@ use crate::{
     store::{Root, list_leaves},
 };
 
-/// What stopped work on a day, if it isn't that somebody else changed the day meanwhile.
+/// `Ok` when `why` can come from another writer's change, and the day did change since it was
+/// listed.
 ///
 /// # Errors
-/// That error, when the day is as it was listed; or what listing it meets.
+/// `why` when the day is as it was listed, or when `why` has another kind than `NotFound` or
+/// `Corrupt`; `Unavailable` when the store can't be listed.
 pub(crate) async fn unless_changed(root: &Root, live: &LeafDay, why: Error) -> Result<()> {
     let can_be = matches!(why.kind(), ErrorKind::NotFound | ErrorKind::Corrupt);
     if can_be && is_changed(root, live).await? { Ok(()) } else { Err(why) }
 }
 
-/// Whether a new listing has other rows of the day, or has them elsewhere.
+/// Whether a new listing of the day has other rows, or has the rows in other files.
 ///
 /// # Errors
-/// What listing meets.
+/// `Unavailable` when the store can't be listed.
 pub(crate) async fn is_changed(root: &Root, live: &LeafDay) -> Result<bool> {
     let listed = list_leaves(&root.with_new_listings(), (live.day, live.day)).await?;
     let what = |live: &LeafDay| {

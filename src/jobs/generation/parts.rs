@@ -1,4 +1,4 @@
-//! Sorted raw rows to compacted files of a bounded number of rows.
+//! Writes sorted raw rows to compacted files of a bounded number of rows.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -17,10 +17,11 @@ use crate::{
     },
 };
 
-/// Rows of a file: a large day is still read in parallel, and most days are one file.
+/// Rows at which a file is full. A large day is still read in parallel, and most days are one
+/// file.
 const PART_ROWS: u64 = 1 << 20;
 
-/// Files under way.
+/// The compacted files of one generation while they are written.
 pub(crate) struct Parts<'a> {
     context: JobContext<'a>,
     day: Day,
@@ -54,7 +55,8 @@ impl<'a> Parts<'a> {
             return Ok(());
         }
         let open = match self.open.take() {
-            // Only now is it known that the full one isn't the last.
+            // A full file is closed only when more rows come: the last file has a different
+            // footer.
             Some(full) if full.rows >= PART_ROWS => {
                 self.close(full, None).await?;
                 self.open(&rows)?
@@ -66,8 +68,8 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    /// All files, at least one, and the hash of their rows. The last one says what the generation
-    /// takes in.
+    /// Closes the last file. Gives all files, at least one, and the hash of their rows. The
+    /// footer of the last file lists everything that the generation absorbs.
     pub(crate) async fn finish(
         mut self,
         taken: &[Absorbed],
@@ -132,7 +134,7 @@ impl<'a> Parts<'a> {
 
 impl OpenPart {
     async fn add(mut self, rows: RecordBatch) -> Result<Self> {
-        // Encoding keeps a core busy: on a thread of its own.
+        // Encoding occupies a core, so it runs on a thread of its own.
         let encoded = tokio::task::spawn_blocking(move || {
             self.content.add(&rows)?;
             self.rows += rows.num_rows() as u64;
@@ -143,7 +145,7 @@ impl OpenPart {
     }
 }
 
-/// The hash of a file's rows, decoded.
+/// Decodes a file and hashes its rows.
 fn content_of(dataset: &Dataset, file: Bytes) -> Result<ContentHash> {
     let fail = |error| Error::corrupt(format!("what was written: {error}"));
     let options = ArrowReaderOptions::new().with_schema(dataset.file_schema());

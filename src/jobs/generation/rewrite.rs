@@ -1,9 +1,9 @@
-//! A day's raw rows written anew: into a few files, perhaps without some rows, under the day's next
+//! Writes a day's raw rows anew: into a few files, perhaps without some rows, under the day's next
 //! manifest.
 //!
 //! ```text
-//! leaves ─ read ─ sort ─ write files that nobody counts yet ─ read them back ─ manifest
-//!            └ hash, against what the leaves say of themselves     └ hash
+//! leaves ─ read ─ sort ─ write files that don't count yet ─ read them back ─ manifest
+//!            └ hash, compared with the leaves' footers        └ hash
 //! ```
 
 use std::sync::Arc;
@@ -32,33 +32,34 @@ use crate::{
 /// A day that was rewritten.
 #[derive(Debug)]
 pub(crate) struct Rewritten {
-    /// The files that hold its rows now.
+    /// The number of files that hold the day's rows now.
     pub(crate) files: usize,
-    /// Their rows.
+    /// The rows in these files.
     pub(crate) rows: u64,
-    /// Their bytes.
+    /// The size of these files, in bytes.
     pub(crate) bytes: u64,
 }
 
-/// What one rewriting is to do.
+/// The work of one rewriting.
 pub(crate) struct Rewrite<'a> {
     pub(crate) context: JobContext<'a>,
     pub(crate) live: &'a LeafDay,
-    /// The leaves whose rows it takes in.
+    /// The leaves whose rows go into the new files.
     pub(crate) leaves: Vec<Arc<Leaf>>,
-    /// The rows that it leaves out, if any. What was built of the day before is then of other
-    /// leaves.
+    /// The condition on rows to leave out, if any. The new manifest then gets a mark, so hints
+    /// that were built before are of other leaves.
     pub(crate) without: Option<&'a Expr>,
 }
 
 impl Rewrite<'_> {
-    /// Writes the rows and makes them what counts; `None` when somebody else changed the day
-    /// meanwhile, and nothing was done.
+    /// Writes the rows to new files and creates the manifest that names them. `None` when another
+    /// writer changed the day meanwhile; nothing was changed then.
     ///
     /// # Errors
-    /// `Corrupt` when the rows aren't those that the leaves were written with, or don't read back;
-    /// `Unavailable` when disk or store refuse. Nothing changed then, unless the store's last
-    /// answer was lost.
+    /// `Corrupt` when the rows aren't those that the leaves were written with, or when the files
+    /// don't read back; `Conflict` when a file has a column that the dataset lacks; `Unavailable`
+    /// when the disk or the store refuses. Nothing changed then, unless the store's last answer
+    /// was lost.
     pub(crate) async fn run(self) -> Result<Option<Rewritten>> {
         let generation = Generation::begin(self.context, self.live).await?;
         let next = match Box::pin(self.write(&generation)).await {
@@ -76,7 +77,7 @@ impl Rewrite<'_> {
         Ok(generation.commit(next).await?.then_some(done))
     }
 
-    /// The files, which nobody counts yet, and what their manifest is to say.
+    /// Writes the files, which don't count yet. Gives the content of the manifest.
     async fn write(&self, generation: &Generation<'_>) -> Result<NextManifest> {
         let JobContext { root, dataset, .. } = self.context;
         let base = generation.base.as_deref();
@@ -98,7 +99,7 @@ impl Rewrite<'_> {
             .session
             .read_table(Arc::new(table))
             .and_then(|rows| rows.select(columns.chain([kept.alias(KEPT)]).collect::<Vec<_>>()))
-            // DataFusion refuses a sort by nothing.
+            // DataFusion refuses a sort by no column.
             .and_then(|rows| if order.is_empty() { Ok(rows) } else { rows.sort(order) })?;
         let mut rows = rows.execute_stream().await?;
         let mut parts = Parts::new(self.context, self.live.day, generation);
@@ -143,10 +144,10 @@ impl Rewrite<'_> {
     }
 }
 
-/// The column behind the dataset's own that says whether a row stays.
+/// An extra column, after the dataset's own: whether a row stays.
 const KEPT: &str = "tallybook_kept";
 
-/// A batch as files have it: all of its rows, and those that stay.
+/// Casts a batch to the file schema. Gives all of its rows, and the rows that stay.
 fn typed(dataset: &Dataset, batch: &RecordBatch) -> Result<(RecordBatch, RecordBatch)> {
     let fail = |error| Error::internal("raw rows").with_source(error);
     let schema = dataset.file_schema();

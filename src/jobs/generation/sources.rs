@@ -1,4 +1,4 @@
-//! What is read was checked: the raw files that a day's next generation is made of.
+//! Checks of the raw files that a day's next generation is made from.
 
 use std::sync::Arc;
 
@@ -17,11 +17,13 @@ use crate::{
     store::{Root, check_file, file_footer, hash_now, read_metadata},
 };
 
-/// The hash of the rows that the leaves were written with; `None` if one of them, another tool's,
-/// doesn't say. What the manifest says of its files' rows must be what their footers do.
+/// The hash of the rows that the leaves were written with; `None` when one of them is another
+/// tool's file, whose rows have no hash. The hash in the manifest must equal that of its files'
+/// footers.
 ///
 /// # Errors
-/// `Corrupt` when it isn't, or for a file that holds no raw rows; or what the store says.
+/// `Corrupt` when these hashes differ, or when a file holds no raw rows; `NotFound` when a file
+/// is gone; `Unavailable` when the store refuses.
 pub(crate) async fn expected_content(
     context: JobContext<'_>,
     base: Option<&Manifest>,
@@ -59,11 +61,13 @@ pub(crate) async fn expected_content(
     Ok((!unknown).then(|| all.finish()))
 }
 
-/// Makes sure that the dataset has all columns of our own files: a process that was started before
-/// the definition was replaced, or that lacks the newest, would drop their values.
+/// Makes sure that the dataset has every column of our own files. A process that was started
+/// before the definition was replaced, or that lacks the newest definition, would drop the values
+/// of a column that it doesn't know.
 ///
 /// # Errors
-/// `Conflict`, naming the file and the column; or what the store says.
+/// `Conflict`, naming the file and the column, when the dataset lacks a column; `NotFound` when a
+/// file is gone; `Unavailable` when the store refuses.
 pub(crate) async fn check_columns_known(
     context: JobContext<'_>,
     leaves: &[Arc<Leaf>],
@@ -84,11 +88,12 @@ pub(crate) async fn check_columns_known(
     Ok(())
 }
 
-/// Reads all files that the manifest names whole, and compares their bytes with what it says.
+/// Reads all files that the manifest names whole, and compares their bytes with their footers and
+/// with the manifest.
 ///
 /// # Errors
-/// `Corrupt`, naming the file that is missing or isn't as the manifest says; or what the store
-/// says.
+/// `Corrupt`, naming the file, when it is missing or differs; `Unavailable` when the store
+/// refuses.
 pub(crate) async fn check_named(root: &Root, day: Day, manifest: &Manifest) -> Result<()> {
     let remains = manifest.remains.iter().map(|remains| &remains.file);
     for file in manifest.files.iter().chain(remains) {
@@ -117,10 +122,11 @@ pub(crate) async fn check_named(root: &Root, day: Day, manifest: &Manifest) -> R
     Ok(())
 }
 
-/// Reads each raw file whole, and compares its bytes with what its footer and the manifest say.
+/// Reads each raw file whole, and compares its bytes with its footer and with the manifest.
 ///
 /// # Errors
-/// `Corrupt`, naming the file that isn't as it was written; or what the store says.
+/// `Corrupt`, naming the file, when it differs; `NotFound` when a file is gone; `Unavailable`
+/// when the store refuses.
 pub(crate) async fn check_sources(
     context: JobContext<'_>,
     base: Option<&Manifest>,
@@ -139,7 +145,7 @@ pub(crate) async fn check_sources(
         let path = location(day?, file);
         Some((file, leaves.iter().find(|leaf| leaf.file.location == path)?))
     }) {
-        // Of format 1 only the footer tells.
+        // A manifest of format 1 has no hash of the file, so only the footer is compared.
         let differs =
             !file.blake3.is_empty() && hash_now(context.root, &leaf.file).await? != file.blake3;
         if differs {
@@ -152,10 +158,10 @@ pub(crate) async fn check_sources(
     Ok(())
 }
 
-/// Makes sure that all rows of those files are of the days in whose folders the files are.
+/// Makes sure that each file holds only rows of the day in whose folder the file is.
 ///
 /// # Errors
-/// `Corrupt`, naming the file, when one isn't; or what reading meets.
+/// `Corrupt`, naming the file, when a row is of another day; or the error from reading the file.
 pub(crate) async fn check_days(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Result<()> {
     for leaf in leaves {
         if let Some(outside) = first_outside(context, leaf).await? {
@@ -169,10 +175,10 @@ pub(crate) async fn check_days(context: JobContext<'_>, leaves: &[Arc<Leaf>]) ->
     Ok(())
 }
 
-/// A day besides the file's own that it has a row of.
+/// The day of the first row that isn't of the file's own day; `None` when there is no such row.
 ///
 /// # Errors
-/// What reading meets.
+/// The error from reading the file.
 pub(crate) async fn first_outside(context: JobContext<'_>, leaf: &Leaf) -> Result<Option<Day>> {
     let table = FileTable::of_leaves(context.root, context.dataset, &[Arc::new(leaf.clone())]);
     let day = cast(ident(context.dataset.time_column()), DataType::Date32);

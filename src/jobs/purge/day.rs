@@ -1,9 +1,9 @@
-//! Letting a day's raw rows go: what remains is a file for each rollup, in the day's own folder,
-//! which the manifest names.
+//! Purging a day: the raw rows are replaced by one file for each rollup in the day's own folder,
+//! the remains. The manifest names these files.
 //!
-//! Purging computes these files itself, from raw rows whose bytes were checked; what a rollup has
-//! of the day is a hint, and decides nothing. A late leaf on a purged day is a loose leaf like any
-//! other, read raw beside the remains; the next purge takes it in.
+//! Purging computes the remains itself, from raw rows whose bytes were checked. The day's
+//! segments below `rollups/` are hints and are not used. A late leaf on a purged day is a loose
+//! leaf like any other, read raw beside the remains. The next purge absorbs the late leaf.
 
 use std::sync::Arc;
 
@@ -31,32 +31,33 @@ use crate::{
     },
 };
 
-/// What purging, or erasing on a purged day, is to do.
+/// A purge of a day, or an erasure on a purged day.
 pub(crate) struct Purging<'a> {
     pub(crate) context: JobContext<'a>,
     pub(crate) live: &'a LeafDay,
     pub(crate) definitions: &'a Definitions,
-    /// Rows that are left out, and the rollups whose remains are.
+    /// The condition on rows to leave out, and the definition hashes of the rollups whose remains
+    /// are dropped.
     pub(crate) without: Option<(&'a Expr, &'a [String])>,
 }
 
-/// The rows of what is to remain for one rollup, and where its definition is.
+/// The rows that remain for one rollup, and the index of the rollup's definition in the manifest.
 struct Rows {
     rollup: Rollup,
     definition: usize,
-    /// Raw rows behind them, where they aren't counted on the way.
+    /// The number of raw rows behind `stream`; `None` when they are counted while writing.
     behind: Option<u64>,
     stream: SendableRecordBatchStream,
 }
 
 impl Purging<'_> {
-    /// Writes what remains and makes it what counts; `false` when somebody else changed the day
-    /// meanwhile, and nothing was done.
+    /// Writes the remains and creates the manifest that names them. `false` when another writer
+    /// changed the day meanwhile; nothing was changed then.
     ///
     /// # Errors
-    /// `Corrupt` when raw rows or earlier remains aren't as they were written; `Conflict` when no
-    /// rollup would answer, or the definition was replaced meanwhile; `Unavailable` when disk or
-    /// store refuse.
+    /// `Corrupt` when raw rows or the present remains aren't as they were written; `Conflict`
+    /// when no rollup would answer, or when the definition was replaced meanwhile; `Unavailable`
+    /// when the disk or the store refuses.
     pub(crate) async fn run(self) -> Result<bool> {
         let generation = Generation::begin(self.context, self.live).await?;
         let next = match Box::pin(self.write(&generation)).await {
@@ -66,7 +67,7 @@ impl Purging<'_> {
                 return unless_changed(self.context.root, self.live, why).await.map(|()| false);
             }
         };
-        // A purge that read a definition comes before the next one.
+        // A purge must commit before a newer definition appears than the one that the purge read.
         if let Err(why) = check_newest_definition(self.context.root, self.definitions.number).await
         {
             return Err(generation.give_up(why).await);
@@ -113,12 +114,12 @@ impl Purging<'_> {
         Ok(NextManifest { state, taken, marks, files, content, remains, definitions })
     }
 
-    /// The rows of the newest definition's rollups, of raw rows.
+    /// The rows for each rollup of the newest definition, grouped from raw rows.
     async fn grouped(&self, leaves: &[Arc<Leaf>], proofs: &Proofs) -> Result<Vec<Rows>> {
         let dataset = self.context.dataset;
         let mut rows: Vec<Rows> = Vec::new();
         for rollup in dataset.rollups() {
-            // Two rollups of one definition have the same rows.
+            // Two rollups with the same definition have the same rows, so one file is enough.
             let hash = rollup.definition_hash();
             if rows.iter().any(|known| known.rollup.definition_hash() == hash) {
                 continue;
@@ -130,8 +131,8 @@ impl Purging<'_> {
         Ok(rows)
     }
 
-    /// The rows of what remains already, with those of late leaves; and the texts of definitions
-    /// that these rollups are of.
+    /// The rows that remain already, merged with the rows of late leaves; and the texts of the
+    /// definitions that the rollups are from.
     async fn added(
         &self,
         base: &Manifest,
@@ -167,7 +168,8 @@ impl Purging<'_> {
         Ok((rows, definitions))
     }
 
-    /// The raw rows behind what remains of a rollup, which must be as it was written.
+    /// Checks that a rollup's remains are as they were written. Gives the number of raw rows
+    /// behind them.
     async fn check(
         &self,
         base: &Manifest,
@@ -189,7 +191,8 @@ impl Purging<'_> {
         })
     }
 
-    /// Writes all rows first: only then is it known how many files there are.
+    /// Writes all rows to staged files, then creates the files. Only the last file's footer has
+    /// the set.
     async fn create(
         &self,
         generation: &Generation<'_>,
@@ -248,8 +251,8 @@ impl Purging<'_> {
     }
 }
 
-/// The rollup that something remains for, and the text of the definition that it is of: the
-/// manifest's own, or in format 1 one of the root's.
+/// The rollup that the remains are of, and the text of the dataset's definition with that rollup.
+/// The text comes from the manifest, or in format 1 from the root's definitions.
 pub(crate) fn rollup_of(
     dataset: &Dataset,
     definitions: &Definitions,
@@ -266,7 +269,7 @@ pub(crate) fn rollup_of(
         let parsed = Dataset::parse(text, "the definition in a manifest")?;
         let found = parsed.rollups().iter().find(|it| it.definition_hash() == remains.hash);
         if let Some(found) = found {
-            // As this process knows it, if it does.
+            // The rollup as this process knows it, if it does.
             let known = dataset.all_rollups().find(|it| it.definition_hash() == remains.hash);
             return Ok((known.unwrap_or(found).clone(), text.clone()));
         }
@@ -286,8 +289,8 @@ async fn rows_of(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Result<u64> {
     Ok(rows)
 }
 
-/// The hash of the rows that were purged before, or are in files, and of those taken in now. Rows
-/// of other tools' files, which say nothing of themselves, are not in it.
+/// The hash of all rows of the day: those of the previous manifest, purged or in files, and those
+/// absorbed now. Rows of other tools' files have no hash and are not included.
 fn content(base: Option<&Manifest>, taken: &[Absorbed]) -> Result<ContentHash> {
     let mut sum = ContentHasher::new();
     let before = base.map(|base| &base.content);

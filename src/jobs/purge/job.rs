@@ -1,4 +1,4 @@
-//! Purging: each old day by itself.
+//! Purging old days, each by itself.
 
 use std::sync::Arc;
 
@@ -13,20 +13,21 @@ use crate::{
     store::StoreClock,
 };
 
-/// Which days.
+/// The days to purge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PurgeOptions {
-    /// Days that are over for so many days, or more.
+    /// Purges days that have been over for this many days or more.
     pub older_than_days: u32,
-    /// Only say what would be purged.
+    /// Only report what would be purged.
     pub dry_run: bool,
 }
 
-/// Lets the raw rows of old days go, telling `report` of each.
+/// Purges the raw rows of old days. Calls `report` for each day.
 ///
 /// # Errors
-/// For what stops the whole job, such as clocks that differ too much. A day that stays is a report,
-/// with the reason, and so is one that can't be read.
+/// An error that stops the whole job: `Unavailable` when the store refuses, or when the store's
+/// clock and the host's differ too much. A day that can't be read or purged is a report instead,
+/// with the reason.
 pub(crate) async fn purge(
     context: JobContext<'_>,
     options: &PurgeOptions,
@@ -61,11 +62,11 @@ pub(crate) async fn purge(
     Ok(reporter.finish())
 }
 
-/// Writes what remains of the days that were purged in format 1, whose last copies are among the
-/// rollups' segments.
+/// Writes the remains of days that were purged in format 1. The last copies of these days' rows
+/// are among the rollups' segments.
 ///
 /// # Errors
-/// What reading and writing meet; the days that are done stay done.
+/// The first error from reading or writing. Days that are done stay done.
 pub(crate) async fn move_purged_days(context: JobContext<'_>) -> Result<()> {
     let snapshot = context.snapshot(Span::ALL).await?;
     let of_format_1 = |live: &&Arc<LeafDay>| live.remains.values().any(|it| it.is_hint());
@@ -77,7 +78,7 @@ pub(crate) async fn move_purged_days(context: JobContext<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Purges the day; `false` when somebody else changed it meanwhile.
+/// Purges a day; `false` when another writer changed the day meanwhile.
 async fn purge_day(context: JobContext<'_>, live: &LeafDay) -> Result<bool> {
     let definitions = context.definitions.current(context.root, context.staging).await?;
     Purging { context, live, definitions: &definitions, without: None }.run().await

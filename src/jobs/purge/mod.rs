@@ -1,4 +1,4 @@
-//! Purging: the raw rows of old days go, and what rollups need of them stays.
+//! Purging: the raw rows of old days are replaced by the rows that each rollup needs.
 
 pub(crate) mod day;
 pub(crate) mod job;

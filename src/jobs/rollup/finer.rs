@@ -1,11 +1,12 @@
-//! Which finer rollup's segment a segment can be made of, in place of the raw rows. Pure.
+//! Deciding which finer rollup's segment can replace the raw rows as a segment's source. Pure.
 
 use arrow::datatypes::DataType;
 
 use crate::model::{Rollup, State, StoredState};
 
-/// Whether the rollup's segment of a day can be made of the other's: byte for byte, unless of
-/// `purged` rows, where estimates that are laid out otherwise are better than none.
+/// Whether a day's segment of `rollup` can be built from the segment of `other`. The result must
+/// be byte for byte the same as from raw rows. On a `purged` day this isn't required of
+/// estimates: a sketch that is laid out otherwise is better than none.
 pub(super) fn is_finer(other: &Rollup, rollup: &Rollup, purged: bool) -> bool {
     let same_rows = other.filter() == rollup.filter();
     let same_columns = |column| other.dimensions().contains(column);
@@ -19,8 +20,8 @@ pub(super) fn is_finer(other: &Rollup, rollup: &Rollup, purged: bool) -> bool {
             .all(|state| other.states().contains(state) && (purged || merges(state)))
 }
 
-/// Whether merged states are those of the rows themselves to the last bit: merged sketches estimate
-/// the same, but can be laid out otherwise.
+/// Whether merged states equal the states of the rows themselves to the last bit. Merged sketches
+/// give the same estimates, but can be laid out otherwise.
 fn merges((state, _): &(StoredState, DataType)) -> bool {
     !matches!(state.kind, State::Distinct | State::Percentiles)
 }

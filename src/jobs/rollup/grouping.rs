@@ -1,4 +1,5 @@
-//! A rollup's rows: a GROUP BY over the day's leaves, or over a finer rollup's segment of them.
+//! A rollup's rows: a GROUP BY over the day's leaves, or over a finer rollup's segment of the
+//! leaves.
 
 use std::sync::Arc;
 
@@ -22,12 +23,13 @@ use crate::{
     },
 };
 
-/// Columns that the job needs of each group of raw rows, and no segment keeps.
+/// Columns that the job needs for each group of raw rows, and that no segment has: the number of
+/// rows, and their first and last instant.
 pub(super) const GROUP_ROWS: &str = "tallybook_rows";
 pub(super) const GROUP_FIRST: &str = "tallybook_first";
 pub(super) const GROUP_LAST: &str = "tallybook_last";
 
-/// Leaves, what is proven of their rows, and the rows that are left out.
+/// Leaves, the proven facts about their rows, and the condition on rows to leave out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Late<'a> {
     pub(crate) leaves: &'a [Arc<Leaf>],
@@ -35,12 +37,12 @@ pub(crate) struct Late<'a> {
     pub(crate) without: Option<&'a Expr>,
 }
 
-/// The rollup's rows of these leaves of that day, sorted by dimensions and bucket. Behind its
-/// columns comes the number of each group's raw rows, and unless it is proven that all are of the
-/// day, their first and last instant.
+/// The rollup's rows from these leaves of the day, sorted by dimensions and bucket. After the
+/// rollup's columns comes the number of raw rows in each group. Unless all rows are proven to be
+/// of the day, their first and last instant follow.
 ///
 /// # Errors
-/// DataFusion's, when the plan can't be made.
+/// DataFusion's error when the plan can't be made.
 pub(crate) async fn group_rows(
     context: JobContext<'_>,
     rollup: &Rollup,
@@ -96,11 +98,11 @@ fn grouped_leaves(
     grouped(rows, rollup, bucket, partials, &beside)
 }
 
-/// The rollup's rows made of a finer rollup's, which has all its dimensions and states; in the same
-/// order.
+/// The rollup's rows, built from a segment of a finer rollup that has all of its dimensions and
+/// states. The rows have the same order as from raw rows.
 ///
 /// # Errors
-/// DataFusion's, when the plan can't be made.
+/// DataFusion's error when the plan can't be made.
 pub(super) async fn merge_rows(
     context: JobContext<'_>,
     rollup: &Rollup,
@@ -116,12 +118,13 @@ pub(super) async fn merge_rows(
     sorted(grouped(rows, rollup, bucket, merges(rollup), &[])?, rollup).await
 }
 
-/// The rollup's rows of a segment and of leaves that it lacks, all of whose rows are proven to be
-/// of its day. Rows of which `without` holds are left out: of the leaves, and of the segment where
-/// the rollup has all columns that the condition is over.
+/// The rollup's rows from a segment and from late leaves that the segment lacks. All rows of the
+/// leaves must be proven to be of the segment's day. Rows that meet `without` are left out of the
+/// leaves. They are left out of the segment only where the rollup has all columns of the
+/// condition.
 ///
 /// # Errors
-/// DataFusion's, when the plan can't be made.
+/// DataFusion's error when the plan can't be made.
 pub(crate) async fn add_rows(
     context: JobContext<'_>,
     rollup: &Rollup,
@@ -156,7 +159,7 @@ fn stored_rows(
     Ok(context.session.read_table(Arc::new(table))?)
 }
 
-/// The rollup's states, merged.
+/// Expressions that merge the rollup's states.
 fn merges(rollup: &Rollup) -> Vec<Expr> {
     let merge = |(state, kind): &(StoredState, DataType)| {
         let kind_of_state = if stored_needs_room(kind) { roomy(state, kind) } else { state.kind };
@@ -165,7 +168,7 @@ fn merges(rollup: &Rollup) -> Vec<Expr> {
     rollup.states().iter().map(merge).collect()
 }
 
-/// The rows in groups of bucket and dimensions, in the segments' types.
+/// The rows grouped by bucket and dimensions, in the segment's types.
 fn grouped(
     rows: DataFrame,
     rollup: &Rollup,
@@ -192,14 +195,14 @@ fn grouped(
     rows.aggregate(groups, partials).and_then(|rows| rows.select(columns)).map_err(Error::from)
 }
 
-/// The groups in the segments' order.
+/// The groups in the segment's order.
 async fn sorted(rows: DataFrame, rollup: &Rollup) -> Result<SendableRecordBatchStream> {
     let rows = rows.sort(rollup.segment_order())?;
     rows.execute_stream().await.map_err(Error::from)
 }
 
-/// The state's fold; sums that could be too large for their column are made in a type that has
-/// room, so that one is an error instead of a wrong number.
+/// The kind of a state's aggregate. A sum that could exceed its column's type is computed in a
+/// wider type, so that an overflow is an error instead of a wrong number.
 fn roomy(state: &StoredState, kind: &DataType) -> State {
     match state.kind {
         State::Sum if Function::Sum.can_wrap(kind) => State::WideSum,
@@ -207,8 +210,8 @@ fn roomy(state: &StoredState, kind: &DataType) -> State {
     }
 }
 
-/// The first instant of the bucket that an instant of the day is in. Buckets divide the UTC day, so
-/// it is arithmetic, where calendar functions look for a time zone's offset in each row.
+/// The first instant of the bucket that contains `time`. Buckets divide the UTC day, so
+/// arithmetic is enough. Calendar functions would look up a time zone's offset in each row.
 fn bucket_of(time: Expr, day: Day, grain: Grain) -> Expr {
     let micros = cast(time, DataType::Int64);
     let into_bucket = (micros.clone() - lit(day.start_micros())) % lit(grain.micros());

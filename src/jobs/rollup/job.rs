@@ -1,4 +1,4 @@
-//! Running the tasks: several days at once, a failing task without the rest.
+//! Running the tasks: several days at once. A failing task doesn't stop the rest.
 
 use std::time::Instant;
 
@@ -22,13 +22,13 @@ use crate::{
     store::{Serving, check_hint, load},
 };
 
-/// Segments read at once.
+/// The number of segments that are read at once.
 const CONCURRENT_READS: usize = 32;
 
-/// Days of more bytes than this are built alone, with all of the memory and all streams.
+/// A day of more raw bytes than this is built alone, with all of the memory and all streams.
 const LARGE_DAY_BYTES: u64 = 32 << 20;
 
-/// Which days and rollups.
+/// The days and rollups to build.
 #[derive(Clone, Debug)]
 pub struct JobOptions {
     /// The first day; the root's first when `None`.
@@ -37,9 +37,9 @@ pub struct JobOptions {
     pub to: Option<Day>,
     /// The rollups by name; all when empty.
     pub names: Vec<String>,
-    /// Whether the segments of whole months are built, too, once nothing changes in them any more.
+    /// Whether to build the segments of whole months, too, once their days no longer change.
     pub months: bool,
-    /// Only say what would be built.
+    /// Only report what would be built.
     pub dry_run: bool,
 }
 
@@ -50,12 +50,13 @@ impl Default for JobOptions {
     }
 }
 
-/// Builds what is missing or behind, telling `report` of each segment when its day is done, in the
-/// order of days; then the segments of quiet months that are missing.
+/// Builds the day segments that are missing or behind, then the missing segments of quiet months.
+/// Calls `report` for each segment when its day is done, in the order of the days.
 ///
 /// # Errors
-/// For what stops the whole job: an unknown rollup, a root that can't be listed or written to. A
-/// segment that fails is a report, and so is a day that can't be read.
+/// An error that stops the whole job: `NotFound` for an unknown rollup; `Unavailable` when the
+/// root can't be listed or written to. A segment that fails, or a day that can't be read, is a
+/// report instead.
 pub(crate) async fn rollup(
     context: JobContext<'_>,
     options: &JobOptions,
@@ -116,7 +117,7 @@ async fn months(
     reporter: &mut Reporter<impl FnMut(&JobReport) + Send>,
 ) -> Result<()> {
     let (rollups, span) = (rollups_of(context.dataset, options)?, span_of(options, context.clock));
-    // What days have now, those just built included.
+    // The days' present segments, including those that were just built.
     let snapshot = load(context.root, span, rollups.iter().copied(), Serving::Days).await?;
     let tasks = month_tasks(context.root, &snapshot, span, &rollups, context.clock.now()).await?;
     for task in tasks {
@@ -125,7 +126,7 @@ async fn months(
         } else {
             build_month(context, &task).await
         };
-        // A day of it changed just now: the month isn't quiet.
+        // A day of the month changed just now, so the month isn't quiet.
         if !is_not_found(&outcome) {
             reporter.part(Period::Month(task.month), task.rollup.name(), outcome);
         }
@@ -133,13 +134,13 @@ async fn months(
     Ok(())
 }
 
-/// Whether a file was gone that had been listed.
+/// Whether the outcome is the failure that a listed file was gone.
 fn is_not_found(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed(error) if error.kind() == ErrorKind::NotFound)
 }
 
-/// The same snapshot, after each segment that serves was read whole: a damaged one is used no more,
-/// and built anew.
+/// Reads each serving segment whole, and gives a snapshot without the damaged ones. A damaged
+/// segment is no longer used, and the job builds it anew.
 async fn without_damaged(
     context: JobContext<'_>,
     span: Span,
@@ -154,7 +155,7 @@ async fn without_damaged(
             Freshness::Missing => None,
         })
     });
-    // What remains of a purged day is no hint: nothing could take its permit.
+    // The remains of a purged day are no hint: nothing could take their place.
     let hints = served.filter(|segment| segment.is_hint());
     let checks = hints.map(|segment| check_hint(root, &segment.file));
     let checks: Vec<_> = checks.collect();
@@ -182,10 +183,10 @@ fn bytes_of(day: &[Task<'_>]) -> u64 {
     leaves.map(|leaf| leaf.file.size).sum()
 }
 
-/// How often files may be gone that were listed.
+/// How many times a day is listed when listed files are gone.
 const LISTINGS_MAX: usize = 10;
 
-/// What became of a day's tasks. Where somebody else replaced files meanwhile, the day is listed
+/// The outcomes of a day's tasks. When another writer replaced files meanwhile, the day is listed
 /// again.
 async fn build_as_it_is<'a>(
     context: JobContext<'_>,
@@ -212,8 +213,8 @@ async fn build_as_it_is<'a>(
     Ok(built)
 }
 
-/// What became of each of a day's tasks, which build the finest rollups first: others can be made
-/// of them.
+/// The outcome of each of a day's tasks, in their order. The finest rollups are built first, as
+/// coarser ones can be built from them.
 async fn build_day(
     context: JobContext<'_>,
     snapshot: &Snapshot,
@@ -251,8 +252,8 @@ async fn build_day(
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// Builds one segment, of a finer rollup's if one of those that are there can serve; `None` when
-/// there is nothing to make it of.
+/// Builds one segment, from a finer rollup's segment among `there` if one fits. `None` when there
+/// is nothing to build the segment from.
 async fn build_task(
     context: JobContext<'_>,
     task: &Task<'_>,

@@ -1,6 +1,7 @@
-//! The nightly job. For each day and rollup: is there a segment of exactly these leaves?
-//! If not, build it. That one query is also the backfill, the repair after late rows and the
-//! recovery after a crash, and any number of hosts may ask it at once: they write the same names.
+//! The nightly rollup. For each day and rollup: is there a segment of exactly these leaves? If
+//! not, build it. This one check is also the backfill, the repair after late rows and the
+//! recovery after a crash. Any number of hosts may run the job at once, as they write files of
+//! the same names.
 
 mod finer;
 mod grouping;

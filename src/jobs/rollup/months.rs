@@ -1,7 +1,7 @@
-//! Months: when all days of one are current and nothing of it has changed for a while, the rows of
-//! its days' segments in one file, so that a year is a few requests. A day that changes afterwards
-//! makes the month's useless, and its days' serve again: so a month is not built while rows still
-//! come.
+//! Month segments. When all days of a month are current and nothing of the month has changed for
+//! a while, the rows of its days' segments go into one file, so that a year is a few requests. A
+//! day that changes afterwards makes the month's segment useless, and the days' segments serve
+//! again. So a month isn't built while rows still arrive.
 
 use std::{
     sync::Arc,
@@ -25,10 +25,10 @@ use crate::{
     },
 };
 
-/// How long nothing of a month must have changed.
+/// How long nothing of a month must have changed before it is built.
 const QUIET: Duration = Duration::from_hours(48);
 
-/// A month of a rollup that lacks its segment.
+/// A month whose segment a rollup lacks.
 #[derive(Debug)]
 pub(super) struct MonthTask<'a> {
     pub(super) rollup: &'a Rollup,
@@ -37,10 +37,10 @@ pub(super) struct MonthTask<'a> {
     fingerprint: Fingerprint,
 }
 
-/// The quiet months inside `span` that these rollups lack.
+/// The quiet months inside `span` whose segments these rollups lack.
 ///
 /// # Errors
-/// What listing meets.
+/// `Unavailable` when the store refuses.
 pub(super) async fn month_tasks<'a>(
     root: &Root,
     snapshot: &Snapshot,
@@ -76,7 +76,7 @@ pub(super) async fn month_tasks<'a>(
     Ok(tasks)
 }
 
-/// The month of those days, if it is whole, quiet, and worth a file.
+/// The task for the month of `days`, if the month is whole, quiet, and has at least two days.
 fn task<'a>(
     snapshot: &Snapshot,
     span: Span,
@@ -125,7 +125,7 @@ pub(super) async fn build_month(context: JobContext<'_>, task: &MonthTask<'_>) -
 
 async fn build(context: JobContext<'_>, task: &MonthTask<'_>) -> Result<Built> {
     let (root, rollup) = (context.root, task.rollup);
-    // A month must not give a damaged day a hash that is right.
+    // A month's segment must not give the rows of a damaged day a valid checksum.
     for segment in &task.segments {
         whole_file(root, &segment.file).await?;
     }

@@ -1,7 +1,8 @@
-//! What the leaves' own statistics prove of a day's rows, so that the job needn't look at each.
+//! Facts about a day's rows that the statistics of its leaves prove, so that the job needn't look
+//! at each row.
 //!
-//! Statistics that a file doesn't have, or has of other types than ours, prove nothing, and neither
-//! do those of files that other tools wrote: then every row is looked at.
+//! Missing statistics prove nothing, nor do those of another type than ours or of files that
+//! other tools wrote. The job then looks at every row.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -22,7 +23,7 @@ use crate::{
     store::FileFooter,
 };
 
-/// Footers read at once.
+/// The number of footers that are read at once.
 const CONCURRENT_READS: usize = 16;
 
 /// Facts about all rows of some leaves.
@@ -34,15 +35,16 @@ pub(crate) struct Proofs {
 #[derive(Clone, Copy, Debug)]
 struct ColumnFacts {
     no_nulls: bool,
-    /// The least and the greatest value, and how far from zero no sum of all can be.
+    /// The least and the greatest value, and an upper bound on how far any sum is from zero.
     integers: Option<(i64, i64, i128)>,
 }
 
 impl Proofs {
-    /// Reads the leaves' footers, which the scan then finds in the session's cache.
+    /// Reads the leaves' footer metadata, which the scan then finds in the session's cache.
     ///
     /// # Errors
-    /// `Corrupt` naming an unreadable leaf, or what the store says.
+    /// `Corrupt`, naming the leaf, when it is unreadable; `NotFound` when a leaf is gone;
+    /// `Unavailable` when the store refuses.
     pub(crate) async fn of(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Result<Self> {
         let JobContext { root, dataset, session, .. } = context;
         let cache = session.runtime_env().cache_manager.get_file_metadata_cache();
@@ -60,30 +62,30 @@ impl Proofs {
         Ok(Self { columns: facts.collect() })
     }
 
-    /// Whether no row lacks that column's value.
+    /// Whether the column has a value in every row.
     pub(super) fn no_nulls(&self, column: &str) -> bool {
         self.columns.get(column).is_some_and(|facts| facts.no_nulls)
     }
 
-    /// Whether no sum of that integer column's values is too large for 64 bits.
+    /// Whether no sum of the integer column's values exceeds 64 bits.
     pub(super) fn sum_fits(&self, column: &str) -> bool {
         let integers = self.columns.get(column).and_then(|facts| facts.integers);
         integers.is_some_and(|(_, _, bound)| bound <= i128::from(i64::MAX))
     }
 
-    /// Whether the time column has a value in every row, and all of them are of the day.
+    /// Whether the time column has a value in every row, and every value is of `day`.
     pub(crate) fn all_of_day(&self, time: &str, day: Day) -> bool {
         self.columns.get(time).filter(|facts| facts.no_nulls).is_some_and(|facts| {
             let of_day = |micros: i64| Day::of_micros(micros) == day;
             facts.integers.is_some_and(|(least, greatest, _)| {
-                // Where there is no row, nothing is the least.
+                // Without any row, the least value is above the greatest.
                 least > greatest || of_day(least) && of_day(greatest)
             })
         })
     }
 }
 
-/// Facts about a column in all files; `None` when one of them says nothing.
+/// The facts about a column in all files; `None` when a file has no statistics for the column.
 fn facts_of(name: &str, kind: ColumnType, footers: &[Arc<ParquetMetaData>]) -> Option<ColumnFacts> {
     let mut facts = ColumnFacts { no_nulls: true, integers: Some((i64::MAX, i64::MIN, 0)) };
     for row_group in footers.iter().flat_map(|footer| footer.row_groups()) {
@@ -103,7 +105,8 @@ fn facts_of(name: &str, kind: ColumnType, footers: &[Arc<ParquetMetaData>]) -> O
     Some(facts)
 }
 
-/// The least and greatest value of an integer or of a time in microseconds; none at all are 0.
+/// The least and greatest value of an integer, or of a time in microseconds; 0 and 0 when all
+/// values are null.
 fn bounds(
     kind: ColumnType,
     chunk: &ColumnChunkMetaData,

@@ -1,4 +1,4 @@
-//! One task: the day's groups, written as a segment.
+//! Builds one task: writes the day's groups as a segment.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// A segment that was built: raw rows that it is of, its own rows, and its size.
+/// A segment that was built: the number of raw rows behind it, of its own rows, and of its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Built {
     pub(super) rows_in: u64,
@@ -32,18 +32,18 @@ pub(super) struct Built {
     pub(super) bytes: u64,
 }
 
-/// What a segment is made of.
+/// The source of a segment.
 #[derive(Debug)]
 pub(super) enum Source<'s> {
-    /// The day's leaves, of which that is proven.
+    /// The day's leaves, with the proven facts about their rows.
     Leaves(&'s Proofs),
     /// A finer rollup's segment of the same leaves.
     Finer(FinerSegment<'s>),
-    /// The rollup's own segment of some of the leaves, and the others.
+    /// The rollup's own segment of some of the leaves, and the remaining leaves.
     Late(LateLeaves<'s>),
 }
 
-/// A segment that was found to be as it was written, and the leaves that it lacks.
+/// A segment that is as it was written, and the leaves that it lacks.
 #[derive(Debug)]
 pub(super) struct LateLeaves<'s> {
     segment: &'s Arc<SegmentFile>,
@@ -53,10 +53,11 @@ pub(super) struct LateLeaves<'s> {
 }
 
 impl<'s> LateLeaves<'s> {
-    /// Checks the segment, and reads what the leaves say of themselves.
+    /// Checks the segment, and reads the leaves' footer metadata.
     ///
     /// # Errors
-    /// `Corrupt` for a damaged segment, or for a leaf whose rows aren't known to be of the day.
+    /// `Corrupt` when the segment is damaged, or when a leaf has a row of another day; `NotFound`
+    /// when a file is gone; `Unavailable` when the store refuses.
     pub(super) async fn read(
         context: JobContext<'_>,
         segment: &'s Arc<SegmentFile>,
@@ -77,7 +78,7 @@ impl<'s> LateLeaves<'s> {
     }
 }
 
-/// A segment that was read whole and found to be as it was written.
+/// A finer rollup's segment that was read whole and is as it was written.
 #[derive(Debug)]
 pub(super) struct FinerSegment<'s> {
     rollup: &'s Rollup,
@@ -86,7 +87,7 @@ pub(super) struct FinerSegment<'s> {
 }
 
 impl<'s> FinerSegment<'s> {
-    /// That rollup's segment of those leaves, if there is one without damage.
+    /// The rollup's segment of the task's leaves, if there is one without damage.
     pub(super) async fn find(root: &Root, rollup: &'s Rollup, task: &Task<'_>) -> Option<Self> {
         let fingerprint = task.live.fingerprint.clone();
         let remains = task.live.remains_of(rollup);
@@ -106,8 +107,9 @@ impl<'s> FinerSegment<'s> {
 /// Builds the task's segment and makes it visible.
 ///
 /// # Errors
-/// `Corrupt` naming an unreadable leaf, `Invalid` when a sum overflows, `Limit` without memory,
-/// `Unavailable` when disk or store refuse.
+/// `Corrupt`, naming the leaf, when it is unreadable; `Invalid` when a sum overflows; `Limit`
+/// when memory runs out; `NotFound` when a file is gone; `Unavailable` when the disk or the store
+/// refuses.
 pub(super) async fn build(
     context: JobContext<'_>,
     task: &Task<'_>,
@@ -161,7 +163,7 @@ async fn groups(
     }
 }
 
-/// The files that a segment is made of.
+/// The files that a segment is built from.
 fn files<'s>(task: &'s Task<'_>, source: &'s Source<'_>) -> Vec<&'s ObjectMeta> {
     match source {
         Source::Leaves(_) => task.live.leaves.iter().map(|leaf| &leaf.file).collect(),
@@ -173,16 +175,17 @@ fn files<'s>(task: &'s Task<'_>, source: &'s Source<'_>) -> Vec<&'s ObjectMeta> 
     }
 }
 
-/// The raw rows behind a batch of groups, all of which must be of the day.
+/// Checks that all raw rows behind a batch of groups are of the day. Gives the number of raw
+/// rows.
 ///
 /// # Errors
-/// `Corrupt` when one isn't.
+/// `Corrupt` when a row is of another day.
 pub(crate) fn check_rows(dataset: &Dataset, day: Day, batch: &RecordBatch) -> Result<u64> {
     let outside = |name| {
         let instants = batch.column_by_name(name)?.as_primitive::<TimestampMicrosecondType>();
         Some(instants.iter().any(|micros| micros.is_none_or(|at| Day::of_micros(at) != day)))
     };
-    // Without those columns it is proven.
+    // When a batch lacks these columns, its rows are proven to be of the day.
     if [GROUP_FIRST, GROUP_LAST].into_iter().filter_map(outside).any(|outside| outside) {
         return Err(Error::corrupt(format!(
             "a file in the folder of {day} holds rows whose `{}` is not of that day",

@@ -1,4 +1,4 @@
-//! What there is to build, and why. Pure.
+//! The segments to build, and why. Pure.
 
 use std::sync::Arc;
 
@@ -15,15 +15,16 @@ pub(crate) struct Task<'a> {
     pub(crate) day: Day,
     /// The rollup.
     pub(crate) rollup: &'a Rollup,
-    /// Why.
+    /// The reason to build it.
     pub(crate) reason: Reason,
-    /// The day's raw rows.
+    /// The day's raw rows: the files that hold them, and the leaves that they came as.
     pub(crate) live: Arc<LeafDay>,
-    /// How far a segment serves already.
+    /// How far a segment serves the day already.
     pub(crate) freshness: Freshness,
 }
 
-/// The segments that the days of `span` lack, by day and then in the order of `rollups`.
+/// The tasks for the segments that days of `span` lack, by day and then in the order of
+/// `rollups`.
 #[must_use]
 pub(crate) fn tasks<'a>(snapshot: &Snapshot, span: Span, rollups: &[&'a Rollup]) -> Vec<Task<'a>> {
     let mut tasks = Vec::new();

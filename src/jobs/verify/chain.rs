@@ -1,5 +1,5 @@
-//! Checking what nothing answers from, and a lost file would be rebuilt of: the manifests before
-//! each day's newest, and the claims.
+//! Checking files that answer no query but from which a lost file would be rebuilt: the manifests
+//! before each day's newest one, and the claims.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +11,21 @@ use crate::{
     store::{LeafFooter, RawFolder, has_definition, leaf_at, leaf_path, list_claims, newest_claim},
 };
 
-/// What the claims of a root say.
+/// The claims of a root.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    /// The batches, and the newest claim on each.
+    /// The number of the newest claim on each batch.
     batches: BTreeMap<String, u32>,
-    /// Their leaves, by the names that they have if no erasure took these; and the names that they
-    /// have if one did.
+    /// The leaves of all claims. The key is the id that a leaf has if no erasure voided it. The
+    /// value is the id that the leaf has if one erasure did.
     pub(super) leaves: BTreeMap<LeafId, LeafId>,
 }
 
-/// What all claims say; or what is wrong with the first damaged one, or with the definition that
-/// it names.
+/// Reads all claims. Gives a difference instead when a claim is damaged, or when the newest
+/// definition that a claim names is gone.
 ///
 /// # Errors
-/// What the store says.
+/// `Unavailable` when the store refuses.
 pub(super) async fn check_claims(
     context: JobContext<'_>,
 ) -> Result<std::result::Result<Claims, Difference>> {
@@ -50,7 +50,7 @@ pub(super) async fn check_claims(
         let newest = claims.batches.entry(claim.batch).or_default();
         *newest = claim.number.max(*newest);
     }
-    // It may also have come since the root was opened.
+    // The definition may also have been created since the root was opened.
     if definition > context.definitions.opened().number
         && !has_definition(context.root, definition).await?
     {
@@ -61,11 +61,12 @@ pub(super) async fn check_claims(
     Ok(Ok(claims))
 }
 
-/// A leaf's claim, without which other rows could be appended under the same id; and of a void in
-/// the place of a leaf that was lost, that the batch was appended again since.
+/// Checks that the leaf's claim is there: without the claim, other rows could be appended under
+/// the same id. When the leaf is a void in the place of a lost leaf, checks that the batch was
+/// appended again since.
 ///
 /// # Errors
-/// What the store says.
+/// `Unavailable` when the store refuses.
 pub(super) async fn check_claim_of(
     context: JobContext<'_>,
     claims: &Claims,
@@ -87,7 +88,8 @@ pub(super) async fn check_claim_of(
     if claims.batches.get(batch).is_some_and(|newest| *newest >= number) {
         return Ok(None);
     }
-    // A claim comes before its leaves; this one may have come since the claims were listed.
+    // A claim is created before its leaves, so this claim may be newer than the listing of
+    // claims.
     let newest = newest_claim(context.root, &BatchId::try_new(batch.clone())?).await?;
     if newest.is_some_and(|newest| newest.number >= number) {
         return Ok(None);
@@ -98,10 +100,11 @@ pub(super) async fn check_claim_of(
     ))
 }
 
-/// The voids that the manifest accounts for, whose files keep the names from being used.
+/// Checks that the voids which the manifest accounts for are there. A void's file keeps its name
+/// from being used.
 ///
 /// # Errors
-/// What the store says.
+/// `NotFound` or `Corrupt` when the manifest can't be read; `Unavailable` when the store refuses.
 pub(super) async fn check_voids(
     context: JobContext<'_>,
     folder: &RawFolder,
@@ -124,11 +127,11 @@ pub(super) async fn check_voids(
     Ok(None)
 }
 
-/// Each manifest must be there, whole, and name the one before it by its hash. Before one that
-/// names none, older ones may be gone.
+/// Checks that each manifest is there, is whole, and has the hash of the previous manifest.
+/// Manifests before one without such a hash may be gone.
 ///
 /// # Errors
-/// What the store says.
+/// `Unavailable` when the store refuses.
 pub(super) async fn check_manifests(
     context: JobContext<'_>,
     folder: &RawFolder,
@@ -137,7 +140,7 @@ pub(super) async fn check_manifests(
     let newest = folder.newest().unwrap_or_default();
     let mut previous: Option<String> = None;
     for generation in (1..=newest).rev() {
-        // The one after it names none: that one is of format 1, or was written by a repair.
+        // The next manifest has no such hash: it is of format 1, or was written by a repair.
         if previous.is_none() && generation < newest {
             return Ok(None);
         }

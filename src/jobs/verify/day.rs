@@ -1,4 +1,5 @@
-//! A day: its manifests, its raw files against their own accounts, its segments against its rows.
+//! Checking a day: its manifests, its raw files against their footers, its segments against its
+//! rows.
 
 use super::{Checked, Difference, Verdict, chain, difference, listed::Listed, lost, segment};
 use crate::{
@@ -9,10 +10,10 @@ use crate::{
     store::{FileKind, NO_FOOTER, check_file, file_footer, manifest_path},
 };
 
-/// The first difference of that day; else `found` gets all that was checked.
+/// The first difference of the day. Adds the files that are as they should be to `found`.
 ///
 /// # Errors
-/// What reading meets.
+/// `NotFound` when a listed file is gone; otherwise the error from reading a file.
 pub(super) async fn check(
     context: JobContext<'_>,
     listed: &Listed,
@@ -36,7 +37,7 @@ pub(super) async fn check(
     {
         return Ok(Some(difference));
     }
-    // Also when it has no rows, of which a snapshot knows nothing.
+    // The folder matters even when the day has no rows: a snapshot has no such day.
     let of_folder = match listed.folder(day) {
         Some(folder) => Some(folder.live(context.root).await?),
         None => None,
@@ -77,12 +78,12 @@ async fn check_live(
     Ok(None)
 }
 
-/// A day's manifest against the name that says the same, and the files that it names, whole,
-/// against it.
+/// Checks a day's manifest against its tag. Reads all files that the manifest names whole, and
+/// compares them with the manifest.
 async fn check_base(context: JobContext<'_>, live: &LeafDay) -> Result<Option<Difference>> {
     let Some(base) = &live.base else { return Ok(None) };
     let root = context.root;
-    // Not what is kept of it.
+    // The manifest is read from the store, not from the cache.
     let listed = base.listed.as_ref();
     let path =
         listed.map_or_else(|| manifest_path(live.day, base.generation), |it| it.location.clone());
@@ -121,7 +122,8 @@ async fn check_base(context: JobContext<'_>, live: &LeafDay) -> Result<Option<Di
     Ok(Some(Difference { file, what }))
 }
 
-/// A leaf against its own account: bytes, rows, its claim, and that all rows are of its day.
+/// Checks a leaf against its footer: its bytes, its rows, its claim, and that all rows are of its
+/// day.
 async fn check_leaf(context: JobContext<'_>, listed: &Listed, leaf: &Leaf) -> Result<Verdict> {
     let rows = match check_file(context.root, &leaf.file).await? {
         Ok((rows, Some(footer))) => {

@@ -1,4 +1,4 @@
-//! What was listed of a root, or of a day or month of it.
+//! The listing of a root, or of a day or month of it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -10,25 +10,25 @@ use crate::{
     store::{RawFolder, Root, Segments, Serving, list_raw, list_segments, load},
 };
 
-/// What is checked.
+/// The listed files, and the claims.
 pub(super) struct Listed {
-    /// What counts, and which days' segments serve.
+    /// The rows that count, and the days' segments that serve.
     pub(super) days: Snapshot,
-    /// The same with months' segments in the place of their days'.
+    /// The same rows, with months' segments in the place of their days' segments.
     pub(super) with_months: Snapshot,
-    /// All raw files.
+    /// All folders of raw files.
     pub(super) folders: Vec<Arc<RawFolder>>,
     /// All segments, by rollup in the dataset's order.
     segments: Vec<Segments>,
-    /// What claims say.
+    /// The root's claims.
     pub(super) claims: Arc<Claims>,
 }
 
 impl Listed {
-    /// Lists what touches the span.
+    /// Lists everything that touches `span`.
     ///
     /// # Errors
-    /// What the store says.
+    /// `Unavailable` when the store can't be listed.
     pub(super) async fn take(
         context: JobContext<'_>,
         span: Span,
@@ -47,7 +47,7 @@ impl Listed {
         Ok(Self { days, with_months, folders, segments, claims: Arc::clone(claims) })
     }
 
-    /// All days that there is something of.
+    /// All days that have raw files or segments.
     pub(super) fn days(&self) -> BTreeSet<Day> {
         let of_rows = self.folders.iter().map(|folder| folder.day);
         let of_segments = self.segments.iter().flat_map(|it| &it.days).map(|it| it.period.first());
@@ -60,25 +60,25 @@ impl Listed {
         days.filter_map(Month::of).collect()
     }
 
-    /// The folder of that day.
+    /// The folder of a day's raw files.
     pub(super) fn folder(&self, day: Day) -> Option<&Arc<RawFolder>> {
         self.folders.iter().find(|folder| folder.day == day)
     }
 
-    /// The segments of that day, by rollup in the dataset's order.
+    /// The segments of a day, by rollup in the dataset's order.
     pub(super) fn segments(&self, day: Day) -> impl Iterator<Item = Option<&Arc<PeriodSegments>>> {
         let of_day = move |it: &PeriodSegments| it.period == Period::Day(day);
         self.segments.iter().map(move |it| it.days.iter().find(|found| of_day(found)))
     }
 
-    /// The first segment that was found damaged.
+    /// The first segment that was found to be damaged.
     pub(super) fn first_distrusted(&self, root: &Root) -> Option<&Arc<SegmentFile>> {
         let all = self.segments.iter().flat_map(|it| it.days.iter().chain(&it.months));
         let mut all = all.flat_map(|found| &found.segments);
         all.find(|segment| root.is_distrusted(&segment.file))
     }
 
-    /// Whether both have the same of a span that both have whole.
+    /// Whether both listings are equal within `span`, which both must cover.
     pub(super) fn is_as(&self, other: &Self, span: Span) -> bool {
         let same_days = self.days.live(span).eq(other.days.live(span))
             && self.days.damaged(span).eq(other.days.damaged(span));

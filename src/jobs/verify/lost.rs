@@ -1,4 +1,4 @@
-//! Segments that tell of a leaf that is lost.
+//! Segments that show that a leaf is lost.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -10,13 +10,14 @@ use crate::{
     store::{file_footer, leaf_ids},
 };
 
-/// A segment that was built from a leaf which isn't there any more, though leaves stay, or are
-/// accounted for by their day's manifests. On days with files of other tools, which may replace
-/// them, and on purged ones, where an erasure that died leaves segments with a mark that no
-/// manifest has, only leaves that a claim lists are known to be ours.
+/// The first segment of the day that was built from a lost leaf: one that is neither there nor
+/// accounted for by the day's manifest. On two kinds of days, only leaves that a claim lists are
+/// known to be ours. One kind has files of other tools, which these tools may have replaced. The
+/// other kind is purged: there an erasure that died leaves segments with a mark that no manifest
+/// has.
 ///
 /// # Errors
-/// What reading meets.
+/// `NotFound` when a listed file is gone; `Unavailable` when the store refuses.
 pub(super) async fn check(
     context: JobContext<'_>,
     listed: &Listed,
@@ -55,7 +56,7 @@ pub(super) async fn check(
     Ok(None)
 }
 
-/// The leaves that a segment was built from; none of one that is damaged, which is used no more.
+/// The leaves that a segment was built from; none for a damaged segment, which is no longer used.
 async fn leaves_of(context: JobContext<'_>, segment: &SegmentFile) -> Result<Vec<LeafId>> {
     let account = match file_footer(context.root, &segment.file).await {
         Err(error) if error.kind() == ErrorKind::Corrupt => {

@@ -1,5 +1,5 @@
-//! Recomputing what is derived, and checking what is stored: day by day, then month by month. What
-//! somebody else changes meanwhile is listed and checked anew.
+//! Checking stored files and recomputing derived ones: day by day, then month by month. A day or
+//! month that another writer changes meanwhile is listed and checked anew.
 
 mod chain;
 mod day;
@@ -20,21 +20,21 @@ use crate::{
     model::Period,
 };
 
-/// A file that was found to be as it should.
+/// A file that is as it should be.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// Its full name.
+    /// The file's full name.
     pub file: String,
-    /// Its rows.
+    /// The number of its rows.
     pub rows: u64,
 }
 
-/// The first thing that isn't as it should.
+/// The first thing that isn't as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The file.
+    /// The file, or the day or folder.
     pub file: String,
-    /// What differs.
+    /// The difference, as a phrase about the file.
     pub what: String,
 }
 
@@ -44,9 +44,14 @@ impl fmt::Display for Difference {
     }
 }
 
-/// How often something may change while it is checked.
+/// How many times a day or month may change while it is checked.
 const CHANGES_MAX: usize = 10;
 
+/// Checks everything that touches `span`. Calls `report` for each file that is as it should be, and
+/// gives the first difference.
+///
+/// # Errors
+/// `Unavailable` when the store refuses; otherwise the error from reading a file.
 pub(crate) async fn verify(
     context: JobContext<'_>,
     span: Span,
@@ -73,8 +78,9 @@ pub(crate) async fn verify(
     Ok(damaged.map(|segment| difference(context, &segment.file, what)))
 }
 
-/// The first difference of the period, which is the same by two listings: between two that differ
-/// somebody else changed the root, and files may have come and gone.
+/// The first difference of the period by a listing that the next listing repeats. Between two
+/// listings that differ, another writer changed the root, and files may have appeared or been
+/// deleted.
 async fn until_settled(
     context: JobContext<'_>,
     listed: &Listed,
@@ -108,7 +114,7 @@ async fn until_settled(
     }
 }
 
-/// What became of a file.
+/// The result for a file.
 type Verdict = std::result::Result<Checked, Difference>;
 
 fn difference(context: JobContext<'_>, file: &ObjectMeta, what: &str) -> Difference {

@@ -1,4 +1,4 @@
-//! A month's segments against its days'.
+//! Checking a month's segments against its days' segments.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::{
     model::{Freshness, Period},
 };
 
-/// The first difference of that month; else `found` gets all that was checked.
+/// The first difference of the month. Adds the files that are as they should be to `found`.
 ///
 /// # Errors
-/// What reading meets.
+/// `NotFound` when a listed file is gone; otherwise the error from reading a file.
 pub(super) async fn check(
     context: JobContext<'_>,
     listed: &Listed,
@@ -48,7 +48,8 @@ pub(super) async fn check(
             Err(difference) => return Ok(Some(difference)),
         };
         let file = context.root.full_name(&segment.file.location);
-        // Somebody may have deleted days' segments, which are hints: its bytes were compared above.
+        // A day's segment is a hint and may have been deleted. The month's bytes were compared
+        // above.
         if is_whole {
             let expected = stored_rows(context, rollup, &of_days).await?;
             let stored = stored_rows(context, rollup, std::slice::from_ref(segment)).await?;

@@ -1,4 +1,4 @@
-//! Comparing a segment's rows with those that it should have.
+//! Comparing a segment's rows with the rows that it should have.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use arrow::{
 
 use crate::base::{Error, Result};
 
-/// One batch of the segment's columns.
+/// All batches as one, with the segment's columns only.
 pub(super) fn joined(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch> {
     let fail = |error| Error::from(datafusion::error::DataFusionError::from(error));
     let wanted: Vec<usize> = (0..schema.fields().len()).collect();
@@ -25,7 +25,7 @@ pub(super) fn joined(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Reco
     concat_batches(schema, &batches.map_err(fail)?).map_err(fail)
 }
 
-/// The first place where stored rows are not the expected ones.
+/// The first place where stored rows differ from the expected ones.
 pub(super) fn first_difference(expected: &RecordBatch, stored: &RecordBatch) -> Option<String> {
     if expected == stored {
         return None;

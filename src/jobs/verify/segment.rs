@@ -1,4 +1,4 @@
-//! A segment: its bytes against its account, and its rows against those that it was built from.
+//! Checking a segment: its bytes against its footer, and its rows against the rows of its leaves.
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ use crate::{
     store::{NO_FOOTER, check_file},
 };
 
-/// A segment against its account, and against the rollup of the leaves it was built from; of purged
-/// ones against its account alone.
+/// Checks a segment against its footer, and against a rollup of the leaves that it was built
+/// from. On a purged day, checks a segment against its footer alone.
 ///
 /// # Errors
-/// What reading meets.
+/// `NotFound` when a listed file is gone; otherwise the error from reading a file.
 pub(super) async fn check(
     context: JobContext<'_>,
     rollup: &Rollup,
@@ -41,7 +41,7 @@ pub(super) async fn check(
         context,
         rollup,
         (live.day, &leaves),
-        // Nothing is taken from the leaves' own statistics.
+        // The check must not rely on the leaves' own statistics.
         &Proofs::default(),
     )
     .await?;
@@ -55,10 +55,10 @@ pub(super) async fn check(
     })
 }
 
-/// A segment against its account: its rows.
+/// Checks a segment against its footer. Gives the number of its rows.
 ///
 /// # Errors
-/// What reading meets.
+/// `NotFound` when the file is gone; otherwise the error from reading it.
 pub(super) async fn check_footer(
     context: JobContext<'_>,
     segment: &SegmentFile,
@@ -70,10 +70,10 @@ pub(super) async fn check_footer(
     })
 }
 
-/// The rows of segments, in their order.
+/// The rows of segments, sorted in the rollup's order.
 ///
 /// # Errors
-/// What reading meets.
+/// `NotFound` when a listed file is gone; otherwise the error from reading a file.
 pub(super) async fn stored_rows(
     context: JobContext<'_>,
     rollup: &Rollup,

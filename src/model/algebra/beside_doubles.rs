@@ -1,8 +1,8 @@
-//! Decimals beside doubles become doubles.
+//! Turns decimals beside doubles into doubles.
 //!
-//! DataFusion makes decimals of 15 places of both, so that `f > 0.0` is false of a double of 1e-20,
-//! and of 1e100 an error. Decimal literals are what SQL texts are full of: `f * 0.5`, `f > 0.1`.
-//! Here a double stays one, as in the SQL of `PostgreSQL` and `DuckDB`.
+//! DataFusion turns both into decimals with 15 digits after the point. Then `f > 0.0` is false for
+//! a double of 1e-20, and an error for a double of 1e100. SQL texts are full of decimal literals:
+//! `f * 0.5`, `f > 0.1`. Here a double stays a double, as in the SQL of `PostgreSQL` and `DuckDB`.
 
 use arrow::datatypes::DataType;
 use datafusion::{
@@ -10,11 +10,11 @@ use datafusion::{
     logical_expr::{Expr, ExprSchemable as _, cast},
 };
 
-/// Functions whose arguments must be of one type.
+/// Functions whose arguments must all have one type.
 const OF_ONE_TYPE: [&str; 6] = ["coalesce", "nullif", "nvl", "nvl2", "greatest", "least"];
 
-/// The expression with its operands that are decimals made doubles, where another one is a double.
-/// Its parts must have been changed before, and its types not yet be made equal.
+/// The expression, with its decimal operands cast to doubles where another operand is a double.
+/// Call this for the parts of an expression first, and before types are coerced.
 pub(crate) fn decimals_beside_doubles(mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let mut changed = false;
     for operands in operands(&mut expr) {
@@ -34,7 +34,7 @@ pub(crate) fn decimals_beside_doubles(mut expr: Expr, schema: &DFSchema) -> Tran
     Transformed::new_transformed(expr, changed)
 }
 
-/// The operands that must be of one type, in groups.
+/// The operands, in groups whose members must have one type.
 fn operands(expr: &mut Expr) -> Vec<Vec<&mut Expr>> {
     match expr {
         Expr::BinaryExpr(binary) => vec![vec![&mut binary.left, &mut binary.right]],

@@ -1,5 +1,5 @@
-//! `double_sum(x)`: the sum of doubles as an aggregate function, the same in whatever order rows
-//! are read and partial sums are merged. NULL over nothing but NULLs, as `sum`.
+//! `double_sum(x)`: an aggregate function that sums doubles. The sum is the same in whatever order
+//! rows are read and partial sums are merged. Like `sum`, it is NULL when all values are NULL.
 
 use std::{collections::HashSet, mem::size_of_val, sync::Arc};
 
@@ -20,7 +20,7 @@ use datafusion::{
 
 use super::expansion::ExactSum;
 
-/// The function.
+/// The aggregate function `double_sum`.
 pub(crate) fn double_sum() -> Arc<AggregateUDF> {
     let signature = Signature::exact(vec![DataType::Float64], Volatility::Immutable);
     Arc::new(AggregateUDF::new_from_impl(DoubleSum { signature }))
@@ -77,12 +77,12 @@ fn doubles(columns: &[ArrayRef]) -> impl Iterator<Item = f64> {
     columns.iter().flat_map(|column| column.as_primitive::<Float64Type>().iter().flatten())
 }
 
-/// Whether a row is one of those that count.
+/// Whether the filter counts the row.
 fn counts(filter: Option<&BooleanArray>, row: usize) -> bool {
     filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
 }
 
-/// States as columns: of each group its two lists of terms.
+/// States as columns. Each group is a row with two lists of terms.
 fn states(groups: impl Iterator<Item = [Vec<f64>; 2]>) -> Vec<ArrayRef> {
     let mut columns = [(); 2].map(|()| ListBuilder::new(Float64Builder::new()));
     for terms in groups {
@@ -99,7 +99,7 @@ fn state_of(terms: [Vec<f64>; 2]) -> Vec<ScalarValue> {
     columns.map(|column| ScalarValue::List(Arc::new(column.as_list().clone()))).collect()
 }
 
-/// Adds the state in that row to a sum.
+/// Adds the state in `row` to a sum.
 fn merge(sum: &mut ExactSum, states: &[ArrayRef], row: usize) {
     let add: [fn(&mut ExactSum, f64); 2] = [ExactSum::add, ExactSum::add_scaled];
     for (column, add) in states.iter().zip(add) {
@@ -139,13 +139,13 @@ impl Accumulator for One {
     }
 }
 
-/// Of each different number one; its state is the numbers.
+/// The sum of distinct numbers: each counts once. The state is the list of numbers.
 #[derive(Debug, Default)]
 struct Different(HashSet<u64>);
 
 impl Different {
     fn add(&mut self, values: impl Iterator<Item = f64>) {
-        // -0.0 is the same number as 0.0.
+        // -0.0 and 0.0 are one number.
         self.0.extend(values.map(|value| (value + 0.0).to_bits()));
     }
 
@@ -181,7 +181,7 @@ impl Accumulator for Different {
     }
 }
 
-/// The sum of each group.
+/// The sums of all groups.
 #[derive(Debug, Default)]
 struct Many {
     sums: Vec<ExactSum>,
@@ -255,7 +255,7 @@ impl GroupsAccumulator for Many {
         let rows = values.iter().flat_map(|column| column.as_primitive::<Float64Type>().iter());
         let terms = rows.enumerate().map(|(row, value)| {
             let value = value.filter(|_| counts(opt_filter, row));
-            // One alone is its own sum; a large one is scaled where it is merged.
+            // A single value is its own sum. A large one is scaled where it is merged.
             [value.into_iter().collect(), Vec::new()]
         });
         Ok(states(terms))

@@ -1,26 +1,27 @@
-//! The exact sum of doubles, rounded once: the same whatever the order of addition.
+//! The exact sum of doubles, rounded once. It doesn't depend on the order of addition.
 //!
-//! The sum is held as an expansion: doubles whose exact sum it is, none of which overlaps another
-//! (Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997; Python's `math.fsum`).
+//! The sum is held as an expansion: a list of doubles that don't overlap, and whose exact sum it
+//! is (Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997; Python's `math.fsum`).
 
-/// Doubles from here on are held scaled down, so that no sum of them overflows on the way.
+/// Doubles of this size or more are held scaled down, so that no intermediate sum overflows.
 const LARGE: f64 = f64::from_bits((1023 + 960) << 52); // 2^960
 
-/// A sum that is smaller than this, scaled down, is far from what overflows: 2^1000.
+/// 2^1000, scaled down. A sum below 2^1000 is far from overflow.
 const SAFE: f64 = f64::from_bits((1023 + 1000 - 128) << 52);
 
-/// By how much: 2^-128, and back.
+/// The factor for scaling down, 2^-128.
 const DOWN: f64 = f64::from_bits((1023 - 128) << 52);
+/// The factor for scaling back up, 2^128.
 const UP: f64 = f64::from_bits((1023 + 128) << 52);
 
 /// A sum of doubles.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct ExactSum {
-    /// The sum of those below [`LARGE`], least part first; empty before the first.
+    /// The sum of the doubles below [`LARGE`], least part first; empty before the first double.
     parts: Vec<f64>,
-    /// The sum of the others, times [`DOWN`].
+    /// The sum of the other finite doubles, times [`DOWN`].
     large: Vec<f64>,
-    /// The sum of infinities and NaNs, if there was one.
+    /// The sum of infinities and NaNs, if any was added.
     special: Option<f64>,
 }
 
@@ -37,19 +38,19 @@ impl ExactSum {
         }
     }
 
-    /// Adds a part of another sum's second list of [`terms`](Self::terms).
+    /// Adds one double of the second list of another sum's [`terms`](Self::terms).
     pub(super) fn add_scaled(&mut self, part: f64) {
         grow(&mut self.large, part);
     }
 
-    /// Doubles that add this sum to another one: the first by [`add`](Self::add), the others by
-    /// [`add_scaled`](Self::add_scaled).
+    /// Two lists of doubles that add this sum to another one. The first list is for
+    /// [`add`](Self::add), the second for [`add_scaled`](Self::add_scaled).
     pub(super) fn terms(&self) -> [Vec<f64>; 2] {
         let parts = self.special.into_iter().chain(self.parts.iter().copied()).collect();
         [parts, self.large.clone()]
     }
 
-    /// The sum, rounded once to the nearest double; `None` of nothing.
+    /// The sum, rounded once to the nearest double; `None` when nothing was added.
     pub(super) fn value(&self) -> Option<f64> {
         if self.special.is_some() {
             return self.special;
@@ -66,13 +67,13 @@ impl ExactSum {
         }
     }
 
-    /// About how many bytes it takes beside itself.
+    /// About how many bytes the sum takes on the heap.
     pub(super) const fn heap_bytes(&self) -> usize {
         (self.parts.capacity() + self.large.capacity()) * size_of::<f64>()
     }
 }
 
-/// Adds a double to an expansion. The last part becomes the rounded sum of all.
+/// Adds a double to an expansion. The last part becomes the rounded sum of all parts.
 fn grow(parts: &mut Vec<f64>, value: f64) {
     let mut sum = value;
     parts.retain_mut(|part| {
@@ -87,7 +88,7 @@ fn grow(parts: &mut Vec<f64>, value: f64) {
 /// The exact sum of an expansion, rounded half to even.
 fn rounded(parts: &[f64]) -> Option<f64> {
     let mut rest = parts.iter().rev().copied();
-    // Never -0.0, which some sums of zeros would be.
+    // Adding 0.0 turns -0.0 into 0.0. Some sums of zeros would be -0.0.
     let mut sum = rest.next()? + 0.0;
     let mut left = 0.0;
     for part in rest.by_ref() {
@@ -98,7 +99,7 @@ fn rounded(parts: &[f64]) -> Option<f64> {
             break;
         }
     }
-    // What is left is just half of the last digit, and even less decides where it goes.
+    // If `left` is exactly half of the last digit, the sign of the next part decides the rounding.
     let next = rest.next().unwrap_or_default();
     if left != 0.0 && next != 0.0 && (left < 0.0) == (next < 0.0) {
         let twice = left * 2.0;
@@ -139,7 +140,7 @@ mod tests {
             (vec![f64::MAX, 1e300, 1.0, -1e300, -f64::MAX], Some(1.0)),
             (vec![f64::INFINITY, 1.0], Some(f64::INFINITY)),
             (vec![f64::MIN_POSITIVE / 2.0, f64::MIN_POSITIVE / 2.0], Some(f64::MIN_POSITIVE)),
-            // 2^53 + 1 is just between two doubles; a little more decides.
+            // 2^53 + 1 is exactly between two doubles. A little more decides.
             (vec![9_007_199_254_740_992.0, 1.0], Some(9_007_199_254_740_992.0)),
             (vec![9_007_199_254_740_992.0, 1.0, 1e-30], Some(9_007_199_254_740_994.0)),
         ] {

@@ -1,18 +1,18 @@
-//! The aggregate functions that can be made of mergeable parts, by their SQL names.
+//! The aggregate functions that can be computed from mergeable parts, by their SQL names.
 //!
 //! | function | states | final |
 //! |---|---|---|
-//! | `count(*)`, `count(x)` | its own count | `coalesce(sum, 0)` |
-//! | `sum(x)` | sum | cast back to the type that `sum(x)` has |
-//! | `min`, `max`, `bool_and`, `bool_or`, `bit_and`, `bit_or` | the same | the same |
-//! | `avg(x)`, x decimal | sum, count | sum / count, cut 4 digits below x's scale |
-//! | `avg(x)`, x integer, or a decimal cast to double | sum as decimal, count | both as doubles, divided once |
-//! | `var_pop`, `var_samp`, `stddev_pop`, `stddev_samp` | count, sum, sum of squares | (n q - s²) / n², or / n (n - 1); its root |
+//! | `count(*)`, `count(x)` | count | `coalesce(count, 0)` |
+//! | `sum(x)` | sum | sum, cast back to the type of `sum(x)` |
+//! | `min`, `max`, `bool_and`, `bool_or`, `bit_and`, `bit_or` | the state of that name | its value |
+//! | `avg(x)`, x decimal | sum, count | sum / count, truncated at x's scale + 4 |
+//! | `avg(x)`, x integer, or a decimal cast to double | sum as decimal, count | both cast to double, then divided once |
+//! | `var_pop`, `var_samp`, `stddev_pop`, `stddev_samp` | count n, sum s, sum of squares q | (n q - s²) / n², or (n q - s²) / (n (n - 1)); for `stddev`, its root |
 //! | `approx_distinct`, `approx_percentile` | sketch | its estimate |
 //!
-//! `avg` of integers and the variances are defined here for every route: DataFusion's own add up
-//! doubles, so that their last digits depend on the order of addition. Here the sums are exact, and
-//! rounded once.
+//! `avg` of integers and the variances are defined here for every route. DataFusion's own
+//! functions add up doubles, so their last digits depend on the order of addition. Here the sums
+//! are exact. Only the final operations round.
 
 use arrow::datatypes::{DECIMAL256_MAX_PRECISION, DataType};
 use datafusion::{
@@ -34,20 +34,20 @@ use crate::{
     model::ColumnType,
 };
 
-/// An aggregate function that can be merged from parts.
+/// An aggregate function that can be computed from mergeable parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Function {
-    /// `count(*)`: rows.
+    /// `count(*)`: the number of rows.
     Rows,
-    /// `count(x)`: rows where x isn't NULL. Never the same as `count(*)`.
+    /// `count(x)`: the number of rows where x isn't NULL. Never treated as `count(*)`.
     Count,
-    /// `sum(x)`; NULL over nothing but NULLs.
+    /// `sum(x)`: NULL when all values are NULL.
     Sum,
     /// `min(x)`.
     Min,
     /// `max(x)`.
     Max,
-    /// `avg(x)`: stored as sum and count, divided last.
+    /// `avg(x)`: stored as sum and count, and divided last.
     Avg,
     /// `bool_and(x)`.
     BoolAnd,
@@ -59,29 +59,30 @@ pub enum Function {
     BitOr,
     /// `var_pop`, `var_samp`, `stddev_pop` or `stddev_samp`.
     Spread {
-        /// Of a sample: divided by n - 1.
+        /// Whether the rows are a sample: the divisor is n - 1 instead of n.
         sample: bool,
-        /// The standard deviation: its root.
+        /// Whether it is the standard deviation, the root of the variance.
         root: bool,
     },
-    /// `approx_distinct(x)`: about how many different values there are.
+    /// `approx_distinct(x)`: the approximate number of distinct values.
     ApproxDistinct,
-    /// `approx_percentile(x, q)`: about the value below which the part q of all values lies.
+    /// `approx_percentile(x, q)`: the approximate value below which the fraction q of all values
+    /// lies.
     ApproxPercentile(Quantile),
 }
 
-/// A part of 1, from 0 to 1.
+/// A fraction from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Quantile(u64);
 
 impl Quantile {
-    /// That part, if it is one.
+    /// The fraction `part`; `None` when it isn't from 0 to 1.
     #[must_use]
     pub fn new(part: f64) -> Option<Self> {
         (0.0..=1.0).contains(&part).then(|| Self((part + 0.0).to_bits()))
     }
 
-    /// The part.
+    /// The fraction.
     #[must_use]
     pub const fn value(self) -> f64 {
         f64::from_bits(self.0)
@@ -89,7 +90,7 @@ impl Quantile {
 }
 
 impl Function {
-    /// The function of one column that SQL calls so.
+    /// The function of one column with that SQL name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let spread = |sample, root| Self::Spread { sample, root };
@@ -112,7 +113,7 @@ impl Function {
         })
     }
 
-    /// Its SQL name.
+    /// The function's SQL name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -134,26 +135,27 @@ impl Function {
         }
     }
 
-    /// Whether DataFusion's own would add up doubles where ours is exact.
+    /// Whether DataFusion's own function would add up doubles where this one is exact.
     #[must_use]
     pub const fn is_made_exact(self) -> bool {
         matches!(self, Self::Avg | Self::Spread { .. })
     }
 
-    /// Whether DataFusion's own, over an argument of that type, could wrap: a sum that is too large
-    /// for its type.
+    /// Whether DataFusion's own function can wrap over an argument of that type. It wraps when a
+    /// sum is too large for its type.
     #[must_use]
     pub const fn can_wrap(self, argument: &DataType) -> bool {
         matches!(self, Self::Sum) && needs_room(argument)
     }
 
-    /// An argument of a function that [can wrap](Self::can_wrap) in a type in which it can't.
+    /// Casts the argument of a function that [can wrap](Self::can_wrap) to a type in which it
+    /// can't.
     #[must_use]
     pub(crate) fn with_room(argument: Expr, kind: &DataType) -> Expr {
         cast(argument, wide(kind))
     }
 
-    /// The states that this function's value is made of, over an argument of that type.
+    /// The states that the function's value is computed from, over an argument of that type.
     #[must_use]
     pub fn states(self, argument: &DataType) -> Vec<State> {
         let sum = if needs_room(argument) { State::WideSum } else { State::Sum };
@@ -174,17 +176,17 @@ impl Function {
         }
     }
 
-    /// What a segment stores for this function over a column of that type.
+    /// The states that a segment stores for this function, over a column of that type.
     #[must_use]
     pub fn stored_states(self, column: ColumnType) -> Vec<State> {
         self.states(&column.query_type()).into_iter().map(State::stored).collect()
     }
 
-    /// The value, of the merged states that [`states`](Self::states) names, in type `to`; a sum that
-    /// has no room there is an error of the query, which calls it `name`.
+    /// The function's value in type `to`, from the merged states that [`states`](Self::states)
+    /// lists. A sum too large for `to` is an error of the query, which calls the sum `name`.
     ///
     /// # Errors
-    /// `Internal` when the states aren't those.
+    /// `Internal` when `merged` has another number of states.
     pub fn finalize(
         self,
         merged: &[Expr],
@@ -208,13 +210,13 @@ impl Function {
     }
 }
 
-/// Truncating decimal division at the scale of `to` is DataFusion's own rule for `avg`
-/// (`DecimalAverager`), and so is Arrow's `/` (scale of the left side + 4).
+/// The average. Decimal division truncates at the scale of `to`. This is DataFusion's own rule for
+/// `avg` (`DecimalAverager`), and also Arrow's for `/` (the left side's scale + 4).
 fn average(sum: &Expr, count: &Expr, argument: &DataType, to: &DataType) -> Expr {
     let quotient = if *argument == DataType::Int64 || *to == DataType::Float64 {
         cast(sum.clone(), DataType::Float64) / cast(count.clone(), DataType::Float64)
     } else {
-        // NULL, not a division by zero, where there is nothing to average.
+        // When there is nothing to average, the result is NULL, not a division by zero.
         let counted = nullif(count.clone(), lit(0_i64));
         let integer = if needs_room(argument) {
             DataType::Decimal256(20, 0)
@@ -226,7 +228,8 @@ fn average(sum: &Expr, count: &Expr, argument: &DataType, to: &DataType) -> Expr
     cast(quotient, to.clone())
 }
 
-/// `n q - s²` is exact in 76 digits, and never negative; only the division and the root round.
+/// `n q - s²` is exact in 76 digits, and never negative. Only the later operations on doubles
+/// round.
 fn spread(
     count: &Expr,
     sum: &Expr,

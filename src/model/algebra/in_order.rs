@@ -1,4 +1,4 @@
-//! An aggregate function whose rows come in one order, whatever order they were read in.
+//! An aggregate function that gets its rows in one order, whatever order they were read in.
 
 use std::{mem::size_of_val, sync::Arc};
 
@@ -17,8 +17,8 @@ use datafusion::{
     },
 };
 
-/// The function over its rows sorted by all of its arguments. It holds the rows of a group in
-/// memory: for few of them, such as aggregated ones.
+/// The function `inner`, over its rows sorted by all of its arguments. It holds the rows of a
+/// group in memory, so it is meant for few rows, such as aggregated ones.
 pub(crate) fn in_order(inner: &Arc<AggregateUDF>) -> Arc<AggregateUDF> {
     Arc::new(AggregateUDF::new_from_impl(InOrder { inner: Arc::clone(inner) }))
 }
@@ -77,10 +77,10 @@ impl AggregateUDFImpl for InOrder {
     }
 }
 
-/// The rows so far.
+/// The rows of a group, so far.
 #[derive(Debug)]
 struct Rows {
-    /// The batches of each argument.
+    /// For each argument, the batches of its values.
     read: Vec<Vec<ArrayRef>>,
     bytes: usize,
     inner: Box<dyn Accumulator>,

@@ -1,5 +1,5 @@
-//! The algebra of measures: states of aggregate functions, how they merge, and functions of values
-//! that plans need beside DataFusion's own.
+//! The algebra of measures: the states of aggregate functions, how states merge, and the functions
+//! of values that plans need beside DataFusion's own.
 
 mod beside_doubles;
 mod double_sum;

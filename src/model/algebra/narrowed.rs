@@ -1,4 +1,4 @@
-//! A number in a narrower type, or an error that says which number it is.
+//! Casts a number to a narrower type. If it doesn't fit, the error says which number it is.
 
 use std::sync::Arc;
 
@@ -16,7 +16,8 @@ use datafusion::{
     },
 };
 
-/// The number in type `to`. One that has no room there is an error that calls it `name`.
+/// Casts `number` to type `to`. A number that doesn't fit there is an error, which calls it
+/// `name`.
 pub(crate) fn narrowed(number: Expr, to: &DataType, name: &str) -> Expr {
     let signature = Signature::any(1, Volatility::Immutable);
     let narrowed = Narrowed { to: to.clone(), name: name.to_owned(), signature };
@@ -53,7 +54,7 @@ impl ScalarUDFImpl for Narrowed {
             return plan_err!("narrowed takes one number");
         };
         let numbers = numbers.to_array(args.number_rows)?;
-        // What has no room becomes NULL.
+        // The safe cast makes a NULL of a number that doesn't fit.
         let options = CastOptions { safe: true, ..CastOptions::default() };
         let found = cast_with_options(&numbers, &self.to, &options)?;
         if found.null_count() != numbers.null_count() {
@@ -67,7 +68,7 @@ impl ScalarUDFImpl for Narrowed {
     }
 }
 
-/// The type as SQL calls it.
+/// The SQL name of the type.
 fn words(kind: &DataType) -> String {
     match kind {
         DataType::Int64 => "BIGINT".to_owned(),

@@ -1,4 +1,5 @@
-//! A value as it is, of which the engine knows nothing, or little.
+//! Functions that return their argument, and hide some or all of its properties from the
+//! optimizer.
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,20 +13,20 @@ use datafusion::{
     },
 };
 
-/// The value itself. Called volatile, so that nothing known of the argument, such as that it is
-/// constant, is taken to hold for the result.
+/// Returns its argument. The function is declared volatile, so that the optimizer doesn't apply
+/// what it knows of the argument, such as that it is constant, to the result.
 pub(crate) fn opaque(value: Expr) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Volatility::Volatile));
     FUNCTION.call(vec![value])
 }
 
-/// The value itself, of which no more is known than that equal arguments have equal values.
+/// Returns its argument. The optimizer knows only that equal arguments give equal results.
 pub(crate) fn as_is(value: Expr) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function(Volatility::Immutable));
     FUNCTION.call(vec![value])
 }
 
-/// Whether that is a value [as it is](as_is).
+/// Whether the expression is a call of [`as_is`].
 pub(crate) fn is_as_is(expr: &Expr) -> bool {
     matches!(expr, Expr::ScalarFunction(call) if call.func.name() == AS_IS)
 }

@@ -1,11 +1,12 @@
-//! The algebra of measures: how a value is made of parts that can be merged.
+//! The algebra of measures: how a value is computed from parts that can be merged.
 //!
-//! The job writes states and the rewrite merges them, both by this file, so that they can't
-//! disagree: [`partial`](State::partial) over raw rows, [`merge`](State::merge) over partials,
-//! [`Function::finalize`](super::Function::finalize) once at the end. A final is never merged.
+//! Jobs write states, and the rewrite merges them. Both use this file, so they can't disagree:
+//! [`partial`](State::partial) over raw rows, [`merge`](State::merge) over partials,
+//! [`Function::finalize`](super::Function::finalize) once at the end. A final value is never
+//! merged.
 //!
-//! A group's partial can come from a stored state ([`restored`](State::restored)), from a value that
-//! all rows of the group share ([`repeated`](State::repeated)), or from both, as a product
+//! A group's partial comes from a stored state ([`restored`](State::restored)), from a value that
+//! all rows of the group share ([`repeated`](State::repeated)), or from the product of both
 //! ([`scaled`](State::scaled)).
 
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType};
@@ -24,49 +25,50 @@ use crate::{
     model::column::is_word,
 };
 
-/// One mergeable column.
+/// The mergeable state of an aggregate function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
     /// The number of rows.
     Rows,
     /// The number of values that aren't NULL.
     Count,
-    /// The sum in the type that SQL gives it, of numbers so small that no sum of them wraps.
+    /// The sum in SQL's type for it, over numbers so small that no sum of them wraps.
     Sum,
-    /// The sum of integers, or of decimals of many digits, in a type that has room for any number
-    /// of them. A segment stores it in the type that SQL gives it.
+    /// The sum of integers, or of decimals with many digits, in a type that has room for any
+    /// number of them. A segment stores it in SQL's type for the sum.
     WideSum,
     /// The least value.
     Min,
     /// The greatest value.
     Max,
-    /// Whether all are true.
+    /// Whether all values are true.
     BoolAnd,
-    /// Whether any is true.
+    /// Whether any value is true.
     BoolOr,
-    /// The bits that all have.
+    /// The bits that are set in all values.
     BitAnd,
-    /// The bits that any has.
+    /// The bits that are set in any value.
     BitOr,
     /// The sum of the values' squares, as a decimal.
     Squares,
-    /// A sketch of the different values.
+    /// A sketch of the distinct values.
     Distinct,
-    /// A sketch of how the values are distributed.
+    /// A sketch of the distribution of the values.
     Percentiles,
 }
 
-/// A column of a segment: a state over a raw column or an expression (none for [`State::Rows`]).
+/// A column of a segment: a state over a raw column or an expression. [`State::Rows`] has no
+/// argument.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoredState {
     /// The state.
     pub kind: State,
-    /// The raw column, or the expression's text.
+    /// The raw column's name, or the expression's text; `None` for [`State::Rows`].
     pub argument: Option<String>,
 }
 
 impl StoredState {
-    /// The segment column's name, such as `cost_sum` and `(price * pieces)_sum`.
+    /// The name of the segment's column, such as `cost_sum` and `(price * pieces)_sum`.
     #[must_use]
     pub fn name(&self) -> String {
         let argument = self.argument.as_deref().unwrap_or_default();
@@ -91,7 +93,7 @@ impl StoredState {
         }
     }
 
-    /// Whether a segment's rows can lack a value.
+    /// Whether the segment's column can have NULLs.
     #[must_use]
     pub const fn nullable(&self) -> bool {
         !matches!(self.kind, State::Rows | State::Count)
@@ -108,8 +110,8 @@ impl State {
         }
     }
 
-    /// The aggregate over raw rows, or only those where `filter` holds. `kind` is the argument's
-    /// type.
+    /// The aggregate over raw rows, or over only those where `filter` holds. `kind` is the
+    /// argument's type.
     ///
     /// # Errors
     /// `Internal` when DataFusion refuses the filter.
@@ -143,7 +145,7 @@ impl State {
         }
     }
 
-    /// A segment's stored column as this state's partial. `kind` is the argument's type.
+    /// This state's partial, from a segment's stored column. `kind` is the argument's type.
     #[must_use]
     pub fn restored(self, stored: Expr, kind: &DataType) -> Expr {
         match self {
@@ -152,8 +154,8 @@ impl State {
         }
     }
 
-    /// The partial of `rows` rows that all have this value, if it is exact. `kind` is the value's
-    /// type.
+    /// The partial over `rows` rows that all have `value`; `None` when it can't be exact. `kind`
+    /// is the type of `value`.
     ///
     /// # Errors
     /// `Internal` when DataFusion refuses the condition.
@@ -179,8 +181,9 @@ impl State {
         }))
     }
 
-    /// The partial of products `x * factor`, where all rows share the factor, made of this state's
-    /// partial over `x`; if it is exact. `kinds` are the types of the product and the factor.
+    /// The partial over products `x * factor`, computed from `partial`, this state's partial over
+    /// `x`; `None` when it can't be exact. All rows share the factor. `kinds` are the types of the
+    /// product and of the factor.
     ///
     /// # Errors
     /// `Internal` when DataFusion refuses the condition.
@@ -204,7 +207,7 @@ impl State {
         })
     }
 
-    /// The aggregate over partials.
+    /// The aggregate that merges partials.
     #[must_use]
     pub fn merge(self, partial: Expr) -> Expr {
         match self {
@@ -220,7 +223,7 @@ impl State {
         }
     }
 
-    /// The type of a partial over an argument of that type.
+    /// The type of a partial over an argument of type `argument`.
     #[must_use]
     pub fn partial_type(self, argument: &DataType) -> DataType {
         match (self, argument) {
@@ -240,8 +243,9 @@ impl State {
         }
     }
 
-    /// The type in segments, over a column of that type. Squares are kept in 38 digits, which
-    /// other readers of Parquet know too; more of them are an error of the job.
+    /// The type in segments, over a column of type `column`. Squares are stored in 38 digits,
+    /// which other readers of Parquet know, too. A sum of squares with more digits is an error of
+    /// the job.
     #[must_use]
     pub fn stored_type(self, column: &DataType) -> DataType {
         match self {
@@ -250,7 +254,7 @@ impl State {
         }
     }
 
-    /// The version of the stored form, where it is not the type's own.
+    /// The version of the stored form; `None` when the type alone defines the form.
     #[must_use]
     pub const fn encoding(self) -> Option<&'static str> {
         match self {
@@ -261,16 +265,19 @@ impl State {
     }
 }
 
-/// An integer as a decimal, a sum of them, and an integer beside decimals of 76 digits.
+/// The decimal type of an integer.
 const INTEGER: DataType = DataType::Decimal128(20, 0);
+/// The decimal type of a sum of integers.
 const INTEGER_SUM: DataType = DataType::Decimal128(30, 0);
+/// The decimal type of an integer beside decimals of 76 digits.
 const WIDE_INTEGER: DataType = DataType::Decimal256(20, 0);
 
-/// Up to so many digits, 10^10 decimals have a sum of at most 34, and an average is made of it in
-/// 38 digits, four of them behind the sum's.
+/// The most digits of a decimal that can be summed and averaged in 38 digits. A sum of 10^10 such
+/// decimals has at most 34 digits. Its average takes 38 digits: four more after the point than the
+/// sum.
 const NARROW_DIGITS: u8 = 24;
 
-/// Whether sums of that type need a wider one than SQL gives them.
+/// Whether sums of numbers of type `kind` need a wider type than SQL gives them.
 pub(super) const fn needs_room(kind: &DataType) -> bool {
     match kind {
         DataType::Int64 | DataType::UInt64 => true,
@@ -279,7 +286,7 @@ pub(super) const fn needs_room(kind: &DataType) -> bool {
     }
 }
 
-/// Whether sums of stored sums of that type do.
+/// Whether sums of stored sums of type `kind` need a wider type than SQL gives them.
 pub(crate) const fn stored_needs_room(kind: &DataType) -> bool {
     match kind {
         DataType::Decimal128(precision, _) => *precision > NARROW_DIGITS + 10,
@@ -287,7 +294,7 @@ pub(crate) const fn stored_needs_room(kind: &DataType) -> bool {
     }
 }
 
-/// The type that a number of that type is summed in.
+/// The type in which numbers of type `kind` are summed when they need room.
 pub(super) fn wide(kind: &DataType) -> DataType {
     match kind {
         DataType::Decimal128(precision, scale) => DataType::Decimal256(*precision, *scale),
@@ -302,7 +309,7 @@ fn scale_of(kind: &DataType) -> i8 {
     }
 }
 
-/// Exact in 76 digits, at twice the value's scale.
+/// The square of a value, exact in 76 digits, at twice the value's scale.
 fn square(value: &Expr, kind: &DataType) -> Expr {
     let wide = DataType::Decimal256(DECIMAL128_MAX_PRECISION, scale_of(kind));
     cast(value.clone(), wide.clone()) * cast(value.clone(), wide)

@@ -10,10 +10,11 @@ use crate::{
     model::{Column, ColumnType},
 };
 
-/// The virtual column of the raw table: the UTC date of the time column, known from the folder.
+/// The virtual column of the raw table: the UTC date of the time column. It is read from the
+/// folder's name.
 pub(crate) const DATE_COLUMN: &str = "date";
 
-/// A raw log's definition. Made by [`Dataset::parse`](Self::parse), which checks all of it.
+/// The definition of a raw log. [`Dataset::parse`](Self::parse) makes it, and checks all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
     pub(super) name: String,
@@ -39,7 +40,8 @@ impl Dataset {
         &self.table
     }
 
-    /// The column that says when: never NULL, and it decides the partition.
+    /// The name of the timestamp column. It is never NULL, and decides which day's folder a row is
+    /// in.
     #[must_use]
     pub fn time_column(&self) -> &str {
         &self.time
@@ -51,13 +53,13 @@ impl Dataset {
         &self.columns
     }
 
-    /// The column of that name.
+    /// The column of that name, if there is one.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// Where that column stands among [`columns`](Self::columns).
+    /// The index of the column in [`columns`](Self::columns).
     #[must_use]
     pub fn column_index(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
@@ -69,7 +71,7 @@ impl Dataset {
         &self.sort
     }
 
-    /// What makes a row odd enough to warn of, though it is kept.
+    /// The rules that mark a row as odd. An odd row is stored all the same, with a warning.
     #[must_use]
     pub fn warning_rules(&self) -> &[WarningRule] {
         &self.warnings
@@ -81,12 +83,12 @@ impl Dataset {
         &self.rollups
     }
 
-    /// The rollups, and then those of earlier definitions, whose segments may still serve.
+    /// The rollups, then those from previous definitions, whose segments may still serve queries.
     pub fn all_rollups(&self) -> impl Iterator<Item = &Rollup> {
         self.rollups.iter().chain(&self.previous)
     }
 
-    /// The same dataset, which had those definitions before.
+    /// This dataset, with the rollups of previous definitions that it doesn't have itself.
     #[must_use]
     pub(crate) fn with_previous(mut self, definitions: &[Self]) -> Self {
         for rollup in definitions.iter().flat_map(|definition| &definition.rollups) {
@@ -98,8 +100,9 @@ impl Dataset {
         self
     }
 
-    /// What of that dataset's rows this one can't hold, if anything: its table, its time, a column
-    /// that this one lacks or has otherwise.
+    /// The first thing in the rows of `before` that this dataset can't hold: their table and time
+    /// column, a column that is missing here or has another type, or rows without a column that is
+    /// required only here. `None` when this dataset can hold all rows of `before`.
     #[must_use]
     pub(crate) fn loses_of(&self, before: &Self) -> Option<String> {
         if (&self.table, &self.time) != (&before.table, &before.time) {
@@ -118,10 +121,10 @@ impl Dataset {
             .or_else(|| new.map(|column| format!("rows without `{}`", column.name)))
     }
 
-    /// The rollup of that name.
+    /// The rollup of that name, in the current definition.
     ///
     /// # Errors
-    /// `NotFound`, with the names there are.
+    /// `NotFound` when there is none. The message lists the names.
     pub fn rollup(&self, name: &str) -> Result<&Rollup> {
         self.rollups.iter().find(|rollup| rollup.name() == name).ok_or_else(|| {
             let names: Vec<_> = self.rollups.iter().map(Rollup::name).collect();

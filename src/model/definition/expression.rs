@@ -1,4 +1,4 @@
-//! Expressions in definitions: what a measure is of, when no column alone; and a rollup's filter.
+//! Expressions in definitions: arguments of measures that aren't just columns, and filters.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::{
     model::{ColumnType, algebra::decimals_beside_doubles, column::is_word},
 };
 
-/// A value that each raw row has of its own, made of its columns.
+/// A value that is computed from the columns of one raw row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Expression {
     text: String,
@@ -31,11 +31,12 @@ pub(crate) struct Expression {
 }
 
 impl Expression {
-    /// Reads SQL over the dataset's columns.
+    /// Parses SQL over the dataset's columns.
     ///
     /// # Errors
-    /// `Invalid` when it isn't one, names no column, says different things at different times, or
-    /// has a type that no column has.
+    /// `Invalid` when the text isn't an expression over the columns, names no column, names the
+    /// time column, depends on more than its row, or can change with time; and when no column can
+    /// have its type.
     pub(super) fn parse(text: &str, dataset: &Dataset) -> Result<Self> {
         let text = text.trim();
         if is_word(text) && dataset.column(text).is_none() {
@@ -93,24 +94,25 @@ impl Expression {
         Ok(Self { text: text.to_owned(), expr, kind })
     }
 
-    /// As the definition has it.
+    /// The text, as the definition has it.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Over raw columns, in its [`normal`] form.
+    /// The expression over raw columns, in its [`normal`] form.
     pub(crate) const fn expr(&self) -> &Expr {
         &self.expr
     }
 
-    /// Its type.
+    /// The type of the value.
     pub(crate) const fn kind(&self) -> ColumnType {
         self.kind
     }
 }
 
-/// A form that expressions share which differ only in how they were written: simplified, with the
-/// operands of what commutes in one order. The expression must have its types.
+/// The normal form of an expression: simplified, and with the operands of commutative operators in
+/// one order. Expressions that differ only in how they were written get the same form. The types
+/// of `expr` must already be coerced.
 pub(crate) fn normal(expr: Expr, schema: &DFSchema) -> DataFusionResult<Expr> {
     let context = SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build();
     let expr = ExprSimplifier::new(context).simplify(expr)?;

@@ -1,4 +1,5 @@
-//! What a rollup keeps of its rows: `sum(cost)`, `count(*)`, `sum(price * pieces)`.
+//! Measures: what a rollup stores of its rows, such as `sum(cost)`, `count(*)`,
+//! `sum(price * pieces)`.
 
 use std::{fmt, str::FromStr};
 
@@ -13,16 +14,16 @@ use crate::{
 /// A named measure of a rollup. Its text form is `sum(cost) as total_cost`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measure {
-    /// Its name in the rollup's readable table.
+    /// The measure's name in the rollup's readable table.
     pub name: String,
-    /// The function.
+    /// The aggregate function.
     pub function: Function,
-    /// The column it is over, or an expression over columns; none for `count(*)`.
+    /// The function's argument: a column, or an expression over columns; `None` for `count(*)`.
     pub argument: Option<String>,
 }
 
 impl Measure {
-    /// Why this function can't be over an argument of that type, if it can't.
+    /// The reason why the function can't have an argument of type `kind`; `None` when it can.
     #[must_use]
     pub fn refusal(&self, kind: ColumnType) -> Option<String> {
         use ColumnType::{Boolean, Decimal, Float, Integer};

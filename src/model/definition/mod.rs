@@ -1,4 +1,4 @@
-//! What a dataset is: its columns, its rollups and their measures, as its definition says.
+//! The definition of a dataset: its columns, its rollups and their measures.
 
 mod dataset;
 mod expression;

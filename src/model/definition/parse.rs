@@ -1,4 +1,5 @@
-//! Reading a dataset's definition: TOML in, a checked [`Dataset`] or the line and the reason out.
+//! Parses the definition of a dataset. TOML goes in. A checked [`Dataset`] comes out, or an error
+//! with the line and the reason.
 
 use std::collections::BTreeSet;
 
@@ -11,13 +12,13 @@ use crate::model::{
     QUARTER_HOUR_COLUMN, Rollup, StoredState, WarningRule,
 };
 
-/// The definition that a new root gets when no other is given.
+/// The definition of a new root when no other is given.
 pub const DEFAULT_DEFINITION: &str = include_str!("../../../data/ai_usage.toml");
 
-/// The newest root format that this program reads, and the one it writes.
+/// The root format that this program writes, and the newest one that it reads.
 pub const FORMAT: u32 = 2;
 
-/// Names that time has in segments.
+/// The names of the time bucket in segments. No raw column can have one of them.
 const BUCKET_COLUMNS: [&str; 3] = [DATE_COLUMN, HOUR_COLUMN, QUARTER_HOUR_COLUMN];
 
 #[derive(Deserialize)]
@@ -65,10 +66,10 @@ struct FormatOnly {
 }
 
 impl Dataset {
-    /// Reads a definition. `file` is what messages call it.
+    /// Parses and checks a definition. Error messages call it `file`.
     ///
     /// # Errors
-    /// `Invalid`, as `file:line: reason`, for anything wrong; and for a newer format than
+    /// `Invalid` when anything is wrong, as `file:line: reason`, or when the format is newer than
     /// [`FORMAT`].
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let at = |offset: usize| {
@@ -79,7 +80,8 @@ impl Dataset {
             let place = error.span().map_or_else(|| file.to_owned(), |span| at(span.start));
             Error::invalid(format!("{place}: {}", error.message()))
         };
-        // A newer format may have words that this program doesn't know: its number comes first.
+        // A newer format may have words that this program doesn't know, so the number is checked
+        // first.
         let format: FormatOnly = toml::from_str(text).map_err(|error| syntax(&error))?;
         if let Some(newer) = format.format.filter(|format| *format > FORMAT) {
             return Err(Error::invalid(format!(
@@ -93,12 +95,12 @@ impl Dataset {
     /// The default dataset, `ai_usage`.
     ///
     /// # Errors
-    /// Never: the embedded definition is held by a test.
+    /// Never: a test parses the embedded definition.
     pub fn ai_usage() -> Result<Self> {
         Self::parse(DEFAULT_DEFINITION, "ai_usage.toml")
     }
 
-    /// The text to keep in a root: the given one, with its format named.
+    /// The text to store in a root: the given text, with a line for the format if it has none.
     #[must_use]
     pub fn stored_text(text: &str) -> String {
         let named = toml::from_str::<FormatOnly>(text).is_ok_and(|found| found.format.is_some());
@@ -106,7 +108,7 @@ impl Dataset {
     }
 }
 
-/// Checks entries against each other, and says the place of what is wrong.
+/// Checks entries against each other. An error names the line of the wrong entry.
 struct Checker<'a> {
     place: &'a dyn Fn(usize) -> String,
 }
@@ -153,7 +155,7 @@ impl Checker<'_> {
         Ok(dataset)
     }
 
-    /// Names become folders and SQL identifiers, so they are kept plain.
+    /// Names become folders and SQL identifiers, so only plain characters are allowed.
     fn word(&self, what: &str, name: &Spanned<String>) -> Result<String> {
         let text = name.get_ref();
         let plain = text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
@@ -304,7 +306,7 @@ impl Checker<'_> {
         Ok(filter)
     }
 
-    /// The measures, and the expressions that they are of.
+    /// The measures, and the arguments of measures that are expressions.
     fn measures(
         &self,
         dataset: &Dataset,

@@ -1,4 +1,4 @@
-//! A rollup's definition: grain, dimensions, measures, filter; and what its segments hold.
+//! The definition of a rollup: grain, dimensions, measures, filter, and its segments' columns.
 
 use std::sync::Arc;
 
@@ -14,25 +14,26 @@ use crate::{
     },
 };
 
-/// The bucket column of an hourly segment: the hour's first instant, UTC.
+/// The bucket column of an hourly segment: the first instant of the hour, UTC.
 pub(crate) const HOUR_COLUMN: &str = "hour";
 
-/// The bucket column of a 15-minute segment: the quarter's first instant, UTC.
+/// The bucket column of a 15-minute segment: the first instant of the quarter hour, UTC.
 pub(crate) const QUARTER_HOUR_COLUMN: &str = "quarter_hour";
 
-/// Raised when the meaning of stored states changes, so that old segments are not read as new ones.
+/// Part of the definition hash. It changes when the meaning of stored states changes, so that old
+/// segments are not read as new ones.
 const STATE_VERSION: &str = "tallybook rollup 1";
 
 /// A rollup's definition, checked against its dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rollup {
     pub(super) name: String,
-    /// The name that its definition gives it.
+    /// The rollup's name in its definition, without a hash.
     pub(super) folder: String,
     pub(super) grain: Grain,
     pub(super) dimensions: Vec<Column>,
     pub(super) measures: Vec<Measure>,
-    /// What measures are of that isn't a column.
+    /// The arguments of measures that aren't columns.
     pub(super) expressions: Vec<Expression>,
     pub(super) filter: Option<Expression>,
     pub(super) table: Option<String>,
@@ -41,73 +42,75 @@ pub struct Rollup {
 }
 
 impl Rollup {
-    /// Its name. Of an earlier definition's it ends in `@` and the start of that one's hash.
+    /// The rollup's name. A rollup from a previous definition is named
+    /// `<name>@<first 8 hex digits of its definition hash>`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The name of the folder that its segments are in.
+    /// The name of the folder that holds its segments.
     #[must_use]
     pub fn folder(&self) -> &str {
         &self.folder
     }
 
-    /// Whether it is of an earlier definition: it serves where it still can, and isn't built but
-    /// for purged days, where late rows are added to what is left.
+    /// Whether the rollup is from a previous definition. Such a rollup serves where its segments
+    /// still can. It is built only for purged days: there, late rows are added to the remains.
     #[must_use]
     pub fn is_previous(&self) -> bool {
         self.name != self.folder
     }
 
-    /// The same, as one of an earlier definition.
+    /// This rollup, as one from a previous definition.
     #[must_use]
     pub(super) fn as_previous(&self) -> Self {
         let name = format!("{}@{}", self.folder, self.hash.get(..8).unwrap_or(&self.hash));
         Self { name, table: None, ..self.clone() }
     }
 
-    /// The width of its buckets.
+    /// The width of the time buckets.
     #[must_use]
     pub const fn grain(&self) -> Grain {
         self.grain
     }
 
-    /// The columns its rows are grouped by, besides time.
+    /// The columns that rows are grouped by, besides time.
     #[must_use]
     pub fn dimensions(&self) -> &[Column] {
         &self.dimensions
     }
 
-    /// Whether it is grouped by that raw column.
+    /// Whether the raw column is one of the dimensions.
     #[must_use]
     pub fn has_dimension(&self, column: &str) -> bool {
         self.dimensions.iter().any(|dimension| dimension.name == column)
     }
 
-    /// What it measures.
+    /// The measures, in the order of the definition.
     #[must_use]
     pub fn measures(&self) -> &[Measure] {
         &self.measures
     }
 
-    /// The condition of the rows that it is of, as SQL; none when it is of all.
+    /// The condition that selects the raw rows, as SQL; `None` when the rollup counts all rows.
     #[must_use]
     pub fn filter(&self) -> Option<&str> {
         self.filter.as_ref().map(Expression::text)
     }
 
-    /// The condition of the rows that it is of, over raw columns.
+    /// The condition that selects the raw rows, as an expression over raw columns.
     pub(crate) fn filter_expr(&self) -> Option<&Expr> {
         self.filter.as_ref().map(Expression::expr)
     }
 
-    /// What its measures are of that isn't a column.
+    /// The arguments of measures that aren't columns.
     pub(crate) fn expressions(&self) -> &[Expression] {
         &self.expressions
     }
 
-    /// What that state folds, over raw columns, with its type in queries; none for rows.
+    /// The argument of a state, over raw columns, with its type in queries; `None` for the number
+    /// of rows, which has no argument.
     pub(crate) fn argument(
         &self,
         dataset: &Dataset,
@@ -120,26 +123,28 @@ impl Rollup {
         Some((expr, kind.query_type()))
     }
 
-    /// The SQL table it can be read as, if any: date, dimensions, measures by name.
+    /// The name of the SQL table that shows the rollup, if any. Its columns are the time bucket,
+    /// the dimensions, and the measures by name.
     #[must_use]
     pub fn table(&self) -> Option<&str> {
         self.table.as_deref()
     }
 
-    /// The mergeable columns of its segments, each once, with their types.
+    /// The state columns of the segments, each once, with their types.
     #[must_use]
     pub fn states(&self) -> &[(StoredState, DataType)] {
         &self.states
     }
 
-    /// Whether its segments store that state.
+    /// Whether the segments store that state.
     #[must_use]
     pub fn stores(&self, state: &StoredState) -> bool {
         self.states.iter().any(|(stored, _)| stored == state)
     }
 
-    /// The definition's hash, 64 bits in hex: of grain, dimensions, filter, states, their types and
-    /// their version, not of names that only readers see.
+    /// The definition's hash, 64 bits in hex. It covers the time column, grain, dimensions,
+    /// filter, the states with their types, and the version of their meaning. It doesn't cover
+    /// names that only readers see.
     #[must_use]
     pub fn definition_hash(&self) -> &str {
         &self.hash
@@ -155,7 +160,7 @@ impl Rollup {
         }
     }
 
-    /// The schema of its segments in queries: bucket, dimensions, states.
+    /// The schema of the segments in queries: bucket, dimensions, states.
     #[must_use]
     pub fn segment_schema(&self) -> SchemaRef {
         let bucket = match self.grain {
@@ -178,7 +183,7 @@ impl Rollup {
         ))
     }
 
-    /// The order of its segments' rows: by dimensions, then bucket, NULLs last.
+    /// The order of the rows in segments: by dimensions, then bucket, NULLs last.
     #[must_use]
     pub(crate) fn segment_order(&self) -> Vec<SortExpr> {
         let keys = self.dimensions.iter().map(|column| ident(&column.name));
@@ -186,7 +191,7 @@ impl Rollup {
         keys.map(|key| key.sort(true, false)).collect()
     }
 
-    /// The states that the measures need, each once, in a fixed order.
+    /// The states that the measures need, each once, in a fixed order, with their types.
     pub(super) fn states_of(
         dataset: &Dataset,
         measures: &[Measure],
@@ -212,7 +217,8 @@ impl Rollup {
         states
     }
 
-    /// The hash of the canonical form, which is this file's own and not any library's printing.
+    /// The hash of the canonical form. This file defines that form. Only the types that
+    /// `type_name` doesn't name print as in Arrow.
     pub(super) fn hash_of(
         time: &str,
         grain: Grain,
@@ -245,7 +251,7 @@ impl Rollup {
     }
 }
 
-/// The type of a column or an expression.
+/// The type of the column or expression `name`.
 fn argument_type(dataset: &Dataset, known: &[Expression], name: &str) -> Option<ColumnType> {
     let expression = known.iter().find(|other| other.text() == name).map(Expression::kind);
     expression.or_else(|| dataset.column(name).map(|column| column.kind))

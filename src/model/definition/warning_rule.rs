@@ -1,4 +1,4 @@
-//! Odd but honest rows: what a definition asks to be warned of.
+//! Warning rules: comparisons that mark rows as odd. An odd row can be honest, so it is stored.
 
 use std::{fmt, str::FromStr};
 
@@ -13,7 +13,7 @@ pub enum Operand {
     Number(i64),
 }
 
-/// How the sides compare.
+/// The relation of the left side to the right side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     /// `<`
@@ -22,12 +22,13 @@ pub enum Relation {
     Greater,
 }
 
-/// A comparison that marks a row as odd, such as `cached_tokens > input_tokens`. NULL is never odd.
+/// A comparison that marks a row as odd, such as `cached_tokens > input_tokens`. A comparison with
+/// NULL never marks a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WarningRule {
     /// The column on the left.
     pub left: String,
-    /// The comparison.
+    /// The comparison operator.
     pub relation: Relation,
     /// The right side.
     pub right: Operand,

@@ -1,10 +1,13 @@
 //! A hash of rows that doesn't depend on their order, encoding or file.
 //!
-//! Each row hashes to 128 bits; a set of rows is the wrapping sum of its rows' hashes and their
-//! number. So a batch sent twice hashes the same, and a file made by merging others hashes to the
-//! sum of theirs. Version `x1`: per row, over the columns that aren't NULL in the order of the
-//! definition, `h = XXH3_128(value bytes, seed = fold(h) ^ XXH3_64-sized tag of the column's
-//! name)`.
+//! Each row hashes to 128 bits. The hash of a set of rows is the wrapping sum of its rows' hashes,
+//! with the number of rows. So a batch that is sent twice gets one hash, and the hash of a merged
+//! file is the sum of its source files' hashes.
+//!
+//! In version `x1` a row's hash `h` starts at 0. For each of its columns that isn't NULL, in the
+//! order of the definition, `h` becomes
+//! `XXH3_128(value bytes, seed = fold(h) ^ fold(XXH3_128(column name)))`. Here, `fold` is the XOR
+//! of the two 64-bit halves.
 
 use std::fmt;
 
@@ -19,12 +22,12 @@ use twox_hash::XxHash3_128;
 
 use crate::base::{Error, Result};
 
-/// The order-free hash of a set of rows, and their number.
+/// The order-independent hash of a set of rows, and the number of rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContentHash {
-    /// How many rows.
+    /// The number of rows.
     pub rows: u64,
-    /// The sum of their hashes, as `x1-` and 32 hex digits.
+    /// The sum of the rows' hashes, as `x1-` and 32 hex digits.
     pub sum: String,
 }
 
@@ -42,7 +45,7 @@ pub(crate) struct ContentHasher {
 }
 
 impl ContentHasher {
-    /// No rows.
+    /// A hasher without rows.
     pub(crate) const fn new() -> Self {
         Self { rows: 0, sum: 0 }
     }
@@ -50,7 +53,7 @@ impl ContentHasher {
     /// Adds the rows of a batch in the dataset's file schema.
     ///
     /// # Errors
-    /// `Internal` for a column type that raw files don't have.
+    /// `Internal` when a column has a type that raw files don't have.
     pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut hashes = vec![0_u128; batch.num_rows()];
         for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
@@ -62,10 +65,10 @@ impl ContentHasher {
         Ok(())
     }
 
-    /// Adds the rows of a set whose hash that is.
+    /// Adds a set of rows, given by its hash.
     ///
     /// # Errors
-    /// `Corrupt` for a hash of another version.
+    /// `Corrupt` when the hash is of another version.
     pub(crate) fn add_hashed(&mut self, other: &ContentHash) -> Result<()> {
         let sum = other.sum.strip_prefix("x1-").and_then(|hex| u128::from_str_radix(hex, 16).ok());
         let sum = sum.ok_or_else(|| {
@@ -75,13 +78,13 @@ impl ContentHasher {
         Ok(())
     }
 
-    /// Adds the rows of another set.
+    /// Adds the rows of another hasher.
     pub(crate) fn merge(&mut self, other: Self) {
         self.rows += other.rows;
         self.sum = self.sum.wrapping_add(other.sum);
     }
 
-    /// The hash of what was added.
+    /// The hash of all rows that were added.
     #[must_use]
     pub(crate) fn finish(self) -> ContentHash {
         ContentHash { rows: self.rows, sum: format!("x1-{:032x}", self.sum) }

@@ -1,4 +1,4 @@
-//! A day's raw rows: where they are, and the leaves that they came as.
+//! The raw rows of a day: the files that hold them, and the leaves that they arrived as.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,38 +10,39 @@ use crate::{
     model::Rollup,
 };
 
-/// A day's raw rows: where they are, and the leaves that they came as.
+/// The raw rows of a day: the files that hold them, and the leaves that they arrived as.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LeafDay {
     /// The day.
     pub day: Day,
-    /// What to read, by id: the compacted files of the newest manifest, and the leaves that it
-    /// doesn't account for.
+    /// The files to read, in the order of their ids: the compacted files of the newest manifest,
+    /// and the leaves that the manifest doesn't account for. On a purged day, one entry stands for
+    /// the purged rows. It can't be read.
     pub leaves: Vec<Arc<Leaf>>,
-    /// The fingerprint of all leaves that the rows came as.
+    /// The fingerprint of all leaves that the rows arrived as.
     pub fingerprint: Fingerprint,
-    /// What the newest manifest says.
+    /// The part of the day that the newest manifest accounts for.
     pub base: Option<Base>,
-    /// What remains of a purged day, by the hash of the rollup's definition. The fingerprint is
+    /// The remains of a purged day, by the hash of the rollup's definition. Their fingerprint is
     /// that of the leaves that the manifest accounts for.
     pub remains: BTreeMap<String, Arc<SegmentFile>>,
-    /// The files that the manifest names and that aren't there.
+    /// The files that the manifest names and that are missing.
     pub lost: Vec<Path>,
-    /// Why the day can't be read, if it can't. It has no leaves then.
+    /// The reason why the day can't be read, if it can't. A damaged day has no leaves.
     pub damage: Option<Damage>,
 }
 
-/// Why a day can't be read.
+/// The reason why a day can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Damage {
-    /// What a caller can do about it.
+    /// The kind of error: what a caller can do about it.
     pub kind: ErrorKind,
-    /// What is wrong, with the file's name.
+    /// The message, with the file's name.
     pub what: String,
 }
 
 impl Damage {
-    /// The error of who needs the day.
+    /// The error of a query or job that needs the day.
     #[must_use]
     pub(crate) fn to_error(&self) -> Error {
         Error::new(self.kind, &self.what)
@@ -53,24 +54,25 @@ impl Damage {
 pub(crate) struct Base {
     /// The manifest's generation.
     pub generation: u32,
-    /// The fingerprint of the leaves that it accounts for.
+    /// The fingerprint of the leaves that the manifest accounts for.
     pub fingerprint: Fingerprint,
-    /// Whether their rows were purged.
+    /// Whether the rows of those leaves were purged.
     pub purged: bool,
-    /// The manifest's file, if it was listed beside its tag.
+    /// The manifest's file, if the listing has it, and not only its tag.
     pub listed: Option<ObjectMeta>,
-    /// The manifest, where names left something open. With loose leaves beside it, it was read.
+    /// The manifest. It is read when file names don't say enough, and always when the day has
+    /// loose leaves.
     pub manifest: Option<Arc<Manifest>>,
 }
 
 impl LeafDay {
-    /// The day of those leaves, and no manifest.
+    /// A day of `leaves`, without a manifest.
     #[must_use]
     pub(crate) fn new(day: Day, leaves: Vec<Arc<Leaf>>) -> Self {
         Self::with_base(day, leaves, None)
     }
 
-    /// The day of those leaves, beside what a manifest accounts for.
+    /// A day of `leaves`, with the part that a manifest accounts for.
     #[must_use]
     pub(crate) fn with_base(day: Day, mut leaves: Vec<Arc<Leaf>>, base: Option<Base>) -> Self {
         leaves.sort_by(|a, b| a.id.cmp(&b.id));
@@ -86,13 +88,13 @@ impl LeafDay {
         Self { day, leaves, fingerprint, base, remains, lost, damage }
     }
 
-    /// A day that can't be read.
+    /// A day that can't be read. `what` is the message.
     #[must_use]
     pub(crate) fn damaged(day: Day, kind: ErrorKind, what: String) -> Self {
         Self { damage: Some(Damage { kind, what }), ..Self::new(day, Vec::new()) }
     }
 
-    /// What remains of the day for that rollup.
+    /// The remains of the day for that rollup.
     #[must_use]
     pub(crate) fn remains_of(&self, rollup: &Rollup) -> Option<&Arc<SegmentFile>> {
         self.remains.get(rollup.definition_hash())
@@ -110,7 +112,7 @@ impl LeafDay {
     }
 }
 
-/// The fingerprint of a month of which these are the days, in order: of those that have rows.
+/// The fingerprint of a month, from its `days` in order. Days without leaves don't count.
 #[must_use]
 pub(crate) fn month_fingerprint<'d>(days: impl IntoIterator<Item = &'d LeafDay>) -> Fingerprint {
     let days = days.into_iter().filter(|live| !live.leaves.is_empty());

@@ -1,4 +1,4 @@
-//! What a segment was built from, in one name.
+//! Fingerprints: the name for a set of leaves that a segment was built from.
 
 use std::{fmt, sync::LazyLock};
 
@@ -12,12 +12,12 @@ use crate::base::Day;
 #[serde(transparent)]
 pub struct Fingerprint(String);
 
-/// Deriving the key takes longer than hashing a day's few ids.
+/// Shared, because deriving the key takes longer than hashing a day's few ids.
 static DOMAIN: LazyLock<blake3::Hasher> =
     LazyLock::new(|| blake3::Hasher::new_derive_key("tallybook 2026 day fingerprint"));
 
 impl Fingerprint {
-    /// The fingerprint of a set of leaves, in whatever order they come.
+    /// The fingerprint of a set of leaves, in any order.
     #[must_use]
     pub fn of<'a>(leaves: impl IntoIterator<Item = &'a LeafId>) -> Self {
         let mut ids: Vec<_> = leaves.into_iter().map(LeafId::as_str).collect();
@@ -31,8 +31,8 @@ impl Fingerprint {
         Self(hex_128(&hasher))
     }
 
-    /// The fingerprint of a month: of its days that have rows, each with its own. Days come in
-    /// order.
+    /// The fingerprint of a month, from the days that have rows and the fingerprint of each. The
+    /// days must be in order.
     #[must_use]
     pub(crate) fn of_days<'a>(days: impl IntoIterator<Item = (Day, &'a Self)>) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 month fingerprint");
@@ -43,7 +43,7 @@ impl Fingerprint {
         Self(hex_128(&hasher))
     }
 
-    /// The fingerprint that a segment's file name says.
+    /// The fingerprint that is the stem of a segment's file name.
     #[must_use]
     pub fn parse(stem: &str) -> Option<Self> {
         LeafId::parse(stem).map(|id| Self(id.as_str().to_owned()))

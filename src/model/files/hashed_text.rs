@@ -1,9 +1,8 @@
-//! Small text files that can be told from damaged ones: their last line is the hash of what comes
-//! before it.
+//! Small text files whose damage can be detected: the last line is the hash of the text before it.
 
 use crate::base::{Error, Result};
 
-/// The text, and behind it a line with its BLAKE3 after that word.
+/// The text without newlines at its end, then a line with `word` and the text's BLAKE3 hash.
 #[must_use]
 pub(crate) fn with_hash(text: &str, word: &str) -> String {
     let text = text.trim_end_matches('\n');
@@ -13,7 +12,7 @@ pub(crate) fn with_hash(text: &str, word: &str) -> String {
 /// The text that was written, and its hash.
 ///
 /// # Errors
-/// `Corrupt` when it isn't as it was written.
+/// `Corrupt` when the file isn't as it was written.
 pub(crate) fn without_hash<'t>(file: &'t [u8], word: &str) -> Result<(&'t str, &'t str)> {
     let damaged = || Error::corrupt("its bytes are not those it was written with");
     let file = std::str::from_utf8(file).map_err(|_| damaged())?;

@@ -5,46 +5,47 @@ use object_store::ObjectMeta;
 use super::LeafId;
 use crate::base::Day;
 
-/// A raw file.
+/// A raw file. All its rows are of one UTC date.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaf {
-    /// Its id.
+    /// The leaf's id.
     pub id: LeafId,
     /// The UTC date of all its rows.
     pub day: Day,
-    /// What it is.
+    /// The origin of the file.
     pub kind: LeafKind,
     /// Path, size and version.
     pub file: ObjectMeta,
 }
 
-/// What a raw file is.
+/// The origin of a raw file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeafKind {
-    /// What `append` made of a batch.
+    /// `append` wrote it from a batch.
     Appended,
-    /// What another tool put there.
+    /// Another tool wrote it.
     Foreign,
-    /// What compaction or erasure made of the day's leaves.
+    /// Compaction or erasure wrote it from the day's leaves.
     Compacted,
-    /// Stands for rows that were purged, and can't be read: its file is the manifest that says so.
+    /// An entry for purged rows. It can't be read: its file is the manifest that says so.
     Purged,
 }
 
 impl Leaf {
-    /// Whether it is a leaf by itself, which no manifest accounts for.
+    /// Whether the file is a leaf that no manifest accounts for.
     #[must_use]
     pub(crate) const fn is_loose(&self) -> bool {
         matches!(self.kind, LeafKind::Appended | LeafKind::Foreign)
     }
 
-    /// Whether its name isn't one that leaves have since format 2.
+    /// Whether the file's name lacks the prefix that leaves of `append` have since format 2. Only
+    /// useful for files that can be such leaves: compacted files lack the prefix, too.
     #[must_use]
     pub(crate) fn is_of_format_1(&self) -> bool {
         self.file.location.filename().is_none_or(|name| !name.starts_with("L2-"))
     }
 
-    /// Whether its rows are gone.
+    /// Whether its rows were purged.
     #[must_use]
     pub(crate) const fn is_purged(&self) -> bool {
         matches!(self.kind, LeafKind::Purged)

@@ -1,4 +1,4 @@
-//! Names of raw files: a batch's id, and the ids of its leaves.
+//! The ids of batches and of raw files.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::ContentHash;
 use crate::base::{Day, Error, Result};
 
-/// The id of one append. The same id again is the same append.
+/// The id of one append. An append with an id that was used before is the same append again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BatchId(String);
 
@@ -15,7 +15,7 @@ impl BatchId {
     /// An id that the caller chose.
     ///
     /// # Errors
-    /// `Invalid` when it is empty or longer than 512 bytes.
+    /// `Invalid` when the id is empty or longer than 512 bytes.
     pub fn try_new(id: impl Into<String>) -> Result<Self> {
         let id = id.into();
         if id.is_empty() || id.len() > 512 {
@@ -45,19 +45,21 @@ impl fmt::Display for BatchId {
     }
 }
 
-/// The id of one immutable raw file: 128 bits in hex, and the stem of its file name.
+/// The id of one immutable raw file: 128 bits in hex, which are part of the file's name.
 ///
-/// Of a file that Tallybook appended it is `BLAKE3(batch id, claim, date, part, try, content)`: not
-/// of the content alone, since two honest identical batches must both count. The content is the
-/// order-free hash of the rows as claimed, so one batch encoded twice counts once, and what was
-/// built of a batch is never taken for what another root has of the same id.
+/// The id of a file that Tallybook appended is
+/// `BLAKE3(batch id, claim, date, part, attempt, content)`. The content alone would not do: two
+/// honest identical batches must both count. The content is the order-independent hash of the rows
+/// as claimed. So one batch that is encoded twice counts once. And files built from a batch are
+/// never mistaken for files that another root built from a batch with the same id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LeafId(String);
 
 impl LeafId {
-    /// The id of a part of what a claim on a batch holds for a day, with the hash of its rows as
-    /// claimed. `attempt` is 0, or one more than the attempt whose name an erasure took.
+    /// The id of one leaf of a batch: part `part` of the rows for `day`, under claim number
+    /// `claim`. `content` is the hash of the leaf's rows as claimed. `attempt` is 0. When an
+    /// erasure takes the leaf's name, the next attempt is one more.
     #[must_use]
     pub fn of(
         batch: &BatchId,
@@ -78,7 +80,7 @@ impl LeafId {
         Self(hex_128(&hasher))
     }
 
-    /// The id of a file that another tool put there: of its path, size and version.
+    /// The id of a file that another tool wrote, from its path, size and version.
     #[must_use]
     pub fn of_foreign(path: &str, size: u64, version: &str) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 foreign leaf id");
@@ -89,15 +91,15 @@ impl LeafId {
         Self(hex_128(&hasher))
     }
 
-    /// The id of a compacted file, or of what is left of a purged day, by its path.
+    /// The id of a compacted file, or of the entry for a day's purged rows, from its path.
     #[must_use]
     pub fn of_compacted(path: &str) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 compacted file id");
         Self(hex_128(hasher.update(path.as_bytes())))
     }
 
-    /// The mark that an erasure leaves among a day's leaves: what was built before it is of other
-    /// leaves. `attempt` names the erasure's run.
+    /// The mark that an erasure adds to the leaf ids of a day. Hints built before the erasure lack
+    /// the mark, so they are never current again. `attempt` names the erasure's run.
     #[must_use]
     pub fn of_erasure(attempt: &str, day: Day) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 erasure mark");
@@ -105,7 +107,7 @@ impl LeafId {
         Self(hex_128(hasher.update(attempt.as_bytes())))
     }
 
-    /// The id that a text is, if it looks like one.
+    /// The id in a text that looks like one: 32 hex digits in lower case.
     #[must_use]
     pub fn parse(stem: &str) -> Option<Self> {
         let hex = stem.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));

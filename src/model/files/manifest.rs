@@ -1,4 +1,5 @@
-//! A day's manifest: which leaves' rows are in which files, after compaction, erasure or purge.
+//! The manifest of a day: which leaves' rows are in which files after compaction, erasure or
+//! purge.
 
 use std::collections::BTreeSet;
 
@@ -7,77 +8,78 @@ use serde::{Deserialize, Serialize};
 use super::{ContentHash, Fingerprint, LeafId, with_hash, without_hash};
 use crate::base::{Day, Error, Result};
 
-/// The newest manifest format that this program reads, and the one it writes.
+/// The manifest format that this program writes, and the newest one that it reads.
 pub(crate) const MANIFEST_FORMAT: u32 = 2;
 
-/// What comes before the hash in a manifest's last line.
+/// The text before the hash in a manifest's last line.
 const HASH: &str = "blake3 ";
 
-/// The same in format 1.
+/// The text before the hash in a manifest of format 1.
 const HASH_OF_FORMAT_1: &str = "{\"blake3\":\"";
 
-/// What a day's raw rows are in, by one generation. The newest generation counts; the loose leaves
-/// that it doesn't list are read beside its files.
+/// One generation of a day: the files that hold the day's raw rows. The newest generation counts.
+/// Loose leaves that it doesn't list are read beside its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     /// The format of this file.
     pub format: u32,
-    /// Counted from 1. Each generation is created once, by whoever comes first.
+    /// Counted from 1. Each generation is created once, by the writer that creates its manifest
+    /// first.
     pub generation: u32,
-    /// The UTC date, `YYYY-MM-DD`.
+    /// The day's UTC date, `YYYY-MM-DD`.
     pub date: String,
-    /// The run that wrote it. Its files have the same attempt in their names, unless the manifest
-    /// closes a generation: then its files are those of the generation before.
+    /// The run that wrote the manifest. Its files have this attempt in their names. Exception: a
+    /// manifest that closes a generation names the files of the generation before.
     pub attempt: String,
-    /// The BLAKE3 of the manifest before it, as that manifest ends in it; none for the first.
+    /// The BLAKE3 hash in the last line of the manifest before it; `None` for the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
-    /// Whether the rows are still there.
+    /// Whether the raw rows still exist.
     pub state: ManifestState,
-    /// The leaves whose rows are accounted for here, by id. They stay for good: a leaf that is
-    /// created again after its absorption counts nothing.
+    /// The leaves whose rows this manifest accounts for, sorted by id. They stay for good: a leaf
+    /// that is created again after its absorption counts nothing.
     pub absorbed: Vec<Absorbed>,
-    /// A mark for each erasure, sorted: a hint that was built before an erasure is never current
-    /// again.
+    /// A mark for each erasure, sorted. It makes sure that a hint built before the erasure is
+    /// never current again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<LeafId>,
-    /// The files that hold the rows; of a purged day none.
+    /// The files that hold the rows; none for a purged day.
     pub files: Vec<ManifestFile>,
-    /// The rows of all files; of a purged day the rows that were purged.
+    /// The hash of the rows of all files; for a purged day, of the rows that were purged.
     pub content: ContentHash,
-    /// What remains of a purged day: a file for each rollup.
+    /// The remains of a purged day: one file for each rollup.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remains: Vec<Remains>,
     /// The texts of the dataset definitions that `remains` refer to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub definitions: Vec<String>,
-    /// The BLAKE3 that the file ends in; empty before it is written.
+    /// The BLAKE3 hash in the file's last line; empty before the file is written.
     #[serde(skip)]
     pub hash: String,
-    /// The ids of `absorbed` and the marks, sorted.
+    /// The ids of `absorbed` and `marks`, sorted.
     #[serde(skip)]
     pub ids: Vec<LeafId>,
 }
 
-/// Whether a day's rows are there.
+/// Whether a day's raw rows still exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ManifestState {
-    /// In the files.
+    /// The rows are in the files.
     Open,
-    /// Only what rollups made of them is left.
+    /// The raw rows were purged. Only the rollups' remains are left.
     Purged,
 }
 
 /// A leaf whose rows a manifest accounts for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Absorbed {
-    /// The leaf.
+    /// The leaf's id.
     pub id: LeafId,
-    /// Its rows; unknown where a manifest of format 1 accounted for it first.
+    /// The leaf's rows; `None` when a manifest of format 1 accounted for the leaf first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<ContentHash>,
-    /// Whether the leaf is a void: a file without rows that keeps a name from being used.
+    /// Whether the leaf is a void: a file without rows that prevents the use of a name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub void: bool,
     /// The file, if another tool wrote it.
@@ -85,33 +87,34 @@ pub(crate) struct Absorbed {
     pub foreign: Option<ForeignFile>,
 }
 
-/// A file of another tool, by what tells it from others: its name and its bytes.
+/// A file of another tool, identified by its name and its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ForeignFile {
-    /// Its name in the day's folder.
+    /// The name in the day's folder.
     pub name: String,
-    /// Its size.
+    /// The size, in bytes.
     pub bytes: u64,
-    /// The BLAKE3 of all of its bytes.
+    /// The BLAKE3 hash of all of the file's bytes.
     pub blake3: String,
 }
 
 /// A file that a manifest names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ManifestFile {
-    /// Its name in the day's folder. In a manifest that was format 1, the path of a segment below
-    /// the root.
+    /// The name in the day's folder. For remains of a purge in format 1: the path of a segment,
+    /// from the root.
     pub name: String,
-    /// Its size; 0 where a manifest of format 1 doesn't say.
+    /// The size, in bytes; 0 when a manifest of format 1 doesn't give it.
     pub bytes: u64,
-    /// Its rows.
+    /// The number of rows; 0 when a manifest of format 1 doesn't give it.
     pub rows: u64,
-    /// The BLAKE3 of all of its bytes; empty where a manifest of format 1 doesn't say.
+    /// The BLAKE3 hash of all of the file's bytes; empty when a manifest of format 1 doesn't give
+    /// it.
     #[serde(default)]
     pub blake3: String,
 }
 
-/// What remains of a purged day for one rollup.
+/// The remains of a purged day for one rollup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Remains {
     /// The file.
@@ -121,11 +124,12 @@ pub(crate) struct Remains {
     pub rollup: String,
     /// The hash of the rollup's definition.
     pub hash: String,
-    /// The place of the dataset's definition among the manifest's `definitions`.
+    /// The index of the dataset's definition in the manifest's `definitions`.
     pub definition: usize,
 }
 
-/// A manifest of format 1: only the leaves' ids, and of a purged day the segments that answer.
+/// A manifest of format 1. Of leaves it has only the ids. For a purged day it has the segments
+/// that answer.
 #[derive(Deserialize)]
 struct Format1 {
     generation: u32,
@@ -145,23 +149,24 @@ struct FormatOnly {
 }
 
 impl Manifest {
-    /// The manifest as a file: a line of JSON, and one with its BLAKE3.
+    /// The manifest as a file: a line of JSON, then a line with the BLAKE3 hash of the first.
     ///
     /// # Errors
-    /// `Internal` when it can't be JSON.
+    /// `Internal` when the manifest can't be written as JSON.
     pub(crate) fn to_file(&self) -> Result<Vec<u8>> {
         let line = serde_json::to_string(self)
             .map_err(|error| Error::internal("manifest").with_source(error))?;
         Ok(with_hash(&line, HASH).into_bytes())
     }
 
-    /// Reads a manifest of that day and generation.
+    /// Parses the manifest of that day and generation.
     ///
     /// # Errors
-    /// `Corrupt` when it isn't one, or not as it was written; `Invalid` when it is in a newer
-    /// format.
+    /// `Corrupt` when the bytes aren't that manifest or aren't as they were written; `Invalid`
+    /// when they are in a newer format.
     pub(crate) fn parse(bytes: &[u8], day: Day, generation: u32) -> Result<Self> {
-        // The first format ended in an object of JSON, of which only the closing was more.
+        // In format 1 the last line is a JSON object that holds the hash. Without the object's
+        // closing, `without_hash` can read the file.
         let first = bytes.strip_suffix(b"\"}\n").map(|bytes| [bytes, b"\n"].concat());
         let (line, hash) = match &first {
             Some(first) => without_hash(first, HASH_OF_FORMAT_1)?,
@@ -187,20 +192,20 @@ impl Manifest {
         Ok(found)
     }
 
-    /// The fingerprint of its leaves.
+    /// The fingerprint of the leaves that the manifest accounts for.
     #[must_use]
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.all_ids())
     }
 
-    /// What it says of that leaf, if it accounts for the leaf.
+    /// The entry of that leaf, if the manifest accounts for the leaf.
     #[must_use]
     pub(crate) fn absorbed(&self, leaf: &LeafId) -> Option<&Absorbed> {
         let at = self.absorbed.binary_search_by(|absorbed| absorbed.id.cmp(leaf)).ok()?;
         self.absorbed.get(at)
     }
 
-    /// The other tools' files that it accounts for.
+    /// The files of other tools that the manifest accounts for.
     pub(crate) fn foreign(&self) -> impl Iterator<Item = (&LeafId, &ForeignFile)> {
         let absorbed = self.absorbed.iter();
         absorbed.filter_map(|absorbed| Some((&absorbed.id, absorbed.foreign.as_ref()?)))
@@ -242,7 +247,7 @@ impl From<Format1> for Manifest {
     }
 }
 
-/// Those ids, each once, in order.
+/// The ids, each once, in order.
 pub(crate) fn sorted_ids(ids: impl IntoIterator<Item = LeafId>) -> Vec<LeafId> {
     ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -1,4 +1,4 @@
-//! What a root's files are called, and what the small ones among them say.
+//! The names of a root's files, and the contents of its small files.
 
 mod content_hash;
 mod day_files;

@@ -1,10 +1,10 @@
-//! What a segment is of: a day or a month.
+//! The period of a segment: a day or a month.
 
 use std::fmt;
 
 use crate::base::{Day, Month, Span};
 
-/// A day or a month of UTC dates: what one segment is of.
+/// A day or a month of UTC dates: the period of one segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Period {
     /// A day.
@@ -13,7 +13,7 @@ pub enum Period {
     Month(Month),
 }
 
-/// How long a period is. Each length has folders of its own: `date=2026-01-24`, `month=2026-01`.
+/// The length of a period. Each length has its own folders: `date=2026-01-24`, `month=2026-01`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeriodLength {
     /// A day.
@@ -23,7 +23,7 @@ pub(crate) enum PeriodLength {
 }
 
 impl Period {
-    /// Its first day.
+    /// The first day.
     #[must_use]
     pub const fn first(self) -> Day {
         match self {
@@ -32,7 +32,7 @@ impl Period {
         }
     }
 
-    /// Its last day.
+    /// The last day.
     #[must_use]
     pub const fn last(self) -> Day {
         match self {
@@ -41,19 +41,19 @@ impl Period {
         }
     }
 
-    /// All of it, half-open.
+    /// The whole period, half-open.
     #[must_use]
     pub const fn span(self) -> Span {
         Span::of_days(self.first(), self.last())
     }
 
-    /// Whether the day is in it.
+    /// Whether the day is in the period.
     #[must_use]
     pub fn contains(self, day: Day) -> bool {
         (self.first()..=self.last()).contains(&day)
     }
 
-    /// The name of its folder: `date=2026-01-24` or `month=2026-01`.
+    /// The name of the period's folder: `date=2026-01-24` or `month=2026-01`.
     #[must_use]
     pub(crate) fn folder(self) -> String {
         let length = match self {
@@ -75,7 +75,7 @@ impl fmt::Display for Period {
 }
 
 impl PeriodLength {
-    /// What the names of the folders of such periods start with.
+    /// The start of the folder names of periods of this length: `date=` or `month=`.
     #[must_use]
     pub(crate) const fn label(self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ impl PeriodLength {
         }
     }
 
-    /// The period of this length that a day is in; `None` outside the calendar.
+    /// The period of this length that contains `day`; `None` outside the calendar.
     #[must_use]
     pub(crate) fn around(self, day: Day) -> Option<Period> {
         match self {
@@ -93,7 +93,7 @@ impl PeriodLength {
         }
     }
 
-    /// The period that a folder of that name is of.
+    /// The period whose folder has that name; `None` for a name of another kind.
     #[must_use]
     pub(crate) fn parse(self, folder: &str) -> Option<Period> {
         let name = folder.strip_prefix(self.label())?;

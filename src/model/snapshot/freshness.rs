@@ -1,4 +1,4 @@
-//! How far a rollup serves a day. Pure.
+//! How far a rollup serves a day. The decision is a pure function.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -7,27 +7,33 @@ use crate::model::{Leaf, LeafDay, LeafId, SegmentFile};
 /// How far a rollup serves a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
-    /// A segment of exactly the live leaves.
+    /// A segment that was built from exactly the live leaves.
     Current(Arc<SegmentFile>),
-    /// A segment of some of the live leaves, and those that it lacks.
+    /// A segment that was built from some of the live leaves, and the leaves that it lacks.
     Behind {
         /// The segment.
         segment: Arc<SegmentFile>,
         /// The leaves to read raw beside it; never empty.
         late: Vec<Arc<Leaf>>,
     },
-    /// No segment that may be used.
+    /// No segment can be used.
     Missing,
 }
 
-/// The best use of `segments`, and of what remains of a purged day, for a day.
+/// The best use that can be made of `segments`, and of the remains of a purged day, for a day.
+/// Each segment comes with the ids of the leaves that it was built from, if its footer was read.
 ///
-/// A name that says the day's own fingerprint is current, and needs no look inside. Of the others,
-/// with the leaves that each was built from where its footer was read, those serve whose leaves are
-/// all live, and which have all leaves that the day's manifest accounts for: these can't be read
-/// one by one any more. What remains of a purged day has exactly these. The one that lacks the
-/// fewest wins, then the first by name. A segment with a leaf that is no longer live would count
-/// rows that aren't there, and is never used.
+/// A segment whose name is the day's fingerprint is current: its footer needn't be read. Any other
+/// segment can serve under two conditions:
+///
+/// - Every leaf that it was built from is live or absorbed by the day's manifest. A segment with
+///   any other leaf would count rows that don't exist.
+///
+/// - It was built from every leaf that the manifest absorbed. Absorbed leaves can't be read one by
+///   one any more.
+///
+/// The remains of a purged day were built from exactly the absorbed leaves. The segment that lacks
+/// the fewest leaves wins, then the first by name.
 #[must_use]
 pub(crate) fn freshness(
     live: &LeafDay,
@@ -43,7 +49,8 @@ pub(crate) fn freshness(
     let absorbed = match live.base.as_ref().map(|base| &base.manifest) {
         None => &[][..],
         Some(Some(manifest)) => manifest.ids.as_slice(),
-        // Nothing is loose, so a segment that serves would be current.
+        // Without the manifest at hand there are no loose leaves, so a usable segment would be
+        // current.
         Some(None) => return Freshness::Missing,
     };
     let all: BTreeSet<_> = live.loose().map(|leaf| &leaf.id).chain(absorbed).collect();

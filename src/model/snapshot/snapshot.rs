@@ -1,4 +1,4 @@
-//! One listing of a root, which never changes.
+//! One immutable listing of a root.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,17 +8,19 @@ use crate::{
     model::{Damage, Leaf, LeafDay},
 };
 
-/// The live leaves of each day inside a span, and the freshness of each rollup there. Taken once
-/// per query; what comes later is another snapshot's. Equal ones lead to the same plan.
+/// The live leaves of each day inside a span, and the freshness of each rollup on those days. A
+/// query takes one snapshot. Files that arrive later belong to a later snapshot. Equal snapshots
+/// lead to equal plans.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     days: BTreeMap<Day, Arc<LeafDay>>,
-    /// By rollup, then day. A day that isn't there is missing.
+    /// By rollup name, then day. A day without an entry is [`Freshness::Missing`].
     rollups: BTreeMap<String, BTreeMap<Day, Freshness>>,
 }
 
 impl Snapshot {
-    /// A snapshot of those days and that freshness, by rollup name and day.
+    /// A snapshot of `days`, with the freshness of `rollups` by name and day. It leaves out days
+    /// that have neither leaves nor damage.
     #[must_use]
     pub(crate) fn new(
         days: impl IntoIterator<Item = Arc<LeafDay>>,
@@ -29,19 +31,19 @@ impl Snapshot {
         Self { days: days.map(|day| (day.day, day)).collect(), rollups }
     }
 
-    /// The same, and what is known of more rollups.
+    /// This snapshot, with the freshness of more rollups.
     #[must_use]
     pub(crate) fn with(mut self, rollups: BTreeMap<String, BTreeMap<Day, Freshness>>) -> Self {
         self.rollups.extend(rollups);
         self
     }
 
-    /// The days that have raw rows, in order.
+    /// The days that have leaves or are damaged, in order.
     pub(crate) fn live_days(&self) -> impl Iterator<Item = &Arc<LeafDay>> {
         self.days.values()
     }
 
-    /// The same, as if there were no other rollups than those.
+    /// This snapshot, without the rollups that aren't in `rollups`.
     #[must_use]
     pub(crate) fn only(&self, rollups: &[String]) -> Self {
         let kept = self.rollups.iter().filter(|(name, _)| rollups.contains(name));
@@ -49,17 +51,17 @@ impl Snapshot {
         Self { days: self.days.clone(), rollups }
     }
 
-    /// The days that touch `span` and have raw rows, with their leaves in the order of their ids.
+    /// The undamaged days that touch `span`, with their leaves in the order of their ids.
     pub(crate) fn days(&self, span: Span) -> impl Iterator<Item = (Day, &[Arc<Leaf>])> {
         self.live(span).map(|live| (live.day, live.leaves.as_slice()))
     }
 
-    /// The days that touch `span` and have raw rows, whole; but for those that can't be read.
+    /// The undamaged days that touch `span`.
     pub(crate) fn live(&self, span: Span) -> impl Iterator<Item = &Arc<LeafDay>> {
         self.listed(span).filter(|live| live.damage.is_none())
     }
 
-    /// The days that touch `span` and can't be read, with the reason.
+    /// The damaged days that touch `span`, each with the reason why it can't be read.
     pub(crate) fn damaged(&self, span: Span) -> impl Iterator<Item = (Day, &Damage)> {
         self.listed(span).filter_map(|live| Some((live.day, live.damage.as_ref()?)))
     }
@@ -69,18 +71,18 @@ impl Snapshot {
         days.into_iter().flatten().map(|(_, live)| live)
     }
 
-    /// Whether rows of a day that touches `span` were purged.
+    /// Whether rows of an undamaged day that touches `span` were purged.
     #[must_use]
     pub(crate) fn has_purged(&self, span: Span) -> bool {
         self.live(span).any(|live| live.is_purged())
     }
 
-    /// How far that rollup serves each day; a day that isn't there is missing.
+    /// How far the rollup serves each day. A day without an entry is [`Freshness::Missing`].
     pub(crate) fn rollup(&self, rollup: &str) -> Option<&BTreeMap<Day, Freshness>> {
         self.rollups.get(rollup)
     }
 
-    /// How far that rollup serves that day.
+    /// How far the rollup serves the day.
     #[must_use]
     pub(crate) fn freshness(&self, rollup: &str, day: Day) -> &Freshness {
         self.rollup(rollup).and_then(|days| days.get(&day)).unwrap_or(&Freshness::Missing)

@@ -1,5 +1,6 @@
-//! A folder of small things that can be read again from a root, kept for the next process. Best
-//! effort: what can't be written or read there is read from the root.
+//! A folder that caches small content on disk for the next process. The root still has all of the
+//! content. Best effort: if the folder can't be written or read, the content is read from the
+//! root.
 
 use std::{
     fs, io,
@@ -16,19 +17,21 @@ use tempfile::NamedTempFile;
 
 use crate::base::Settings;
 
-/// The folder.
+/// One root's cache folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
     folder: PathBuf,
-    /// What it may grow to.
+    /// Upper bound for the folder, in bytes. The size is checked after each eighth of the bound
+    /// is written.
     bytes_max: u64,
-    /// What was written since its size was last looked at; nothing was looked at yet at first.
+    /// The bytes written since the last check of the size. Starts at the maximum, so that the
+    /// first write checks.
     written: Arc<AtomicU64>,
 }
 
 impl Disk {
-    /// A folder of that root alone, in a folder of several, which may grow to that size. Two roots
-    /// of one name on different stores have one each.
+    /// The root's own folder inside `cache_dir`, of at most `cache_dir_bytes`; `None` without a
+    /// `cache_dir`. Two roots of one name on different stores have separate folders.
     pub(crate) fn of_root(settings: &Settings, root: &str) -> Option<Self> {
         let mut hasher = blake3::Hasher::new();
         hasher.update(root.as_bytes());
@@ -43,8 +46,8 @@ impl Disk {
         Some(Self { folder, bytes_max, written })
     }
 
-    /// What is kept by that name, if it isn't older than that. A file is its content's hash, then
-    /// its content: one that was cut short is no match.
+    /// The content cached under this name, if it is at most `age_max` old. A file is its
+    /// content's BLAKE3, then the content: a truncated file doesn't match.
     pub(crate) fn read(&self, name: &str, age_max: Option<Duration>) -> Option<Bytes> {
         let file = self.file(name);
         if let Some(age_max) = age_max {
@@ -58,7 +61,7 @@ impl Disk {
         (blake3::hash(content).as_bytes() == hash).then(|| stored.slice(blake3::OUT_LEN..))
     }
 
-    /// Keeps that.
+    /// Caches the content under this name.
     pub(crate) fn write(&self, name: &str, content: &[u8]) {
         let write = || {
             fs::create_dir_all(&self.folder)?;
@@ -77,7 +80,7 @@ impl Disk {
         drop(self.shrink());
     }
 
-    /// Deletes what was kept first, down to half of what there may be, if there is more.
+    /// If the folder exceeds its bound, deletes the oldest files until half of the bound is left.
     fn shrink(&self) -> io::Result<()> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
@@ -100,7 +103,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Keeps it no longer.
+    /// Deletes the content of this name.
     pub(crate) fn remove(&self, name: &str) {
         drop(fs::remove_file(self.file(name)));
     }
@@ -110,7 +113,7 @@ impl Disk {
     }
 }
 
-/// Whether a store's option says which one it is, of several that have buckets of one name.
+/// Whether an option tells apart two stores that have buckets of one name.
 fn says_which_store(option: &str) -> bool {
     let of_store = ["aws_", "google_", "azure_"].iter().any(|store| option.starts_with(store));
     of_store && ["endpoint", "url", "account", "emulator"].iter().any(|word| option.contains(word))

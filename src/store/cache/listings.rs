@@ -1,4 +1,4 @@
-//! Listings of a remote store that queries may use again for a while, where their asker said so.
+//! Cached listings of a remote store. A query may reuse a listing for as long as its caller allows.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,19 +13,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::cache::disk::Disk;
 
-/// The last listings, in memory, and on disk where there is a folder.
+/// The last listings, in memory and, if there is a cache folder, on disk.
 #[derive(Debug)]
 pub(crate) struct Listings {
     memory: Mutex<HashMap<String, Made>>,
-    /// The names of listings that were found on the disk.
+    /// The names of the listings that were read from disk.
     found: Mutex<HashSet<String>>,
     disk: Option<Disk>,
 }
 
-/// A listing, and when it was made.
+/// The time of a listing, and its files.
 type Made = (Instant, Arc<Vec<ObjectMeta>>);
 
-/// A file as it was listed.
+/// A listed file, as it is stored on disk.
 #[derive(Serialize, Deserialize)]
 struct Listed {
     path: String,
@@ -40,7 +40,8 @@ impl Listings {
         Self { memory: Mutex::default(), found: Mutex::default(), disk }
     }
 
-    /// The listing of that name, if it was made no longer ago than that.
+    /// The cached listing of this name, if it is at most `age_max` old. A zero `age_max` finds
+    /// nothing.
     pub(crate) fn find(&self, name: &str, age_max: Duration) -> Option<Vec<ObjectMeta>> {
         if age_max.is_zero() {
             return None;
@@ -66,7 +67,7 @@ impl Listings {
         Some(files.collect())
     }
 
-    /// Keeps a listing that was made just now.
+    /// Caches a listing that was made just now.
     pub(crate) fn keep(&self, name: &str, files: &[ObjectMeta]) {
         let entry = (Instant::now(), Arc::new(files.to_vec()));
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), entry);
@@ -83,7 +84,8 @@ impl Listings {
         }
     }
 
-    /// Forgets all listings, in memory and on the disk: a file of one of them is gone.
+    /// Deletes all listings in memory. Deletes the listings on disk that this process wrote or
+    /// read. For use when a listed file no longer exists.
     pub(crate) fn forget(&self) {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! Small files and footers that never change, kept once they were read: in memory up to a number of
-//! bytes, and in a folder on disk where there is one.
+//! A cache of small files and footers that never change: in memory up to a number of bytes, and
+//! on disk if there is a cache folder.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use object_store::ObjectMeta;
 
 use crate::{base::Result, store::cache::disk::Disk};
 
-/// What was read of immutable files, by name.
+/// Content of immutable files, by name.
 #[derive(Debug)]
 pub(crate) struct MetadataCache {
     budget: usize,
@@ -24,21 +24,21 @@ pub(crate) struct MetadataCache {
 struct Memory {
     entries: HashMap<String, (Bytes, u64)>,
     bytes: usize,
-    /// Counts look-ups, to tell what was used last.
+    /// Counts lookups, to find the least recently used entries.
     time: u64,
 }
 
 impl MetadataCache {
-    /// Keeps up to so many bytes in memory, and what it reads on that disk.
+    /// A cache of at most `budget` bytes in memory, and with a folder on disk if `disk` is given.
     #[must_use]
     pub(crate) fn new(budget: usize, disk: Option<Disk>) -> Self {
         Self { budget, disk, memory: Mutex::default() }
     }
 
-    /// The bytes of that name, which `read` gives when they aren't kept.
+    /// The bytes cached under this name. On a miss, the bytes come from `read` and are cached.
     ///
     /// # Errors
-    /// Those of `read`.
+    /// The error of `read`.
     pub(crate) async fn find_or(
         &self,
         name: &str,
@@ -82,7 +82,7 @@ impl Memory {
         if self.bytes <= budget {
             return;
         }
-        // Half at a time, so that this is rare.
+        // Evicts half at a time, so that eviction is rare.
         let mut oldest: Vec<_> =
             self.entries.iter().map(|(name, (_, used))| (*used, name.clone())).collect();
         oldest.sort_unstable();
@@ -97,7 +97,7 @@ impl Memory {
     }
 }
 
-/// A name under which what is in that file, as it is listed, can be kept.
+/// The name under which a listed file's content can be cached: its path, size, version and time.
 #[must_use]
 pub(crate) fn name_of(file: &ObjectMeta) -> String {
     let version = file.e_tag.as_deref().or(file.version.as_deref()).unwrap_or_default();

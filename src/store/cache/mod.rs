@@ -1,4 +1,4 @@
-//! What was read once and never changes, in memory and on disk; and listings that may lag.
+//! Caches in memory and on disk: content that never changes, and listings that may lag.
 
 pub(super) mod disk;
 pub(super) mod listings;

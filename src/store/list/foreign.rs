@@ -1,8 +1,8 @@
-//! Files of other tools: what tells one from another is its name and its bytes.
+//! Files of other tools. A file is identified by its name and its bytes.
 //!
-//! Size and version, as a store lists them, are only a key to bytes that were hashed before: a copy
-//! of a root, or a `touch`, changes them and not the file. So where a manifest has absorbed a file
-//! of that name, the bytes decide whether this is it, or its owner wrote it anew.
+//! The size and version that a store lists are only a key to bytes that were hashed before: a
+//! copy of a root, or a `touch`, changes the key and not the file. If a manifest has absorbed a
+//! file of that name, the bytes decide whether this is the absorbed file or its owner rewrote it.
 
 use std::sync::Arc;
 
@@ -16,7 +16,8 @@ use crate::{
     store::{Root, cache::metadata::name_of, file_footer, layout::file_name, store_error},
 };
 
-/// The file as a leaf. Its id is a key only: where one was absorbed, the bytes decide.
+/// The file as a leaf. The leaf's id is only a key: if a file of its name was absorbed, the bytes
+/// decide.
 #[must_use]
 pub(crate) fn foreign_leaf(day: Day, file: ObjectMeta) -> Leaf {
     let version = match (&file.e_tag, &file.version) {
@@ -28,38 +29,40 @@ pub(crate) fn foreign_leaf(day: Day, file: ObjectMeta) -> Leaf {
     Leaf { id, day, kind: LeafKind::Foreign, file }
 }
 
-/// The file, by what tells it from others.
+/// The file's name, size and BLAKE3, which tell it from other files.
 ///
 /// # Errors
-/// What the store says.
+/// The store's error when the file can't be read.
 pub(crate) async fn foreign_file(root: &Root, file: &ObjectMeta) -> Result<ForeignFile> {
     let name = file_name(&file.location).to_owned();
     Ok(ForeignFile { name, bytes: file.size, blake3: hash_of(root, file).await? })
 }
 
-/// The leaf, of which its footer tells whether it is ours where its name doesn't: any tool may call
-/// a file as we did in format 1.
+/// The leaf, with [`LeafKind::Foreign`] if its footer shows that it isn't ours. The name is not
+/// enough: any tool may name a file as format 1 did.
 ///
 /// # Errors
-/// What the store says.
+/// The store's error when the footer can't be read.
 pub(crate) async fn told_by_footer(root: &Root, leaf: Arc<Leaf>) -> Result<Arc<Leaf>> {
     if !leaf.is_of_format_1() || leaf.kind == LeafKind::Foreign {
         return Ok(leaf);
     }
     let ours = match file_footer(root, &leaf.file).await {
         Ok(footer) => footer.leaf().is_some_and(|found| found.id == leaf.id),
-        // Not ours, or ours and damaged: who reads it will say.
+        // Not ours, or ours and damaged: a reader of the rows reports the damage.
         Err(error) if error.kind() == ErrorKind::Corrupt => false,
         Err(error) => return Err(error),
     };
     Ok(if ours { leaf } else { Arc::new(foreign_leaf(leaf.day, leaf.file.clone())) })
 }
 
-/// Whether a file with a name of another tool's is a copy of one of ours, which is among the day's
-/// leaves or which its manifest accounts for: its rows would count twice.
+/// Whether a file with another tool's name is a copy of one of ours, so that its rows would count
+/// twice. A copied leaf counts as a copy if the original is among the day's leaves, was absorbed
+/// by the manifest, or has another copy that is listed first. Any other copied file of ours
+/// counts as a copy.
 ///
 /// # Errors
-/// What the store says.
+/// The store's error when a footer can't be read.
 pub(crate) async fn is_copy(
     root: &Root,
     (leaves, manifest): (&[Arc<Leaf>], Option<&Manifest>),
@@ -71,7 +74,7 @@ pub(crate) async fn is_copy(
         Err(error) => return Err(error),
     };
     let is_here = match account.leaf() {
-        // Merged rows, or a rollup's.
+        // A file of merged rows, or of a rollup.
         None => true,
         Some(found) => {
             let absorbed = manifest.and_then(|manifest| manifest.absorbed(&found.id));
@@ -90,18 +93,19 @@ pub(crate) async fn is_copy(
     Ok(is_here)
 }
 
-/// Whether the leaf of that id is among these: not a void in its place.
+/// Whether the leaf with this id is among `leaves`, and isn't a void.
 async fn has_leaf(root: &Root, leaves: &[Arc<Leaf>], id: &LeafId) -> Result<bool> {
     let Some(leaf) = leaves.iter().find(|leaf| leaf.id == *id) else { return Ok(false) };
     match file_footer(root, &leaf.file).await {
         Ok(account) => Ok(account.leaf().is_some_and(|leaf| leaf.void.is_none())),
-        // Damaged, but there.
+        // The leaf is damaged, but it is there.
         Err(error) if error.kind() == ErrorKind::Corrupt => Ok(true),
         Err(error) => Err(error),
     }
 }
 
-/// Whether a copy of the same leaf is listed before that one: of a lost leaf's copies one counts.
+/// Whether another copy of the leaf is listed before `copy`. Of a lost leaf's copies, only the
+/// first counts.
 async fn has_copy_before(
     root: &Root,
     leaves: &[Arc<Leaf>],
@@ -118,10 +122,10 @@ async fn has_copy_before(
     Ok(false)
 }
 
-/// Whether the manifest accounts for the rows of that file.
+/// Whether the manifest has absorbed this file.
 ///
 /// # Errors
-/// What the store says.
+/// The store's error when the file can't be read.
 pub(crate) async fn is_absorbed_foreign(
     root: &Root,
     manifest: &Manifest,
@@ -145,7 +149,7 @@ pub(crate) async fn is_absorbed_foreign(
     Ok(is_it)
 }
 
-/// The BLAKE3 of all bytes of a file as it was listed, read once.
+/// The BLAKE3 of all bytes of a listed file, in hex. The hash is cached.
 async fn hash_of(root: &Root, file: &ObjectMeta) -> Result<String> {
     let key = format!("hash {}", name_of(file));
     let hash = root.kept().find_or(&key, async { hash_now(root, file).await.map(Bytes::from) });
@@ -153,10 +157,10 @@ async fn hash_of(root: &Root, file: &ObjectMeta) -> Result<String> {
         .map_err(|error| Error::internal("a hash that was kept").with_source(error))
 }
 
-/// The BLAKE3 of all bytes of a file as they are now, in hex.
+/// The BLAKE3 of all bytes that a file has now, in hex.
 ///
 /// # Errors
-/// What the store says.
+/// The store's error when the file can't be read.
 pub(crate) async fn hash_now(root: &Root, file: &ObjectMeta) -> Result<String> {
     let fail = |error| store_error(&root.full_name(&file.location), error);
     let mut bytes = root.store().get(&file.location).await.map_err(fail)?.into_stream();

@@ -1,4 +1,4 @@
-//! Listing a root.
+//! Lists a root's days and segments.
 
 use std::{collections::BTreeMap, path::Path as FilePath, sync::Arc};
 
@@ -20,19 +20,19 @@ use crate::{
     },
 };
 
-/// Listings, and manifests read, at once.
+/// How many days are resolved at once. Each day may need listings and its manifest.
 const CONCURRENT_REQUESTS: usize = 32;
 
-/// The days among `first..=last` that have raw rows, in order.
+/// The live files of the days among `first..=last` that have raw files, in order.
 ///
 /// # Errors
-/// `NotFound` for a bucket that isn't there, else what the store says.
+/// `NotFound` when the bucket doesn't exist; otherwise the store's error.
 pub(crate) async fn list_leaves(root: &Root, days: (Day, Day)) -> Result<Vec<Arc<LeafDay>>> {
     let folders = list_raw(root, days).await?;
     live_days(root, &folders).await
 }
 
-/// The days among `first..=last` that have raw files, live or not, in order.
+/// The folders of the days among `first..=last` that have raw files, live or not, in order.
 ///
 /// # Errors
 /// As [`list_leaves`].
@@ -45,10 +45,11 @@ pub(crate) async fn list_raw(root: &Root, days: (Day, Day)) -> Result<Vec<Arc<Ra
     Ok(folders(PeriodLength::Day, &prefix, &files, days))
 }
 
-/// What counts of each of those folders, in their order. A damaged day says so.
+/// The live files of each folder, in the order of `folders`. A damaged day is no error:
+/// [`LeafDay::damage`] says what is wrong.
 ///
 /// # Errors
-/// What the store says.
+/// The store's error when a listing or a read fails.
 pub(crate) async fn live_days(
     root: &Root,
     folders: &[Arc<RawFolder>],
@@ -58,16 +59,17 @@ pub(crate) async fn live_days(
     live.buffered(CONCURRENT_REQUESTS).try_collect().await
 }
 
-/// A rollup's segments, in order.
+/// A rollup's segments, sorted by period.
 #[derive(Debug)]
 pub(crate) struct Segments {
-    /// Of days.
+    /// Segments of days.
     pub days: Vec<Arc<PeriodSegments>>,
-    /// Of months.
+    /// Segments of months.
     pub months: Vec<Arc<PeriodSegments>>,
 }
 
-/// The segments of that rollup, of the days among `first..=last` and the months that begin there.
+/// The rollup's segments of the days `first..=last`, and of the months that begin among these
+/// days.
 ///
 /// # Errors
 /// As [`list_raw`].
@@ -90,7 +92,7 @@ pub(crate) async fn list_segments(
     Ok(Segments { days: of(PeriodLength::Day), months: of(PeriodLength::Month) })
 }
 
-/// The folders of the periods that begin among those days, below `prefix/` in a local root.
+/// The folders below `prefix/` in a local root, of the periods that begin among `days`.
 async fn list_local<T: PeriodFolder>(
     root: &Root,
     dir: &FilePath,
@@ -105,8 +107,9 @@ async fn list_local<T: PeriodFolder>(
     listed.map_err(|error| Error::internal("listing").with_source(error))?
 }
 
-/// The files below `prefix/` in the folders of those days, and of all such periods, in no order.
-/// Where the store lists in no order either, files of the folder inside a day's were listed last.
+/// The files below `prefix/` in the folders of `days`, and in all folders of the lengths
+/// `and_of`, in no order. If the store doesn't list in the order of names, the files of `_m/`
+/// come from a second listing, made after the first.
 async fn list_remote(
     root: &Root,
     prefix: &Path,
@@ -128,10 +131,10 @@ async fn list_remote(
     Ok(files)
 }
 
-/// The folder of manifests, in a path.
+/// The folder of manifests, as a part of a path.
 const INNER: &str = "/_m/";
 
-/// The files, and whether they were listed in the order of their names.
+/// The files, and whether the store listed them in the order of names.
 async fn list_once(
     root: &Root,
     prefix: &Path,
@@ -157,7 +160,7 @@ async fn list_once(
         }
         listed => listed.map_err(fail)?,
     };
-    // They come behind the days, and mostly with them.
+    // Folders of months sort after folders of days. Mostly the listing has both, and is whole.
     for length in and_of.iter().filter(|_| !listed.whole) {
         let of_period = match pages.list_all(format!("{prefix}/{}", length.label())).await {
             // A hint that can't be listed is not used.
@@ -170,8 +173,8 @@ async fn list_once(
     Ok((listed.files, listed.in_order))
 }
 
-/// The files of the periods that begin among those days, each period's by path: a store promises no
-/// order.
+/// The folders of the periods that begin among the days `first..=last`. Each folder's files are
+/// sorted by path, because a store promises no order.
 fn folders<T: PeriodFolder>(
     length: PeriodLength,
     prefix: &Path,
@@ -193,7 +196,7 @@ fn folders<T: PeriodFolder>(
     periods.collect()
 }
 
-/// All files below that folder. One that isn't there is empty.
+/// All files below a folder. A folder that doesn't exist has no files.
 async fn list(root: &Root, within: &Path) -> Result<Vec<ObjectMeta>> {
     let listed: Result<Vec<ObjectMeta>, _> = root.store().list(Some(within)).try_collect().await;
     match listed {

@@ -1,9 +1,10 @@
-//! Listing days of a local root: a folder that has not changed is not read again.
+//! Lists the periods of a local root. A folder that has not changed is not read again.
 //!
-//! A folder's modification time changes with every name that comes or goes, and files under our own
-//! names never change. But a time is as coarse as the file system's clock: two changes can share
-//! one. So a folder's names are kept only if they were read well after that time, by the clock or
-//! since it was first seen.
+//! A folder's modification time changes with every name that is added or deleted, and files under
+//! our own names never change. But a time is as coarse as the file system's clock: two changes
+//! can share one time. A folder's names are therefore cached only if they were read well after
+//! the modification time. Either the machine's clock shows that, or the time since the folder was
+//! first seen.
 
 use std::{
     collections::HashMap,
@@ -24,13 +25,14 @@ use crate::{
 /// Longer than any file system's clock stands still.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
-/// Longer than that, and than the clock of a file server is behind ours.
+/// Longer than [`SETTLED_AFTER`], and longer than a file server's clock is behind ours.
 const OLD_AFTER: Duration = Duration::from_secs(10);
 
-/// More days than this are looked up in the folder that they are in, not one by one.
+/// Up to this many days, each period's folder is looked up by name. For more days the parent
+/// folder is read instead.
 const LOOKUPS_MAX: i64 = 4_000;
 
-/// What is known of the folders of days, or months, by the folder that they are in.
+/// The known folders of days or of months, by their parent folder.
 #[derive(Debug)]
 pub(crate) struct LocalFolders<T> {
     length: PeriodLength,
@@ -39,20 +41,20 @@ pub(crate) struct LocalFolders<T> {
 
 type SeenFolders<T> = HashMap<Period, SeenFolder<T>>;
 
-/// When a day's folder changed, and the one inside it that counts, if it is there: it can only come
-/// with a change of the day's own.
+/// The modification times of a period's folder and of its inner folder that counts, if there is
+/// one. An inner folder can only appear together with a change of the outer folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Modified {
     folder: SystemTime,
     inner: Option<SystemTime>,
 }
 
-/// A day folder, as it was at those modification times.
+/// A period's folder, as it was at these modification times.
 #[derive(Debug)]
 struct SeenFolder<T> {
     modified: Modified,
     first_seen: Instant,
-    /// Its files, if no later change can have the same time.
+    /// The folder's files, if no later change can have the same modification time.
     settled: Option<Arc<T>>,
 }
 
@@ -63,13 +65,13 @@ impl<T> Clone for SeenFolder<T> {
 }
 
 impl<T: PeriodFolder> LocalFolders<T> {
-    /// Nothing is known yet of folders of such periods.
+    /// A cache for folders of periods of this length, empty at first.
     pub(crate) fn new(length: PeriodLength) -> Self {
         Self { length, seen: Mutex::default() }
     }
 
-    /// The files of the periods that begin among the days `first..=last`, below `root/prefix/`, by
-    /// period and name.
+    /// The files of the periods that begin among the days `first..=last`, below `root/prefix/`,
+    /// sorted by period and name.
     ///
     /// # Errors
     /// `Unavailable` when a folder can't be read.
@@ -112,7 +114,7 @@ impl<T: PeriodFolder> LocalFolders<T> {
     }
 }
 
-/// The files of a day. What is new about the folder goes to `news`.
+/// The files of a period's folder. If the folder is read, its new state is added to `news`.
 fn look<T: PeriodFolder>(
     folder: &FilePath,
     prefix: &Path,
@@ -128,7 +130,7 @@ fn look<T: PeriodFolder>(
         return Ok(Arc::clone(files));
     }
     if known.is_none() && inner != T::INNER {
-        // The folder inside may be new.
+        // The inner folder may be new.
         modified = modified_of(folder, T::INNER)?;
     }
     let known = known.filter(|seen| seen.modified == modified);
@@ -140,13 +142,13 @@ fn look<T: PeriodFolder>(
     let age = SystemTime::now().duration_since(modified.latest());
     let is_old = age.is_ok_and(|age| age > OLD_AFTER);
     let is_settled = is_old || now.duration_since(first_seen) > SETTLED_AFTER;
-    // Another tool may write its files anew in place, which no folder's time tells.
+    // Another tool may rewrite its files in place, which changes no folder's modification time.
     let settled = (is_settled && all_ours).then(|| Arc::clone(&files));
     news.push((period, SeenFolder { modified, first_seen, settled }));
     Ok(files)
 }
 
-/// The periods that begin among those days.
+/// The periods that begin among the days `first..=last`, in order.
 fn periods(length: PeriodLength, first: Day, last: Day) -> Vec<Period> {
     let mut found = Vec::new();
     let mut next = first;
@@ -178,8 +180,8 @@ impl Modified {
     }
 }
 
-/// The folder's own time is looked at first: who finds it unchanged has all data, and sees the
-/// manifests of then or of later.
+/// Reads the outer folder's time before the inner folder's. A caller that finds the outer time
+/// unchanged has all data, with the manifests of that moment or newer ones.
 fn modified_of(folder: &FilePath, inner: Option<&str>) -> io::Result<Modified> {
     let of_folder = fs::metadata(folder)?.modified()?;
     let inner = match inner.map(|inner| fs::metadata(folder.join(inner))) {
@@ -189,12 +191,13 @@ fn modified_of(folder: &FilePath, inner: Option<&str>) -> io::Result<Modified> {
     Ok(Modified { folder: of_folder, inner })
 }
 
-/// Whether nothing of that name is there, or a file where a folder is looked for.
+/// Whether nothing has the name, or a file is where a folder is expected.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// A folder's files, those of the folder inside read last; and whether all of them are ours.
+/// A folder's files, sorted by path, and whether all of them are ours. The inner folder is read
+/// last.
 fn read<T: PeriodFolder>(
     folder: &FilePath,
     prefix: &Path,
@@ -212,8 +215,9 @@ fn read<T: PeriodFolder>(
     Ok((T::of(period, files), all_ours))
 }
 
-/// Whether all files of that folder, `inner` of the day's, are ours; `files` gets those that are
-/// data. Names that aren't UTF-8 are no data.
+/// Adds the data files of a folder to `files`, and returns whether all of them are ours. `inner`
+/// is the folder's name inside the day's folder, or empty for the day's folder. Names that aren't
+/// UTF-8 are no data.
 fn read_names<T: PeriodFolder>(
     folder: &FilePath,
     prefix: &Path,
@@ -227,14 +231,15 @@ fn read_names<T: PeriodFolder>(
         let full = if inner.is_empty() { name.clone() } else { format!("{inner}/{name}") };
         let Some(parsed) = T::parse(&full) else { continue };
         let metadata = match fs::metadata(entry.path()) {
-            // It went while the folder was read, or is a link to nothing.
+            // The file was deleted while the folder was read, or is a link to nothing.
             Err(error) if is_absent(&error) => continue,
             metadata => metadata?,
         };
         if metadata.is_file() {
             all_ours &= T::is_ours(&parsed);
             let last_modified = metadata.modified()?.into();
-            // As it is: `join` would encode characters that a store has in names as they are.
+            // `Path::parse` takes the name as it is. `join` would encode characters that a store
+            // has unencoded in names.
             let Ok(location) = Path::parse(format!("{prefix}/{name}")) else { continue };
             let size = metadata.len();
             let e_tag = (!T::is_ours(&parsed)).then(|| version_of(&metadata)).transpose()?;
@@ -245,15 +250,16 @@ fn read_names<T: PeriodFolder>(
     Ok(all_ours)
 }
 
-/// What changes when a file is written anew: its place on the disk, and its time to the nanosecond.
+/// A version that changes when a file is rewritten: the inode, and the modification time in
+/// nanoseconds.
 fn version_of(metadata: &fs::Metadata) -> io::Result<String> {
     let modified = metadata.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let inode = std::os::unix::fs::MetadataExt::ino(metadata);
     Ok(format!("{inode:x}-{:x}", modified.as_nanos()))
 }
 
-/// The files of that folder of a local root whose paths satisfy that, in no order. Other names, and
-/// names that are no text, are skipped one by one.
+/// The files of a local root's `folder` whose paths satisfy `is_ours`, in no order. Other names,
+/// and names that aren't UTF-8, are skipped one by one. A missing folder has no files.
 pub(crate) fn flat_files(
     root: &FilePath,
     folder: &str,

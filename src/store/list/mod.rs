@@ -1,4 +1,4 @@
-//! Listing a root: which files are there, and what their names say.
+//! Lists a root's files and parses their names.
 
 pub(super) mod foreign;
 pub(super) mod listing;

@@ -1,4 +1,4 @@
-//! Listing a remote store page by page, with as few requests one after the other as its order
+//! Lists a remote store page by page, with as few consecutive requests as the store's order
 //! allows.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
@@ -15,22 +15,22 @@ use crate::{
     store::{RequestCounter, layout::day_and_name},
 };
 
-/// Listings under way at once.
+/// How many listings run at once.
 const CONCURRENT_LISTINGS: usize = 32;
 
-/// More requests at once than this gain nothing.
+/// About the largest number of stretches in one listing. More requests at once gain nothing.
 const STRETCHES_MAX: i64 = 96;
 
-/// Characters of a name that are told apart, where a key that is no path starts like it.
+/// How many first characters of a name are told apart, if a key that is no path starts with them.
 const STARTS_MAX: usize = 4;
 
-/// How often a page is asked for.
+/// How often a page is requested, if the requests fail with a generic error.
 const LISTING_TRIES: usize = 3;
 
-/// Years that have four digits, so that the order of dates is that of their names.
+/// The years of four digits. Their dates sort in the order of their names.
 const NAMED_YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
-/// A store that lists by any start of a name, below the root.
+/// A remote store, which lists below the root by any prefix of a name.
 #[derive(Clone)]
 pub(crate) struct Pages {
     pub(crate) store: Arc<dyn PaginatedListStore>,
@@ -39,13 +39,14 @@ pub(crate) struct Pages {
     pub(crate) request_counter: Arc<RequestCounter>,
 }
 
-/// What was listed of a folder.
+/// The result of listing a folder.
 pub(crate) struct Listed {
     pub(crate) files: Vec<ObjectMeta>,
-    /// Whether that is all that comes after the first day's name in the folder: months, too.
+    /// Whether `files` has all that comes after the first day's name in the folder, months
+    /// included.
     pub(crate) whole: bool,
-    /// Whether files came in the order of their names, so that a day's manifests were seen after
-    /// its data.
+    /// Whether the files came in the order of their names, so that a day's manifests were seen
+    /// after the day's data.
     pub(crate) in_order: bool,
 }
 
@@ -56,16 +57,17 @@ impl fmt::Debug for Pages {
 }
 
 impl Pages {
-    /// The files below `folder/date=…/` of the days `first..=last`, and perhaps others of the
-    /// folder; in no order.
+    /// The files below `folder/date=…/` of the days `first..=last`, in no order. Other files of
+    /// the folder may be among them.
     ///
-    /// One request asks for all from the first day on. If that isn't everything, it tells how many
-    /// there are a day, and the days that are left are listed at once in stretches of about a page.
-    /// A listing ends where the store says so, or at a key behind the last day's, compared as
-    /// bytes: never at a key that isn't understood, of which buckets are full.
+    /// One request lists all from the first day on. If its page isn't everything, the page shows
+    /// how many files a day has. The remaining days are then listed at once, in stretches of
+    /// about a page. A listing ends where the store says so, or at a key after the last day's,
+    /// compared as bytes. It never ends at a key that can't be parsed, because buckets are full
+    /// of such keys.
     ///
     /// # Errors
-    /// What the store says; `InvalidPath` where a key is no path, which fails its whole page.
+    /// The store's error; `InvalidPath` when a key is no path, which fails the whole page.
     pub(crate) async fn list_days(
         &self,
         folder: &Path,
@@ -78,7 +80,7 @@ impl Pages {
             return Ok(Listed { in_order: is_in_order(&files), files, whole: true });
         }
         let day_of = |file: &ObjectMeta| day_and_name(folder, &file.location).map(|(day, _)| day);
-        // Some stores, or emulators of them, know no start.
+        // Some stores, and emulators of stores, ignore the start.
         let started = page
             .first_key
             .as_deref()
@@ -92,7 +94,7 @@ impl Pages {
         };
         if !(is_in_order(&files) && started) {
             let months = months(first, last).into_iter().map(|month| async move {
-                // `2026-01` of `2026-01-01`.
+                // The name of 2026-01-01 without its last three characters ends in `2026-01`.
                 let name = day_name(folder, month);
                 self.list_all(name.get(..name.len() - 3).unwrap_or(&name).to_owned()).await
             });
@@ -116,7 +118,7 @@ impl Pages {
         Ok(Listed { files, whole: false, in_order: true })
     }
 
-    /// The files of those days, of a store that lists in order from where it is told to start.
+    /// The files of these days, from a store that lists in order from a given start.
     async fn list_stretch(
         &self,
         folder: &Path,
@@ -138,12 +140,13 @@ impl Pages {
         }
     }
 
-    /// The files of those days, day by day, where a listing of all of them fails for a key that is
-    /// no path (such as `raw/date=2026-01-01//x`). Such a key fails only what is listed with it, so
-    /// a day that has one is listed by the first characters of names, and not below its folders.
+    /// The files of these days, listed day by day. For use when a listing of all days fails
+    /// because of a key that is no path (such as `raw/date=2026-01-01//x`). Such a key fails only
+    /// a listing that has the key. A day that has one is listed by the first characters of names,
+    /// and of the folders inside the day only `inner` is listed.
     ///
     /// # Errors
-    /// What the store says.
+    /// The store's error.
     pub(crate) async fn list_each_day(
         &self,
         folder: &Path,
@@ -158,7 +161,7 @@ impl Pages {
                 Err(object_store::Error::InvalidPath { .. }) => {}
                 listed => return listed,
             }
-            // What is inside comes last, as readers rely on.
+            // Readers rely on the inner folder coming last.
             let mut files = self.list_by_first_characters(&start).await?;
             if let Some(inner) = inner {
                 files.extend(self.list_by_first_characters(&format!("{start}{inner}/")).await?);
@@ -169,8 +172,9 @@ impl Pages {
         Ok(listed.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
     }
 
-    /// The files of that folder itself, where the folder has a key that is no path: `//x` or `/./x`
-    /// in it, or one with a control character. Files of data start with none of these.
+    /// The files directly in a folder that has a key that is no path: `//x` or `/./x` below the
+    /// folder, or a name with a control character. The name of a data file starts with none of
+    /// these.
     async fn list_by_first_characters(&self, folder: &str) -> Result<Vec<ObjectMeta>> {
         let mut files: Vec<ObjectMeta> = Vec::new();
         let mut starts = vec![folder.to_owned()];
@@ -187,7 +191,8 @@ impl Pages {
                 }
             }
         }
-        // All that starts with another character comes after these, where a store can start there.
+        // Names that start with another character sort after `~`. This request lists them, if the
+        // store supports a start.
         match self.list_pages(folder.to_owned(), Some(format!("{folder}~")), Some("/")).await {
             Err(object_store::Error::InvalidPath { .. }) => {}
             listed => files.extend(listed?),
@@ -197,18 +202,18 @@ impl Pages {
         Ok(files)
     }
 
-    /// All files whose path starts like that, and goes on without a folder.
+    /// All files whose path starts with `start` and has no `/` after it.
     ///
     /// # Errors
-    /// What the store says.
+    /// The store's error.
     pub(crate) async fn list_flat(&self, start: String) -> Result<Vec<ObjectMeta>> {
         self.list_pages(start, None, Some("/")).await
     }
 
-    /// All files whose path starts like that.
+    /// All files whose path starts with `start`.
     ///
     /// # Errors
-    /// What the store says.
+    /// The store's error.
     pub(crate) async fn list_all(&self, start: String) -> Result<Vec<ObjectMeta>> {
         self.list_pages(start, None, None).await
     }
@@ -230,7 +235,7 @@ impl Pages {
         }
     }
 
-    /// The first and the last day that have files.
+    /// The first and the last day that have files; `None` when no day has files.
     async fn bounds(&self, folder: &Path) -> Result<Option<(Day, Day)>> {
         let days = self.days_there(folder).await?;
         Ok(days.first().copied().zip(days.last().copied()))
@@ -242,7 +247,7 @@ impl Pages {
         loop {
             let start = format!("{folder}/date=");
             let page = self.page(start, None, Some("/"), token).await?;
-            // A store that has an object of a folder's name may tell of the object alone.
+            // If an object has a folder's name, a store may report the object alone.
             let markers = page.files.iter().map(|file| &file.location);
             let found = page.folders.iter().chain(markers);
             let found = found.filter_map(|day| day_and_name(folder, day));
@@ -254,8 +259,8 @@ impl Pages {
         }
     }
 
-    /// A page of the files whose path below the root starts like that, and comes after `offset` if
-    /// the store can do that; with the token of the next.
+    /// One page of the files whose path below the root starts with `start`, with the token of the
+    /// next page. The files come after `offset` if the store supports an offset.
     async fn page(
         &self,
         start: String,
@@ -272,7 +277,7 @@ impl Pages {
         };
         let start = self.below(&start);
         let mut tries = 1;
-        // An answer that is cut in its middle isn't asked for again by the client.
+        // The client doesn't retry a response that breaks off in the middle.
         let page = loop {
             match self.store.list_paginated(Some(&start), options.clone()).await {
                 Err(object_store::Error::Generic { .. }) if tries < LISTING_TRIES => tries += 1,
@@ -296,7 +301,7 @@ impl Pages {
         })
     }
 
-    /// The part of a key of the store that is below the root, as it is.
+    /// The part of a store's key below the root, unchanged; `None` for a key outside the root.
     fn key_below(&self, key: &str) -> Option<String> {
         if self.root.as_ref().is_empty() {
             return Some(key.to_owned());
@@ -323,17 +328,17 @@ struct Page {
     folders: Vec<Path>,
     first_key: Option<String>,
     last_key: Option<String>,
-    /// What asks for the next page, if there is one.
+    /// The token of the next page, if there is one.
     next: Option<String>,
 }
 
-/// Whether files are in the order of their names.
+/// Whether the files are in the order of their names.
 pub(crate) fn is_in_order(files: &[ObjectMeta]) -> bool {
     files.is_sorted_by_key(|file| file.location.as_ref())
 }
 
-/// The days from the one that a page reached, which began with that day, to the last: in stretches
-/// of a little less than a page, as days differ.
+/// The days from `reached` to `last`, in stretches. A page began with the day `from` and ended in
+/// the day `reached`. A stretch has a few days less than a page, because days differ.
 fn stretches((from, reached): (Day, Day), last: Day) -> Vec<(Day, Day)> {
     let by_page = (from.days_until(reached) + 1) * 7 / 10;
     let days_left = reached.days_until(last) + 1;
@@ -348,7 +353,7 @@ fn stretches((from, reached): (Day, Day), last: Day) -> Vec<(Day, Day)> {
     stretches
 }
 
-/// The first days of the months that those days are in.
+/// The first day of each month that has days among `first..=last`.
 fn months(first: Day, last: Day) -> Vec<Day> {
     let mut months = Vec::new();
     let mut next = first.period("month");
@@ -363,9 +368,9 @@ fn day_name(folder: &Path, day: Day) -> String {
     format!("{folder}/date={day}")
 }
 
-/// The least text that is greater than all names in that day's folder.
+/// The least text that is greater than all names in the day's folder.
 fn behind(folder: &Path, day: Day) -> String {
-    // `0` comes behind `/`.
+    // `0` is the next character after `/`.
     format!("{}0", day_name(folder, day))
 }
 

@@ -1,4 +1,4 @@
-//! The folder of a day or month, as it is listed.
+//! The listed folder of a day or month.
 
 use std::sync::Arc;
 
@@ -9,24 +9,25 @@ use crate::{
     store::layout::{period_and_name, segment_fingerprint},
 };
 
-/// The files of a day's or month's folder, as they are listed.
+/// The listed files of a period's folder.
 pub(crate) trait PeriodFolder: Send + Sync + Sized + 'static {
-    /// What a file's name says.
+    /// A parsed file name.
     type Name: Send;
 
-    /// The folder inside, if any, whose files count too.
+    /// The inner folder whose files count too, if there is one.
     const INNER: Option<&'static str> = None;
 
-    /// Reads a name; `None` for a file that is no data.
+    /// Parses a name; `None` when the file is no data.
     fn parse(name: &str) -> Option<Self::Name>;
 
-    /// Whether files of that name never change.
+    /// Whether a file of this name is ours. Our files never change.
     fn is_ours(name: &Self::Name) -> bool;
 
-    /// The folder of those files, which come by path.
+    /// The folder of these files, which are sorted by path.
     fn of(period: Period, files: Vec<(Self::Name, ObjectMeta)>) -> Self;
 
-    /// The period and the name of a file below `prefix`, in the folder of a period of that length.
+    /// The period and the parsed name of a file below `prefix`, in the folder of a period of this
+    /// length; `None` for any other file.
     fn parse_path(
         length: PeriodLength,
         prefix: &Path,

@@ -1,18 +1,19 @@
-//! A day's folder of raw files, and which of them count.
+//! A day's folder of raw files, and which of the files are live.
 //!
 //! ```text
 //! no manifest:  every leaf
-//! manifest:     its files, and the leaves that it doesn't account for
+//! manifest:     its files, and the leaves that it hasn't absorbed
 //! ```
 //!
-//! Leaves that a manifest accounts for stay for a while beside the files that took their rows in,
-//! and other files can be those of a writer that died or came too late. Mostly names are enough
-//! to tell: if there are no loose leaves, or exactly those of the manifest's fingerprint, all of
-//! them are in its files. Only else is the manifest read.
+//! Absorbed leaves stay for a while beside the files that took in their rows. Other files can
+//! come from a writer that died or came too late. Mostly the names are enough to decide: if the
+//! folder has no leaves, or exactly the leaves of the manifest's fingerprint, the manifest has
+//! absorbed all of them. Otherwise the manifest is read.
 //!
-//! A file of a generation above the newest manifest's is being written, and its intent is there. A
-//! file without an intent means that manifests are missing, as after a copy without `_m/`: the day
-//! is damaged, and nobody reads it, changes it, or deletes anything of it.
+//! A file of a generation above the newest manifest's is being written, and has an intent. A file
+//! without an intent means that manifests are missing, for example after a copy without `_m/`.
+//! The day is then damaged: no query reads the day, and no job changes or deletes its files.
+//! `repair` can write a new manifest.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -38,26 +39,26 @@ use crate::{
     },
 };
 
-/// Small reads at once.
+/// How many small reads run at once.
 const CONCURRENT_READS: usize = 16;
 
-/// What was listed of a day.
+/// The listed files of a day.
 #[derive(Debug)]
 pub(crate) struct RawFolder {
     /// The day.
     pub day: Day,
-    /// All leaves that are there, other tools' included. Whether one with a name of format 1 is
-    /// ours is not known yet: it is an appended one here.
+    /// All leaves in the folder, other tools' files included. A leaf whose name is of format 1
+    /// counts as appended here: only its footer shows whether it is ours.
     pub leaves: Vec<Arc<Leaf>>,
-    /// All files of merged rows and of remains that are there.
+    /// All files of merged rows and of remains in the folder.
     pub written: Vec<WrittenFile>,
-    /// All manifests, by generation.
+    /// All manifests, each with its generation.
     pub manifests: Vec<(u32, ObjectMeta)>,
     /// All tags.
     pub tags: Vec<(ManifestTag, ObjectMeta)>,
     /// All intents.
     pub intents: Vec<(Writer, ObjectMeta)>,
-    /// A file of a newer format.
+    /// A file of a newer format, if there is one.
     newer: Option<Path>,
     live: OnceCell<Arc<LeafDay>>,
 }
@@ -65,37 +66,37 @@ pub(crate) struct RawFolder {
 /// A file of merged rows or of remains, live or not.
 #[derive(Clone, Debug)]
 pub(crate) struct WrittenFile {
-    /// The generation and the run that it was written for.
+    /// The generation and the run that the file was written for.
     pub writer: Writer,
-    /// Of remains: the hash of the rollup's definition.
+    /// The hash of the rollup's definition, for a file of remains.
     pub remains: Option<String>,
     /// Path, size and version.
     pub file: ObjectMeta,
 }
 
 impl WrittenFile {
-    /// Whether it was written before there were intents.
+    /// Whether the file's name is of format 1, which had no intents.
     fn is_of_format_1(&self) -> bool {
         file_name(&self.file.location).starts_with("c-")
     }
 }
 
 impl RawFolder {
-    /// The generation of the newest manifest.
+    /// The newest generation that has a manifest or a tag.
     #[must_use]
     pub(crate) fn newest(&self) -> Option<u32> {
         let manifests = self.manifests.iter().map(|(generation, _)| *generation);
         manifests.chain(self.tags.iter().map(|(tag, _)| tag.generation)).max()
     }
 
-    /// The newest manifest's tag.
+    /// The newest manifest's tag, if it was listed.
     #[must_use]
     pub(crate) fn newest_tag(&self) -> Option<&ManifestTag> {
         let newest = self.newest()?;
         self.tags.iter().map(|(tag, _)| tag).find(|tag| tag.generation == newest)
     }
 
-    /// The newest manifest's file, if not only its tag was listed.
+    /// The newest manifest's file, if it was listed. A listing may have only the tag.
     #[must_use]
     pub(crate) fn newest_file(&self) -> Option<&ObjectMeta> {
         let newest = self.newest()?;
@@ -103,7 +104,7 @@ impl RawFolder {
         manifests.find(|(generation, _)| *generation == newest).map(|(_, file)| file)
     }
 
-    /// The newest manifest; `None` when there is none at all.
+    /// The newest manifest; `None` when the day has no manifest.
     ///
     /// # Errors
     /// As [`read_manifest`].
@@ -112,7 +113,7 @@ impl RawFolder {
         read_manifest(root, self.day, newest, self.newest_file()).await.map(Some)
     }
 
-    /// Whether a generation above the newest manifest's is being written, as far as was listed.
+    /// Whether the listing has an intent for a generation above the newest manifest's.
     #[must_use]
     pub(crate) fn is_being_written(&self) -> bool {
         let newest = self.newest().unwrap_or_default();
@@ -125,22 +126,25 @@ impl RawFolder {
         self.written.iter().filter(move |file| file.writer.generation > newest)
     }
 
-    /// The files that nothing announces: of a generation that has no manifest, without an intent.
+    /// The unfinished files without an intent. Files of format 1 are left out: format 1 had no
+    /// intents.
     fn unannounced(&self) -> impl Iterator<Item = &WrittenFile> {
         let is_intended =
             move |file: &WrittenFile| self.intents.iter().any(|(writer, _)| *writer == file.writer);
         self.unfinished().filter(move |file| !file.is_of_format_1() && !is_intended(file))
     }
 
-    /// What counts. The manifest is read once, if at all. A damaged day says so.
+    /// The day's live files, computed once. The manifest is read only when the names don't
+    /// decide. A damaged day is no error: [`LeafDay::damage`] says what is wrong.
     ///
     /// # Errors
-    /// What the store says.
+    /// The store's error when a listing or a read fails.
     pub(crate) async fn live(&self, root: &Root) -> Result<Arc<LeafDay>> {
         let found = self.live.get_or_try_init(|| async {
             let (mut live, mut missing) = self.decide(root).await?;
-            // What is missing may have been replaced while the day was listed, or a writer may have
-            // withdrawn. Only what is missing in two listings in a row is.
+            // A path that seems missing may have been replaced while the day was listed, or a
+            // writer may have withdrawn. A path counts as missing only if two listings in a row
+            // report it.
             let root = root.with_new_listings();
             while !missing.is_empty() {
                 let listed = list_raw(&root, (self.day, self.day)).await?;
@@ -159,7 +163,7 @@ impl RawFolder {
         found.await.cloned()
     }
 
-    /// What counts, and what is missing: another listing may say otherwise.
+    /// The live files and the missing paths by this listing. Another listing may differ.
     async fn decide(&self, root: &Root) -> Result<(LeafDay, Vec<Path>)> {
         if let Some(newer) = &self.newer {
             let what = format!(
@@ -185,7 +189,7 @@ impl RawFolder {
         match self.read_newest(root).await {
             Ok(manifest) => self.by_manifest(root, manifest).await,
             Err(error) => match error.kind() {
-                // A manifest is never deleted: the store denies what it lists.
+                // A manifest is never deleted, so the store denies a file that it lists.
                 ErrorKind::NotFound if self.newest_file().is_some() => {
                     let what = format!("{error}, though the store lists it");
                     Err(Error::unavailable(what).with_source(error))
@@ -201,7 +205,7 @@ impl RawFolder {
         }
     }
 
-    /// What counts, where names tell it.
+    /// The day's live files by names alone; `None` when the manifest must be read.
     fn by_name(&self, tag: &ManifestTag) -> Option<LeafDay> {
         let all_in_it = self.leaves.is_empty()
             || Fingerprint::of(self.leaves.iter().map(|leaf| &leaf.id)) == tag.fingerprint;
@@ -221,7 +225,8 @@ impl RawFolder {
                 && file.remains.is_some() == tag.purged
         };
         let files: Vec<_> = self.written.iter().filter(is_of).collect();
-        // A listing that lags, or a file without rows; the manifest knows them all.
+        // Either the listing lags, or it has a file without rows, which the tag doesn't count.
+        // The manifest names all files.
         if files.len() != tag.files {
             return None;
         }
@@ -238,7 +243,7 @@ impl RawFolder {
         Some(LeafDay { remains, ..LeafDay::with_base(self.day, leaves, Some(base)) })
     }
 
-    /// What counts by that manifest, and what it names that is missing.
+    /// The day's live files by the manifest, and the missing paths that it names.
     async fn by_manifest(
         &self,
         root: &Root,
@@ -257,7 +262,7 @@ impl RawFolder {
             let location = raw_path(self.day, &file.name);
             let found = self.find(root, &location).await?;
             if found.is_none() {
-                // Hints may still answer; who reads it raw is told.
+                // Hints may still answer. A query that would read the file fails.
                 lost.push(location.clone());
             }
             let found = found.unwrap_or_else(|| unlisted(location, file.bytes));
@@ -286,7 +291,7 @@ impl RawFolder {
         Ok((LeafDay { remains, lost, ..live }, missing))
     }
 
-    /// The leaves that the manifest doesn't account for.
+    /// The leaves that the manifest hasn't absorbed, without copies of files that count already.
     async fn loose(&self, root: &Root, manifest: Option<&Manifest>) -> Result<Vec<Arc<Leaf>>> {
         let is_absorbed = |leaf: &&Arc<Leaf>| {
             manifest.is_some_and(|manifest| manifest.absorbed(&leaf.id).is_some())
@@ -306,7 +311,8 @@ impl RawFolder {
         Ok(loose.into_iter().flatten().collect())
     }
 
-    /// A file that a manifest names: as it was listed, or as the store has it.
+    /// A file that a manifest names, as listed or else as the store reports it; `None` when the
+    /// store doesn't have the file.
     async fn find(&self, root: &Root, location: &Path) -> Result<Option<ObjectMeta>> {
         let mut written = self.written.iter().map(|written| &written.file);
         match written.find(|listed| listed.location == *location) {
@@ -328,7 +334,8 @@ impl RawFolder {
         })
     }
 
-    /// Stands for the rows that were purged: no file, but one that can't be read.
+    /// A leaf that stands for the purged rows. Its file is the manifest, which can't be read as
+    /// rows.
     fn purged(&self, generation: u32) -> Arc<Leaf> {
         let file = unlisted(manifest_path(self.day, generation), 0);
         let id = LeafId::of_compacted(file.location.as_ref());
@@ -336,7 +343,7 @@ impl RawFolder {
     }
 }
 
-/// A file that a manifest names, as far as it says.
+/// The metadata of a file that wasn't listed: only its path and size are known.
 fn unlisted(location: Path, size: u64) -> ObjectMeta {
     let last_modified = chrono::DateTime::UNIX_EPOCH;
     ObjectMeta { location, last_modified, size, e_tag: None, version: None }

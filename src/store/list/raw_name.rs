@@ -1,4 +1,4 @@
-//! What the name of a file in a day's raw folder says. Pure.
+//! Parses the names of files in a day's raw folder. Pure.
 
 use object_store::path::Path;
 
@@ -7,24 +7,28 @@ use crate::{
     store::layout::{FORMAT, PARQUET, file_name},
 };
 
-/// What must be known of a manifest to answer from rollups, or to read its files: an empty file of
-/// this name spares readers the manifest. Only who has read the manifest writes it, so it is true.
+/// The facts of a manifest that are needed to answer from rollups or to read the day's files. A
+/// tag is an empty file with these facts in its name, so readers don't have to fetch the
+/// manifest. Only a program that has written or read the manifest writes its tag, so a tag is
+/// true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ManifestTag {
     /// The manifest's generation.
     pub generation: u32,
-    /// The fingerprint of the leaves that it accounts for.
+    /// The manifest's fingerprint, over the absorbed leaves and the erasure marks.
     pub fingerprint: Fingerprint,
-    /// The run whose name its files bear.
+    /// The run that wrote the manifest. The manifest's files have the same attempt in their
+    /// names, unless the manifest closes a generation.
     pub attempt: String,
-    /// How many files it names: of rows, but for a file without rows; or of remains.
+    /// The number of files that the manifest names: files of remains for a purged day, otherwise
+    /// files that have rows.
     pub files: usize,
     /// Whether the day is purged.
     pub purged: bool,
 }
 
 impl ManifestTag {
-    /// The tag of that manifest.
+    /// The tag of a manifest.
     #[must_use]
     pub(crate) fn of(manifest: &Manifest) -> Self {
         let purged = manifest.state == ManifestState::Purged;
@@ -72,24 +76,24 @@ impl ManifestTag {
 pub(crate) struct Writer {
     /// The generation.
     pub generation: u32,
-    /// The run.
+    /// The run's id, 16 hexadecimal digits.
     pub attempt: String,
 }
 
-/// What the name of a file in a day's raw folder says.
+/// The kind of a file in a day's raw folder, parsed from its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RawName {
     /// A leaf.
     Leaf(LeafId),
-    /// A leaf of format 1, or another tool's file of that name.
+    /// A leaf of format 1, or another tool's file with such a name.
     LeafOrForeign(LeafId),
     /// Another tool's file.
     Foreign,
-    /// Merged rows.
+    /// A file of merged rows.
     Compacted(Writer),
-    /// What remains of a purged day, with the hash of the rollup's definition.
+    /// A file of a purged day's remains, with the hash of the rollup's definition.
     Remains(Writer, String),
-    /// A manifest, of that generation.
+    /// A manifest of this generation.
     Manifest(u32),
     /// A manifest's tag.
     Tag(ManifestTag),
@@ -100,8 +104,9 @@ pub(crate) enum RawName {
 }
 
 impl RawName {
-    /// Reads what comes behind `raw/date=YYYY-MM-DD/`. Other names that start with `_` or `.` are
-    /// other tools' temporary or marker files, and no data.
+    /// Parses the part of a path after `raw/date=YYYY-MM-DD/`; `None` when the file is no data.
+    /// Outside `_m/`, names that start with `_` or `.` are other tools' temporary or marker
+    /// files.
     #[must_use]
     pub(crate) fn parse(name: &str) -> Option<Self> {
         if let Some(name) = name.strip_prefix("_m/") {
@@ -112,8 +117,8 @@ impl RawName {
         let (format, kind) = format_of(words.first()?);
         let is_newer = format.is_some_and(|format| format > FORMAT);
         Some(match (kind, format, words.as_slice()) {
-            // Whatever these names become, they stay ids in hexadecimal digits: `C10-2026.parquet`
-            // is another tool's.
+            // Names of a newer format may change, but their words stay ids in hexadecimal digits:
+            // `C10-2026.parquet` is another tool's.
             ("L" | "C" | "P", _, [_, ids @ ..]) if is_newer && is_of_ids(ids) => Self::Newer,
             ("L", Some(FORMAT), [_, id]) => LeafId::parse(id).map_or(Self::Foreign, Self::Leaf),
             ("C", Some(FORMAT), [_, generation, attempt, part])
@@ -150,7 +155,7 @@ impl RawName {
     }
 }
 
-/// Whether only a file of ours has such a path: it is nobody else's, whatever it holds.
+/// Whether the path can only be a file of ours, whatever the file contains.
 #[must_use]
 pub(crate) fn is_named_ours(path: &Path) -> bool {
     let of_rollup = path.as_ref().starts_with("rollups/");
@@ -158,19 +163,20 @@ pub(crate) fn is_named_ours(path: &Path) -> bool {
     of_rollup || !matches!(name, None | Some(RawName::Foreign | RawName::LeafOrForeign(_)))
 }
 
-/// The format that a name's first word ends in, if any, and the word before it.
+/// Splits a word such as `L2` into the format and the kind. The format is `None` when the word
+/// doesn't end in a number.
 fn format_of(word: &str) -> (Option<u32>, &str) {
     let kind = word.trim_end_matches(|c: char| c.is_ascii_digit());
     (word.get(kind.len()..).and_then(|digits| digits.parse().ok()), kind)
 }
 
-/// Whether all of these words are hexadecimal digits, as many as ids have.
+/// Whether the words are all hexadecimal digits, at least [`IDS_MIN`] of them in total.
 fn is_of_ids(words: &[&str]) -> bool {
     let is_hex = |word: &&str| word.bytes().all(|byte| byte.is_ascii_hexdigit());
     words.iter().all(is_hex) && words.iter().map(|word| word.len()).sum::<usize>() >= IDS_MIN
 }
 
-/// Fewer digits don't tell one run from another.
+/// The fewest digits of an id. Fewer digits don't tell one run from another.
 const IDS_MIN: usize = 16;
 
 fn writer(generation: &str, attempt: &str, part: &str) -> Option<Writer> {
@@ -180,7 +186,7 @@ fn writer(generation: &str, attempt: &str, part: &str) -> Option<Writer> {
     Some(Writer { generation: generation.parse().ok()?, attempt: attempt.to_owned() })
 }
 
-/// The name without its ending, of a Parquet file that is data.
+/// The name of a Parquet data file without its extension; `None` for any other name.
 pub(crate) fn parquet_stem(name: &str) -> Option<&str> {
     let stem = name.strip_suffix(PARQUET)?;
     (!stem.is_empty() && !stem.starts_with(['_', '.']) && !stem.contains('/')).then_some(stem)

@@ -1,4 +1,4 @@
-//! What a root's location means: a URL, or a path on the local disk.
+//! Parses a root's location: a URL, or a path on the local disk.
 
 use std::{
     io,
@@ -9,25 +9,26 @@ use url::Url;
 
 use crate::base::{Error, Result};
 
-/// Names of schemes that are never meant as the start of a folder's name.
+/// The schemes that are never meant as the start of a folder's name.
 const SCHEMES: [&str; 11] =
     ["abfs", "abfss", "az", "azure", "file", "gs", "http", "https", "memory", "s3", "s3a"];
 
-/// The location as a URL; `None` for a path. What looks like a URL with a slash missing is neither:
-/// a folder of that name would fill up in place of the bucket.
+/// The location as a URL; `None` for a path. A location that looks like a URL with a slash
+/// missing is an error: a folder of that name would fill up in place of the bucket.
 ///
 /// # Errors
-/// `Invalid`, with what was probably meant.
+/// `Invalid` when a slash is missing, with the URL that was probably meant. `Invalid` when the
+/// URL can't be parsed or may contain a secret.
 pub(crate) fn url_of(location: &str) -> Result<Option<Url>> {
     let Some((scheme, rest)) = split_scheme(location) else { return Ok(None) };
     if rest.starts_with("//") {
         let url = Url::parse(location).map_err(|error| {
-            // A secret with a slash in it is no URL.
+            // A secret with a slash makes the URL invalid, and the error must not show the secret.
             let may_be_secret = location.contains(['@', '?', '#']);
             let shown = if may_be_secret { scheme } else { location };
             Error::invalid(format!("root `{shown}`: {error}"))
         })?;
-        // `abfss://container@account…` has no user.
+        // `abfss://container@account…` has a container before the `@`, and no user.
         let may_have_user = ["abfs", "abfss"].contains(&url.scheme());
         check_no_secret(&url, may_have_user, "the root's URL")?;
         return Ok(Some(url));
@@ -43,10 +44,10 @@ pub(crate) fn url_of(location: &str) -> Result<Option<Url>> {
     )))
 }
 
-/// Makes sure that a URL has nothing in it that could be a secret, and doesn't print it.
+/// Checks that a URL contains nothing that could be a secret. Never prints the URL.
 ///
 /// # Errors
-/// `Invalid`, which calls the URL `what`.
+/// `Invalid` when the URL may contain a secret. The message calls the URL `what`.
 pub(crate) fn check_no_secret(url: &Url, may_have_user: bool, what: &str) -> Result<()> {
     let has_user = !url.username().is_empty() && !may_have_user;
     if has_user || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
@@ -59,7 +60,7 @@ pub(crate) fn check_no_secret(url: &Url, may_have_user: bool, what: &str) -> Res
     Ok(())
 }
 
-/// A URL's scheme, and what follows its colon. A single letter is no scheme.
+/// A URL's scheme, and the text after its colon. A single letter is no scheme.
 fn split_scheme(location: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = location.split_once(':')?;
     let is_scheme = scheme.len() > 1
@@ -68,11 +69,12 @@ fn split_scheme(location: &str) -> Option<(&str, &str)> {
     is_scheme.then_some((scheme, rest))
 }
 
-/// The absolute path without `.`, `..` and symbolic links, of a folder that need not be there. Up
-/// to the first name that isn't there `..` is what the file system says, behind it what is written.
+/// The absolute path of a folder, without `.`, `..` and symbolic links. The folder need not
+/// exist. `..` means the real parent of a folder that exists. After a name that doesn't exist,
+/// `..` removes that name.
 ///
 /// # Errors
-/// For an empty path, or a working directory that is gone.
+/// An I/O error when the path is empty, or the working directory doesn't exist.
 pub(crate) fn real_path(path: &Path) -> io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
     if let Ok(real) = path.canonicalize() {

@@ -1,4 +1,4 @@
-//! The store below a root: where it is, how it is reached, and what it is asked for.
+//! The store below a root: where it is, how it is opened, and how its requests are counted.
 
 pub(super) mod location;
 pub(super) mod remote;

@@ -1,4 +1,5 @@
-//! Object stores by URL: one builder a store, options by their usual names, unknown ones ignored.
+//! Opens object stores by URL: one builder for each store, options by their usual names. Unknown
+//! options are ignored.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ type Opened = object_store::Result<(Arc<dyn ObjectStore>, Arc<dyn PaginatedListS
 /// A store, and a path inside it.
 pub(crate) struct Remote {
     pub(crate) store: Arc<dyn ObjectStore>,
-    /// The same store.
+    /// The store again, as one that lists by page.
     pub(crate) pages: Arc<dyn PaginatedListStore>,
     pub(crate) prefix: Path,
 }
@@ -23,7 +24,8 @@ pub(crate) struct Remote {
 /// The store of a URL, and the path inside it.
 ///
 /// # Errors
-/// `Invalid` for a URL or options that no store can be made of.
+/// `Invalid` when no store can be built from the URL and the options, or an endpoint's URL may
+/// contain a secret.
 pub(crate) fn open(location: &str, url: &Url, settings: &Settings) -> Result<Remote> {
     let prefix = Path::from_url_path(url.path())
         .map_err(|error| Error::invalid(format!("root `{location}`: {error}")))?;

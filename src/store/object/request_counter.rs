@@ -1,5 +1,5 @@
-//! Counts the requests that a store is sent: a decorator, so that every reader and writer is
-//! counted. Bytes are counted by those who read files whole.
+//! Counts the requests to a store. A decorator of the store counts, so that every reader and
+//! writer is counted. Bytes are counted by the callers that read whole files.
 
 use std::{
     fmt,
@@ -18,7 +18,8 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, path::Path,
 };
 
-/// What was sent to a store so far, and read of it. A listing counts once, whatever its pages.
+/// The requests sent to a store and the bytes read from it so far. A listing by the decorated
+/// store counts once, however many pages it takes. A listing by `Pages` counts each page.
 #[derive(Debug, Default)]
 pub(crate) struct RequestCounter {
     requests: AtomicU64,
@@ -26,13 +27,13 @@ pub(crate) struct RequestCounter {
 }
 
 impl RequestCounter {
-    /// The requests so far.
+    /// The number of requests so far.
     #[must_use]
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// The bytes of files that were read into memory so far, but for those that scans count.
+    /// The bytes of files that were read into memory so far, without the bytes that scans count.
     #[must_use]
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)

@@ -1,34 +1,35 @@
-//! A file's rows in blocks, each of which has a hash in the file's own account: who reads a part of
-//! a file knows that its bytes are those that were written.
+//! Hashes of the blocks of a file's rows. The footer metadata holds a hash for each block, so a
+//! reader of a part of a file can check that its bytes are the bytes that were written.
 //!
-//! Numbers are stored without compression, so a flipped bit of one would decode as another number.
-//! A hash is 64 bits of XXH3: it tells rot from rows, and nobody from an attacker.
+//! Most numbers are stored without compression, so a flipped bit in a number would decode as
+//! another number. A hash is 64 bits of XXH3. Such a hash detects bit rot, and doesn't protect
+//! against an attacker.
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 
-/// The bytes of a block. A file of 20 MB has 320 hashes in 5 KB of its footer; and who reads a
-/// range reads at most so many bytes more at each of its ends.
+/// The bytes per block. A file of 20 MB has 320 hashes, which take 5 KB of its footer. A reader
+/// of a range reads at most one block more at each end.
 const BLOCK: usize = 64 << 10;
 
-/// Hexadecimal digits of a hash.
+/// Hex digits of a hash.
 const DIGITS: usize = 16;
 
-/// The hashes of a file's blocks, from its first byte to the end of its rows.
+/// The hashes of a file's blocks, from the file's first byte to the end of its rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub(crate) struct BlockHashes(Vec<u64>);
 
 impl BlockHashes {
-    /// Whether nothing is known of the file's blocks: files of format 1 have none.
+    /// Whether there are no hashes. Files of format 1 have none.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The whole blocks that those bytes are in, of a file whose rows end at `end`.
+    /// Extends a range of bytes to whole blocks, in a file whose rows end at `end`.
     #[must_use]
     pub(crate) fn around(range: &Range<u64>, end: u64) -> Range<u64> {
         let block = BLOCK as u64;
@@ -36,8 +37,7 @@ impl BlockHashes {
         start..(range.end.div_ceil(block) * block).min(end.max(range.end))
     }
 
-    /// Whether those bytes, which start with a whole block at that offset, are those that were
-    /// written.
+    /// Whether `bytes`, which begin with a whole block at `start`, match the hashes.
     #[must_use]
     pub(crate) fn are(&self, start: u64, bytes: &[u8]) -> bool {
         let Ok(first) = usize::try_from(start / BLOCK as u64) else { return false };
@@ -69,7 +69,7 @@ impl TryFrom<String> for BlockHashes {
     }
 }
 
-/// Hashes the blocks of a file as it is written.
+/// Hashes the blocks of a file while the file is written.
 #[derive(Debug, Default)]
 pub(crate) struct BlockHasher {
     done: Vec<u64>,
@@ -77,7 +77,7 @@ pub(crate) struct BlockHasher {
 }
 
 impl BlockHasher {
-    /// Adds the bytes that come next.
+    /// Adds the next bytes.
     pub(crate) fn update(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let room = BLOCK - self.block.len();
@@ -91,7 +91,7 @@ impl BlockHasher {
         }
     }
 
-    /// The hashes of all bytes so far; the last block may be a short one.
+    /// The hashes of all blocks so far. The last block may be short.
     pub(crate) fn finish(&self) -> BlockHashes {
         let last = (!self.block.is_empty()).then(|| hash(&self.block));
         BlockHashes(self.done.iter().copied().chain(last).collect())

@@ -1,4 +1,4 @@
-//! Whether a file is as it was written.
+//! Checks that a file's bytes are the bytes that were written.
 
 use object_store::{ObjectMeta, path::Path};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
@@ -15,11 +15,12 @@ use crate::{
     },
 };
 
-/// A file's rows and its own account, when its bytes are those that it was written with; a file of
-/// another tool has no account to hold it to. Else what is wrong with it.
+/// Reads a file whole and compares its bytes with its checksum. Gives the number of rows and the
+/// footer metadata, or what is wrong with the file. A file of another tool has no footer metadata
+/// to compare with, and gives `None`.
 ///
 /// # Errors
-/// What the store says.
+/// Any error from the store.
 pub(crate) async fn check_file(
     root: &Root,
     file: &ObjectMeta,
@@ -35,8 +36,9 @@ pub(crate) async fn check_file(
     Ok(check_bytes(&file.location, &bytes, &metadata).map(|account| (rows, account)))
 }
 
-/// The account of the whole file that is there, of that metadata, when its bytes are those that it
-/// was written with; a file of another tool has none. Else what is wrong with it.
+/// Compares the bytes of a whole file with its checksum. `metadata` is the file's Parquet
+/// metadata. Gives the footer metadata, `None` for a file of another tool, or what is wrong with
+/// the file.
 pub(crate) fn check_bytes(
     location: &Path,
     file: &[u8],
@@ -55,20 +57,22 @@ pub(crate) fn check_bytes(
     if account.is_at(location) { Ok(Some(account)) } else { Err(ANOTHER) }
 }
 
-/// The account of a file of ours that is as it was written.
+/// Checks a file of ours whole and gives its footer metadata.
 ///
 /// # Errors
-/// `Corrupt`, naming the file, when it isn't; or what the store says.
+/// `Corrupt`, with the file's name, when the file is damaged, is not the one that its name says,
+/// or isn't ours; any error from the store.
 pub(crate) async fn whole_file(root: &Root, file: &ObjectMeta) -> Result<FileFooter> {
     let wrong = |what| Error::corrupt(format!("{}: {what}", root.full_name(&file.location)));
     let (_, account) = check_file(root, file).await?.map_err(wrong)?;
     account.ok_or_else(|| wrong(NO_FOOTER))
 }
 
-/// Reads a hint whole, and uses it no more when it isn't as it was written.
+/// Reads a hint whole, and stops using the hint when it is damaged. A hint that is gone is not an
+/// error.
 ///
 /// # Errors
-/// What the store says.
+/// Any error from the store.
 pub(crate) async fn check_hint(root: &Root, hint: &ObjectMeta) -> Result<()> {
     match whole_file(root, hint).await {
         Ok(_) => Ok(()),
@@ -81,11 +85,12 @@ pub(crate) async fn check_hint(root: &Root, hint: &ObjectMeta) -> Result<()> {
     }
 }
 
-/// Reads a segment whole, once for the process: what is scanned page by page must be as it was
-/// written.
+/// Checks a segment whole, once per opened root and listed version. A scan reads a segment page
+/// by page, so all its bytes must be checked before.
 ///
 /// # Errors
-/// `Corrupt`, naming the file, when it isn't: a hint is used no more then; or what the store says.
+/// `Corrupt`, with the file's name, when the segment is damaged, and a damaged hint is no longer
+/// used; any error from the store.
 pub(crate) async fn check_once(root: &Root, segment: &SegmentFile) -> Result<()> {
     if root.is_checked(&segment.file) {
         return Ok(());
@@ -104,8 +109,8 @@ pub(crate) async fn check_once(root: &Root, segment: &SegmentFile) -> Result<()>
 
 const NOT_WHOLE: &str = "is not a whole Parquet file";
 
-/// The same error, with the name of the damaged or missing one of the files that were read:
-/// decoders don't know what they decode.
+/// Turns a decoding error into an error that names the damaged or missing file among `files`.
+/// Decoders don't know which file they decode.
 pub(crate) async fn name_damage<'a>(
     root: &Root,
     error: Error,
@@ -122,14 +127,14 @@ pub(crate) async fn name_damage<'a>(
                 let name = root.full_name(&file.location);
                 return Error::corrupt(format!("{name}: {what}")).with_source(error);
             }
-            // Not damaged, but deleted, or out of reach.
+            // The file isn't damaged. It is deleted or out of reach.
             Err(other) => return other,
             Ok(Ok((_, Some(_)))) => whole += 1,
             Ok(Ok((_, None))) => {}
         }
     }
     if whole == files.len() {
-        // All bytes are those that were written: it was the way here that damaged them.
+        // All bytes match their checksums, so the bytes were damaged on the way here.
         return Error::unavailable(format!("reading failed, and not again: {error}"))
             .with_source(error);
     }

@@ -1,12 +1,13 @@
-//! A file's seal: the hashes of what comes behind its rows, where the account of itself is, which
-//! can't hash itself.
+//! A file's checksum: the hashes of the bytes behind the file's rows. These bytes include the
+//! footer metadata, which can't hash itself.
 //!
 //! ```text
-//! rows │ page index │ footer: …, account, seal = hash of the index, hash of the footer
+//! rows │ page index │ footer: …, metadata, checksum = hash of the index, hash of the footer
 //! ```
 //!
-//! Each is half a seal, BLAKE3 in 32 hex digits. The footer, with its length and magic, is hashed
-//! as if its own half were zeros.
+//! Each of the two hashes is half of the checksum: BLAKE3, cut to 32 hex digits. The footer is
+//! hashed together with its length and magic bytes, and with zeros (`0` digits) in place of its
+//! own hash.
 
 use std::{
     fs::File,
@@ -16,27 +17,27 @@ use std::{
 use memchr::memmem;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 
-/// The footer key.
+/// The footer key of the checksum.
 const KEY: &str = "tallybook.seal";
 
-/// Digits of a hash.
+/// Hex digits of one hash.
 const HALF: usize = 32;
 
-/// A seal that isn't filled in.
+/// A checksum that isn't filled in yet.
 const BLANK: [u8; 2 * HALF] = [b'0'; 2 * HALF];
 
-/// A footer ends in its length, four bytes, and four of magic.
+/// The bytes at the end of a footer: four of length and four of magic.
 pub(crate) const ENDING: u64 = 8;
 
-/// The entry of a footer that a seal will be in.
+/// The footer entry with a blank checksum. [`fill`] overwrites the blank.
 pub(crate) fn blank() -> KeyValue {
     KeyValue::new(KEY.to_owned(), String::from_utf8_lossy(&BLANK).into_owned())
 }
 
-/// Fills in the seal of a finished file whose rows are that many bytes.
+/// Fills in the checksum of a finished file. `rows` is the number of bytes before the page index.
 ///
 /// # Errors
-/// What the disk says; `InvalidData` when the file has no place for a seal.
+/// `InvalidData` when the file has no blank checksum; any other error from the disk.
 pub(crate) fn fill(file: &mut File, rows: u64) -> io::Result<()> {
     let invalid = || io::Error::from(io::ErrorKind::InvalidData);
     let mut tail = Vec::new();
@@ -52,30 +53,30 @@ pub(crate) fn fill(file: &mut File, rows: u64) -> io::Result<()> {
     file.write_all((of_index + &of_footer).as_bytes())
 }
 
-/// How long the footer is of which these are the last bytes, its ending included.
+/// The length of a footer in bytes, including its ending. `tail` is the end of the file.
 pub(crate) fn footer_length(tail: &[u8]) -> Option<u64> {
     let (ending, _) = tail.last_chunk::<8>()?.split_first_chunk::<4>()?;
     Some(u64::from(u32::from_le_bytes(*ending)) + ENDING)
 }
 
-/// The page index and the footer, which are what comes behind a file's rows.
+/// Splits the bytes behind a file's rows into the page index and the footer.
 fn split(tail: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = usize::try_from(footer_length(tail)?).ok()?;
     tail.split_at_checked(tail.len().checked_sub(length)?)
 }
 
-/// The seal that a file's metadata has.
+/// The checksum in a file's Parquet metadata.
 pub(crate) fn seal_of(metadata: &ParquetMetaData) -> Option<&str> {
     let pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
     pairs.filter(|pair| pair.key == KEY).find_map(|pair| pair.value.as_deref())
 }
 
-/// Whether that is what was sealed behind a file's rows.
+/// Whether the checksum matches all bytes behind a file's rows.
 pub(crate) fn is_tail(seal: &str, tail: &[u8]) -> bool {
     split(tail).is_some_and(|(index, footer)| is_footer(seal, footer) && is_index(seal, index))
 }
 
-/// Whether that is the footer that was sealed.
+/// Whether the checksum matches the footer.
 pub(crate) fn is_footer(seal: &str, footer: &[u8]) -> bool {
     let check = || {
         let at = place_of(footer, seal.as_bytes())?;
@@ -85,12 +86,13 @@ pub(crate) fn is_footer(seal: &str, footer: &[u8]) -> bool {
     check().unwrap_or_default()
 }
 
-/// Whether that is the page index that was sealed.
+/// Whether the checksum matches the page index.
 pub(crate) fn is_index(seal: &str, index: &[u8]) -> bool {
     seal.get(..HALF).is_some_and(|half| half == hash(&[index]))
 }
 
-/// Where the seal is in its footer: behind its key, and two bytes that say a text of its length.
+/// The offset of the checksum in its footer. The checksum comes behind its key and two bytes that
+/// encode a text of the checksum's length.
 fn place_of(footer: &[u8], seal: &[u8]) -> Option<usize> {
     let at = memmem::rfind(footer, KEY.as_bytes())? + KEY.len() + 2;
     (footer.get(at..at + 2 * HALF)? == seal).then_some(at)

@@ -1,4 +1,4 @@
-//! Writing a Parquet file that can vouch for itself.
+//! Writing Parquet files with checksums.
 
 use std::{
     collections::HashSet,
@@ -35,23 +35,23 @@ use crate::{
     },
 };
 
-/// Rows of a row group: enough to compress well, few enough to skip.
+/// Rows per row group: enough rows to compress well, and few enough rows to skip.
 const ROW_GROUP_ROWS: usize = 128 << 10;
 
-/// Neighbouring rows that tell how often a column's values repeat.
+/// Neighbouring rows that are examined to find how often a column's values repeat.
 const ROWS_LOOKED_AT: usize = 4096;
 
-/// A number of bytes and their BLAKE3.
+/// The length of the start of a file and the BLAKE3 of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileDigest {
-    /// How many bytes, from the file's first.
+    /// The number of bytes, from the file's first byte.
     pub bytes: u64,
-    /// Their BLAKE3 in hex.
+    /// The BLAKE3 of these bytes, in hex.
     pub blake3: String,
 }
 
 impl FileDigest {
-    /// The digest of those bytes.
+    /// The digest of `bytes`.
     #[must_use]
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let blake3 = blake3::hash(bytes).to_hex().to_string();
@@ -62,19 +62,20 @@ impl FileDigest {
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Packing<'a> {
-    /// ZSTD, for many rows that are kept long. Texts of the columns named `distinct` hardly repeat.
+    /// ZSTD, for many rows that are stored for a long time.
     Small {
-        /// Those columns.
+        /// The names of text columns whose values hardly ever repeat.
         distinct: &'a [&'a str],
     },
-    /// LZ4, for few rows that are read often: to set ZSTD up takes longer than to read them.
+    /// LZ4, for few rows that are read often. Setting up ZSTD takes longer than reading such
+    /// rows.
     Quick,
 }
 
 impl Packing<'_> {
-    /// Numbers are stored as differences, packed to the bits that they need: smaller than what a
-    /// dictionary and a compressor make of them, and several times as fast to write and to read. A
-    /// dictionary is for texts that repeat.
+    /// Numbers that Parquet stores as integers are encoded as differences, packed to the bits
+    /// that they need. This is smaller than a dictionary and a compressor make them, and several
+    /// times as fast to write and to read. A dictionary is only for texts that repeat.
     fn properties(self, schema: &Schema) -> Result<WriterProperties, ParquetError> {
         let (compression, distinct) = match self {
             Self::Small { distinct } => (Compression::ZSTD(ZstdLevel::try_new(1)?), distinct),
@@ -109,7 +110,7 @@ impl Packing<'_> {
     }
 }
 
-/// Whether Parquet has the column's values as 32 or 64-bit integers.
+/// Whether Parquet stores the column's values as 32-bit or 64-bit integers.
 fn stored_as_integer(kind: &DataType) -> bool {
     match kind {
         DataType::Int64 | DataType::Timestamp(..) | DataType::Date32 => true,
@@ -118,7 +119,8 @@ fn stored_as_integer(kind: &DataType) -> bool {
     }
 }
 
-/// The text columns of raw rows nearly all of whose values are different, such as ids of requests.
+/// The names of the text columns with nearly only distinct values, such as request ids. Only the
+/// first rows are examined.
 #[must_use]
 pub(crate) fn distinct_texts(rows: &RecordBatch) -> Vec<&str> {
     let is_distinct = |column: &ArrayRef| {
@@ -134,8 +136,8 @@ pub(crate) fn distinct_texts(rows: &RecordBatch) -> Vec<&str> {
         .collect()
 }
 
-/// Writes batches to a staged Parquet file: page statistics, and a footer with the digest of
-/// what comes before it.
+/// Writes batches to a staged Parquet file with page statistics. The footer metadata holds the
+/// digest of the bytes before the page index.
 #[derive(Debug)]
 pub(crate) struct ChecksummedWriter {
     writer: ArrowWriter<HashingFile>,
@@ -143,7 +145,7 @@ pub(crate) struct ChecksummedWriter {
 }
 
 impl ChecksummedWriter {
-    /// A writer of rows in `schema` to an empty file.
+    /// Begins to write rows in `schema` to an empty file.
     ///
     /// # Errors
     /// `Unavailable` when the disk refuses.
@@ -154,7 +156,8 @@ impl ChecksummedWriter {
         packing: Packing<'_>,
     ) -> Result<Self> {
         let properties = packing.properties(&schema).map_err(|error| write_error(&path, error))?;
-        // The embedded Arrow schema only serves Arrow readers, and older ones refuse text views.
+        // The embedded Arrow schema is of use only to Arrow readers, and old Arrow readers refuse
+        // text views.
         let options =
             ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let (hasher, blocks) = (blake3::Hasher::new(), BlockHasher::default());
@@ -172,7 +175,8 @@ impl ChecksummedWriter {
         self.writer.write(batch).map_err(|error| write_error(&self.path, error))
     }
 
-    /// Ends the file, with its account of itself; gives its path and size in bytes.
+    /// Finishes the file with its footer metadata and checksum. Gives its path and its size in
+    /// bytes.
     ///
     /// # Errors
     /// `Unavailable` when the disk refuses.

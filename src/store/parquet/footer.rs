@@ -1,4 +1,4 @@
-//! What every Parquet file of ours says of itself, in its footer under the key `tallybook`.
+//! The footer metadata of Tallybook's Parquet files: JSON under the footer key `tallybook`.
 
 use object_store::path::Path;
 use parquet::file::metadata::ParquetMetaData;
@@ -14,34 +14,34 @@ use crate::{
     },
 };
 
-/// The footer key.
+/// The footer key of the metadata.
 pub(crate) const FOOTER_KEY: &str = "tallybook";
 
-/// The newest format of files that this program reads, and the one it writes.
+/// The newest file format that this program reads, and the format that this program writes.
 pub(crate) const FILE_FORMAT: u32 = 2;
 
-/// From this format on files have a seal.
+/// The first file format whose files have a checksum.
 pub(crate) const FIRST_SEALED: u32 = 2;
 
-/// A file's own account of itself.
+/// A file's footer metadata.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileFooter {
-    /// The format of this account.
+    /// The format of the file.
     pub format: u32,
-    /// The bytes before the footer, and their hash.
+    /// The length and the BLAKE3 of the bytes before the page index.
     pub body: FileDigest,
-    /// The hashes of those bytes' blocks.
+    /// The hashes of the blocks of the bytes before the page index.
     #[serde(default, skip_serializing_if = "BlockHashes::is_empty")]
     pub blocks: BlockHashes,
-    /// What it holds.
+    /// The content of the file.
     pub kind: FileKind,
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FileKind {
-    /// Raw rows.
+    /// Raw rows, as appended.
     Leaf(LeafFooter),
     /// A rollup's rows of one day.
     Segment(SegmentFooter),
@@ -53,7 +53,7 @@ pub(crate) enum FileKind {
     Month(MonthFooter),
 }
 
-/// A month's segment's account: it has the rows of its days' segments.
+/// The footer metadata of a month's segment, which has the rows of its days' segments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MonthFooter {
     /// The rollup's name.
@@ -62,104 +62,106 @@ pub(crate) struct MonthFooter {
     pub definition: String,
     /// The month, `YYYY-MM-01`.
     pub month: String,
-    /// The fingerprint of its days' fingerprints.
+    /// The fingerprint of the fingerprints of the month's days.
     pub fingerprint: Fingerprint,
-    /// How many days with rows it has.
+    /// The number of days with rows.
     pub days: usize,
-    /// Rows of the segment.
+    /// The number of rows in the segment.
     pub rows_out: u64,
 }
 
-/// What all files of one generation and attempt have in common, in the last of them: enough to
-/// write their manifest anew, should it be lost.
+/// The facts that all files of one generation and attempt have in common. The last file of the
+/// set records these facts, so that a lost manifest can be written again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SetFooter {
-    /// How many files the set has.
+    /// The number of files in the set.
     pub files: usize,
-    /// The generation that the rows were read of; 0 when there was none.
+    /// The generation that the rows were read from; 0 when there was none.
     pub from: u32,
-    /// The leaves that the manifest is to account for.
+    /// The leaves that the manifest absorbs.
     pub absorbed: Vec<Absorbed>,
     /// The marks of erasures.
     pub marks: Vec<LeafId>,
-    /// The rows of all files; of remains the rows that were purged.
+    /// The hash of the rows of all files. For remains, the hash of the rows that were purged.
     pub content: ContentHash,
 }
 
-/// The account of what remains of a purged day for one rollup.
+/// The footer metadata of the remains of a purged day for one rollup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RemainsFooter {
     /// The rollup's name in its definition.
     pub rollup: String,
     /// The hash of the rollup's definition.
     pub definition: String,
-    /// The text of the dataset's definition that the rollup is part of.
+    /// The text of the dataset's definition that contains the rollup.
     pub dataset: String,
     /// The UTC date, `YYYY-MM-DD`.
     pub date: String,
-    /// The generation of the manifest that it was written for.
+    /// The generation that the file was written for.
     pub generation: u32,
-    /// The run that wrote it.
+    /// The run that wrote the file.
     pub attempt: String,
-    /// Which file of the set, from 0.
+    /// The number of this file in the set, from 0.
     pub part: usize,
-    /// Raw rows behind it.
+    /// The number of raw rows that the remains were built from.
     pub rows_in: u64,
-    /// Its rows.
+    /// The number of rows in the file.
     pub rows_out: u64,
-    /// Of the last file of the set: what all have in common.
+    /// The facts common to the set. Present only in the last file of the set.
     pub set: Option<SetFooter>,
 }
 
-/// A compacted file's account.
+/// The footer metadata of a compacted file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CompactedFooter {
-    /// Its UTC date, `YYYY-MM-DD`.
+    /// The UTC date of the rows, `YYYY-MM-DD`.
     pub date: String,
-    /// The generation of the manifest that it was written for.
+    /// The generation that the file was written for.
     pub generation: u32,
-    /// The run that wrote it.
+    /// The run that wrote the file.
     pub attempt: String,
-    /// Its rows, whatever their order.
+    /// The hash of the file's rows. The order of the rows doesn't matter.
     pub content: ContentHash,
-    /// Which file of the set, from 0.
+    /// The number of this file in the set, from 0.
     #[serde(default)]
     pub part: usize,
-    /// Of the last file of the set: what all have in common. Files of format 1 lack it.
+    /// The facts common to the set. Present only in the last file of the set, and missing in
+    /// files of format 1.
     #[serde(default)]
     pub set: Option<SetFooter>,
 }
 
-/// Why a leaf is a void: a file without rows that keeps its name from being used.
+/// The reason for a void. A void is a file without rows that keeps a leaf's name from being used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Void {
     /// Rows that have all of these values were erased before the leaf was published.
     Erased(Vec<ErasedValue>),
-    /// The claim was given up: none of its leaves will be published.
+    /// The claim was given up. No leaf of the claim will be published.
     GivenUp,
 }
 
-/// A value that was erased, as something that tells only who has the value.
+/// A value that was erased, as a salted hash. Only a reader that has the value can recognise it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ErasedValue {
     /// The column.
     pub column: String,
-    /// Random, 128 bits in hex.
+    /// Random, 128 bits in 32 hex digits.
     pub salt: String,
-    /// The BLAKE3 of the salt and the value in the column's type, as text.
+    /// The BLAKE3 of the salt and the value, in hex. The value is the text of the value in the
+    /// column's type.
     pub blake3: String,
 }
 
 impl ErasedValue {
-    /// What stands for that value of that column.
+    /// Hashes the value of a column with the salt.
     #[must_use]
     pub(crate) fn new(column: &str, value: &str, salt: u128) -> Self {
         let salt = format!("{salt:032x}");
         Self { column: column.to_owned(), blake3: Self::hash(&salt, value), salt }
     }
 
-    /// Whether it stands for that value.
+    /// Whether the hash is that of `value`.
     #[must_use]
     pub(crate) fn is(&self, value: &str) -> bool {
         self.blake3 == Self::hash(&self.salt, value)
@@ -173,34 +175,34 @@ impl ErasedValue {
     }
 }
 
-/// A leaf's account.
+/// The footer metadata of a leaf.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LeafFooter {
-    /// Its id.
+    /// The leaf's id.
     pub id: LeafId,
-    /// The batch it is of.
+    /// The id of the leaf's batch.
     pub batch: String,
-    /// Its UTC date, `YYYY-MM-DD`.
+    /// The UTC date of the rows, `YYYY-MM-DD`.
     pub date: String,
-    /// Which part of the batch's rows of that day, from 0.
+    /// The number of this part of the batch's rows of that day, from 0.
     pub part: u32,
-    /// The number of the claim that lists it, if the caller named the batch.
+    /// The number of the claim that lists the leaf. `None` unless the caller named the batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<u32>,
-    /// Its rows, whatever their order.
+    /// The hash of the file's rows. The order of the rows doesn't matter.
     pub content: ContentHash,
-    /// The run of `append` that wrote it; a retry has another.
+    /// The run of `append` that wrote the leaf. A retry has another attempt.
     pub attempt: String,
-    /// Why it is a void, if it is one.
+    /// The reason for the void, if the leaf is a void.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub void: Option<Void>,
-    /// Of a void: that a leaf was there before it and is lost, as a rollup told that was built from
-    /// the leaf.
+    /// Only in voids: whether a leaf with the void's name was visible before and is lost, as
+    /// hints that were built from the leaf proved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lost: bool,
 }
 
-/// A segment's account.
+/// The footer metadata of a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SegmentFooter {
     /// The rollup's name.
@@ -211,19 +213,20 @@ pub(crate) struct SegmentFooter {
     pub date: String,
     /// The fingerprint of `leaves`.
     pub fingerprint: Fingerprint,
-    /// The leaves that it was built from, sorted.
+    /// The leaves that the segment was built from, sorted.
     pub leaves: Vec<LeafId>,
-    /// Raw rows read.
+    /// The number of raw rows that the segment was built from.
     pub rows_in: u64,
-    /// Rows of the segment.
+    /// The number of rows in the segment.
     pub rows_out: u64,
 }
 
 impl FileFooter {
-    /// Reads the account out of a file's metadata.
+    /// Parses the footer metadata in a file's Parquet metadata.
     ///
     /// # Errors
-    /// `Corrupt` when there is none or it can't be read.
+    /// `Corrupt` when there is no footer metadata or it can't be parsed; `Invalid` when it has a
+    /// newer format.
     pub(crate) fn of(metadata: &ParquetMetaData) -> Result<Self> {
         Self::parse(account_text(metadata)?.as_bytes())
     }
@@ -240,8 +243,9 @@ impl FileFooter {
         Ok(found)
     }
 
-    /// Whether it is the account of the file that is there, by its name and its folder. A copy
-    /// under a name that isn't one of ours is another tool's file.
+    /// Whether the file may be at `location`, by its name and its folder. Always true in `raw/`
+    /// for a name of another tool's file, because a copy under such a name is another tool's
+    /// file.
     pub(crate) fn is_at(&self, location: &Path) -> bool {
         let path = location.as_ref();
         let named = RawName::parse(file_name(location));
@@ -279,7 +283,7 @@ impl FileFooter {
         }
     }
 
-    /// The leaf's account, if it is one.
+    /// The leaf's footer metadata, if the file is a leaf.
     #[must_use]
     pub(crate) const fn leaf(&self) -> Option<&LeafFooter> {
         match &self.kind {
@@ -291,7 +295,7 @@ impl FileFooter {
         }
     }
 
-    /// The raw rows of a file, whatever their order; none of a segment.
+    /// The hash of the file's raw rows. `None` for files of a rollup.
     #[must_use]
     pub(crate) const fn content(&self) -> Option<&ContentHash> {
         match &self.kind {
@@ -301,7 +305,7 @@ impl FileFooter {
         }
     }
 
-    /// The segment's account, if it is one.
+    /// The segment's footer metadata, if the file is a segment of one day.
     #[must_use]
     pub(crate) const fn segment(&self) -> Option<&SegmentFooter> {
         match &self.kind {
@@ -313,7 +317,7 @@ impl FileFooter {
         }
     }
 
-    /// Which file of its generation it is, from 0; of merged rows and of remains.
+    /// The number of a compacted file or of remains in their set, from 0. `None` for other files.
     #[must_use]
     pub(crate) const fn part(&self) -> Option<usize> {
         match &self.kind {
@@ -323,7 +327,7 @@ impl FileFooter {
         }
     }
 
-    /// What all files of its generation have in common, if it is the last of them.
+    /// The facts common to the file's set, if the file is the last of the set.
     #[must_use]
     pub(crate) const fn set(&self) -> Option<&SetFooter> {
         match &self.kind {
@@ -333,7 +337,7 @@ impl FileFooter {
         }
     }
 
-    /// The rows of a file of merged rows, or of remains.
+    /// The number of rows of a compacted file or of remains. `None` for other files.
     #[must_use]
     pub(crate) const fn rows(&self) -> Option<u64> {
         match &self.kind {
@@ -343,7 +347,8 @@ impl FileFooter {
         }
     }
 
-    /// The raw rows behind a rollup's rows of one day; none of other files.
+    /// The number of raw rows that a day's segment or remains were built from. `None` for other
+    /// files.
     #[must_use]
     pub(crate) const fn rows_in(&self) -> Option<u64> {
         match &self.kind {
@@ -355,7 +360,8 @@ impl FileFooter {
 }
 
 impl LeafFooter {
-    /// Whether that is the same leaf with the same rows, whoever wrote it.
+    /// Whether the other footer is of the same leaf with the same rows, even if another run wrote
+    /// it.
     #[must_use]
     pub(crate) fn same_rows(&self, other: &Self) -> bool {
         self.id == other.id && self.content == other.content
@@ -363,7 +369,7 @@ impl LeafFooter {
 }
 
 impl SegmentFooter {
-    /// The account of a segment of `day`.
+    /// The footer metadata of a segment of `day`, with no rows yet.
     #[must_use]
     pub(crate) fn new(rollup: &Rollup, day: Day, mut leaves: Vec<LeafId>) -> Self {
         leaves.sort_unstable();
@@ -378,7 +384,8 @@ impl SegmentFooter {
         }
     }
 
-    /// Whether it is of that rollup and those leaves.
+    /// Whether the segment is built by the rollup's definition from the leaves of that
+    /// fingerprint.
     #[must_use]
     pub(crate) fn is_of(&self, rollup: &Rollup, fingerprint: &Fingerprint) -> bool {
         self.fingerprint == *fingerprint && self.definition == rollup.definition_hash()

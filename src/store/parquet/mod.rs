@@ -1,4 +1,4 @@
-//! Parquet files of ours: what their footers say, their checksums, reading and writing them.
+//! Tallybook's Parquet files: footer metadata, checksums, reading and writing.
 
 pub(super) mod block_hashes;
 pub(super) mod check;

@@ -1,4 +1,4 @@
-//! Reading footers: a file's metadata, and what it says of itself.
+//! Reading footers: a file's Parquet metadata, and the footer metadata in it.
 
 use std::{ops::Range, sync::Arc};
 
@@ -23,18 +23,22 @@ use crate::{
     },
 };
 
-/// A file's Parquet metadata, which are those that it was written with where it can vouch for them.
+/// A file's Parquet metadata, checked against the checksum if the file has one. The page index is
+/// not read.
 ///
 /// # Errors
-/// `Corrupt`, naming the file, when it isn't whole Parquet; or what the store says.
+/// `Corrupt`, with the file's name, when the file isn't whole Parquet, doesn't match its
+/// checksum, isn't the file that its name says, or has one of our names and no footer metadata;
+/// `Invalid` when the footer metadata has a newer format; any error from the store.
 pub(crate) async fn read_metadata(root: &Root, meta: &ObjectMeta) -> Result<Arc<ParquetMetaData>> {
     read_sealed(root, meta, PageIndexPolicy::Skip).await
 }
 
-/// The same, with the page index, by which a scan leaves pages out.
+/// A file's Parquet metadata with the page index, which lets a scan skip pages. Checked as by
+/// [`read_metadata`].
 ///
 /// # Errors
-/// As [`read_metadata`].
+/// See [`read_metadata`].
 pub(crate) async fn read_metadata_and_index(
     root: &Root,
     meta: &ObjectMeta,
@@ -79,27 +83,28 @@ async fn read_sealed(
     if is_whole { Ok(Arc::new(metadata)) } else { Err(damaged()) }
 }
 
-/// What is said of a file that isn't as it was written.
+/// The message for a file that doesn't match its checksum.
 pub(crate) const DAMAGED: &str = "its bytes are not those it was written with";
 
-/// What is said of a file that another tool put where one of ours would be.
+/// The message for a file of another tool with a name that only our files have.
 pub(crate) const NO_FOOTER: &str = "has the name of a file of ours, and says nothing of itself";
 
-/// What is said of a file that is whole, but not the one that it is named for.
+/// The message for a file that matches its checksum but not its name.
 pub(crate) const ANOTHER: &str = "is not the file that its name says";
 
-/// What a file of ours says of itself, and how it can be told from a damaged one.
+/// The footer metadata and the checksum of a file of ours.
 pub(crate) struct Vouched {
     pub(crate) account: FileFooter,
-    /// Those of the first format have none.
+    /// Files of format 1 have no checksum.
     pub(crate) seal: Option<String>,
 }
 
 impl Vouched {
-    /// Reads it out of a file's metadata; `None` for another tool's.
+    /// Reads both from a file's Parquet metadata. `None` for another tool's file.
     ///
     /// # Errors
-    /// `Corrupt` when one of the two is missing; `Invalid` for a newer format.
+    /// `Corrupt` when only one of the two is present or the footer metadata can't be parsed;
+    /// `Invalid` when the footer metadata has a newer format.
     pub(crate) fn of(metadata: &ParquetMetaData) -> Result<Option<Self>> {
         let seal = checksum::seal_of(metadata).map(str::to_owned);
         if account_text(metadata).is_err() {
@@ -113,10 +118,10 @@ impl Vouched {
     }
 }
 
-/// What a listed file says of itself, read once.
+/// The footer metadata of a listed file, cached after the first read.
 ///
 /// # Errors
-/// As [`read_metadata`]; `Corrupt` when the file isn't one of ours.
+/// See [`read_metadata`]. Also `Corrupt` when the file isn't one of ours.
 pub(crate) async fn file_footer(root: &Root, file: &ObjectMeta) -> Result<FileFooter> {
     let name = root.full_name(&file.location);
     let kept_as = name_of(file);
@@ -128,14 +133,14 @@ pub(crate) async fn file_footer(root: &Root, file: &ObjectMeta) -> Result<FileFo
     FileFooter::parse(&text.await?).map_err(|error| error.about(&name))
 }
 
-/// What the file at that path says of itself. `Ok(None)` when there is no such file.
+/// The footer metadata of the file at that path. `Ok(None)` when the file doesn't exist.
 ///
 /// # Errors
-/// As [`read_metadata`]; `Corrupt` when the file isn't one of ours.
+/// See [`read_metadata`]. Also `Corrupt` when the file isn't one of ours.
 pub(crate) async fn read_footer(root: &Root, path: &Path) -> Result<Option<FileFooter>> {
     let Some(meta) = root.look(path).await? else { return Ok(None) };
     let metadata = match read_metadata(root, &meta).await {
-        // It went meanwhile.
+        // The file was deleted meanwhile.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         read => read?,
     };
@@ -145,7 +150,7 @@ pub(crate) async fn read_footer(root: &Root, path: &Path) -> Result<Option<FileF
 /// The first `bytes` of a file.
 ///
 /// # Errors
-/// `Corrupt` when the file is shorter; or what the store says.
+/// `Corrupt` when the file is shorter; any error from the store.
 pub(crate) async fn read_body(root: &Root, path: &Path, bytes: u64) -> Result<Bytes> {
     if bytes == 0 {
         return Ok(Bytes::new());
@@ -158,7 +163,7 @@ pub(crate) async fn read_body(root: &Root, path: &Path, bytes: u64) -> Result<By
     Ok(body)
 }
 
-/// The end of a file: fetches the ranges that a footer is in, and keeps them.
+/// The end of a file. Fetches the ranges that the footer is in, and remembers them.
 struct Tail<'a> {
     root: &'a Root,
     path: &'a Path,
@@ -166,7 +171,7 @@ struct Tail<'a> {
 }
 
 impl Tail<'_> {
-    /// Those bytes, fetched once.
+    /// The bytes in the range. No fetched range is fetched again.
     async fn bytes(&mut self, range: Range<u64>) -> Result<Bytes> {
         if range.is_empty() {
             return Ok(Bytes::new());

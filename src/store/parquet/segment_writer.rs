@@ -1,4 +1,4 @@
-//! Writing a segment: its rows to a staged file, then the file to its name.
+//! Writing a segment: rows are written to a staged file, then the file is made visible.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// A segment that nobody sees yet.
+/// A segment in a staged file, not visible yet.
 #[derive(Debug)]
 pub(crate) struct SegmentWriter {
     writer: ChecksummedWriter,
@@ -23,7 +23,8 @@ pub(crate) struct SegmentWriter {
 }
 
 impl SegmentWriter {
-    /// A segment of that rollup without rows. The name is of a staged file, and nobody else's.
+    /// Begins a segment of the rollup without rows. `name` becomes part of the staged file's
+    /// name.
     ///
     /// # Errors
     /// `Unavailable` when the disk refuses.
@@ -34,10 +35,11 @@ impl SegmentWriter {
         Ok(Self { writer, schema, rows: 0 })
     }
 
-    /// Appends rows, in the segment's order. Columns behind the segment's own are left out.
+    /// Appends rows. The rows must be in the segment's order. Columns behind the segment's own
+    /// columns are left out.
     ///
     /// # Errors
-    /// `Unavailable` when the disk refuses; `Internal` for rows of another schema.
+    /// `Unavailable` when the disk refuses; `Internal` when the rows have another schema.
     pub(crate) async fn write(mut self, rows: &RecordBatch) -> Result<Self> {
         let columns = rows.columns().iter().take(self.schema.fields().len()).cloned().collect();
         let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)
@@ -46,13 +48,13 @@ impl SegmentWriter {
         encode(move || self.writer.write(&rows).map(|()| self)).await
     }
 
-    /// How many rows it has.
+    /// The number of rows written so far.
     #[must_use]
     pub(crate) const fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Ends the file, which nobody sees yet; gives its path and size.
+    /// Finishes the staged file. Gives its path and its size in bytes.
     ///
     /// # Errors
     /// `Unavailable` when the disk refuses.
@@ -60,10 +62,12 @@ impl SegmentWriter {
         encode(move || self.writer.finish(kind)).await
     }
 
-    /// Makes it visible by that name, or finds that another builder had; gives its size, too.
+    /// Makes the segment visible at `target`, or finds the same segment there from another
+    /// builder. A damaged or different file at `target` is replaced. Gives which of the two
+    /// happened, and the size in bytes.
     ///
     /// # Errors
-    /// `Unavailable` when disk or store refuse. A damaged file of that name is replaced.
+    /// `Unavailable` when the disk or the store refuses; any other error from the store.
     pub(crate) async fn publish(
         self,
         root: &Root,
@@ -72,12 +76,12 @@ impl SegmentWriter {
     ) -> Result<(Creation, u64)> {
         let of_month = matches!(kind, FileKind::Month(_));
         let (path, bytes) = self.finish(kind.clone()).await?;
-        // Another builder's segment of the same leaves holds the same rows.
+        // Another builder's segment of the same leaves has the same rows.
         let judge = || async {
             let Some(there) = root.look(target).await? else { return Ok(None) };
             match check_file(root, &there).await? {
                 Ok((_, Some(found))) if is_same(&found.kind, &kind) => Ok(Some(Creation::Same)),
-                // A hint is nobody's last copy: what is damaged makes room.
+                // A hint is nobody's last copy, so a damaged hint can be deleted.
                 _ => {
                     delete_file(root, target).await?;
                     Ok(None)
@@ -102,7 +106,7 @@ impl SegmentWriter {
     }
 }
 
-/// Whether two segments are of the same rows: whoever built them.
+/// Whether two segments have the same rows, even if different builders wrote them.
 fn is_same(one: &FileKind, other: &FileKind) -> bool {
     match (one, other) {
         (FileKind::Segment(one), FileKind::Segment(other)) => {
@@ -117,7 +121,7 @@ fn is_same(one: &FileKind, other: &FileKind) -> bool {
     }
 }
 
-/// Encoding keeps a core busy: on a thread of its own, so that other days are built beside it.
+/// Encoding occupies a core, so it runs on its own thread and other days are built concurrently.
 async fn encode<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Error::internal("encoding").with_source(error))?

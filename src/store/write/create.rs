@@ -1,9 +1,9 @@
-//! How a file becomes visible: created if absent, durable before it is acknowledged, and settled by
-//! reading back when a store's answer leaves it open.
+//! Makes files visible: each file is created only if absent, and is durable before the create is
+//! acknowledged. If a store's answer is unclear, the file is read back.
 //!
-//! Stores commit a create and then answer an error, and clients repeat a create that had succeeded
-//! and report their own object as a stranger's. So no answer but a plain success is believed: the
-//! object is read back, and what it holds decides.
+//! Stores may commit a create and then answer with an error. Clients may repeat a create that had
+//! succeeded, and then report their own object as another writer's. So only a plain success is
+//! believed. After any other answer the object is read back, and its content decides.
 
 use std::{
     fs::{self, File},
@@ -22,23 +22,24 @@ use crate::{
     },
 };
 
-/// How often a create is sent whose object turns out not to be there.
+/// How often a create is sent, if its object turns out not to exist.
 const ATTEMPTS: usize = 3;
 
-/// What a create found out.
+/// The result of a create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Creation {
-    /// This call put it there.
+    /// This call created the file.
     New,
-    /// It was there already, with the same content.
+    /// The file existed already, with the same content.
     Same,
 }
 
-/// Makes a staged file visible at `path`. `read_back` reads back what is there when that is open: its
-/// `None` means nothing, `Some(creation)` the same content, and an error a conflict.
+/// Makes a staged file visible at `path`. If the result is unclear, `read_back` reads the object
+/// at `path`: its `None` means no object, `Some(creation)` the same content, and an error a
+/// conflict.
 ///
 /// # Errors
-/// `read_back`'s, or `Unavailable` when the store won't have it.
+/// The error of `read_back`; `Unavailable` when the store refuses the file.
 pub(crate) async fn create_file<J, F>(
     root: &Root,
     path: &Path,
@@ -73,7 +74,7 @@ where
 /// Makes a small file visible at `path`, or finds the same bytes there.
 ///
 /// # Errors
-/// `Conflict` when other bytes are there, `Unavailable` when the store won't have it.
+/// `Conflict` when `path` has other bytes; `Unavailable` when the store refuses the file.
 pub(crate) async fn create_bytes(
     root: &Root,
     staging: &Staging,
@@ -91,7 +92,7 @@ pub(crate) async fn create_bytes(
         }
     };
     if root.local_dir().is_some() {
-        // Others are staged at once, of the same name in other folders.
+        // Files of one name in different folders may be staged at once.
         let (staged, mut file) = staging.create(&path.as_ref().replace('/', "-"))?;
         io::Write::write_all(&mut file, &bytes).map_err(|error| {
             Error::unavailable(format!("can't write {}: {error}", staged.display()))
@@ -119,7 +120,7 @@ where
         match read_back().await {
             Ok(Some(creation)) => return Ok(creation),
             Ok(None) => last = Some(put),
-            // Not even readable: the first error is the one that says why.
+            // The object can't be read either. The create's error says why.
             Err(error) if error.kind() == ErrorKind::Unavailable => return Err(open(put)),
             Err(error) => return Err(error),
         }
@@ -127,8 +128,8 @@ where
     Err(last.map_or_else(|| Error::internal("no attempt was made"), open))
 }
 
-/// The error of a create of which nobody knows what became of it. That the name was taken, as the
-/// store may have said, can have been by this very create: only who reads it back knows a conflict.
+/// The error of a create whose result is unknown. The store may have said that the name was
+/// taken, but this create itself may have taken the name. Only reading back shows a conflict.
 fn open(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Conflict => {
@@ -139,8 +140,9 @@ fn open(error: Error) -> Error {
     }
 }
 
-/// The file's bytes reach the disk before its name does, and its name, with those of the folders
-/// on the way to it, before this returns; also where an earlier attempt, cut off, had made them.
+/// Gives a staged file the name `target`. The file's bytes reach the disk before its name does.
+/// The name and the folders on the way to it reach the disk before this function returns, even if
+/// an earlier, interrupted attempt had made them.
 fn link_durably(staged: &FilePath, target: &FilePath, root: &FilePath) -> io::Result<()> {
     permissions::like_root(root, staged)?;
     File::open(staged)?.sync_all()?;
@@ -158,7 +160,7 @@ fn link_durably(staged: &FilePath, target: &FilePath, root: &FilePath) -> io::Re
         File::open(folder)?.sync_all()?;
     }
     failpoint("create: folders synced");
-    // A folder above that may not be read is not ours to make durable.
+    // A folder above the root that can't be opened is not ours to make durable.
     if let Some(Ok(above)) = root.parent().map(File::open) {
         above.sync_all()?;
     }

@@ -1,4 +1,4 @@
-//! Writing files: staged where nobody looks, then visible at once, if nobody was first.
+//! Writes files: staged where no reader looks, then made visible at once if the name is free.
 
 pub(super) mod create;
 pub(super) mod other_disk;

@@ -1,9 +1,9 @@
-//! A staged file is published on another file system than the one it was staged on, such as a
-//! `raw` folder that is a mount or a symbolic link.
+//! Publishes a staged file on another file system than the one it was staged on, for example if
+//! `raw` is a mount or a symbolic link.
 //!
-//! A hard link can't cross file systems, so the file is copied to a hidden one next to its target
-//! first. The target is linked to the copy: it is whole from the start, and still created only if
-//! absent.
+//! A hard link can't cross file systems, so the file is first copied to a hidden file next to its
+//! target. The target is then linked to the copy: it is whole from the start, and still created
+//! only if absent.
 
 use std::{
     fs::{self, File},
@@ -13,11 +13,12 @@ use std::{
 
 use crate::store::write::unfinished::Unfinished;
 
-/// Makes a name for the staged file: a link to it, or to a copy where a link can't be made. The
-/// bytes are on the disk before the name is there.
+/// Gives the staged file the name `target`: links to it, or to a copy if no link can be made
+/// across file systems. A copy is synced before the name exists. The caller syncs the staged file
+/// itself.
 ///
 /// # Errors
-/// `AlreadyExists` when the name is taken; else what the disk says.
+/// `AlreadyExists` when the name is taken; otherwise the file system's error.
 pub(crate) fn link_or_copy(staged: &Path, target: &Path) -> io::Result<()> {
     match fs::hard_link(staged, target) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy(staged, target),

@@ -1,7 +1,7 @@
-//! Who may read and write what is made inside a local root.
+//! The permissions of files and folders that are made inside a local root.
 //!
-//! A root folder that its group may write to is shared by the group. Everything made inside it must
-//! be too, or the first writer of a day locks the others out of that day.
+//! A root folder that its group may write to is shared by the group. Everything made inside the
+//! root must be shared too, or the first writer of a day locks the other writers out of that day.
 
 use std::{
     fs::{self, Metadata, Permissions},
@@ -21,14 +21,14 @@ enum Kind {
 }
 
 /// Gives a new file or folder the root folder's group and permission bits, if the group may write
-/// to the root; otherwise the process's umask decides, as usual. A file is never executable.
+/// to the root. Otherwise the process's umask decides, as usual. A file is never made executable.
 ///
 /// # Errors
-/// What the file system says about either of them.
+/// The file system's error about either path.
 pub(crate) fn like_root(root: &Path, path: &Path) -> io::Result<()> {
     let (of_root, own) = (fs::metadata(root)?, fs::metadata(path)?);
     let Some(mode) = shared_mode(of_root.mode(), kind(&own)) else { return Ok(()) };
-    // Bits for the group mean nothing good for another group than the root's.
+    // The root's group bits are not meant for another group.
     if own.gid() != of_root.gid() && chown(path, None, Some(of_root.gid())).is_err() {
         return Ok(());
     }
@@ -38,11 +38,11 @@ pub(crate) fn like_root(root: &Path, path: &Path) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
-/// Makes a folder of a root, with those on the way to it, each like the root. The root and what is
-/// above it are made as usual.
+/// Makes a folder inside a root, and the missing folders on the way to it, each with the root's
+/// permissions. The root and the folders above it get the usual permissions.
 ///
 /// # Errors
-/// What the file system says.
+/// The file system's error.
 pub(crate) fn create_folders(root: &Path, folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -54,7 +54,7 @@ pub(crate) fn create_folders(root: &Path, folder: &Path) -> io::Result<()> {
         create_folders(root, parent)?;
     }
     match fs::create_dir(folder) {
-        // Another writer made it just now.
+        // Another writer made the folder just now.
         Err(_) if folder.is_dir() => Ok(()),
         made => made.and_then(|()| like_root(root, folder)),
     }
@@ -64,7 +64,8 @@ fn kind(of: &Metadata) -> Kind {
     if of.is_dir() { Kind::Folder } else { Kind::File }
 }
 
-/// The permission bits for what is made inside a root with these; `None` where it isn't shared.
+/// The permission bits of what is made inside a root with the mode `root`; `None` when the root
+/// isn't shared.
 const fn shared_mode(root: u32, kind: Kind) -> Option<u32> {
     if root & GROUP_WRITE == 0 {
         return None;

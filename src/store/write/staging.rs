@@ -14,18 +14,19 @@ use crate::{
     store::{Root, write::permissions},
 };
 
-/// The folder in a local root that holds files not yet visible. No listing looks into it.
+/// The folder in a local root for files that aren't visible yet. No listing looks into it.
 const STAGING_FOLDER: &str = ".staging";
 
-/// How often a folder is made that somebody takes away.
+/// How often a folder is made again after another writer deletes it.
 const TRIES: usize = 100;
 
-/// The file in each writer's folder that the writer holds a lock on, as long as it lives.
+/// The file in each writer's folder that the writer keeps locked until it ends.
 const LOCK_FILE: &str = ".lock";
 
-/// A private folder that disappears with its writer: inside a local root, so that a finished file
-/// only needs a new name, and in the temporary folder for other stores. It is made when the first
-/// file is: a job that finds nothing to do writes nothing.
+/// A writer's private folder, deleted when this value is dropped. For a local root the folder is
+/// inside the root, so that a finished file only needs a new name. For other stores it is in the
+/// temporary folder. The folder is made together with its first file: a job that finds nothing to
+/// do writes nothing.
 #[derive(Debug)]
 pub(crate) struct Staging {
     local_root: Option<PathBuf>,
@@ -36,12 +37,12 @@ pub(crate) struct Staging {
 #[derive(Debug)]
 struct StagingFolder {
     folder: TempDir,
-    /// Tells others that the writer lives.
+    /// The held lock shows other writers that this writer lives.
     _lock: File,
 }
 
 impl Staging {
-    /// A place for one writer's files, which is not made yet.
+    /// A writer's folder, which is not made yet.
     #[must_use]
     pub(crate) fn new(root: &Root, settings: &Settings) -> Self {
         let temp_dir = settings.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
@@ -49,10 +50,10 @@ impl Staging {
         Self { local_root, temp_dir, folder: OnceLock::new() }
     }
 
-    /// The same, made at once, and the local root itself where it isn't there yet.
+    /// A writer's folder, made at once. The local root is made too, if it doesn't exist.
     ///
     /// # Errors
-    /// `Unavailable` when it can't be made: a read-only or full disk.
+    /// `Unavailable` when the folder can't be made, as on a read-only or full disk.
     pub(crate) fn open(root: &Root, settings: &Settings) -> Result<Self> {
         let staging = Self::new(root, settings);
         staging.folder()?;
@@ -67,7 +68,7 @@ impl Staging {
                     Some(local) => Self::in_root(local)?,
                     None => Self::in_temp_dir(&self.temp_dir)?,
                 };
-                // Of two that are made at once, one goes.
+                // If two calls make a folder at once, one of the folders is deleted.
                 self.folder.get_or_init(|| made)
             }
         };
@@ -85,8 +86,8 @@ impl Staging {
         let mut tries = 0;
         let made = loop {
             let made = permissions::create_folders(local, &staging).and_then(|()| {
-                // While somebody holds this, nobody takes away a folder that has no lock yet. Where
-                // a disk can't lock folders, nobody takes any away.
+                // While this lock is held, no writer deletes a folder that has no lock yet. If
+                // the file system can't lock folders, no writer deletes any.
                 let held = File::open(&staging)?;
                 drop(held.lock_shared());
                 let folder = builder().tempdir_in(&staging)?;
@@ -94,7 +95,7 @@ impl Staging {
             });
             tries += 1;
             match made {
-                // Whoever had made the folder took it away meanwhile.
+                // The writer that made the staging folder has deleted it meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => {}
                 made => break made.map_err(|error| unwritable(&staging, error))?,
             }
@@ -106,7 +107,7 @@ impl Staging {
         Ok(StagingFolder { folder, _lock: lock })
     }
 
-    /// The folders that opening one would make in a local root, the innermost first.
+    /// The folders that [`Self::open`] would make in a local root, the innermost first.
     #[must_use]
     pub(crate) fn missing_folders(root: &Root) -> Vec<PathBuf> {
         let Some(local) = root.local_dir() else { return Vec::new() };
@@ -114,7 +115,8 @@ impl Staging {
         staging.ancestors().take_while(|it| !it.exists()).map(Path::to_owned).collect()
     }
 
-    /// Removes those of them that are empty: of a root that was not made after all.
+    /// Deletes the folders that are empty, up to the first that isn't. For use when the root was
+    /// not made after all.
     pub(crate) fn remove_empty(folders: &[PathBuf]) {
         for folder in folders {
             if std::fs::remove_dir(folder).is_err() {
@@ -123,11 +125,11 @@ impl Staging {
         }
     }
 
-    /// Brings a finished file to the disk, if that is where it stays: what publishing it waits for
-    /// is then done while others are still written.
+    /// Syncs a finished file to disk, if the root is local. Publishing the file needs the sync, and
+    /// an early sync runs while other files are still written.
     ///
     /// # Errors
-    /// `Unavailable` when the disk refuses.
+    /// `Unavailable` when the sync fails.
     pub(crate) fn settle(&self, path: &Path) -> Result<()> {
         if self.local_root.is_none() {
             return Ok(());
@@ -136,17 +138,18 @@ impl Staging {
         settled.map_err(|error| unwritable(path, error))
     }
 
-    /// A new file in it, open for writing and reading.
+    /// Makes a new file in the folder, open for writing and reading.
     ///
     /// # Errors
-    /// `Unavailable` when it can't be made.
+    /// `Unavailable` when the folder or the file can't be made.
     pub(crate) fn create(&self, name: &str) -> Result<(PathBuf, File)> {
         let folder = self.folder()?;
         let mut path = folder.join(name);
         for again in 1.. {
             let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
             match file {
-                // Of a try that failed: somebody else replaced what it read.
+                // A failed try left a file of this name: another writer had replaced what the try
+                // read.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     path = folder.join(format!("{name}.{again}"));
                 }
@@ -171,19 +174,19 @@ fn builder() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// The lock of a new folder, which its writer holds as long as it lives.
+/// Makes the lock file of a new folder. The writer holds the lock until it ends.
 fn lock_of(folder: &Path) -> Result<File> {
     let path = folder.join(LOCK_FILE);
     let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
     lock.map_err(|error| unwritable(&path, error))
 }
 
-/// Removes the folders of writers that died, of which nobody holds the lock: their rows may have
-/// been erased since. Best effort: a folder that can't be removed is left for the next writer.
+/// Deletes the folders of writers that died, whose locks nobody holds: rows in them may have been
+/// erased since. Best effort: a folder that can't be deleted is left for the next writer.
 fn remove_abandoned(staging: &Path) {
     let Ok(held) = File::open(staging) else { return };
     if held.try_lock().is_err() {
-        // Somebody is making a folder. Whoever comes next removes what is abandoned.
+        // Another writer is making its folder. The next writer deletes the abandoned ones.
         return;
     }
     for entry in std::fs::read_dir(staging).into_iter().flatten().flatten() {

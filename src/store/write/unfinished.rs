@@ -1,7 +1,8 @@
-//! A hidden file in the folder of the file that it is to become.
+//! A hidden file in the folder of the file that it will become.
 //!
-//! Its writer holds a lock on it, so that a later writer can tell a file in use from one whose
-//! writer died, and deletes the latter. A name that starts with a dot is never data.
+//! The writer holds a lock on its hidden file. A later writer can therefore tell a file in use
+//! from one whose writer died, and deletes the latter. A name that starts with a dot is never
+//! data.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -10,13 +11,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What its name starts with; 32 hexadecimal digits follow.
+/// The start of the file's name. 32 hexadecimal digits follow.
 const PREFIX: &str = ".tallybook-unfinished-";
 
-/// How often another file is made when a cleaner took it for abandoned before it was locked.
+/// How often a file is made again, if a cleaner deletes the new file before it is locked.
 const ATTEMPTS: usize = 32;
 
-/// The file, open for reading and writing. It is deleted when this is dropped.
+/// The file, open for reading and writing. Dropping it deletes the file.
 #[derive(Debug)]
 pub(crate) struct Unfinished {
     path: PathBuf,
@@ -24,10 +25,10 @@ pub(crate) struct Unfinished {
 }
 
 impl Unfinished {
-    /// Makes such a file in a folder, and deletes those there whose writers died.
+    /// Makes a hidden file in a folder, and deletes the folder's hidden files whose writers died.
     ///
     /// # Errors
-    /// When the folder isn't there or can't be written to.
+    /// An I/O error when the folder doesn't exist or can't be written to.
     pub(crate) fn create_in(folder: &Path) -> io::Result<Self> {
         delete_abandoned(folder);
         for _ in 0..ATTEMPTS {
@@ -35,10 +36,10 @@ impl Unfinished {
             let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
             let made = Self { path, file };
             match made.file.try_lock() {
-                // A cleaner has it, and deletes it now.
+                // A cleaner holds the lock, and is deleting the file.
                 Err(TryLockError::WouldBlock) => {}
-                // One may have had it, and deleted it. Without locks on this file system no cleaner
-                // gets one either.
+                // A cleaner may have held the lock, and deleted the file. If this file system has
+                // no locks, no cleaner gets a lock either.
                 Ok(()) | Err(TryLockError::Error(_)) => {
                     if made.file.metadata()?.nlink() > 0 {
                         return Ok(made);
@@ -49,12 +50,12 @@ impl Unfinished {
         Err(io::Error::other("temporary files are deleted as soon as they are made"))
     }
 
-    /// Where it is.
+    /// The file's path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file.
+    /// The open file.
     pub(crate) const fn file(&self) -> &File {
         &self.file
     }
@@ -72,12 +73,13 @@ impl Write for Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // After a rename there is none of that name.
+        // After a rename, no file has this name.
         drop(fs::remove_file(&self.path));
     }
 }
 
-/// Best effort: a file that can't be opened or deleted is left for another writer.
+/// Deletes hidden files whose writers died. Best effort: a file that can't be opened or deleted
+/// is left for another writer.
 fn delete_abandoned(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if !is_unfinished(entry.file_name().to_str()) {
@@ -86,7 +88,8 @@ fn delete_abandoned(folder: &Path) {
         let Ok(file) = OpenOptions::new().read(true).write(true).open(entry.path()) else {
             continue;
         };
-        // The lock is held until the name is gone: its writer would notice that it lost the file.
+        // The lock is held until the name is deleted. A writer that locks its new file afterwards
+        // then notices the loss.
         match file.try_lock() {
             Ok(()) => drop(fs::remove_file(entry.path())),
             Err(TryLockError::WouldBlock | TryLockError::Error(_)) => {}
@@ -138,7 +141,7 @@ mod tests {
         assert!(held.path().exists() && second.path().exists());
     }
 
-    /// Writers come and go at once; none deletes the file of another.
+    /// Writers make and delete files at once. No writer deletes another's file.
     #[test]
     fn writers_at_once_keep_their_files() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! The sketches as aggregate functions: of values or of stored sketches, to an estimate or to one
-//! stored sketch.
+//! The sketches as aggregate functions. The input is values or stored sketches. The output is an
+//! estimate or one stored sketch.
 
 use std::sync::{Arc, LazyLock};
 
@@ -20,14 +20,15 @@ use datafusion::{
 
 use super::{Sketch, distinct::DistinctSketch, percentiles::PercentileSketch};
 
-/// All of them.
+/// All aggregate functions of sketches.
 pub(crate) fn aggregates() -> [Arc<AggregateUDF>; 6] {
     use {Input::Stored as FromStored, Input::Values, Output::Estimate, Output::Stored};
     static FUNCTIONS: LazyLock<[Arc<AggregateUDF>; 6]> = LazyLock::new(|| {
         [
-            // About how many different values there are; NULL is none. UInt64.
+            // The approximate number of distinct values; NULL isn't counted. UInt64.
             aggregate("approx_distinct", Kind::Distinct, Values, Estimate),
-            // Of x and q: about the value below which the part q of all values lies. Float64.
+            // Of x and q: the approximate value below which the fraction q of all values lies.
+            // Float64.
             aggregate("approx_percentile", Kind::Percentiles, Values, Estimate),
             aggregate("distinct_sketch", Kind::Distinct, Values, Stored),
             aggregate("distinct_merge", Kind::Distinct, FromStored, Stored),
@@ -44,7 +45,7 @@ pub(crate) fn distinct_sketch(values: Expr) -> Expr {
     function.call(vec![values])
 }
 
-/// One sketch of several, for `approx_distinct`.
+/// Merges several sketches into one, for `approx_distinct`.
 pub(crate) fn distinct_merge(sketches: Expr) -> Expr {
     let [_, _, _, function, ..] = aggregates();
     function.call(vec![sketches])
@@ -56,7 +57,7 @@ pub(crate) fn percentile_sketch(values: Expr) -> Expr {
     function.call(vec![values])
 }
 
-/// One sketch of several, for `approx_percentile`.
+/// Merges several sketches into one, for `approx_percentile`.
 pub(crate) fn percentile_merge(sketches: Expr) -> Expr {
     let [.., function] = aggregates();
     function.call(vec![sketches])
@@ -172,7 +173,8 @@ impl AggregateUDFImpl for SketchAggregate {
     }
 }
 
-/// The type that distinct values are told apart in, which never loses any.
+/// The type in which values are compared to count distinct ones. The cast to it never makes two
+/// values equal.
 fn distinct_type(value: &DataType) -> Result<DataType> {
     Ok(match value {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => {

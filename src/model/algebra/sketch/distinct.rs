@@ -1,4 +1,4 @@
-//! Distinct values, by `HyperLogLog`.
+//! Sketches of distinct values, by `HyperLogLog`.
 
 use arrow::{
     array::{Array, ArrayRef, AsArray},
@@ -17,7 +17,7 @@ use super::Sketch;
 /// 2^14 registers: a standard error of 1.04 / sqrt(2^14), which is 0.8 %.
 const LG_REGISTERS: u8 = 14;
 
-/// The set of values seen, by their registers.
+/// The set of values that were added, as registers.
 pub(super) struct DistinctSketch(HllUnion);
 
 impl DistinctSketch {
@@ -25,7 +25,7 @@ impl DistinctSketch {
         HllUnion::new(LG_REGISTERS).map(Self).map_err(unreadable)
     }
 
-    /// The estimate, by the one estimator that doesn't depend on the order of insertion.
+    /// The estimate, by the only estimator that doesn't depend on the order of insertion.
     pub(super) fn estimate(&self) -> u64 {
         let estimate = self.0.composite_estimate().round().max(0.0);
         #[expect(

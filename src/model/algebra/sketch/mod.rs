@@ -1,12 +1,13 @@
-//! Sketches: estimates of what can't be merged exactly, in a stable form, merged in any order.
+//! Sketches: estimates of values that can't be merged exactly. Sketches have a stable form, and
+//! merge in any order.
 //!
 //! | function | sketch | error |
 //! |---|---|---|
 //! | `approx_distinct(x)` | `HyperLogLog` of 2^14 registers (Apache `DataSketches`, its format) | standard error 0.8 % |
 //! | `approx_percentile(x, q)` | `DDSketch` (Datadog's format) | within 1 % of the value at that rank |
 //!
-//! Both are functions of the multiset of values alone: register maxima, and counts per bucket. So
-//! an estimate is the same, to the last digit, however its rows were split and merged.
+//! Both depend only on the multiset of values: one has register maxima, the other has counts per
+//! bucket. So an estimate is the same, to the last digit, however its rows were split and merged.
 
 mod aggregates;
 mod distinct;
@@ -21,18 +22,19 @@ pub(super) use scalars::{distinct_estimate, distinct_sketch_of, percentile_estim
 use arrow::array::ArrayRef;
 use datafusion::error::Result;
 
-/// The version of each stored form, for the definition hash.
+/// The version of the stored form of distinct values, for the definition hash.
 pub(super) const DISTINCT_ENCODING: &str = "hll 14 of datasketches 1";
+/// The version of the stored form of percentiles, for the definition hash.
 pub(super) const PERCENTILES_ENCODING: &str = "ddsketch 0.01 1";
 
 /// A mergeable summary of values.
 trait Sketch: std::fmt::Debug + Send + Sync {
     /// Adds the values that aren't NULL.
     fn add(&mut self, values: &ArrayRef) -> Result<()>;
-    /// Adds what a stored sketch holds.
+    /// Adds the values of a stored sketch.
     fn merge(&mut self, stored: &[u8]) -> Result<()>;
     /// The stored form; `None` before the first value.
     fn stored(&self) -> Option<Vec<u8>>;
-    /// About how many bytes it takes in memory.
+    /// About how many bytes the sketch takes in memory.
     fn size(&self) -> usize;
 }

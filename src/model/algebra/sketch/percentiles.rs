@@ -1,4 +1,4 @@
-//! Percentiles, by `DDSketch`: counts of values in buckets that grow by 2 %.
+//! Sketches of percentiles, by `DDSketch`: counts of values in buckets whose bounds grow by 2 %.
 
 use arrow::{
     array::{ArrayRef, AsArray},
@@ -10,7 +10,7 @@ use sketches_ddsketch::{Config, DDSketch};
 use super::Sketch;
 use crate::base::Error;
 
-/// How many values fell into each bucket.
+/// The number of values in each bucket. Infinities and NaNs are left out.
 pub(super) struct PercentileSketch(DDSketch);
 
 impl PercentileSketch {
@@ -18,8 +18,8 @@ impl PercentileSketch {
         Self(DDSketch::new(Config::defaults()))
     }
 
-    /// Within 1 % of the value at rank `floor(quantile * (count - 1))`, from 0; `None` without
-    /// values.
+    /// A value within 1 % of the one at rank `floor(quantile * (count - 1))`, counted from 0;
+    /// `None` without values.
     pub(super) fn estimate(&self, quantile: f64) -> Result<Option<f64>> {
         self.0.quantile(quantile).map_err(|_| {
             let reason = format!("approx_percentile({quantile}): a quantile is from 0 to 1");
@@ -40,7 +40,7 @@ impl Sketch for PercentileSketch {
             DataFusionError::Internal(format!("percentiles of {}", values.data_type()))
         })?;
         for value in values.iter().flatten().filter(|value| value.is_finite()) {
-            // There is one zero.
+            // -0.0 and 0.0 are one value.
             self.0.add(value + 0.0);
         }
         Ok(())
@@ -64,9 +64,9 @@ impl Sketch for PercentileSketch {
     }
 }
 
-/// The form's sum of all values depends on the order of addition, and nothing here asks for it. It
-/// may be left out; it stands behind the count (a flag, up to 9 bytes), minimum and maximum (a flag
-/// and 8 bytes each).
+/// Drops the sum of all values from the stored form. That sum depends on the order of addition,
+/// and nothing here needs it. The form allows its absence. The sum stands after the count (a flag,
+/// up to 9 bytes), the minimum and the maximum (a flag and 8 bytes each).
 fn without_sum(mut stored: Vec<u8>) -> Vec<u8> {
     const SUM: u8 = 0x84;
     let count = stored.iter().skip(1).take(8).take_while(|byte| **byte >= 0x80).count() + 1;

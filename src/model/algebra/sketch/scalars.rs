@@ -1,4 +1,4 @@
-//! Scalar functions of sketches: the sketch of one value, and the estimates of stored ones.
+//! Scalar functions of sketches: the sketch of one value, and the estimates from stored sketches.
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,7 +17,7 @@ use datafusion::{
 
 use super::{Sketch, distinct::DistinctSketch, percentiles::PercentileSketch};
 
-/// All of them.
+/// All scalar functions of sketches.
 pub(crate) fn scalars() -> [Arc<ScalarUDF>; 3] {
     static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 3]> = LazyLock::new(|| {
         let exact = |types: Vec<DataType>| Signature::exact(types, IMMUTABLE);
@@ -31,19 +31,19 @@ pub(crate) fn scalars() -> [Arc<ScalarUDF>; 3] {
     FUNCTIONS.clone()
 }
 
-/// The sketch of a single value; NULL of NULL.
+/// The sketch of a single value; NULL for NULL.
 pub(crate) fn distinct_sketch_of(value: Expr) -> Expr {
     let [function, ..] = scalars();
     function.call(vec![value])
 }
 
-/// The estimate of a stored sketch, 0 of NULL.
+/// The estimate from a stored sketch; 0 for NULL.
 pub(crate) fn distinct_estimate(sketch: Expr) -> Expr {
     let [_, function, _] = scalars();
     function.call(vec![sketch])
 }
 
-/// The estimate of a stored sketch for a quantile from 0 to 1; NULL of NULL.
+/// The estimate from a stored sketch, for a quantile from 0 to 1; NULL for NULL.
 pub(crate) fn percentile_estimate(sketch: Expr, quantile: f64) -> Expr {
     let [.., function] = scalars();
     function.call(vec![sketch, lit(quantile)])
