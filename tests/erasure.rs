@@ -176,7 +176,7 @@ fn a_rollup_with_a_filter_does_not_tell_of_what_it_left_out() {
     small.run("purge --older-than 9d").ok();
     // Nothing that remains tells whether the total counts such rows.
     let ran = small.run("erase --where who=a").ok();
-    assert!(ran.err.contains("1 purged days were left alone"), "{ran:?}");
+    assert!(ran.err.contains("1 purged day was left alone"), "{ran:?}");
     // This it tells: the total has no answer any more.
     let ran = small.run("erase --where who=c").ok();
     assert!(ran.err.contains("rollup all"), "{ran:?}");

@@ -117,9 +117,9 @@ impl Tallybook {
         }
     }
 
-    /// Builds the segments of finished days that are missing or behind, and those of months that are
-    /// missing: of months whose days are all current, and of which nothing has changed for two days.
-    /// A month's segment spares requests. No segment changes an answer. Tells `report` of each.
+    /// Builds the segments of finished days that are missing or behind. Then builds the missing
+    /// segments of months whose days are all current and unchanged for two days: a month's segment
+    /// spares requests. No segment changes an answer. Reports each segment to `report`.
     ///
     /// # Errors
     /// For what stops the whole job. A segment that fails is in the summary, and the others go on.

@@ -9,6 +9,7 @@
 //! ```
 
 mod block;
+mod branches;
 mod calls;
 mod cover;
 mod cover_words;

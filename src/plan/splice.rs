@@ -15,7 +15,7 @@
 //! finalizes. With nothing to read, an empty relation is below the aggregate, so that an
 //! aggregate without GROUP BY still yields its row.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::{
@@ -32,14 +32,15 @@ use datafusion::{
 };
 
 use super::{
-    Cover, Refusal, Source,
+    Cover, Refusal,
     block::{Block, Call, Joined, is_joined, needs_join},
+    branches::{Branch, raw_branches, segment_branches},
     derive::{Derivation, within},
     grouping_sets::mapped,
 };
 use crate::{
-    base::{Grain, Span, Spans},
-    model::{Dataset, Function, Leaf, Period, Rollup, SegmentFile, narrowed},
+    base::Grain,
+    model::{Dataset, Function, Leaf, Rollup, SegmentFile, narrowed},
 };
 
 /// Makes tables over given files. The caller implements it, because this layer can't read files.
@@ -60,82 +61,20 @@ pub(super) struct Splice<'a> {
     pub(super) cover: &'a Cover,
 }
 
-/// Files that are read alike: in full, or only within some spans.
-struct Branch<T> {
-    within: Option<Spans>,
-    files: Vec<T>,
-}
-
 impl Splice<'_> {
     /// The plan, or the refusal when it can't keep the aggregate's schema.
     pub(super) fn plan(&self) -> Result<Result<LogicalPlan, Refusal>> {
         let mut branches = Vec::new();
         for (rollup, derivation) in self.derivations {
-            for branch in self.segment_branches(rollup) {
+            for branch in segment_branches(self.cover, rollup) {
                 branches.push(self.segment_rows(rollup, derivation, &branch)?);
             }
         }
-        for branch in self.raw_branches() {
+        for branch in raw_branches(self.cover) {
             branches.push(self.raw_partials(&branch)?);
         }
         let plan = self.merge(self.unite(branches)?)?;
         Ok(self.same_schema(&plan).map_or(Ok(plan), Err))
-    }
-
-    /// Groups the rollup's segments in the cover into branches. A segment that answers all of its
-    /// day or month is read in full.
-    fn segment_branches(&self, rollup: &Rollup) -> Vec<Branch<Arc<SegmentFile>>> {
-        let mut parts = BTreeMap::new();
-        for piece in &self.cover.pieces {
-            if let Source::Segment { rollup: name, segment, .. } = &piece.source
-                && name == rollup.name()
-            {
-                let part = parts.entry(&segment.file.location);
-                let (_, days, spans) = part.or_insert_with(|| (segment, Vec::new(), Vec::new()));
-                days.push(piece.day.span());
-                spans.push(piece.span);
-            }
-        }
-        branches(parts.into_values().map(|(segment, days, spans)| {
-            // A day without a piece has no rows. A month may be read in full only if the query
-            // asks for all of it, and no other source answers a day of it.
-            let wanted = match segment.period {
-                Period::Day(_) => Spans::union_of(days),
-                Period::Month(_) if self.is_all_of_its_period(segment) => Spans::union_of(days),
-                Period::Month(_) => Spans::all(),
-            };
-            (wanted, spans, Arc::clone(segment))
-        }))
-    }
-
-    /// Whether the query asks for all of the segment's period, and no other source answers a day
-    /// of it.
-    fn is_all_of_its_period(&self, segment: &SegmentFile) -> bool {
-        let whole = segment.period.span();
-        let mut pieces = self.cover.pieces.iter();
-        self.cover.spans.within(whole).eq([whole])
-            && pieces.all(|piece| match &piece.source {
-                Source::Segment { segment: other, .. } if other.file == segment.file => true,
-                _ => !whole.contains(piece.day.span()),
-            })
-    }
-
-    /// Groups the raw leaves in the cover into branches. A leaf that answers everything that the
-    /// query wants of its day is read in full: the block's own filter does the rest.
-    fn raw_branches(&self) -> Vec<Branch<Arc<Leaf>>> {
-        let mut parts = BTreeMap::new();
-        for piece in &self.cover.pieces {
-            if let Source::Leaves { leaves, .. } = &piece.source {
-                for leaf in leaves {
-                    let part = parts.entry((piece.day, leaf.id.as_str()));
-                    part.or_insert_with(|| (leaf, Vec::new())).1.push(piece.span);
-                }
-            }
-        }
-        branches(parts.into_iter().map(|((day, _), (leaf, spans))| {
-            let wanted = Spans::union_of(self.cover.spans.within(day.span()));
-            (wanted, spans, Arc::clone(leaf))
-        }))
     }
 
     fn segment_rows(
@@ -316,24 +255,6 @@ impl Splice<'_> {
             Refusal::Schema(format!("`{}`: {before} instead of {after}", before.name()))
         })
     }
-}
-
-/// At most two branches: the files read in full, and the others. Each file comes with the wanted
-/// instants and the spans that it answers. A file of one day holds only that day's instants, so
-/// one filter serves all files that answer only a part.
-fn branches<T>(files: impl Iterator<Item = (Spans, Vec<Span>, T)>) -> Vec<Branch<T>> {
-    let (mut whole, mut part, mut spans) = (Vec::new(), Vec::new(), Vec::new());
-    for (wanted, answered, file) in files {
-        if Spans::union_of(answered.iter().copied()) == wanted {
-            whole.push(file);
-        } else {
-            part.push(file);
-            spans.extend(answered);
-        }
-    }
-    let whole = Branch { within: None, files: whole };
-    let part = Branch { within: Some(Spans::union_of(spans)), files: part };
-    [whole, part].into_iter().filter(|branch| !branch.files.is_empty()).collect()
 }
 
 /// A scan with its filters and joins. Filters that need a joined table are applied after all

@@ -121,6 +121,7 @@ async fn operate(world: &World, db: &Tallybook, random: &mut ChaCha8Rng) {
             let batches = world.ledger.lock().unwrap().begin_erasing(who);
             let columns = [("who".to_owned(), who.to_owned())];
             let erased = Box::pin(db.erase(&columns, false, |_| {})).await;
+            let erased = erased.and_then(JobSummary::into_result);
             // A listing of some time ago may hide rows from an erasure, too.
             if erased.is_ok() && !world.lags {
                 world.ledger.lock().unwrap().end_erasing(who, batches);

@@ -112,7 +112,7 @@ impl Publisher<'_> {
                 return Ok(false);
             }
             return Err(Error::corrupt(format!(
-                "{}: is gone, or another file is in its context; it was a void, which told what was \
+                "{}: is gone, or another file is in its place; it was a void, which told what was \
                  erased of batch `{}` before it was published. Copy that void again, or append \
                  these rows under another id; nothing was changed",
                 self.context.root.full_name(&path),

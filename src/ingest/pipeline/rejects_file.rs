@@ -24,11 +24,11 @@ const LINKS_MAX: usize = 40;
 pub(crate) struct RejectsPath {
     /// The path as the caller wrote it.
     name: String,
-    context: AppendContext,
+    destination: Destination,
 }
 
 #[derive(Clone, Debug)]
-enum AppendContext {
+enum Destination {
     /// A file on disk, with all symbolic links resolved. The file may not exist yet.
     File { folder: PathBuf, path: PathBuf },
     /// A stream that is written to directly, such as a pipe.
@@ -55,8 +55,8 @@ impl RejectsPath {
     /// `NotFound` when the file's folder does not exist; `Invalid` when `path` is a folder.
     pub(crate) fn try_new(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let context = context(path).map_err(|error| Error::io(&name, error))?;
-        Ok(Self { name, context })
+        let destination = destination_of(path).map_err(|error| Error::io(&name, error))?;
+        Ok(Self { name, destination })
     }
 
     /// Fails if the rejects file is the file with the metadata `other`. The message calls that
@@ -70,7 +70,7 @@ impl RejectsPath {
         if kind.is_char_device() || kind.is_socket() {
             return Ok(());
         }
-        let (AppendContext::File { path, .. } | AppendContext::Stream(path)) = &self.context;
+        let (Destination::File { path, .. } | Destination::Stream(path)) = &self.destination;
         let own = fs::metadata(path).ok();
         if own.is_some_and(|own| (own.dev(), own.ino()) == (other.dev(), other.ino())) {
             return Err(Error::invalid(format!(
@@ -86,7 +86,7 @@ impl RejectsPath {
     /// # Errors
     /// `Invalid` when the rejects file is below `root`.
     pub(crate) fn refuse_below(&self, root: &Path) -> Result<()> {
-        let AppendContext::File { folder, .. } = &self.context else { return Ok(()) };
+        let Destination::File { folder, .. } = &self.destination else { return Ok(()) };
         let (folder, root) = (fs::canonicalize(folder), fs::canonicalize(root));
         if let (Ok(folder), Ok(root)) = (folder, root)
             && folder.starts_with(root)
@@ -105,12 +105,12 @@ impl RejectsPath {
     /// `Unavailable` when the file can't be created.
     pub(crate) fn open(&self) -> Result<RejectsFile> {
         let fail = |error| Error::io(&self.name, error);
-        let target = match &self.context {
-            AppendContext::File { folder, path } => {
+        let target = match &self.destination {
+            Destination::File { folder, path } => {
                 let unfinished = Unfinished::create_in(folder).map_err(fail)?;
                 Target::File { unfinished: BufWriter::new(unfinished), path: path.clone() }
             }
-            AppendContext::Stream(path) => {
+            Destination::Stream(path) => {
                 // Standard output may be a file that holds other content, too: append to it.
                 let opened = OpenOptions::new().append(true).open(path).map_err(fail)?;
                 Target::Stream(BufWriter::new(opened))
@@ -168,7 +168,7 @@ fn replace(path: &Path, unfinished: &Unfinished) -> io::Result<()> {
 }
 
 /// Follows symbolic links up to the file itself, which may not exist.
-fn context(path: &Path) -> io::Result<AppendContext> {
+fn destination_of(path: &Path) -> io::Result<Destination> {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
         let Some(name) = path.file_name() else { return Err(io::ErrorKind::IsADirectory.into()) };
@@ -178,17 +178,17 @@ fn context(path: &Path) -> io::Result<AppendContext> {
         };
         path = folder.join(name);
         if holds_open_files(&folder) {
-            return Ok(AppendContext::Stream(path));
+            return Ok(Destination::Stream(path));
         }
         match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(AppendContext::File { folder, path });
+                return Ok(Destination::File { folder, path });
             }
             found => match found?.file_type() {
                 kind if kind.is_symlink() => path = folder.join(fs::read_link(&path)?),
                 kind if kind.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-                kind if kind.is_file() => return Ok(AppendContext::File { folder, path }),
-                _ => return Ok(AppendContext::Stream(path)),
+                kind if kind.is_file() => return Ok(Destination::File { folder, path }),
+                _ => return Ok(Destination::Stream(path)),
             },
         }
     }

@@ -19,8 +19,8 @@ pub(crate) fn split(line: &[u8], fields: &mut Vec<Field>) -> bool {
 /// or ends a text.
 fn is_plain(line: &[u8]) -> bool {
     // The loop has no early exit, so that many bytes are checked at once.
-    let warnings = |byte: &u8| u8::from(*byte < b' ') | u8::from(*byte == b'\\');
-    line.iter().fold(0, |found, byte| found | warnings(byte)) == 0
+    let is_odd = |byte: &u8| u8::from(*byte < b' ') | u8::from(*byte == b'\\');
+    line.iter().fold(0, |found, byte| found | is_odd(byte)) == 0
 }
 
 fn split_object(line: &[u8], fields: &mut Vec<Field>) -> Option<()> {

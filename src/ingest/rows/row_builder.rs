@@ -124,9 +124,9 @@ impl<'d> RowBuilder<'d> {
         match read.and_then(|()| self.complete()) {
             Ok(day) => {
                 self.row_days.push(day);
-                for (warnings, count) in self.rules.warnings(&self.columns).zip(&mut self.warnings)
+                for (is_marked, count) in self.rules.warnings(&self.columns).zip(&mut self.warnings)
                 {
-                    *count += u64::from(warnings);
+                    *count += u64::from(is_marked);
                 }
                 if let Some(zoneless) = self.warnings.last_mut() {
                     *zoneless += u64::from(self.zoneless);

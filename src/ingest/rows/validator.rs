@@ -70,12 +70,12 @@ fn by_day(rows: RecordBatch, days: &[Day]) -> Result<Vec<(Day, RecordBatch)>> {
         Some(first) if days.iter().all(|day| day == first) => return Ok(vec![(*first, rows)]),
         Some(_) => {}
     }
-    let mut places: BTreeMap<Day, Vec<u32>> = BTreeMap::new();
-    for (context, day) in (0..).zip(days) {
-        places.entry(*day).or_default().push(context);
+    let mut rows_of: BTreeMap<Day, Vec<u32>> = BTreeMap::new();
+    for (at, day) in (0..).zip(days) {
+        rows_of.entry(*day).or_default().push(at);
     }
-    let taken = places.into_iter().map(|(day, places)| {
-        let rows = take_record_batch(&rows, &UInt32Array::from(places))
+    let taken = rows_of.into_iter().map(|(day, of_day)| {
+        let rows = take_record_batch(&rows, &UInt32Array::from(of_day))
             .map_err(|error| Error::internal("rows of a day").with_source(error))?;
         Ok((day, rows))
     });

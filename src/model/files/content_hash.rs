@@ -92,7 +92,7 @@ impl ContentHasher {
 }
 
 fn fold(hash: u128) -> u64 {
-    #[expect(clippy::cast_possible_truncation, reason = "states 128 bits to 64")]
+    #[expect(clippy::cast_possible_truncation, reason = "folds 128 bits to 64")]
     let folded = (hash ^ (hash >> 64)) as u64;
     folded
 }

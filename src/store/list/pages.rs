@@ -191,12 +191,10 @@ impl Pages {
                 }
             }
         }
-        // Names that start with another character sort after `~`. This request lists them, if the
-        // store supports a start.
-        match self.list_pages(folder.to_owned(), Some(format!("{folder}~")), Some("/")).await {
-            Err(object_store::Error::InvalidPath { .. }) => {}
-            listed => files.extend(listed?),
-        }
+        // Names that start with another character sort after `~`. A key among them that is no path
+        // could hide data files, so it is an error.
+        let others = self.list_pages(folder.to_owned(), Some(format!("{folder}~")), Some("/"));
+        files.extend(others.await?);
         files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
         files.dedup_by(|a, b| a.location == b.location);
         Ok(files)
