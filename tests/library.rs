@@ -42,6 +42,10 @@ async fn a_session_of_ones_own_asks_like_ours() {
         "SELECT approx_distinct(user_id) FROM ai_usage_log",
         "SELECT model FROM ai_usage_log ORDER BY timestamp, request_id LIMIT 3",
         "SELECT (SELECT count(*) FROM ai_usage_log) + 1 AS n",
+        // Meanings that DataFusion's own rules lose.
+        "SELECT count(*) FROM ai_usage_log WHERE CAST(cost * 1000 AS BIGINT) = 1",
+        "SELECT count(*) FROM ai_usage_log WHERE timestamp < '2026-01-05T00:00:00.0000005Z'",
+        "SELECT count(*) FROM ai_usage_log WHERE organization_id NOT IN (CAST(NULL AS TEXT))",
     ] {
         assert_eq!(table(&session, sql).await, raw(&db, sql).await, "{sql}");
     }

@@ -1,7 +1,8 @@
 //! A Tallybook inside somebody else's `SessionContext`.
 //!
 //! ```text
-//! analyzer rule: a plan that reads the raw table becomes one leaf, Asked(plan)
+//! analyzer rules: literals keep their meaning;
+//!                a plan that reads the raw table becomes one leaf, QueryLeaf(plan)
 //! optimizer:     leaves it alone
 //! query planner: in its place, snapshot → rewrite → optimize; then the session's own planner
 //! ```
@@ -34,7 +35,7 @@ use crate::{
     base::{Error, Result, Route},
     engine::{Tallybook, query::run, tables},
     exec::{ROOT_URL, register_functions},
-    plan::{DatasetTable, prepare, reads_raw},
+    plan::{DatasetTable, keep_meaning, optimize, prepare, reads_raw},
 };
 
 /// Puts the tables of `db` into `context`.
@@ -56,21 +57,24 @@ pub(super) async fn register(db: &Arc<Tallybook>, context: &SessionContext) -> R
     tables::register_views(db.dataset(), context).await?;
     let state = context.state_ref();
     let mut state = state.write();
-    let planner = AskingPlanner { db: Arc::clone(db), inner: Arc::clone(state.query_planner()) };
-    *state = SessionStateBuilder::new_from_existing(state.clone())
-        .with_analyzer_rule(Arc::new(AskingRule))
-        .with_query_planner(Arc::new(planner))
-        .build();
+    let planner = LatePlanner { db: Arc::clone(db), inner: Arc::clone(state.query_planner()) };
+    let mut builder = SessionStateBuilder::new_from_existing(state.clone());
+    if let Some(analyzer) = builder.analyzer() {
+        // Types are not resolved yet: a literal can still be taken for what was written.
+        analyzer.rules.insert(0, Arc::new(KeepMeaning));
+    }
+    *state =
+        builder.with_analyzer_rule(Arc::new(OneLeaf)).with_query_planner(Arc::new(planner)).build();
     Ok(())
 }
 
 /// A plan that the planner rewrites when it is executed.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Hash)]
-struct Asked {
+struct QueryLeaf {
     plan: LogicalPlan,
 }
 
-impl UserDefinedLogicalNodeCore for Asked {
+impl UserDefinedLogicalNodeCore for QueryLeaf {
     fn name(&self) -> &'static str {
         "Tallybook"
     }
@@ -96,10 +100,24 @@ impl UserDefinedLogicalNodeCore for Asked {
     }
 }
 
+/// Keeps the meaning of literals in plans that read the raw table.
 #[derive(Debug)]
-struct AskingRule;
+struct KeepMeaning;
 
-impl AnalyzerRule for AskingRule {
+impl AnalyzerRule for KeepMeaning {
+    fn name(&self) -> &'static str {
+        "tallybook_literals"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> DataFusionResult<LogicalPlan> {
+        if reads_raw(&plan)? { keep_meaning(plan) } else { Ok(plan) }
+    }
+}
+
+#[derive(Debug)]
+struct OneLeaf;
+
+impl AnalyzerRule for OneLeaf {
     fn name(&self) -> &'static str {
         "tallybook"
     }
@@ -108,7 +126,7 @@ impl AnalyzerRule for AskingRule {
         if !reads_raw(&plan)? {
             return Ok(plan);
         }
-        let asks = !matches!(
+        let is_query = !matches!(
             plan,
             LogicalPlan::Explain(_)
                 | LogicalPlan::Analyze(_)
@@ -116,16 +134,16 @@ impl AnalyzerRule for AskingRule {
                 | LogicalPlan::Dml(_)
                 | LogicalPlan::Copy(_)
         );
-        if asks {
-            return Ok(LogicalPlan::Extension(Extension { node: Arc::new(Asked { plan }) }));
+        if is_query {
+            return Ok(LogicalPlan::Extension(Extension { node: Arc::new(QueryLeaf { plan }) }));
         }
         // What is done with the answer stays the session's.
         plan.map_children(|input| {
-            let asked = matches!(input, LogicalPlan::Extension(_));
-            if asked || !reads_raw(&input)? {
+            let is_leaf = matches!(input, LogicalPlan::Extension(_));
+            if is_leaf || !reads_raw(&input)? {
                 return Ok(Transformed::no(input));
             }
-            let node = Arc::new(Asked { plan: input });
+            let node = Arc::new(QueryLeaf { plan: input });
             Ok(Transformed::yes(LogicalPlan::Extension(Extension { node })))
         })
         .map(|plan| plan.data)
@@ -133,19 +151,19 @@ impl AnalyzerRule for AskingRule {
 }
 
 #[derive(Debug)]
-struct AskingPlanner {
+struct LatePlanner {
     db: Arc<Tallybook>,
     inner: Arc<dyn QueryPlanner + Send + Sync>,
 }
 
 #[async_trait]
-impl QueryPlanner for AskingPlanner {
+impl QueryPlanner for LatePlanner {
     async fn create_physical_plan(
         &self,
         plan: &LogicalPlan,
         session: &dyn Session,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let Some(asked) = asked(plan) else {
+        let Some(leaf) = query_leaf(plan) else {
             return self.inner.create_physical_plan(plan, session).await;
         };
         let state = session.as_any().downcast_ref::<SessionState>().ok_or_else(|| {
@@ -153,13 +171,12 @@ impl QueryPlanner for AskingPlanner {
         })?;
         let mut state = state.clone();
         state.config_mut().options_mut().execution.skip_physical_aggregate_schema_check = true;
-        let prepared = prepare(asked.plan.clone(), &state)?;
+        let prepared = prepare(leaf.plan.clone(), &state)?;
         let root = self.db.root_of_query();
         let decided = run::decide((&self.db, &root), Route::Auto, prepared, None).await;
-        let rewritten = decided?.plan;
-        let optimized = state.optimizer().optimize(rewritten, &state, |_, _| {})?;
+        let optimized = optimize(decided?.plan, &state)?;
         let whole = plan.clone().transform(|node| match &node {
-            LogicalPlan::Extension(_) if self::asked(&node).is_some() => {
+            LogicalPlan::Extension(_) if query_leaf(&node).is_some() => {
                 Ok(Transformed::yes(optimized.clone()))
             }
             _ => Ok(Transformed::no(node)),
@@ -169,10 +186,10 @@ impl QueryPlanner for AskingPlanner {
 }
 
 /// The leaf of ours in a plan: there is at most one.
-fn asked(plan: &LogicalPlan) -> Option<&Asked> {
+fn query_leaf(plan: &LogicalPlan) -> Option<&QueryLeaf> {
     if let LogicalPlan::Extension(Extension { node }) = plan {
         let node: &dyn std::any::Any = node.as_any();
-        return node.downcast_ref::<Asked>();
+        return node.downcast_ref::<QueryLeaf>();
     }
-    plan.inputs().into_iter().find_map(asked)
+    plan.inputs().into_iter().find_map(query_leaf)
 }

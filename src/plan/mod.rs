@@ -41,10 +41,9 @@ mod time_terms;
 
 pub use cover::{Cover, Piece, RawReason, Source};
 pub use decision::{BlockDecision, Decision, Refusal, RouteTaken};
-pub(crate) use lossy_casts::{Lossy, keep as keep_casts};
-pub(crate) use prepare::{analyze, prepare};
+pub(crate) use literals::keep_meaning;
+pub(crate) use prepare::{analyze, optimize, prepare};
 pub(crate) use push_down::PushDown;
 pub(crate) use raw_table::{DatasetTable, reads_raw};
 pub(crate) use rewrite::{Rewriter, spans_needed};
 pub(crate) use splice::FileSources;
-pub(crate) use subqueries::check_optimized;

@@ -24,7 +24,7 @@ use super::{
     lossy_casts::{self, Lossy},
     push_down::PushDown,
     repeatable::is_repeatable,
-    subqueries::check_analyzed,
+    subqueries::{check_analyzed, check_optimized},
 };
 
 /// Checks that the query is read-only, sets its parameters, resolves types, and
@@ -53,18 +53,21 @@ pub(crate) fn analyze(
         if values.is_empty() { plan } else { plan.with_param_values(ParamValues::Map(values))? };
     let plan = keep_meaning(plan)?;
     let analyzed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
-    check_analyzed(&analyzed)?;
     let repeatable = is_repeatable(&analyzed)?;
-    let analyzed = lossy_casts::keep(analyzed, Lossy::Numbers)?;
     Ok((prepare(analyzed, state)?, repeatable))
 }
 
 /// Pushes the filters of an analyzed plan down to where the rewrite looks for them, and turns
-/// subqueries into joins.
+/// subqueries into joins. Before its analysis the plan must have passed [`keep_meaning`].
+///
+/// # Errors
+/// `Plan` for a subquery that DataFusion would answer wrongly; DataFusion's, for a malformed plan.
 pub(crate) fn prepare(
     analyzed: LogicalPlan,
     state: &SessionState,
 ) -> datafusion::error::Result<LogicalPlan> {
+    check_analyzed(&analyzed)?;
+    let analyzed = lossy_casts::keep(analyzed, Lossy::Numbers)?;
     // These are DataFusion's rules in DataFusion's order: subqueries must be joins before filters
     // are pushed into them.
     let rules = Optimizer::with_rules(vec![
@@ -79,6 +82,20 @@ pub(crate) fn prepare(
     let mut options = state.config_options().as_ref().clone();
     options.optimizer.max_passes = 1;
     rules.optimize(analyzed, &OnePass { state, options: Arc::new(options) }, |_, _| {})
+}
+
+/// Optimizes a rewritten plan by the session's rules.
+///
+/// # Errors
+/// `Plan` for a subquery that no rule made a join of; DataFusion's, for a malformed plan.
+pub(crate) fn optimize(
+    rewritten: LogicalPlan,
+    state: &SessionState,
+) -> datafusion::error::Result<LogicalPlan> {
+    let kept = lossy_casts::keep(rewritten, Lossy::Dates)?;
+    let optimized = state.optimizer().optimize(kept, state, |_, _| {})?;
+    check_optimized(&optimized)?;
+    Ok(optimized)
 }
 
 /// The session's optimizer configuration, limited to one pass. The full optimizer runs after the

@@ -21,9 +21,7 @@ use crate::{
     },
     exec::set_query_root,
     model::{Damage, Rollup, Snapshot},
-    plan::{
-        Decision, Lossy, Rewriter, RouteTaken, analyze, check_optimized, keep_casts, spans_needed,
-    },
+    plan::{Decision, Rewriter, RouteTaken, analyze, optimize, spans_needed},
     store::{Root, Serving, load, load_more, name_damage},
 };
 
@@ -231,9 +229,7 @@ async fn prepare_new(
     let (analyzed, repeatable) = analyze(state, &query.params, plan)?;
     let decided = decide((db, asking.root), query.route, analyzed, listed).await?;
     *waited += decided.waited;
-    let plan = keep_casts(decided.plan, Lossy::Dates)?;
-    let plan = state.optimize(&plan)?;
-    check_optimized(&plan)?;
+    let plan = optimize(decided.plan, state)?;
     let decision = Arc::new(decided.decision);
     if repeatable {
         let (plan, decision) = (plan.clone(), Arc::clone(&decision));

@@ -167,7 +167,7 @@ pub(crate) async fn check_days(context: JobContext<'_>, leaves: &[Arc<Leaf>]) ->
         if let Some(outside) = first_outside(context, leaf).await? {
             let name = context.root.full_name(&leaf.file.location);
             return Err(Error::corrupt(format!(
-                "{name}: holds a row of {outside} in the folder of {}; nothing was changed",
+                "{name}: holds {outside} in the folder of {}; nothing was changed",
                 leaf.day
             )));
         }
@@ -179,7 +179,7 @@ pub(crate) async fn check_days(context: JobContext<'_>, leaves: &[Arc<Leaf>]) ->
 ///
 /// # Errors
 /// The error from reading the file.
-pub(crate) async fn first_outside(context: JobContext<'_>, leaf: &Leaf) -> Result<Option<Day>> {
+pub(crate) async fn first_outside(context: JobContext<'_>, leaf: &Leaf) -> Result<Option<String>> {
     let table = FileTable::of_leaves(context.root, context.dataset, &[Arc::new(leaf.clone())]);
     let day = cast(ident(context.dataset.time_column()), DataType::Date32);
     // A row without a time is of no day.
@@ -191,7 +191,11 @@ pub(crate) async fn first_outside(context: JobContext<'_>, leaf: &Leaf) -> Resul
         .and_then(|rows| rows.select(vec![day]))
         .and_then(|rows| rows.limit(0, Some(1)))?;
     let rows = rows.collect().await?;
-    let first = rows.iter().find(|batch| batch.num_rows() > 0);
-    Ok(first
-        .map(|batch| Day::from_epoch_days(batch.column(0).as_primitive::<Date32Type>().value(0))))
+    let first =
+        rows.iter().find_map(|batch| batch.column(0).as_primitive::<Date32Type>().iter().next());
+    let in_words = |day: Option<i32>| match day {
+        Some(day) => format!("a row of {}", Day::from_epoch_days(day)),
+        None => "a row without a time".to_owned(),
+    };
+    Ok(first.map(in_words))
 }

@@ -161,7 +161,7 @@ async fn check_leaf(context: JobContext<'_>, listed: &Listed, leaf: &Leaf) -> Re
     };
     let file = context.root.full_name(&leaf.file.location);
     if let Some(outside) = first_outside(context, leaf).await? {
-        let what = format!("holds a row of {outside} in the folder of {}", leaf.day);
+        let what = format!("holds {outside} in the folder of {}", leaf.day);
         return Ok(Err(Difference { file, what }));
     }
     Ok(Ok(Checked { file, rows }))

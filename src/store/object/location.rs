@@ -50,9 +50,16 @@ pub(crate) fn url_of(location: &str) -> Result<Option<Url>> {
 /// `Invalid` when the URL may contain a secret. The message calls the URL `what`.
 pub(crate) fn check_no_secret(url: &Url, may_have_user: bool, what: &str) -> Result<()> {
     let has_user = !url.username().is_empty() && !may_have_user;
-    if has_user || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+    // `s3://KEY:SECRET/…@bucket` may parse as a host with a port.
+    let has_port = url.port().is_some() && !url.scheme().starts_with("http");
+    if has_user
+        || has_port
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
         return Err(Error::invalid(format!(
-            "{what} has a user, a password, a query or a fragment in it; give only \
+            "{what} has a user, a password, a port, a query or a fragment in it; give only \
              `scheme://place/path`, and credentials in variables such as AWS_ACCESS_KEY_ID and \
              AWS_SECRET_ACCESS_KEY"
         )));
