@@ -39,7 +39,7 @@ use rand::{
 use rand_chacha::ChaCha8Rng;
 use tallybook::{
     AppendOptions, BatchId, CompactOptions, ErrorKind, FixedClock, GcOptions, Input, JobOptions,
-    Outcome, PurgeOptions, Query, Route, Settings, Span, Tallybook,
+    JobSummary, Outcome, PurgeOptions, Query, Route, Settings, Span, Tallybook,
 };
 
 use self::{
