@@ -42,7 +42,7 @@ async fn append(db: &Tallybook, lines: String) -> u64 {
 }
 
 async fn ask(db: &Tallybook, query: &Query) -> (Vec<RecordBatch>, Stats) {
-    db.ask(query).await.unwrap().collect().await.unwrap()
+    db.query(query).await.unwrap().collect().await.unwrap()
 }
 
 fn append_a_day(c: &mut Criterion) {

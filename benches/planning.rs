@@ -42,7 +42,7 @@ fn planning(c: &mut Criterion) {
     let db = runtime.block_on(year());
     let ask = |route| {
         let query = Query::sql(SQL).by_route(route);
-        runtime.block_on(async { db.ask(&query).await.unwrap() })
+        runtime.block_on(async { db.query(&query).await.unwrap() })
     };
     let rows = |route| runtime.block_on(ask(route).collect()).unwrap();
     let ((raw, _), (rolled, stats)) = (rows(Route::Raw), rows(Route::Rollup));

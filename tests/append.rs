@@ -187,7 +187,7 @@ fn the_same_batch_again_changes_nothing() {
     let files = sandbox.files("");
     assert!(sandbox.run(&args).ok().err.contains("was appended before; nothing changed"));
     assert_eq!(sandbox.files(""), files);
-    // In another order and form it is the same batch still.
+    // In another order and format, the rows are still the same batch.
     let mut lines: Vec<_> = ROWS.lines().collect();
     lines.reverse();
     let again = sandbox.run_with(&["append", "--batch", "2026-01-24"], lines.join("\n").as_bytes());
@@ -203,7 +203,7 @@ fn the_same_id_with_other_rows_is_a_conflict() {
         ROWS.replace("0.25", "0.26"),
         ROWS.lines().next().unwrap().to_owned(),
         format!("{ROWS}{}", ROWS.lines().next().unwrap()),
-        // Rows of another day alone: no leaf of theirs would meet one of the first append's.
+        // Only rows of another day: their leaf has no name in common with the first append's.
         ROWS.lines().next().unwrap().replace("2026-01-24", "2026-02-24"),
     ];
     for other in others {
@@ -240,7 +240,8 @@ async fn many_files_are_one_batch_and_days_have_their_own_leaves() {
     assert_eq!(text, "date,n\n2026-02-01,2\n2026-02-03,1\n");
 }
 
-/// Beyond the buffer rows wait on disk, parts are cut, and a retry cuts them alike.
+/// Rows beyond the buffer wait on disk. Large days are cut into parts, and a retry cuts the same
+/// parts.
 #[tokio::test]
 async fn large_batches_are_cut_into_parts_and_spooled() {
     let settings = Settings { append_buffer_bytes: 1 << 20, ..Settings::default() };

@@ -1,4 +1,4 @@
-//! The architecture, held: which layer each folder is on, sizes, and which crates each folder may
+//! Checks of the architecture: the layer of each folder, sizes, and the crates that each folder may
 //! name.
 
 use std::{
@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The layer of each folder of `src`. A folder names folders of lower layers only; siblings on a
-/// layer never meet.
+/// The layer of each folder of `src`. A folder names only folders of lower layers, so never a folder
+/// of its own layer.
 const LAYERS: [(&str, u8); 10] = [
     ("base", 0),
     ("model", 1),
@@ -22,8 +22,8 @@ const LAYERS: [(&str, u8); 10] = [
     ("cli", 7),
 ];
 
-/// Folders that may name fewer than all lower layers. `plan` is pure: it knows no store and runs
-/// nothing. A surface goes through the facade.
+/// The folders that may not name all lower layers. `plan` is pure: it knows no store and runs
+/// nothing. A surface works through the facade.
 const MAY_NAME: [(&str, &[&str]); 2] =
     [("plan", &["base", "model"]), ("cli", &["base", "engine", "reports"])];
 
@@ -66,7 +66,7 @@ fn sources() -> Vec<(PathBuf, String)> {
     files
 }
 
-/// The part before the tests.
+/// The code of a file, without its test module.
 fn code(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap()
 }
@@ -113,7 +113,7 @@ fn no_file_has_the_name_of_what_tools_put_out() {
     }
 }
 
-/// The folders of `use crate::{base::Day, model::{A, B}}`.
+/// The folders in the list of a `use`: `base` and `model` in `{base::Day, model::{A, B}}`.
 fn top_level_names(list: &str) -> Vec<String> {
     let (mut depth, mut names, mut name) = (0, Vec::new(), String::new());
     for letter in list.chars() {
@@ -152,7 +152,7 @@ fn files_and_lines_are_short_and_finished() {
         assert!(text.starts_with("//!"), "{} doesn't say what it is for", path.display());
         for (at, line) in text.lines().enumerate() {
             let place = format!("{}:{}", path.display(), at + 1);
-            // Neither a text nor a row of a table can be broken.
+            // A string and a row of a table can't be broken into two lines.
             let unbroken = line.contains('"') || line.trim_start().starts_with("//! |");
             assert!(line.chars().count() <= LINE_CHARS_MAX || unbroken, "{place} is long");
             for word in ["FIX\u{4d}E", "TO\u{44}O", "XX\u{58}"] {

@@ -1,14 +1,14 @@
-//! The program as scripts and people use it.
+//! The program, as scripts and people use it.
 
 use std::{io::Read as _, process::Stdio};
 
 use tallybook::{Clock as _, Day, SampleLog, SystemClock};
 
-use crate::support::{Sandbox, day, run};
+use crate::support::{Sandbox, day, run, small::Small};
 
 const LOG: SampleLog = SampleLog { seed: 8, organizations: 14, rows_per_hour: 12 };
 
-/// Forty days up to yesterday, rolled up.
+/// A root with forty days up to yesterday, rolled up.
 fn forty_days() -> (Sandbox, Day) {
     let sandbox = Sandbox::new();
     let today = SystemClock.today();
@@ -240,4 +240,28 @@ fn two_appenders_at_once_both_count() {
     let out =
         sandbox.run(&["query", "SELECT count(*) FROM ai_usage_log", "--format", "csv"]).ok().out;
     assert_eq!(out, format!("count(*)\n{expected}\n"));
+}
+
+#[test]
+fn logging_is_off_unless_it_is_asked_for() {
+    let small = Small::new();
+    small.append("one", &["2026-01-03"], &["a"], 1).ok();
+    let quiet = small.run("rollup --dry-run").ok();
+    assert!(!quiet.err.contains("INFO"), "{quiet:?}");
+    let told = small.run("rollup -v").ok();
+    assert!(told.err.contains("INFO rollup: tallybook::jobs::report: job report"), "{told:?}");
+    assert!(told.err.contains("period=2026-01-03 subject=\"by_who\""), "{told:?}");
+    assert_eq!(told.out.lines().count(), 1, "{told:?}");
+    let sql = ["query", "SELECT count(*) FROM log", "--format", "csv"];
+    let mut command = small.sandbox.command(&sql);
+    command.env("RUST_LOG", "tallybook=debug");
+    let told = run(command, b"").ok();
+    assert!(
+        told.out == "count(*)\n1\n" && told.err.contains("query answered route=\"raw\""),
+        "{told:?}"
+    );
+    assert!(told.err.contains("planned cover=1 day: 1 raw"), "{told:?}");
+    let mut command = small.sandbox.command(&sql);
+    command.env("RUST_LOG", "a=b=c");
+    run(command, b"").failed(3, "RUST_LOG=`a=b=c`");
 }

@@ -1,4 +1,4 @@
-//! Compaction: what it changes on disk, and that no answer changes with it.
+//! Compaction: what it changes on disk, and that it changes no answer.
 
 use std::fs;
 
@@ -30,7 +30,7 @@ async fn compaction_changes_no_answer_and_no_rollup() {
         assert_eq!(csv(db, COUNT, Route::Auto).await.1.route, "rollup");
         verified(db).await;
     }
-    // 30 leaves go; the manifests, their tags and ten files stay.
+    // 30 leaves are deleted. The manifests, their tags and ten files stay.
     let gone = gc(sandbox.root().to_str().unwrap(), &Settings::default()).await;
     assert_eq!(gone.len(), 30, "{gone:?}");
     assert_eq!(sandbox.files("raw").len(), 30);
@@ -121,7 +121,7 @@ async fn what_a_dead_compaction_left_goes_and_a_slow_one_can_not_use_it() {
     let db = rolled_up(&sandbox).await;
     let expected = answers(&db, Route::Raw).await;
     compact(&db).await;
-    // As it was before the manifest of one day was created.
+    // The state before the manifest of one day was created.
     for file in sandbox.files("raw/date=2026-01-05/_m") {
         fs::remove_file(file).unwrap();
     }
@@ -134,7 +134,7 @@ async fn what_a_dead_compaction_left_goes_and_a_slow_one_can_not_use_it() {
     let gone = gc(&location, &Settings::default()).await;
     let orphans = gone.iter().filter(|file| file.contains("/C2-")).count();
     assert_eq!(orphans, 1, "{gone:?}");
-    // The generation that the dead one would have made is taken.
+    // `gc` closed the generation of the dead compaction by a manifest.
     assert!(sandbox.root().join("raw/date=2026-01-05/_m/2-00000001.json").exists());
     assert_eq!(answers(&db, Route::Raw).await, expected);
     assert_eq!(answers(&db, Route::Auto).await, expected);

@@ -1,8 +1,9 @@
-//! Files that rot, are cut, exchanged, or go, one at a time or a folder at a time: `verify` finds each
-//! loss and each damage of what nothing can replace; every answer is right or an error; a day that is
-//! damaged stops no other; and of damaged rollups nothing is left after the next job.
+//! Damage: files rot, are cut, exchanged or deleted, one at a time or a folder at a time. `verify`
+//! finds each loss, and each damage of a file that nothing can replace. Every answer is right or an
+//! error. A damaged day doesn't stop the other days. After the next job, no damaged rollup is left.
 //!
-//! `TALLYBOOK_FLIPS` is how many files are damaged, one at a time; `TALLYBOOK_TEST_SEED` which.
+//! `TALLYBOOK_FLIPS` is the number of files to damage, one at a time. `TALLYBOOK_TEST_SEED` chooses
+//! them.
 
 use std::{
     collections::BTreeSet,
@@ -28,16 +29,16 @@ use crate::support::{
     rollup, try_answer,
 };
 
-/// Long after the files are written, so that months are quiet.
+/// A day long after the files are written, so that months are quiet.
 const TODAY: &str = "2100-01-12";
 const REPORT: &str =
     "SELECT CAST(date AS TEXT) AS d, who, sum(v) AS v, count(*) AS n FROM log GROUP BY 1, 2";
 
-/// A root with everything that there can be, and its answer.
+/// A root with every kind of file and day, and its right answer.
 struct Whole {
     sandbox: Sandbox,
     expected: String,
-    /// The leaves that no rollup knows of: when one is gone there is no trace of it.
+    /// The leaves that are in no rollup. When such a leaf is gone, there is no trace of it.
     unknown: BTreeSet<PathBuf>,
 }
 
@@ -66,9 +67,9 @@ async fn open(location: &str) -> Result<Tallybook, Error> {
 }
 
 impl Whole {
-    /// A month in one file; a day that was purged, and one that has a late leaf since; one that was
-    /// merged, and one with a late leaf beside; two leaves; a leaf that its segment lacks; and what
-    /// an earlier definition built.
+    /// Makes a root with these parts: a month in one segment; a purged day, and one with a late leaf
+    /// since its purge; a merged day, and one with a late leaf beside; a day of two leaves; a day
+    /// whose segment lacks a leaf; and segments of a previous definition.
     async fn new() -> Self {
         let sandbox = Sandbox::new();
         let location = sandbox.root().to_str().unwrap().to_owned();
@@ -119,7 +120,7 @@ impl Whole {
         }
     }
 
-    /// The paths of all files of our own, below the root.
+    /// The paths of all of the program's own files, below the root.
     fn files(&self) -> Vec<PathBuf> {
         let files = ["raw", "rollups", "batches", "definitions"].map(|it| self.sandbox.files(it));
         let files = files.into_iter().flatten();
@@ -127,7 +128,7 @@ impl Whole {
     }
 }
 
-/// What is done to a file.
+/// A damage to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Damage {
     Flip(usize, u8),
@@ -141,7 +142,8 @@ impl Damage {
     fn any(random: &mut ChaCha8Rng, bytes: usize) -> Self {
         match random.random_range(0..20) {
             0..=12 if bytes > 0 => {
-                // As often in the last bytes as in all others: the footer says how to read them.
+                // Half of the flips hit the last bytes: the footer there decides how all other
+                // bytes are read.
                 let tail = bytes.saturating_sub(1500);
                 let from = if random.random_bool(0.5) { tail } else { 0 };
                 Self::Flip(random.random_range(from..bytes), 1 << random.random_range(0..8))
@@ -153,7 +155,7 @@ impl Damage {
         }
     }
 
-    /// Does it to a file of a copy; whether that is anything at all.
+    /// Damages a file of the copy at `root`. `false` when that changes nothing.
     fn apply(self, root: &Path, file: &Path, all: &[PathBuf], random: &mut ChaCha8Rng) -> bool {
         let (file, content) = (root.join(file), fs::read(root.join(file)).unwrap());
         match self {
@@ -173,7 +175,7 @@ impl Damage {
             Self::Delete => fs::remove_file(file).unwrap(),
             Self::Duplicate => {
                 if !is_below("raw", &file) || file.extension().is_none_or(|end| end != "parquet") {
-                    // Elsewhere it would have no name that anybody reads.
+                    // Elsewhere, nothing reads a file of that name.
                     return false;
                 }
                 fs::copy(&file, file.with_file_name("copy.parquet")).unwrap();
@@ -187,31 +189,33 @@ fn is_below(folder: &str, file: &Path) -> bool {
     file.components().any(|part| part.as_os_str() == folder)
 }
 
-/// The day that a path is of.
+/// The day in a path.
 fn day_of(file: &Path) -> Option<&str> {
     let mut parts = file.components().filter_map(|part| part.as_os_str().to_str());
     parts.find_map(|part| part.strip_prefix("date="))
 }
 
-/// What may come of it, when that was done to a file or a folder of a root.
+/// A damaged copy of a root, and the consequences that are allowed.
 struct Case<'a> {
     whole: &'a Whole,
     what: String,
-    /// Only rollups were hurt.
+    /// Whether only files below `rollups/` were damaged.
     is_hint: bool,
-    /// It may go unseen: nothing refers to it, or it needs nothing.
+    /// Whether `verify` may miss the damage, because nothing refers to the file or needs its
+    /// content.
     is_unseen: bool,
-    /// The day whose rows are fewer or more, where another tool's file came, or one went unseen.
+    /// The day whose rows may be fewer or more: another tool's file arrived, or a leaf was lost
+    /// without a trace.
     is_changed: Option<String>,
 }
 
 impl Case<'_> {
-    /// What was done to that copy.
+    /// Checks the damaged copy: before the jobs, after all jobs, and in a new process.
     async fn judge(&self, root: &Path) {
         let Case { what, .. } = self;
         let location = root.to_str().unwrap();
         let Ok(db) = open(location).await else {
-            // Which definition counts, nobody knows.
+            // Without a readable definition, a root can't be opened.
             assert!(what.contains("definitions"), "{what}: it can't be opened");
             return;
         };
@@ -229,7 +233,7 @@ impl Case<'_> {
         self.ask(&open(location).await.unwrap(), "by a new process").await;
     }
 
-    /// Every job; the first error.
+    /// Runs every job. Gives the first error.
     async fn work(&self, db: &Tallybook) -> Option<Error> {
         let mut first = None;
         let mut note = |done: Result<(), Error>| {
@@ -252,7 +256,7 @@ impl Case<'_> {
         first
     }
 
-    /// All at once, and each day by each route: right or an error.
+    /// Queries all days at once, and each day by each route. Each answer must be right or an error.
     async fn ask(&self, db: &Tallybook, when: &str) {
         let expected = &self.whole.expected;
         let of = |text: &str, day: &str| {
@@ -261,7 +265,8 @@ impl Case<'_> {
         };
         let days: BTreeSet<_> = expected.lines().skip(1).map(|line| &line[..10]).collect();
         let all = try_answer(db, &Query::sql(REPORT)).await;
-        // What an earlier definition built of purged days serves only with that definition.
+        // Remains of purged days from a previous definition serve only while that definition is
+        // readable.
         let by_definition = self.what.contains("definitions");
         let may_fail = !self.is_hint;
         assert!(all.is_ok() || may_fail, "{}, {when}: {}", self.what, all.unwrap_err());
@@ -300,7 +305,8 @@ async fn check(whole: &Whole, seed: u64) -> bool {
     let is_hint = is_below("rollups", file);
     let is_lost_unseen = damage == Damage::Delete && whole.unknown.contains(file);
     let is_changed = is_lost_unseen;
-    // What a name says can't be damaged by its bytes; a claim that is gone is made again.
+    // Tags and intents say everything by their names, so their bytes don't matter. A claim that is
+    // gone is made again.
     let says_nothing = file.extension().is_some_and(|end| end == "tag" || end == "intent")
         || damage == Damage::Delete && !is_below("raw", file);
     let case = Case {
@@ -347,7 +353,7 @@ async fn a_folder_that_is_lost_is_found_or_needs_nothing() {
         whole.copy_to(&root);
         fs::remove_dir_all(root.join(folder)).unwrap();
         if folder == Path::new("definitions") || folder == Path::new("raw") {
-            // Nothing is left of what it is a root of.
+            // Without definitions or raw rows there is nothing to check.
             continue;
         }
         let (is_hint, of_raw) = (is_below("rollups", folder), is_below("raw", folder));

@@ -55,7 +55,7 @@ fn any_log_works() {
     };
     let rolled = answer("auto");
     assert_eq!(rolled.out, answer("raw").out);
-    // count(site) is not stored, but site is a dimension: the rows of each site are counted.
+    // count(site) is not stored. But site is a dimension, so the counts of rows by site answer.
     assert!(rolled.err.contains("\"route\":\"rollup\""), "{}", rolled.err);
     let query =
         "SELECT site, sum(n) AS n, sum(total) AS t, max(last) AS l FROM site_hours GROUP BY site";

@@ -1,4 +1,4 @@
-//! Erasure: the rows are in no answer and no file, and the others in all.
+//! Erasure: no answer and no file has the erased rows, and all answers have the other rows.
 
 use std::fs;
 
@@ -42,7 +42,8 @@ async fn an_erased_organization_is_in_no_answer_and_no_file() {
     for collected in [false, true] {
         assert_eq!(csv(&db, BY_ORGANIZATION, Route::Auto).await.0, others, "{collected}");
         assert_eq!(csv(&db, &of(COUNT, "="), Route::Auto).await.0, "n,c\n0,\n");
-        // Of purged days nothing is left that could count it, or could not tell whether it does.
+        // On purged days, no rollup is left that counts the organization, or that can't show
+        // whether it does.
         let error = try_answer(&db, &Query::sql(BY_MODEL.replace("model", "provider"))).await;
         assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
         verified(&db).await;
@@ -56,7 +57,7 @@ async fn an_erased_organization_is_in_no_answer_and_no_file() {
         let named = content.windows(7).any(|bytes| bytes == b"org-001");
         assert!(!named, "{} names it", file.display());
     }
-    // A retry of a batch that held it doesn't bring it back.
+    // A retry of a batch that held the organization's rows doesn't bring them back.
     append(&db, "2026-01-05 9", &LOG.hour(day("2026-01-05"), 9)).await;
     assert_eq!(csv(&db, BY_ORGANIZATION, Route::Auto).await.0, others);
     let ran = sandbox.run(&["erase", "--organization", "org-001"]).ok();
@@ -94,8 +95,8 @@ async fn an_erased_user_leaves_purged_days_alone_that_never_named_it() {
     verified(&db).await;
 }
 
-/// Late rows of a purged day go with the user, and nothing else of it: nothing that remains says whose
-/// its numbers are.
+/// Of a purged day, only the user's late rows are erased: the day's remains don't show which of their
+/// numbers are the user's.
 #[tokio::test]
 async fn an_erased_user_of_late_rows_leaves_what_rollups_know() {
     let sandbox = Sandbox::new();
@@ -128,7 +129,7 @@ async fn an_erased_user_of_late_rows_leaves_what_rollups_know() {
     assert_eq!(answers(&db, Route::Auto).await, expected);
 }
 
-/// Rollups are hints: with all of them gone an erasure loses nothing of a purged day.
+/// Rollups are hints: an erasure loses nothing of a purged day when all rollups are deleted.
 #[tokio::test]
 async fn an_erasure_needs_no_rollup() {
     let sandbox = Sandbox::new();
@@ -174,10 +175,10 @@ fn a_rollup_with_a_filter_does_not_tell_of_what_it_left_out() {
     small.append("two", &["2026-01-03"], &["c"], 9).ok();
     small.run("rollup").ok();
     small.run("purge --older-than 9d").ok();
-    // Nothing that remains tells whether the total counts such rows.
+    // The day's remains don't show whether the total counts such rows.
     let ran = small.run("erase --where who=a").ok();
     assert!(ran.err.contains("1 purged day was left alone"), "{ran:?}");
-    // This it tells: the total has no answer any more.
+    // Here they do show it, so the total is dropped.
     let ran = small.run("erase --where who=c").ok();
     assert!(ran.err.contains("rollup all"), "{ran:?}");
     small.sandbox.run(&["query", "SELECT count(*) AS n FROM log"]).failed(4, "purged");

@@ -22,8 +22,8 @@ fn options(batch: &str) -> AppendOptions {
     AppendOptions { batch: Some(BatchId::try_new(batch).unwrap()), ..AppendOptions::default() }
 }
 
-/// A create whose acknowledgement is lost is settled by reading back: counted once, and never
-/// reported as somebody else's.
+/// When the acknowledgement of a create is lost, the writer reads the file back. The rows count once,
+/// and the file is never reported as another writer's.
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_acknowledgements_are_settled() {
     for (dialect, kinds) in [
@@ -50,8 +50,8 @@ async fn lost_acknowledgements_are_settled() {
     }
 }
 
-/// A manifest that was created, without anybody hearing of it or seeing it, is no other one's: what it
-/// refers to stays.
+/// A manifest was created, but its acknowledgement was lost and it can't be read back. The writer must
+/// not take it for another writer's manifest: the files that it names stay.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_that_nobody_can_see_keeps_its_files() {
     let store = FakeStore::start();
@@ -76,7 +76,7 @@ async fn a_manifest_that_nobody_can_see_keeps_its_files() {
     assert_eq!(db.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
 }
 
-/// Nothing comes back from a store that is down but an error; the retry completes what was begun.
+/// An append to a store that goes down ends with an error. A retry completes the append.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_append_that_fails_anywhere_is_completed_by_its_retry() {
     let mut lines = String::new();
@@ -118,7 +118,7 @@ async fn broken_reads_are_resumed_or_an_error_and_never_fewer_rows() {
         store.break_some("GET", &kinds, 0.15, seed);
         for route in [Route::Raw, Route::Auto] {
             let query = Query::sql(COUNT).by_route(route);
-            let answer = match db.ask(&query).await {
+            let answer = match db.query(&query).await {
                 Ok(answer) => answer.collect().await,
                 Err(error) => Err(error),
             };
@@ -169,13 +169,13 @@ async fn a_truncated_leaf_is_an_error_that_names_it() {
         std::fs::write(leaf, &content[..keep]).unwrap();
         let ran = sandbox.run(&["query", COUNT, "--format", "csv"]).failed(5, name);
         assert_eq!(ran.out, "", "no part of an answer");
-        // It names the file, and tells of the other days.
+        // `status` names the file, and still reports the other days.
         let status = sandbox.run(&["status"]);
         assert!(status.code == 1 && status.out.contains(name), "{status:?}");
         sandbox.run(&["rollup"]).failed(5, name);
         assert_eq!(sandbox.run(&["verify"]).code, 1);
     }
-    // Damage that only a decoder meets.
+    // Damage that only a decoder finds.
     let mut damaged = content.clone();
     damaged[column_bytes(&content, "organization_id")].fill(0xa5);
     std::fs::write(leaf, damaged).unwrap();
@@ -184,7 +184,7 @@ async fn a_truncated_leaf_is_an_error_that_names_it() {
     sandbox.run(&["rollup"]).failed(5, name);
 }
 
-/// Where the file's first row group has that column.
+/// The range of bytes of that column in the file's first row group.
 fn column_bytes(file: &[u8], column: &str) -> Range<usize> {
     let reader = SerializedFileReader::new(Bytes::copy_from_slice(file)).unwrap();
     let row_group = reader.metadata().row_group(0);
@@ -199,8 +199,8 @@ fn a_full_disk_and_a_read_only_root_are_told() {
     let sandbox = Sandbox::new();
     let rows = LOG.hour(day("2026-01-01"), 12);
     sandbox.run_with(&["append"], rows.as_bytes()).ok();
-    // A file where the folder should be stands for a root that can't be written to, whoever runs
-    // this.
+    // A file in place of the folder simulates a root that can't be written to, also when root runs
+    // this test.
     let staging = sandbox.root().join(".staging");
     std::fs::remove_dir(&staging).unwrap();
     std::fs::write(&staging, "").unwrap();
@@ -208,7 +208,7 @@ fn a_full_disk_and_a_read_only_root_are_told() {
     sandbox.run(&["rollup"]).failed(7, ".staging");
     sandbox.run(&["query", COUNT]).ok();
     std::fs::remove_file(&staging).unwrap();
-    // A limit on file sizes fails writes as a full disk does.
+    // A limit on file sizes makes writes fail, as a full disk does.
     let mut command = std::process::Command::new("sh");
     let program = env!("CARGO_BIN_EXE_tallybook");
     let script = format!(

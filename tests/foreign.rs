@@ -25,7 +25,7 @@ fn a_copy_of_our_own_file_counts_nothing() {
         assert!(ran.err.contains("is a copy") || line == "gc", "{ran:?}");
     }
     assert_eq!(small.counts("auto"), ["2026-01-03 a 1", "2026-01-03 b 1"]);
-    // Of files of merged rows, too.
+    // Also a copy of a file of merged rows.
     let small = one();
     small.append("two", &[DAY], &["a"], 1).ok();
     small.run("rollup --compact").ok();
@@ -42,7 +42,7 @@ fn columns_that_would_be_rounded_are_refused_by_name() {
         small.foreign(DAY, "spark.parquet", "SELECT at, who, CAST(v AS DOUBLE) / 2 AS v FROM log");
     small.ask("raw", "WHERE v > 0").failed(3, "spark.parquet");
     small.ask("raw", "WHERE v > 0").failed(3, "`v` is Float64");
-    // It stops no other day.
+    // The file doesn't stop the other days.
     let rollup = small.run("rollup");
     assert!(rollup.code == 3 && rollup.err.contains("spark.parquet"), "{rollup:?}");
     small.ask("rollup", "WHERE date = '2026-01-04'").ok();
@@ -58,7 +58,7 @@ fn on_a_purged_day_one_is_a_late_leaf() {
     small.run("rollup").ok();
     small.append("other", &["2026-01-04"], &["a", "b"], 1).ok();
     small.run("purge --older-than 9d").ok();
-    // A file that has the rows of the other day's, moved to this one.
+    // Another tool's file with a row of the purged day.
     let rows = "SELECT TIMESTAMP '2026-01-03T09:00:00Z' AS at, 'a' AS who, 7 AS v";
     let file = small.foreign(DAY, "spark.parquet", rows);
     let expected = ["2026-01-03 a 2", "2026-01-03 b 1", "2026-01-04 a 1", "2026-01-04 b 1"];
@@ -67,11 +67,11 @@ fn on_a_purged_day_one_is_a_late_leaf() {
         small.run(line).ok();
         assert_eq!(small.counts("auto"), expected, "after {line}");
     }
-    // Also when a purge took it in long before.
+    // An erasure also finds rows of a file that a purge absorbed before.
     let ran = small.run("erase --where who=a").ok();
     assert_eq!(small.counts("auto"), ["2026-01-03 b 1", "2026-01-04 b 1"], "{ran:?}");
     assert!(ran.err.contains("spark.parquet is not of this program's making"), "{ran:?}");
-    // What its owner writes anew counts, and is named.
+    // When the owner writes the file anew, its new rows count, and a warning names the file.
     fs::remove_file(&file).unwrap();
     let rows = rows.replace("'a' AS who, 7", "'b' AS who, 70000000000");
     small.foreign(DAY, "spark.parquet", &rows);
@@ -108,7 +108,7 @@ fn a_void_is_no_original_of_a_copy() {
     fs::rename(&leaf, leaf.with_file_name("renamed.parquet")).unwrap();
     let expected = small.counts("auto");
     assert_eq!(expected.len(), 2);
-    // It makes a void at the leaf's name.
+    // The erasure creates a void at the leaf's name.
     small.run("erase --where who=nobody").ok();
     assert_eq!(small.raw(DAY, "L2-").len(), 1);
     assert_eq!(small.counts("auto"), expected);

@@ -1,6 +1,6 @@
-//! Random queries over random roots, by both routes: equal to the last byte.
+//! Random queries over random roots, by both routes: the answers are equal to the last byte.
 //!
-//! `TALLYBOOK_FUZZ_QUERIES=10000` asks more; `TALLYBOOK_TEST_SEED` replays one root.
+//! `TALLYBOOK_FUZZ_QUERIES=10000` runs more queries. `TALLYBOOK_TEST_SEED` replays one root.
 
 use std::fs;
 
@@ -21,12 +21,12 @@ use crate::{
 
 const QUERIES_PER_ROOT: usize = 100;
 
-/// What came of a root's queries.
+/// The outcomes of a root's queries.
 #[derive(Debug, Default)]
 struct Tally {
     asked: usize,
     rewritten: usize,
-    /// Refused by the engine itself, by both routes alike.
+    /// Queries that the engine itself refuses, by both routes alike.
     unplanned: Vec<String>,
 }
 
@@ -87,10 +87,10 @@ async fn one_root(seed: u64, tally: &mut Tally) {
     }
 }
 
-/// Some batches, some rollups, late batches, and some segments deleted.
+/// A root with some batches, some rollups, and late batches. Some segments are deleted.
 async fn random_root(sandbox: &Sandbox, random: &mut ChaCha8Rng) -> Tallybook {
     let root = sandbox.root();
-    // Small answers are worth a rollup too.
+    // With a small minimum span, rollups also answer queries over few days.
     let settings = Settings { min_span_days: random.random_range(0..8), ..Settings::default() };
     let db = db_with(root.to_str().unwrap(), &rich_definition(), "2026-01-20", settings).await;
     for batch in 0..random.random_range(3..8) {

@@ -1,4 +1,4 @@
-//! `gc`: what newer segments replaced goes, after the grace period, and nothing else.
+//! `gc`: after the grace period, it deletes the segments that newer ones replaced, and nothing else.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::support::{
 const LOG: SampleLog = SampleLog { seed: 4, organizations: 5, rows_per_hour: 4 };
 const COUNT: &str = "SELECT count(*) AS n, sum(cost) AS c FROM ai_usage_log";
 
-/// Ten days rolled up, of which two got a late leaf; one of these was rolled up again.
+/// Rolls up ten days, adds a late leaf to two of them, and rolls up one of the two again.
 async fn repaired(db: &Tallybook) {
     append_days(db, &LOG, "2026-01-01", 10, &[7]).await;
     assert_eq!(rollup(db).await, 30);
@@ -41,7 +41,8 @@ async fn only_replaced_segments_go_and_only_after_the_grace_period() {
     let (answer, _) = both(&db, COUNT).await;
     let before = sandbox.files("");
 
-    // Ages are the store's own: a host that is far ahead deletes nothing that was written just now.
+    // The store's own clock decides the age of files: a host whose clock is far ahead deletes nothing
+    // that was written just now.
     let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
     let later = Tallybook::builder(&location)
         .settings(Settings::default())

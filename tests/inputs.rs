@@ -1,5 +1,5 @@
-//! What `append` is given, and where its root is: files that are not what they seem, standard input
-//! that isn't there, and folders by every spelling.
+//! Inputs and roots of `append`: files that are not what they seem, a closed standard input, and
+//! every spelling of a folder.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ fn count(sandbox: &Sandbox) -> String {
     sandbox.run(&["query", COUNT, "--format", "csv"]).ok().out.replace('\n', " ")
 }
 
-/// The names in the sandbox's folder.
+/// The names of the files in the sandbox's folder.
 fn names(sandbox: &Sandbox) -> Vec<String> {
     let entries = fs::read_dir(sandbox.path("")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -32,7 +32,7 @@ fn names(sandbox: &Sandbox) -> Vec<String> {
     names
 }
 
-/// Runs a line of shell, in which `$T` is the program, in the sandbox's folder.
+/// Runs a line of shell in the sandbox's folder. `$T` is the program.
 fn shell(sandbox: &Sandbox, line: &str) -> Ran {
     let mut command = Command::new("sh");
     command.env("T", env!("CARGO_BIN_EXE_tallybook")).env("TALLYBOOK_ROOT", sandbox.root());
@@ -188,7 +188,7 @@ fn a_csv_file_that_is_cut_is_told_from_a_whole_one() {
             sandbox.write(name, compressed(name, content.as_bytes()));
             let ran = sandbox.run(&["append", name]);
             let Some((line, reason)) = wrong else {
-                // Nothing else tells a last record that was cut in its last field.
+                // When a cut is inside the last field, the missing line end is the only sign of it.
                 let warned = ran.ok().err.contains("no line end, the last of rows.csv");
                 assert_eq!(warned, !content.ends_with('\n'), "{content:?}");
                 continue;
@@ -200,7 +200,8 @@ fn a_csv_file_that_is_cut_is_told_from_a_whole_one() {
     }
 }
 
-/// It is a bad row like others: counted, kept, and the good ones before it count.
+/// A record that is cut is a bad row like any other: it is counted and saved, and the good rows
+/// before it count.
 #[test]
 fn the_record_that_is_cut_is_a_bad_row() {
     let sandbox = Sandbox::new();
@@ -211,7 +212,7 @@ fn the_record_that_is_cut_is_a_bad_row() {
     assert!(ran.ok().err.contains("rejected in.csv:3: has a quote that is not closed"));
     assert_eq!(text(&sandbox.path("bad.csv")), format!("{header}2026-01-24T09:30:00Z,b,\"m\n"));
     assert_eq!(count(&sandbox), "n 1 ");
-    // Over the end of a block, too.
+    // The same where the input is longer than a block.
     let rows = "2026-01-24T09:30:00Z,a,m\n".repeat(60_000);
     sandbox.write("in.csv", format!("{header}{rows}2026-01-24T09:30:00Z,b,m"));
     let ran = sandbox.run(&["append", "in.csv"]).ok();
@@ -245,7 +246,7 @@ fn json_lines_need_no_last_line_end_and_compressed_files_no_less_than_all() {
     assert_eq!(count(&sandbox), "n 1 ");
 }
 
-/// A pipe gives what was written at once, which may be a byte.
+/// One read of a pipe may give a single byte.
 #[test]
 fn the_first_bytes_may_come_one_by_one() {
     let sandbox = Sandbox::new();
@@ -328,7 +329,7 @@ fn a_scheme_may_be_in_capitals() {
     assert_eq!(at("s3://bucket/r", &["query", COUNT, "--format", "csv"], "").out, "n\n1\n");
 }
 
-/// Runs the program on that root from that folder, and gives its output.
+/// Runs the program in the folder `place` on that root, and gives its output.
 #[track_caller]
 fn at(place: &Path, root: &str, args: &[&str], input: &str) -> String {
     let mut command = program();
@@ -338,7 +339,7 @@ fn at(place: &Path, root: &str, args: &[&str], input: &str) -> String {
     ran.out
 }
 
-/// Every way to write it is the same root, whether it is there yet or not.
+/// Every spelling of a folder is the same root, whether the folder exists or not.
 #[test]
 fn a_folder_is_the_same_by_every_spelling() {
     let sandbox = Sandbox::new();
@@ -363,7 +364,7 @@ fn a_folder_is_the_same_by_every_spelling() {
         (top.clone(), "./root".to_owned()),
         (sandbox.path(""), "link".to_owned()),
         (sandbox.path(""), "link/".to_owned()),
-        // What is above a link is what is above its target.
+        // The parent of a link is the parent of its target.
         (sandbox.path(""), "far/work/../../root".to_owned()),
     ];
     for (nth, (place, root)) in spellings.iter().enumerate() {
@@ -434,7 +435,8 @@ fn what_is_made_in_a_shared_root_is_shared_whatever_the_umask() {
     assert_eq!(modes(0o755, "077"), (vec![0o700], vec![0o600]));
 }
 
-/// A folder on another file system than the sandbox's, if there is one for the test of that name.
+/// A folder on a different file system than the sandbox's. When there is none, reports the test of
+/// that name as skipped.
 fn other_disk(test: &str, sandbox: &Sandbox) -> Option<tempfile::TempDir> {
     let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
     let memory = Path::new("/dev/shm");
@@ -454,7 +456,7 @@ fn raw_rows_may_be_on_another_disk() {
     let append = |batch: &str| sandbox.run_with(&["append", "--batch", batch], ROW.as_bytes()).ok();
     append("a");
     let day = disk.path().join("date=2026-01-24");
-    // What a writer leaves behind that dies before its file has its name.
+    // A file that a writer leaves when it dies before it gives the file its name.
     let left = day.join(format!(".tallybook-unfinished-{:032x}", 1));
     fs::write(&left, "PAR1 and no more").unwrap();
     assert!(append("a").err.contains("nothing changed"));
@@ -474,7 +476,8 @@ fn raw_rows_may_be_on_another_disk() {
     sandbox.run(&["verify"]).ok();
 }
 
-/// Writers of one batch at once: each leaf is made once, and no writer takes another's copy.
+/// Several writers append one batch at once: each leaf is made once, and no writer uses another
+/// writer's unfinished copy.
 #[test]
 fn writers_at_once_on_another_disk() {
     let sandbox = Sandbox::new();
@@ -493,7 +496,7 @@ fn writers_at_once_on_another_disk() {
     assert_eq!(count(&sandbox), "n 3 ");
 }
 
-/// What is made before the rows are found good is still there when they are not.
+/// A failed append leaves nothing, not even the folders of its root.
 #[test]
 fn a_failed_append_leaves_no_root_behind() {
     let sandbox = Sandbox::new();
@@ -531,7 +534,7 @@ fn a_failed_append_leaves_no_root_behind() {
             assert_eq!(names(&sandbox), before, "{root} {line}");
         }
     }
-    // A root that is there is as it was.
+    // A folder that exists stays as it was.
     fs::create_dir(sandbox.path("empty")).unwrap();
     shell(&sandbox, "$T --root empty append bad.ndjson").failed(3, "3 rows are bad");
     assert_eq!(fs::read_dir(sandbox.path("empty")).unwrap().count(), 0);

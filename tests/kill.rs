@@ -1,4 +1,4 @@
-//! SIGKILL at any point, and again: the answers are those of never having been killed.
+//! SIGKILL at any point, and then a retry: the answers are as if nothing had been killed.
 
 use std::{
     io::{Seek as _, Write as _},
@@ -72,7 +72,8 @@ fn killed_at_any_time_on_a_local_disk() {
     eprintln!("48 kills, {partial} of them between the first and the last leaf");
 }
 
-/// At every request that writes: the store takes the write and the program dies before it hears.
+/// Kills the program at every request that writes: the store does the write, and the program dies
+/// before it gets the answer.
 #[test]
 fn killed_at_every_write_to_a_store() {
     let rows = ten_days();
@@ -111,7 +112,7 @@ fn store_puts(store: &FakeStore) -> usize {
     store.log().iter().filter(|(method, _)| method == "PUT").count()
 }
 
-/// Until the store has seen that many writes, or for long enough that there are no more to come.
+/// Waits until the store has seen that many writes, or so long that no more will arrive.
 fn wait_for_puts(store: &FakeStore, puts: usize) {
     for _ in 0..100 {
         if store_puts(store) >= puts {

@@ -1,14 +1,14 @@
-//! The library: in a session of somebody else's, and as a stream.
+//! The library: in a caller's session, and as a stream.
 
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use tallybook::{
-    ErrorKind, Query, Route, SampleLog, Settings, Tallybook,
+    AppendOptions, BatchId, ErrorKind, Query, Route, SampleLog, Settings, Tallybook,
     datafusion::{arrow::util::pretty::pretty_format_batches, prelude::SessionContext},
 };
 
-use crate::support::{append, append_days, db_at, rollup};
+use crate::support::{append, append_days, csv, db_at, rollup};
 
 async fn month() -> Arc<Tallybook> {
     let db = db_at("memory://", "2026-02-01", Settings::default()).await;
@@ -25,7 +25,7 @@ async fn table(session: &SessionContext, sql: &str) -> String {
 }
 
 async fn raw(db: &Tallybook, sql: &str) -> String {
-    let answer = db.ask(&Query::sql(sql).by_route(Route::Raw)).await.unwrap();
+    let answer = db.query(&Query::sql(sql).by_route(Route::Raw)).await.unwrap();
     pretty_format_batches(&answer.collect().await.unwrap().0).unwrap().to_string()
 }
 
@@ -42,7 +42,7 @@ async fn a_session_of_ones_own_asks_like_ours() {
         "SELECT approx_distinct(user_id) FROM ai_usage_log",
         "SELECT model FROM ai_usage_log ORDER BY timestamp, request_id LIMIT 3",
         "SELECT (SELECT count(*) FROM ai_usage_log) + 1 AS n",
-        // Meanings that DataFusion's own rules lose.
+        // Queries whose meaning DataFusion's own rules would change.
         "SELECT count(*) FROM ai_usage_log WHERE CAST(cost * 1000 AS BIGINT) = 1",
         "SELECT count(*) FROM ai_usage_log WHERE timestamp < '2026-01-05T00:00:00.0000005Z'",
         "SELECT count(*) FROM ai_usage_log WHERE organization_id NOT IN (CAST(NULL AS TEXT))",
@@ -72,7 +72,7 @@ async fn each_execution_sees_the_root_as_it_is() {
         column.value(0)
     };
     assert_eq!(count(&after), count(&before) + 1);
-    // What is done with an answer is the session's business.
+    // The session itself runs the statement around the query.
     session.sql("CREATE TABLE kept AS SELECT count(*) AS n FROM ai_usage_log").await.unwrap();
     assert_eq!(
         table(&session, "SELECT n FROM kept").await,
@@ -98,4 +98,45 @@ async fn an_answer_is_a_stream() {
     let answer = db.sql("SELECT date, count(*) FROM ai_usage_log GROUP BY 1").await.unwrap();
     let batches: Vec<_> = answer.into_stream().try_collect().await.unwrap();
     assert_eq!(batches.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>(), 31);
+}
+
+#[tokio::test]
+async fn record_batches_are_appended_with_the_checks_of_files() {
+    let session = SessionContext::new();
+    let rows = "SELECT TIMESTAMP '2026-01-05 10:00:00' AS timestamp, 'acme' AS organization_id, \
+                CAST(value AS BIGINT) AS input_tokens, 0.25 AS cost FROM generate_series(1, 20000)";
+    let stream = session.sql(rows).await.unwrap().execute_stream().await.unwrap();
+    let db = db_at("memory://", "2026-01-20", Settings::default()).await;
+    let options = || AppendOptions {
+        batch: Some(BatchId::try_new("b").unwrap()),
+        ..AppendOptions::default()
+    };
+    let report = db.append_batches(stream, options()).await.unwrap();
+    assert_eq!((report.rows, report.days.len()), (20_000, 1));
+    let sql = "SELECT organization_id, sum(input_tokens) AS t, sum(cost) AS c FROM ai_usage_log GROUP BY 1";
+    let (text, _) = csv(&db, sql, Route::Raw).await;
+    assert_eq!(text, "organization_id,t,c\nacme,200010000,5000.000000000000\n");
+    // The same rows under the same id change nothing.
+    let stream = session.sql(rows).await.unwrap().execute_stream().await.unwrap();
+    assert_eq!(db.append_batches(stream, options()).await.unwrap().leaves_new, 0);
+    let bad = "SELECT TIMESTAMP '1999-01-01 00:00:00' AS timestamp, 'a' AS organization_id";
+    let stream = session.sql(bad).await.unwrap().execute_stream().await.unwrap();
+    let error = db.append_batches(stream, AppendOptions::default()).await.unwrap_err();
+    assert!(error.to_string().contains("1999-01-01 is outside"), "{error}");
+    let nameless = session.sql("SELECT 1 AS x").await.unwrap().execute_stream().await.unwrap();
+    let error = db.append_batches(nameless, AppendOptions::default()).await.unwrap_err();
+    assert!(error.to_string().contains("there is no column for `timestamp`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_night_builds_compacts_and_deletes() {
+    let db = month().await;
+    let mut told = 0;
+    let night = db.nightly(|_| told += 1).await.into_result().unwrap();
+    assert_eq!((night.built, night.compacted, night.deleted), (0, 0, 0));
+    append(&db, "late", "{\"timestamp\":\"2026-01-05T10:00:00Z\",\"organization_id\":\"acme\"}\n")
+        .await;
+    let night = db.nightly(|_| told += 1).await.into_result().unwrap();
+    assert_eq!((night.built, told), (3, 3));
+    assert!(db.status().await.unwrap().is_current());
 }

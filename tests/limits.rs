@@ -1,4 +1,4 @@
-//! Limits: each that is reached is an error of its own kind, and the next query is answered.
+//! Limits: exceeding one is an error of kind `Limit`, and the next query is answered.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::{Sandbox, append, day, db_at, try_answer};
 
 const LOG: SampleLog = SampleLog { seed: 8, organizations: 5, rows_per_hour: 40 };
 const ALL: &str = "SELECT count(*) AS n FROM ai_usage_log";
-/// Pairs of pairs of rows: longer than anyone waits.
+/// A query over all combinations of four rows: it runs longer than anyone waits.
 const ENDLESS: &str = "SELECT count(*) AS n FROM ai_usage_log a, ai_usage_log b, ai_usage_log c, \
                        ai_usage_log d WHERE a.cost < b.cost AND c.cost < d.cost AND a.cost < d.cost";
 
@@ -30,7 +30,7 @@ async fn limited(db: &tallybook::Tallybook, sql: &str, words: &str) {
 #[tokio::test]
 async fn a_question_that_takes_too_long_is_dropped() {
     let sandbox = Sandbox::new();
-    // Enough to plan a small query on a busy machine.
+    // Long enough to plan a small query on a busy machine.
     let query_timeout = Some(Duration::from_secs(3));
     let db = log(&sandbox, Settings { query_timeout, ..Settings::default() }).await;
     limited(&db, ENDLESS, "longer than 3s").await;
@@ -66,14 +66,14 @@ async fn no_more_questions_are_answered_at_once_than_may_be() {
     let sandbox = Sandbox::new();
     let db = log(&sandbox, Settings { max_queries: Some(2), ..Settings::default() }).await;
     let rows = Query::sql("SELECT cost FROM ai_usage_log");
-    let (first, mut second) = (db.ask(&rows).await.unwrap(), db.ask(&rows).await.unwrap());
-    let error = db.ask(&rows).await.unwrap_err();
+    let (first, mut second) = (db.query(&rows).await.unwrap(), db.query(&rows).await.unwrap());
+    let error = db.query(&rows).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
     assert!(error.to_string().starts_with("2 queries are being answered"), "{error}");
     drop(first);
-    let third = db.ask(&rows).await.unwrap();
+    let third = db.query(&rows).await.unwrap();
     while second.next().await.unwrap().is_some() {}
-    // An answer that was read to its end is not under way any more.
+    // An answer that was read to its end holds no permit.
     try_answer(&db, &Query::sql(ALL)).await.unwrap();
     drop(third);
 }

@@ -1,4 +1,4 @@
-//! Days and hours as a time zone has them, from hourly rollups: with the days of 23 and 25 hours.
+//! Days and hours in a time zone, from hourly rollups, including days of 23 and 25 hours.
 
 use tallybook::{Query, Route, Settings, Tallybook};
 
@@ -28,7 +28,7 @@ async fn around(first: &str, days: i32, today: &str) -> Tallybook {
     db
 }
 
-/// The answer by both routes, which must be the same; and whether rollups alone gave it.
+/// The answer, which must be the same by both routes, and whether it came from rollups alone.
 async fn ask(db: &Tallybook, zone: &str, sql: &str) -> (String, bool) {
     let query = Query::sql(sql).in_time_zone(zone.parse().unwrap());
     let (raw, _) = try_answer(db, &query.clone().by_route(Route::Raw)).await.unwrap();
@@ -37,7 +37,8 @@ async fn ask(db: &Tallybook, zone: &str, sql: &str) -> (String, bool) {
     (auto, stats.route == "rollup")
 }
 
-/// The calls of each day, which are its hours, but for the first and last day.
+/// The number of calls of each day, without the first and the last day. There is one call each hour,
+/// so it is the day's number of hours.
 async fn hours_of_days(db: &Tallybook, zone: &str) -> Vec<i64> {
     let sql = "SELECT date, count(*) AS n FROM ai_usage_log GROUP BY 1 ORDER BY 1";
     let (text, from_rollups) = ask(db, zone, sql).await;
@@ -63,7 +64,7 @@ async fn days_have_23_to_25_hours() {
         (&spring, "+05:30", 24),
         (&autumn, "Europe/Berlin", 25),
         (&autumn, "America/New_York", 25),
-        // By half an hour: the call at 15:20 UTC, 01:50 there, has no double.
+        // A zone whose clock changes by half an hour, but not within these days.
         (&autumn, "Australia/Lord_Howe", 24),
     ] {
         let mut hours = hours_of_days(db, zone).await;
@@ -96,7 +97,7 @@ async fn spans_begin_and_end_at_local_midnight() {
     assert_eq!(count(berlin, times).await, (ten_days, true));
     let instants = "timestamp >= '2026-03-20T23:00:00Z' AND timestamp < '2026-03-30T22:00:00Z'";
     assert_eq!(count(berlin, instants).await, (ten_days, true));
-    // That day's hour from 2 to 3 never was.
+    // On 2026-03-29, there is no hour from 2 to 3.
     let hours = "extract(hour FROM timestamp) = 2 AND date >= '2026-03-21' AND date < '2026-03-31'";
     assert_eq!(count(berlin, hours).await, (9, true));
     let kathmandu = "date >= '2026-03-21' AND date <= '2026-03-30'";
@@ -110,7 +111,7 @@ async fn local_units_are_the_zones_own() {
                WHERE date = '2026-10-25' GROUP BY 1 ORDER BY 1 LIMIT 4";
     let query = Query::sql(sql).in_time_zone("Europe/Berlin".parse().unwrap());
     let (text, _) = try_answer(&db, &query.by_route(Route::Rollup)).await.unwrap();
-    // Two hours that the clock calls 2, told apart.
+    // The two hours that the clock calls 2 stay separate.
     assert_eq!(
         text,
         "h,n\n2026-10-25T00:00:00+02:00,1\n2026-10-25T01:00:00+02:00,1\n\

@@ -1,5 +1,5 @@
-//! What is lost of a root leaves a trace, which `verify` and `status` tell of; and no rollup goes on
-//! counting rows that are lost.
+//! Losses: a file that is lost leaves a trace, and `verify` and `status` report it. Rollups don't
+//! count lost rows.
 
 use std::{fs, path::Path};
 
@@ -15,13 +15,14 @@ fn rolled() -> Small {
     small
 }
 
-/// The leaf of batch `two`: the one of fewer rows.
+/// Deletes the leaf of batch `two`.
 fn lose_two(small: &Small) {
     let leaves = small.raw(DAY, "L2-");
     fs::remove_file(leaves.iter().find(|file| is_of(file, "two")).unwrap()).unwrap();
 }
 
-/// The batch's id is in the file's account, which is plain text.
+/// Whether the file is a leaf of that batch. The batch's id is in the footer metadata, as plain
+/// text.
 fn is_of(file: &Path, batch: &str) -> bool {
     let content = String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned();
     content.contains(&format!("\"batch\":\"{batch}\""))
@@ -35,7 +36,7 @@ fn a_void_in_the_place_of_a_lost_leaf_makes_no_rollup_current() {
     small.append("two", &[DAY], &["c"], 5).failed(5, "is lost");
     assert_eq!(small.run("verify").code, 1);
     assert_eq!(small.counts("auto"), ["2026-01-03 a 1", "2026-01-03 b 1"]);
-    // By an erasure, which fences what is claimed and not there.
+    // An erasure creates the void: it fences each leaf that is claimed and not there.
     let small = rolled();
     lose_two(&small);
     small.run("erase --where who=nobody").ok();
@@ -44,7 +45,7 @@ fn a_void_in_the_place_of_a_lost_leaf_makes_no_rollup_current() {
     assert_eq!(small.counts("auto"), expected);
     let verify = small.run("verify");
     assert!(verify.code == 1 && verify.out.contains("append that batch again"), "{verify:?}");
-    // Its rows may come again, once.
+    // The batch's rows can be appended again, and count once.
     small.append("two", &[DAY], &["a"], 1).ok();
     small.append("two", &[DAY], &["a"], 1).ok();
     let expected = ["2026-01-03 a 2", "2026-01-03 b 1"];
@@ -68,7 +69,7 @@ fn a_purged_day_whose_folder_is_gone_is_told() {
     assert_eq!(small.run("verify").code, 1);
     let status = small.run("status");
     assert!(status.code == 1 && status.out.contains("its folder is gone"), "{status:?}");
-    // The other day answers, and no job lets go of what tells of the loss.
+    // The other day answers, and no job deletes the trace of the loss.
     assert_eq!(small.counts("auto"), ["2026-01-04 a 1"]);
     for line in ["rollup", "nightly", "gc --grace 0s"] {
         small.run(line).ok();
@@ -90,7 +91,7 @@ fn claims_that_are_gone_are_told() {
     let verify = small.run("verify");
     assert_eq!(verify.code, 1);
     assert!(verify.out.contains("whose claim in `batches/` is gone"), "{verify:?}");
-    // The same rows again make it anew, and count once.
+    // Appending the same rows again makes the claims anew, and the rows count once.
     small.append("one", &[DAY], &["a", "b"], 1).ok();
     small.append("two", &[DAY], &["a"], 1).ok();
     small.run("verify").ok();
@@ -147,8 +148,9 @@ fn a_void_that_is_gone_is_told_and_no_rows_go_unseen() {
     assert_eq!(small.counts("auto"), ["2026-01-03 c 1", "2026-01-03 d 1"]);
 }
 
-/// What an earlier definition's rollup knew of a purged day, and nothing that remains does, answers
-/// no more: no erasure could know of it.
+/// A rollup of the previous definition knew more of a purged day than the day's remains do. After the
+/// purge, that rollup's segments no longer answer for the day, because an erasure couldn't correct
+/// them.
 #[test]
 fn hints_of_an_earlier_definition_answer_for_no_purged_day() {
     let by_v = "\n[[rollup]]\nname = \"by_v\"\ngrain = \"day\"\ndimensions = [\"v\"]\n\
@@ -167,7 +169,7 @@ fn hints_of_an_earlier_definition_answer_for_no_purged_day() {
     assert_eq!(small.counts("auto"), ["2026-01-03 a 1"]);
 }
 
-/// A day of which nothing can be read stops the erasure of no other.
+/// A day that can't be read doesn't stop the erasure of other days.
 #[test]
 fn erasing_goes_on_beside_a_day_whose_manifest_is_gone() {
     let small = rolled();
@@ -185,7 +187,8 @@ fn erasing_goes_on_beside_a_day_whose_manifest_is_gone() {
     assert_eq!(small.sandbox.run(&args).ok().out, "who,n\nb,2\n");
 }
 
-/// The jobs of many nights go on, and `verify` tells of a lost leaf until its batch is there again.
+/// The jobs run night after night, and `verify` reports a lost leaf until its batch is appended
+/// again.
 #[test]
 fn a_lost_leaf_is_told_until_it_is_there_again() {
     let small = rolled();
@@ -205,7 +208,8 @@ fn a_lost_leaf_is_told_until_it_is_there_again() {
     small.run("verify").ok();
 }
 
-/// A leaf that comes back from a backup after a void took its place has rows that don't count.
+/// A void took the name of a lost leaf. When the leaf is then restored from a backup, its rows don't
+/// count.
 #[test]
 fn a_leaf_in_the_place_of_a_void_is_told() {
     let small = rolled();
@@ -220,7 +224,7 @@ fn a_leaf_in_the_place_of_a_void_is_told() {
     small.append("two", &[DAY], &["a"], 1).failed(5, "under another id");
 }
 
-/// A query that excludes a damaged day has an answer.
+/// A query that excludes a damaged day is answered.
 #[test]
 fn a_damaged_day_is_read_by_nobody_who_excludes_it() {
     let small = rolled();
@@ -242,7 +246,8 @@ fn a_damaged_day_is_read_by_nobody_who_excludes_it() {
     small.ask("raw", "WHERE date >= '2026-01-03'").failed(5, "2026-01-03 can't be read");
 }
 
-/// A process that doesn't know a column of our own files writes none of them anew without it.
+/// A process may not know a column of the program's own files. It then refuses to write such files
+/// anew, so that the column isn't dropped.
 #[test]
 fn no_column_is_dropped_where_the_newest_definition_is_gone() {
     let small = Small::new();
@@ -267,7 +272,7 @@ fn no_column_is_dropped_where_the_newest_definition_is_gone() {
     assert_eq!(small.sandbox.run(&args).ok().out, "who,n\na,1\nb,1\n");
 }
 
-/// What isn't as it was compressed is damaged input, and no fault of a disk.
+/// A wrong checksum in a compressed input is damaged input, not an error of the disk.
 #[test]
 fn damaged_compression_is_told_as_such() {
     let small = Small::new();
@@ -284,7 +289,7 @@ fn damaged_compression_is_told_as_such() {
     assert_eq!(small.raw(DAY, "L2-").len(), 0);
 }
 
-/// A day's segment is a hint: a month that was built of it is right without it.
+/// A day's segment is a hint: a month's segment that was built from it stays right without it.
 #[test]
 fn a_month_is_not_accused_when_a_day_of_it_has_no_segment() {
     let small = Small::new();
@@ -303,8 +308,8 @@ fn a_month_is_not_accused_when_a_day_of_it_has_no_segment() {
     assert_eq!(small.counts("auto"), ["2026-01-03 a 1", "2026-01-04 a 1"]);
 }
 
-/// The first leaf of a batch is published first. If it is gone and another one is there, it is lost,
-/// and other rows must not come beside the others.
+/// The first leaf of a batch is published first. If another leaf is there without it, the first leaf
+/// is lost, and a batch of other rows must not be added to the leaves that are there.
 #[test]
 fn other_rows_are_refused_beside_a_leaf_of_the_batch() {
     const DAYS: [&str; 2] = [DAY, "2026-01-04"];

@@ -1,4 +1,5 @@
-//! Segments of whole months: fewer files, the same answers, and days again when one of them changes.
+//! Segments of whole months: fewer files and the same answers. When a day changes, the days' segments
+//! serve again.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ async fn months(db: &Tallybook) -> Vec<String> {
     let mut built = Vec::new();
     let all = JobOptions::default();
     let done = db.rollup(&all, |report| {
-        // Rows that were erased from a purged day leave rollups without a source.
+        // After rows were erased from a purged day, some rollups have no source for the day.
         let fine = matches!(report.outcome, Outcome::Built { .. } | Outcome::NoSource);
         assert!(fine, "{report:?}");
         if let Period::Month(month) = report.period {
@@ -30,7 +31,8 @@ async fn months(db: &Tallybook) -> Vec<String> {
     built
 }
 
-/// From the middle of November to the tenth of January, far from when the files are written.
+/// A root with the days from the middle of November to the tenth of January, in a year far from the
+/// time when the files are written.
 async fn fifty_days(location: &str, settings: Settings) -> Tallybook {
     let db = db_at(location, "2100-01-11", settings).await;
     append_days(&db, &LOG, "2099-11-16", 56, &[4, 19]).await;
@@ -70,7 +72,7 @@ async fn a_quiet_month_is_one_file_until_a_day_of_it_changes() {
     let mut checked = 0;
     let whole = db.verify(Span::ALL, |file| checked += usize::from(file.file.contains("/month=")));
     assert_eq!((whole.await.unwrap(), checked), (None, 6));
-    // A fresh process sees them too, and says what it reads.
+    // A new process uses month segments too, and its explanation says so.
     let ran = sandbox.run(&["query", TOTAL, "--explain"]).ok();
     assert!(ran.out.contains("2099-11-16 to 2100-01-10"), "{}", ran.out);
     assert!(ran.out.contains("12 files"), "{}", ran.out);

@@ -1,4 +1,5 @@
-//! The whole way on object stores, over HTTP, in both dialects; and on moto where it runs.
+//! The whole life of a root on object stores: over HTTP in both dialects, and on moto and azurite
+//! where they run.
 
 use tallybook::{
     CompactOptions, ErrorKind, FixedClock, Outcome, PurgeOptions, Query, Route, SampleLog,
@@ -15,7 +16,7 @@ use crate::support::{
 
 const LOG: SampleLog = SampleLog { seed: 11, organizations: 5, rows_per_hour: 4 };
 
-/// Appends, rolls up, asks, meets late rows and retries, as any root must stand it.
+/// Appends, rolls up and queries, with late rows and retries. Every kind of root must pass.
 async fn conforms(location: &str, settings: &Settings) {
     let db = db_at(location, "2026-01-12", settings.clone()).await;
     let mut rows = append_days(&db, &LOG, "2026-01-01", 11, &[12]).await;
@@ -30,7 +31,7 @@ async fn conforms(location: &str, settings: &Settings) {
     assert_eq!((stats.route, stats.rollup_days, stats.raw_days), ("mixed", 11, 1));
     both(&db, "SELECT organization_id, sum(cost), avg(cost) FROM ai_usage_log GROUP BY 1").await;
     assert_eq!(db.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
-    // Another process sees the same.
+    // Another process gets the same answer.
     let clock = std::sync::Arc::new(SystemClock);
     let other =
         Tallybook::builder(location).settings(settings.clone()).clock(clock).open().await.unwrap();
@@ -45,7 +46,7 @@ async fn conforms(location: &str, settings: &Settings) {
     lives(&db, location, settings).await;
 }
 
-/// Its files are merged, let go, erased and deleted, and the answers stay.
+/// Compacts, purges, deletes files and erases. The answers stay right.
 async fn lives(db: &Tallybook, location: &str, settings: &Settings) {
     let sql = "SELECT organization_id, count(*) AS n, sum(cost) AS c FROM ai_usage_log GROUP BY 1";
     assert_eq!(rollup(db).await, 3);
@@ -70,9 +71,9 @@ async fn lives(db: &Tallybook, location: &str, settings: &Settings) {
         Tallybook::builder(location).settings(settings.clone()).clock(clock).open().await.unwrap();
     let mut gone = 0;
     later.gc(&AT_ONCE, |_| gone += 1).await.unwrap();
-    // Of the purged days four leaves; of the compacted one, which was purged too, its file, the tag
-    // before, and three segments that lacked its late leaf. The nine segments in whose place
-    // something remains tell of these days, if their folders are lost.
+    // Deleted are the four leaves of the purged days. One of these days was compacted before: of it,
+    // the merged file, the previous tag, and the three segments that lacked the late leaf. The nine
+    // segments of the purged days are not deleted: they prove these days if the folders are lost.
     assert_eq!(gone, 9);
     let (found, stats) = csv(db, sql, Route::Auto).await;
     assert_eq!((found, stats.route), (expected.clone(), "rollup"));
@@ -187,7 +188,7 @@ async fn one_question_lists_once() {
     let db = db_at("s3://bucket/r", "2026-01-12", store.settings()).await;
     append(&db, "b", &LOG.hour(day("2026-01-03"), 12)).await;
     let before = store.log().len();
-    let answer = db.ask(&Query::sql("SELECT count(*) FROM ai_usage_log")).await.unwrap();
+    let answer = db.query(&Query::sql("SELECT count(*) FROM ai_usage_log")).await.unwrap();
     let (_, stats) = answer.collect().await.unwrap();
     let sent = store.log().len() - before;
     assert_eq!(sent, stats.requests as usize, "{stats:?}");
@@ -196,7 +197,7 @@ async fn one_question_lists_once() {
     assert!(opened > 0 && sent <= 8, "{sent} requests, {opened} of files");
 }
 
-/// The whole life of a root on a store over HTTP, and without its conveniences.
+/// The whole life of a root on a store over HTTP, in both dialects.
 #[tokio::test]
 async fn a_root_on_a_store_lives_the_same() {
     let store = FakeStore::start();
@@ -230,7 +231,7 @@ async fn append_days_again(db: &Tallybook) {
     }
 }
 
-/// What is kept on disk of a root is not taken for another's that came in its place.
+/// The disk cache of a root is not used for a new root that took its place.
 #[tokio::test]
 async fn a_root_that_is_made_anew_has_nothing_of_the_one_before() {
     let (store, folder) = (FakeStore::start(), tempfile::tempdir().unwrap());
@@ -244,7 +245,7 @@ async fn a_root_that_is_made_anew_has_nothing_of_the_one_before() {
         }
         rollup(&db).await;
         compact(&db).await;
-        // With a leaf beside it the manifest is read.
+        // A leaf beside the merged file makes the query read the manifest.
         rows += append(&db, "late", &LOG.hour(third, 20)).await.rows;
         let (found, _) = both(&db, "SELECT count(*) AS n FROM ai_usage_log").await;
         assert_eq!(found, format!("n\n{rows}\n"));

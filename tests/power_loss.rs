@@ -1,9 +1,10 @@
-//! Power that fails at any moment of a root's life: what wasn't synced is lost, or half there, or there
-//! while older things aren't. What was acknowledged is there, and what was under way can be done again.
+//! Loss of power at any moment of a root's life. Changes that weren't synced are lost, or half there,
+//! or there while older ones aren't. Everything that was acknowledged must be there, and the command
+//! that was interrupted can be run again.
 //!
-//! The program runs with a library loaded before it that tells each change of a name, and each
-//! sync, in order; disks as a crash could have left them are made of these. `TALLYBOOK_POWER_LOSSES`
-//! is how many, `TALLYBOOK_TEST_SEED` which.
+//! The program runs with a preloaded library that records each change of a name and each sync, in
+//! order. From this trace the test makes disks as a crash could have left them.
+//! `TALLYBOOK_POWER_LOSSES` is the number of disks. `TALLYBOOK_TEST_SEED` seeds what is lost.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -30,7 +31,7 @@ const LOG: SampleLog = SampleLog { seed: 21, organizations: 3, rows_per_hour: 2 
 const REPORT: &str = "SELECT CAST(date AS TEXT) AS d, organization_id, count(*) AS n, sum(cost) AS c \
                       FROM ai_usage_log GROUP BY 1, 2";
 
-/// Something that the program was asked for.
+/// A command of the program.
 enum Deed {
     Append(&'static str, String),
     Rollup,
@@ -56,14 +57,15 @@ impl Deed {
         }
     }
 
-    /// Does it again, or for the first time.
+    /// Runs the command in this process, again or for the first time.
     async fn run(&self, db: &Tallybook) {
         match self {
             Self::Append(batch, lines) => drop(append(db, batch, lines).await),
             Self::Rollup => {
                 let all = JobOptions::default();
                 let done = db.rollup(&all, |report| {
-                    // Rows that were erased from a purged day leave rollups without a source.
+                    // After rows were erased from a purged day, some rollups have no source for
+                    // the day.
                     let fine = matches!(report.outcome, Outcome::Built { .. } | Outcome::NoSource);
                     assert!(fine, "{report:?}");
                 });
@@ -99,7 +101,7 @@ impl Deed {
         }
     }
 
-    /// Whether answers are the same before, meanwhile, and after.
+    /// Whether answers stay the same before, during and after the command.
     const fn changes_nothing(&self) -> bool {
         !matches!(self, Self::Append(..) | Self::Erase)
     }
@@ -127,26 +129,26 @@ fn life(today: Day) -> Vec<Deed> {
     ]
 }
 
-/// What a line of the trace says. A file is called by the number of the line that made it.
+/// A line of the trace. The number of the line that created a file identifies the file.
 #[derive(Debug)]
 enum Change {
     Mkdir(PathBuf),
-    /// A new file of that inode by that name.
+    /// A new file: its name and inode.
     Create(PathBuf, u64),
-    /// Another name of that file.
+    /// One more name of a file.
     Link(PathBuf, usize),
     Rename(PathBuf, PathBuf),
     Unlink(PathBuf),
-    /// Something is being brought to the disk, and may not be there yet.
+    /// A sync began. Nothing needs to be on the disk yet.
     Syncing,
-    /// So many of that file's first bytes are on the disk.
+    /// This many of the file's first bytes are on the disk.
     SyncedFile(usize, u64),
-    /// The folder's names are on the disk, as they were before that line.
+    /// The names in the folder are on the disk, as they were before that line.
     SyncedFolder(PathBuf, usize),
 }
 
 impl Change {
-    /// The name that changes, if it is that.
+    /// The name that this line changes, if any.
     const fn name(&self) -> Option<&PathBuf> {
         match self {
             Self::Mkdir(path)
@@ -161,7 +163,7 @@ impl Change {
 
 fn parse(trace: &str) -> Vec<Change> {
     let mut began: HashMap<&str, usize> = HashMap::new();
-    // Inodes are used again when a file is gone, also by folders.
+    // The inode of a deleted file is used again, also for folders.
     let mut files: HashMap<u64, usize> = HashMap::new();
     let mut changes = Vec::new();
     for (at, line) in trace.lines().enumerate() {
@@ -194,27 +196,27 @@ fn parse(trace: &str) -> Vec<Change> {
     changes
 }
 
-/// What becomes of that which wasn't synced.
+/// The fate of changes that weren't synced.
 #[derive(Clone, Copy, Debug)]
 enum Loss {
-    /// Names and bytes are gone.
+    /// Names and bytes are lost.
     All,
-    /// Names are there, bytes aren't.
+    /// Names are there, and bytes are lost.
     Bytes,
-    /// Nothing is lost, as when a process is killed; but for bytes of files that nobody synced.
+    /// Names are there, as after the kill of a process. Unsynced bytes of files are random.
     None,
-    /// Each by chance.
+    /// Each change is lost or not by chance.
     Some,
 }
 
 const LOSSES: [Loss; 4] = [Loss::All, Loss::Bytes, Loss::None, Loss::Some];
 
-/// A life that was recorded.
+/// The recorded life of a root.
 struct Record {
     sandbox: Sandbox,
     vault: PathBuf,
     changes: Vec<Change>,
-    /// For each deed, the first change after it, and the answer then.
+    /// For each deed, the number of changes up to its end, and the answer then.
     deeds: Vec<(usize, String)>,
 }
 
@@ -250,19 +252,19 @@ fn record(life: &[Deed]) -> Record {
     Record { sandbox, vault, changes, deeds }
 }
 
-/// What a name stands for.
+/// The folder or file of a name.
 #[derive(Clone, Copy)]
 enum Entry {
     Folder,
-    /// The file that was made by that change.
+    /// The file that this change created.
     File(usize),
 }
 
-/// What no loss of power takes away.
+/// The names and bytes that no loss of power can delete.
 struct Durable<'c> {
-    /// Of each folder that was synced, the change from which on its names aren't.
+    /// For each synced folder: the first change of a name that the sync doesn't cover.
     folders: HashMap<&'c Path, usize>,
-    /// Of each file, by the change that made it, the inode, and how many bytes were synced.
+    /// For each file, by the change that created it: the inode, and the number of synced bytes.
     files: HashMap<usize, (u64, u64)>,
 }
 
@@ -280,14 +282,14 @@ impl<'c> Durable<'c> {
         Self { folders, files }
     }
 
-    /// Whether that change of a name in the folder is on the disk.
+    /// Whether that change of a name in the folder is on the disk for sure.
     fn has_name(&self, folder: &Path, change: usize) -> bool {
         self.folders.get(folder).is_some_and(|began| change < *began)
     }
 }
 
 impl Record {
-    /// Makes the root in `target` what it can be after so many changes.
+    /// Makes a root in `target` as a crash after `at` changes could leave it.
     fn crash(&self, target: &Path, at: usize, loss: Loss, random: &mut ChaCha8Rng) {
         let changes = &self.changes[..at];
         let durable = Durable::of(changes);
@@ -316,7 +318,7 @@ impl Record {
         }
     }
 
-    /// The names that are there, of those that could be.
+    /// The names that are there after the crash.
     fn names(
         &self,
         changes: &[Change],
@@ -348,7 +350,7 @@ impl Record {
                         names.insert(path.clone(), entry);
                     }
                 }
-                // A folder goes with what is in it.
+                // Deleting a folder deletes its content.
                 Change::Unlink(_) => names.retain(|name, _| !name.starts_with(path)),
                 Change::Syncing | Change::SyncedFile(..) | Change::SyncedFolder(..) => {}
             }
@@ -356,7 +358,8 @@ impl Record {
         names
     }
 
-    /// What a crash after so many changes leaves is what was acknowledged, and can be gone on with.
+    /// Checks the root after a crash at change `at`: it has everything that was acknowledged, and the
+    /// interrupted command can be run again.
     async fn check(&self, life: &[Deed], at: usize, loss: Loss, seed: u64) {
         let folder = tempfile::tempdir_in(self.sandbox.root().parent().unwrap()).unwrap();
         let root = folder.path().join("root");
@@ -368,7 +371,7 @@ impl Record {
         let clock = std::sync::Arc::new(SystemClock);
         let settings = tallybook::Settings::default();
         let db = match done {
-            // Not even a root need be there.
+            // Before the first command is done, there may be no root.
             0 => Tallybook::builder(location).settings(settings).clock(clock).create().await,
             _ => Tallybook::builder(location).settings(settings).clock(clock).open().await,
         };
@@ -383,7 +386,7 @@ impl Record {
         if deed.changes_nothing() {
             assert_eq!(found, after);
         } else {
-            // Day by day it is as before or as after.
+            // Each row of the answer is as before or as after the command.
             let before = before.unwrap_or("d,organization_id,n,c\n");
             let known: HashSet<_> = before.lines().chain(after.lines()).collect();
             let both = before.lines().filter(|line| after.contains(line));

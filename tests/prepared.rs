@@ -1,4 +1,4 @@
-//! A query asked again is not planned again; and is still about the root as it is.
+//! The cache of plans: a repeated query is not planned again, and still sees the root as it is.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ async fn every_change_of_the_root_changes_the_answer_at_once() {
     append_days(&db, &LOG, "2026-01-01", 20, &[7]).await;
     let mut seen = Vec::new();
     let mut ask = async |what: &str, route: &str| {
-        // By another way of saying it, which was never planned before.
+        // A text that was never planned before: the comment in it is new.
         let (expected, _) = csv(&db, &format!("{COUNT} -- {what}"), Route::Raw).await;
         for _ in 0..2 {
             let (found, stats) = csv(&db, COUNT, Route::Auto).await;

@@ -1,4 +1,4 @@
-//! Purge: rollups answer for raw rows that are gone, and never more than they know.
+//! Purge: rollups answer for purged raw rows. Queries that rollups can't answer are errors.
 
 use std::fs;
 
@@ -51,7 +51,8 @@ async fn purged_days_are_answered_by_rollups_or_not_at_all() {
     let ran = sandbox.run(&["query", BY_USER]).failed(4, "were purged");
     assert!(ran.err.contains("user_id is not a dimension"), "{ran:?}");
 
-    // A late batch counts at once; then it is in the rollups, of which it is the only trace at last.
+    // A late batch counts at once, then in the rollups. After a purge and `gc`, only the day's
+    // remains have its rows.
     let late = append(&db, "late", &LOG.hour(day("2026-01-02"), 20)).await;
     assert!(late.rows > 0);
     let with_late = answers(&db, Route::Auto).await;
@@ -69,13 +70,13 @@ async fn purged_days_are_answered_by_rollups_or_not_at_all() {
     verified(&db).await;
 }
 
-/// Rollups are hints: what a purge keeps is made of the raw rows themselves.
+/// Rollups are hints: a purge computes the remains from the raw rows, not from segments.
 #[tokio::test]
 async fn a_wrong_segment_does_not_become_what_remains() {
     let sandbox = Sandbox::new();
     let db = rolled_up(&sandbox).await;
     let expected = answers(&db, Route::Raw).await;
-    // Of batches of the same names with other rows.
+    // Wrong segments: built from batches of the same names with other rows.
     let (other, second) = (Sandbox::new(), day("2026-01-02"));
     let others = other.db("2026-01-11").await;
     for hour in HOURS {
@@ -94,7 +95,7 @@ async fn a_wrong_segment_does_not_become_what_remains() {
     sandbox.run(&["purge", "--older-than", "soon"]).failed(2, "a number of days");
 }
 
-/// A raw file that isn't as it was written is not let go.
+/// A day with a damaged raw file is not purged.
 #[tokio::test]
 async fn damaged_raw_rows_stay() {
     let sandbox = Sandbox::new();

@@ -1,5 +1,5 @@
-//! Many writers at once: of each name one wins, whoever else wants it finds it there, and all rows
-//! count once.
+//! Many writers at once: one writer wins each name, the other writers find the file there, and all
+//! rows count once.
 //!
 //! `TALLYBOOK_RACES` is the number of rounds.
 
@@ -13,11 +13,11 @@ use tallybook::{
 use crate::support::{SMALL_LOG, azurite, csv, db_with, fake_store::FakeStore, many::number, moto};
 
 const WRITERS: usize = 20;
-/// Each round's batches; some are appended by two writers at once.
+/// The number of batches of each round. Two writers append some of them at once.
 const BATCHES: usize = 15;
 const DAYS: [&str; 2] = ["2026-01-03", "2026-01-04"];
 
-/// What the actors of all rounds did.
+/// Counts over all rounds.
 #[derive(Default)]
 struct Done {
     leaves: AtomicUsize,
@@ -74,7 +74,7 @@ async fn race(location: &str, settings: &Settings) {
             compact(db, done).await;
         });
         tokio::join!(join_all(writers), join_all(jobs));
-        // Two at once, of which one wins each day.
+        // Two compactions at once: one of them wins each day.
         roll_up(&dbs[0]).await;
         tokio::join!(compact(&dbs[0], done), compact(&dbs[1], done));
         let rows = (round + 1) * BATCHES * DAYS.len();
@@ -101,7 +101,7 @@ async fn races_on_both_dialects() {
     let store = FakeStore::start();
     store.page_by(1000);
     race("s3://bucket/races", &store.settings()).await;
-    // Each manifest was created once, by one attempt, which its tag names.
+    // Each manifest was created once, by the attempt that its tag names.
     let of = |end: &str| {
         let keys = store.keys().into_iter().filter(|key| key.contains("/_m/"));
         keys.filter(|key| key.rsplit('.').next() == Some(end)).count()

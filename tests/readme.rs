@@ -27,7 +27,7 @@ fn its_commands_run_in_order() {
     let program = Path::new(env!("CARGO_BIN_EXE_tallybook"));
     let mut ran = 0;
     for block in blocks() {
-        // These are what builds this program and runs this test.
+        // These commands build this program and run this test.
         if block.starts_with("cargo ") {
             continue;
         }

@@ -1,5 +1,5 @@
-//! A definition that changes: what was built by the old one serves what it can, until the new one's is
-//! built; and where raw rows were purged, for good.
+//! A definition that changes. Segments of the previous definition serve what they can until new ones
+//! are built. Where raw rows were purged, the remains of the previous definition serve for good.
 
 use std::fs;
 
@@ -12,7 +12,8 @@ const BY_ORGANIZATION: &str =
     "SELECT organization_id, sum(cost) AS c, count(*) AS n FROM ai_usage_log GROUP BY 1";
 const LATENCY: &str = "SELECT organization_id, max(latency_ms) AS m FROM ai_usage_log GROUP BY 1";
 
-/// The default definition whose rollups by organization have one more measure, and one that is new.
+/// The default definition with one more measure in the rollups by organization, and with one new
+/// rollup.
 fn changed() -> String {
     let with_measure = DEFAULT_DEFINITION.replace(
         "dimensions = [\"organization_id\"]\ntable = \"ai_usage_daily_aggregates\"\nmeasures = [",
@@ -25,7 +26,8 @@ fn changed() -> String {
            measures = [\"count(*) as calls\", \"sum(cost) as cost\"]\n"
 }
 
-/// Ten days, rolled up; raw rows of the first four purged. Then the definition changes.
+/// Makes a root of ten days, rolled up, with the raw rows of the first four purged. Then changes its
+/// definition. Gives the answers from before the purge.
 async fn redefined(sandbox: &Sandbox) -> (String, String) {
     let db = sandbox.db("2026-01-11").await;
     append_days(&db, &LOG, "2026-01-01", 10, &[5, 14]).await;
@@ -56,8 +58,8 @@ async fn earlier_segments_serve_until_there_are_new_ones_and_of_purged_days_for_
                     until they are built, 4 with nothing to be built of: purged";
     assert!(status.code == 1 && status.out.contains(progress), "{}", status.out);
 
-    // Of the purged days the new rollup by model is built of a finer one; another measure of them is
-    // nowhere.
+    // For the purged days, the new rollup by model is built from a finer one. The new measure can't
+    // be computed for these days.
     let ran = sandbox.run(&["rollup"]).ok();
     assert!(ran.err.contains("16 segments built, 0 failed"), "{}", ran.err);
     assert!(ran.err.contains("4 segments have nothing to be built of"), "{}", ran.err);
@@ -73,8 +75,8 @@ async fn earlier_segments_serve_until_there_are_new_ones_and_of_purged_days_for_
     both(&db, &later).await;
     sandbox.run(&["verify"]).ok();
 
-    // What the old definition built goes, but for what tells of the purged days, if their folders are
-    // lost: what remains of them is there.
+    // `gc` deletes the segments of the old definition, except those of the purged days: they prove
+    // these days if the folders are lost. The remains of the purged days are still there.
     std::thread::sleep(std::time::Duration::from_millis(20));
     let gone = sandbox.run(&["gc", "--grace", "1ms"]).ok().out;
     let segments = gone.lines().filter(|line| line.contains("rollups/org_daily/")).count();
@@ -82,7 +84,8 @@ async fn earlier_segments_serve_until_there_are_new_ones_and_of_purged_days_for_
     assert_eq!(csv(&db, BY_ORGANIZATION, Route::Auto).await.0, expected);
 }
 
-/// What is left of purged rows under the old definition takes late rows in, too.
+/// Late rows are added to the remains of a purged day, also when these are from the previous
+/// definition.
 #[tokio::test]
 async fn late_rows_of_purged_days_are_added_to_what_an_earlier_definition_left() {
     let sandbox = Sandbox::new();
@@ -97,7 +100,8 @@ async fn late_rows_of_purged_days_are_added_to_what_an_earlier_definition_left()
     sandbox.run(&["verify"]).ok();
 }
 
-/// Definitions are a chain, of which nothing is ever deleted; what the old ones built is.
+/// Definitions are a chain, and no definition is ever deleted. Segments of previous definitions are
+/// deleted.
 #[tokio::test]
 async fn what_an_old_definition_built_goes_and_the_definition_stays() {
     let sandbox = Sandbox::new();
@@ -112,7 +116,7 @@ async fn what_an_old_definition_built_goes_and_the_definition_stays() {
         std::thread::sleep(std::time::Duration::from_millis(20));
         sandbox.run(&["gc", "--grace", "1ms"]).ok();
         assert_eq!(sandbox.files("definitions").len(), 2);
-        // Of the one that changed, one definition's; of the others what there was.
+        // Of the changed rollup, only the new definition's segments are left.
         assert_eq!(fs::read_dir(sandbox.root().join("rollups/org_daily")).unwrap().count(), 2);
         assert_eq!(sandbox.files("rollups/org_daily").len(), 10);
         let query = ["query", BY_ORGANIZATION, "--format", "csv", "--route", "rollup"];
@@ -143,7 +147,7 @@ async fn a_definition_that_can_not_hold_the_rows_is_refused() {
         assert!(ran.code == 6 || ran.code == 3, "{words} {ran:?}");
         assert_eq!(sandbox.files("definitions"), stored);
     }
-    // One more column, which the rows that there are don't have.
+    // One more column, which the rows so far don't have.
     let of_before = sandbox.db("2026-01-11").await;
     let text = DEFAULT_DEFINITION.replace(
         "{ name = \"project\", type = \"text\" },",
@@ -154,7 +158,7 @@ async fn a_definition_that_can_not_hold_the_rows_is_refused() {
     let regions = "SELECT region, count(*) AS n FROM ai_usage_log GROUP BY 1";
     let ran = sandbox.run(&["query", regions, "--format", "csv"]).ok();
     assert!(ran.out.starts_with("region,n\n,"), "{}", ran.out);
-    // A process that was started before knows nothing of it, and must not leave it out.
+    // A process that opened the root before doesn't know the column, and must not drop it.
     for hour in ["07", "08"] {
         let row = format!(
             "{{\"timestamp\":\"2026-01-02T{hour}:00:00Z\",\"organization_id\":\"a\",\"region\":\"eu\"}}\n"

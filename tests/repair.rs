@@ -1,4 +1,5 @@
-//! `repair`: a manifest that is lost or damaged is written anew, if the day's files tell what it said.
+//! `repair`: a lost or damaged manifest is written anew, if the footers of the day's files determine
+//! its content.
 
 use std::fs;
 
@@ -6,7 +7,7 @@ use crate::support::small::{Small, flip};
 
 const DAY: &str = "2026-01-03";
 
-/// A day of two merged leaves and one beside, and a purged one.
+/// A root with a day of two merged leaves and a late leaf beside, and the day's counts.
 fn merged() -> (Small, Vec<String>) {
     let small = Small::new();
     small.append("one", &[DAY], &["a", "b"], 1).ok();
@@ -38,7 +39,7 @@ fn a_folder_of_manifests_that_a_copy_left_out() {
         small.ask("auto", "").failed(5, "repair 2026-01-03");
         assert_eq!(small.run("status").code, 1);
         let before = small.sandbox.files("raw");
-        // Without a terminal nobody can be asked.
+        // Without a terminal, `repair` can't ask for a confirmation, and does nothing.
         let asked = small.run("repair 2026-01-03");
         assert!(asked.code == 1 && asked.out.contains("are whole"), "{asked:?}");
         assert_eq!(small.sandbox.files("raw"), before);
@@ -62,7 +63,7 @@ fn a_manifest_that_its_tag_hides() {
         small.run("rollup --compact").ok();
         small.run("gc --grace 0s").ok();
         let expected = small.counts("raw");
-        // Of a manifest that a repair wrote, too.
+        // Also for manifests that a repair wrote.
         for generation in 1..4 {
             let manifest = manifests(&small).join(format!("2-{generation:08}.json"));
             if lost {
@@ -73,7 +74,8 @@ fn a_manifest_that_its_tag_hides() {
             if generation == 1 {
                 assert_eq!(small.counts("raw"), expected, "the tag answers");
             } else {
-                // A manifest of a repair names files of a generation before.
+                // A manifest of a repair names files of a previous generation, so its tag can't
+                // answer for it.
                 small.ask("raw", "").failed(5, "_m/2-");
             }
             assert_eq!(small.run("verify").code, 1);

@@ -1,5 +1,5 @@
-//! How many requests a query over a year sends to a store before it reads any data, and how many
-//! of them one after the other.
+//! The number of requests that a query over a year sends to a store before it reads any data, and
+//! the number of round trips that they take.
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
@@ -47,7 +47,7 @@ const TODAY: &str = "2026-02-10";
 const YEAR: &str = "SELECT who, sum(v) AS v, count(*) AS n FROM log WHERE date >= '2025-02-10' \
                     AND date < '2026-02-10' GROUP BY 1 ORDER BY 1";
 
-/// A year of two leaves a day, and some days before it; rolled up and compacted.
+/// A root with a year of two leaves a day, and some days before it, rolled up and compacted.
 async fn compacted_year(store: &FakeStore) -> Tallybook {
     let db = db_with("s3://bucket/year", DEFINITION, TODAY, store.settings()).await;
     for batch in ["a", "b"] {
@@ -80,7 +80,8 @@ async fn opened(settings: Settings) -> Tallybook {
     Tallybook::builder("s3://bucket/year").settings(settings).clock(clock).open().await.unwrap()
 }
 
-/// The most requests of which each began after the one before it was answered.
+/// The length of the longest chain of requests in which each began after the previous one was
+/// answered.
 fn one_after_the_other(requests: &[Answered]) -> usize {
     let mut ends: Vec<_> = requests.iter().collect();
     ends.sort_by_key(|request| request.to);
@@ -118,7 +119,7 @@ async fn a_year_of_a_compacted_root_is_few_requests() {
         let (count, trips) = (before.len(), one_after_the_other(&before));
         eprintln!("{count} requests in {trips} round trips, then {}", requests.len() - count);
         assert!(count <= 10 && trips <= 3, "{count} requests in {trips} round trips {before:?}");
-        // Two are of opening the root, before the query was asked.
+        // Two of the requests opened the root, before the query.
         assert_eq!(stats.requests + 2, requests.len() as u64);
         let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
         let later = Tallybook::builder("s3://bucket/year")
@@ -147,13 +148,13 @@ async fn listings_are_used_again_where_that_is_allowed(store: &FakeStore) {
     let options =
         AppendOptions { batch: Some(BatchId::try_new("late").unwrap()), ..Default::default() };
     first.append(vec![Input::bytes("x.ndjson", late)], options).await.unwrap();
-    // By the process, and by the next one.
+    // The same process and the next one use the cached listings.
     for db in [&first, &opened(patient).await] {
         store.take_answered();
         assert_eq!(csv(db, YEAR, Route::Auto).await.0, "who,v,n\nx,730,730\n");
         assert_eq!(lists(&store.take_answered()), 0);
     }
-    // Who didn't ask for that never gets it.
+    // A process that doesn't allow staleness never uses them.
     let strict = Settings { cache_dir: Some(folder.path().to_owned()), ..store.settings() };
     let strict = opened(strict).await;
     for _ in 0..2 {
@@ -162,8 +163,8 @@ async fn listings_are_used_again_where_that_is_allowed(store: &FakeStore) {
     }
 }
 
-/// `TALLYBOOK_LEAVES` leaves of a year, 2,000 unless it says otherwise: what a new process takes that
-/// knows nothing of them.
+/// The time and requests of a new process, without any cache, over a year of many leaves.
+/// `TALLYBOOK_LEAVES` is the number of leaves, 2,000 by default.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_year_of_many_leaves() {
     let batches = number("TALLYBOOK_LEAVES").unwrap_or(2_000).div_ceil(365) as usize;
@@ -215,7 +216,7 @@ async fn a_year_of_many_leaves() {
     }
 }
 
-/// With commas, as the program prints numbers.
+/// The number with commas, as the program prints numbers.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let ends = (0..digits.len()).map(|at| (digits.len() - at).is_multiple_of(3) && at > 0);

@@ -182,7 +182,7 @@ async fn verify_finds_what_differs() {
     rollup(&db).await;
     let ran = sandbox.run(&["verify"]).ok();
     assert!(ran.out.starts_with("12 files with "), "{}", ran.out);
-    // A flipped bit in the body of a leaf, and a segment in the place of another day's.
+    // First a flipped bit in the body of a leaf, then a segment in place of another day's.
     let leaf = &sandbox.files("raw")[0];
     let content = fs::read(leaf).unwrap();
     let mut flipped = content.clone();
@@ -225,7 +225,8 @@ fn status_says_no_until_every_finished_day_is_served() {
     assert_eq!(status["days"][0]["states"][0], "current");
 }
 
-/// A coarse rollup's segments are made of a finer one's that has all they need, else of raw rows.
+/// A coarse rollup's segments are built from a finer rollup's segments that have all they need, or
+/// else from raw rows.
 #[tokio::test]
 async fn segments_are_the_same_bytes_whatever_they_are_made_of() {
     let sandbox = Sandbox::new();

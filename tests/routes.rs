@@ -1,7 +1,7 @@
 //! The promise: whichever rollups exist, every answer is the same to the last byte.
 //!
-//! Random rows in random batches, a job that ran for some days and rollups, late batches, deleted
-//! segments; then every report by both routes, and in more than one time zone.
+//! A root has random rows in random batches, rollups of some days, late batches, and deleted
+//! segments. Then every report runs by both routes, in more than one time zone.
 
 use std::fs;
 
@@ -34,7 +34,8 @@ fn no_answer_depends_on_which_rollups_exist() {
     assert!(rewritten * 4 > asked, "a test that only reads raw tests nothing");
 }
 
-/// Compares the answers over one random root; gives how many, and how many used rollups.
+/// Compares the answers over one random root. Gives the number of answers, and of those that used
+/// rollups.
 async fn one_root(seed: u64) -> (usize, usize) {
     let random = &mut ChaCha8Rng::seed_from_u64(seed);
     let sandbox = Sandbox::new();
@@ -70,14 +71,14 @@ async fn one_root(seed: u64) -> (usize, usize) {
     (queries.len(), rewritten)
 }
 
-/// The sum that this test made itself, of picodollars.
+/// Compares the sum of costs with the sum that this test computed itself, in picodollars.
 async fn check_total(db: &Tallybook, total: i128) {
     let (text, _) = csv(db, "SELECT sum(cost) AS c FROM ai_usage_log", Route::Auto).await;
     let digits: String = text.lines().nth(1).unwrap().chars().filter(|c| *c != '.').collect();
     assert_eq!(digits.parse::<i128>().unwrap_or_default(), total);
 }
 
-/// Every report, over long, short and open spans.
+/// Queries for every report, over long, short and open spans.
 fn reports(db: &Tallybook) -> Vec<Query> {
     let mut queries = Vec::new();
     for (from, to) in

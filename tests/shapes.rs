@@ -497,7 +497,7 @@ async fn each_is_refused_with_its_reason_and_read_raw() {
     for (rule, sql, words) in REFUSED {
         let why = db.explain(&Query::sql(*sql)).await.unwrap().to_string();
         assert!(why.starts_with("route: raw") && why.contains(words), "{rule}\n{sql}\n{why}");
-        let error = db.ask(&Query::sql(*sql).by_route(Route::Rollup)).await.unwrap_err();
+        let error = db.query(&Query::sql(*sql).by_route(Route::Rollup)).await.unwrap_err();
         assert!(error.to_string().contains(words), "{rule}\n{error}");
         // Not those whose answer SQL leaves open, or that CSV can't hold.
         if !["W2 limit below", "2.3 sum of floats", "2.3 array_agg"].contains(rule) {

@@ -82,7 +82,7 @@ async fn check(db: &Tallybook, route: Route, seed: u64) -> usize {
     let mut rewritten = 0;
     for record in records() {
         let query = Query::sql(&record.sql).by_route(route);
-        let answer = db.ask(&query).await;
+        let answer = db.query(&query).await;
         let answer = answer.unwrap_or_else(|error| panic!("{}\n{error}", record.place));
         let (batches, stats) = answer.collect().await.unwrap();
         let mut expected = record.rows;

@@ -95,7 +95,7 @@ async fn a_question_counts_its_own_requests_and_bytes() {
         ))
     };
     let (few, many) = (of_days(2, 3), of_days(1, 19));
-    let mut answer = db.ask(&few).await.unwrap();
+    let mut answer = db.query(&few).await.unwrap();
     while answer.next().await.unwrap().is_some() {}
     let alone = answer.stats();
     assert!(alone.requests > 0 && alone.bytes > 0, "{alone:?}");

@@ -100,7 +100,7 @@ async fn these_are_refused_with_the_reason_and_read_raw() {
             let why = db.explain(&Query::sql(sql)).await.unwrap().to_string();
             assert!(why.contains(reason), "{sql}\n{why}");
             assert!(why.starts_with("route: raw"), "{sql}\n{why}");
-            let forced = db.ask(&Query::sql(sql).by_route(Route::Rollup)).await;
+            let forced = db.query(&Query::sql(sql).by_route(Route::Rollup)).await;
             if !reason.contains("span") {
                 let error = forced.unwrap_err();
                 assert!(error.to_string().contains(reason), "{sql}\n{error}");
@@ -244,7 +244,7 @@ async fn questions_change_nothing() {
         "SELECT 1; SELECT 2",
         "",
     ] {
-        let error = db.ask(&Query::sql(sql)).await.map(drop).unwrap_err();
+        let error = db.query(&Query::sql(sql)).await.map(drop).unwrap_err();
         assert_eq!(error.kind(), tallybook::ErrorKind::Invalid, "{sql}: {error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::base::{Day, Route, Zone};
 
@@ -12,6 +12,9 @@ use crate::base::{Day, Route, Zone};
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) root: RootArgs,
+    /// Log what is done to standard error: -v each query and job, -vv their plans; RUST_LOG says more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
     #[command(subcommand)]
     pub(super) command: Command,
 }

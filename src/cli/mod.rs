@@ -3,6 +3,7 @@
 mod args;
 mod command;
 mod exit;
+mod logging;
 mod render;
 mod resolve;
 
@@ -21,6 +22,10 @@ pub fn run() -> ExitCode {
     // Reads from the environment at which failpoint a test wants this process to die, if any.
     let _steps = fail::FailScenario::setup();
     let args = args::Args::parse();
+    if let Err(error) = logging::start(args.verbose, resolve::log_filter().as_deref()) {
+        tell(format_args!("tallybook: {error}"));
+        return exit::code_of(&error);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => {

@@ -19,6 +19,13 @@ pub(super) const DEFAULT_ROOT: &str = "./tallybook";
 /// aren't passed to a store.
 const STORE_OPTIONS: [&str; 3] = ["aws_", "google_", "azure_"];
 
+/// The text of `RUST_LOG`, which says what is logged.
+pub(super) fn log_filter() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this file reads the environment")]
+    let filter = std::env::var("RUST_LOG").ok();
+    filter.filter(|filter| !filter.is_empty())
+}
+
 /// The settings of this process, from its environment.
 pub(super) fn settings() -> Settings {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]

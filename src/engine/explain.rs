@@ -1,4 +1,4 @@
-//! A decision in words and as data.
+//! Explanations: the decision about a query, as text and as data.
 
 use std::{collections::HashMap, fmt};
 
@@ -13,10 +13,10 @@ use crate::{
     store::read_metadata,
 };
 
-/// Footers under way at once.
+/// The number of footers that are read at once.
 const CONCURRENT_REQUESTS: usize = 32;
 
-/// How a query is answered, and why not from rollups where it isn't.
+/// How a query is answered, and why rollups don't answer the rest of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
     /// `raw`, `rollup` or `mixed`.
@@ -28,62 +28,66 @@ pub struct Explanation {
 /// One use of the raw table.
 #[derive(Clone, Debug, Serialize)]
 pub struct BlockExplanation {
-    /// The days asked for.
+    /// The queried days, UTC, and the table.
     pub span: String,
-    /// What answers them: `365 days: 351 from org_daily, 13 raw (no segment), …`.
+    /// The cover in one line: `365 days: 351 from org_daily, 13 raw (no segment), …`.
     pub cover: String,
-    /// The same, day by day.
+    /// The cover, span by span.
     pub spans: Vec<SpanExplanation>,
-    /// Files read.
+    /// The number of files that are read.
     pub files: usize,
-    /// Their rows, where their footers were read.
+    /// The number of rows in these files; `None` when their footers weren't read.
     pub rows: Option<i64>,
-    /// Their bytes.
+    /// The total size of these files, in bytes.
     pub bytes: u64,
-    /// The rollups, and whether they could serve.
+    /// The rollups, and whether each can serve.
     pub rollups: Vec<RollupExplanation>,
 }
 
-/// Days in a row that are answered alike.
+/// Consecutive days that have the same source.
 #[derive(Clone, Debug, Serialize)]
 pub struct SpanExplanation {
     /// The first day, UTC.
     pub from: String,
-    /// The last, UTC.
+    /// The last day, UTC.
     pub to: String,
     /// The rollup's name, or `raw`.
     pub source: String,
-    /// Why raw.
+    /// The reason for reading raw rows; `None` for a rollup.
     pub reason: Option<String>,
-    /// Files read; one that other spans read too counts in each.
+    /// The number of files that are read. A file that several spans read counts in each of them.
     pub files: usize,
-    /// Their rows, where their footers were read.
+    /// The number of rows in these files; `None` when their footers weren't read.
     pub rows: Option<i64>,
-    /// Their bytes.
+    /// The total size of these files, in bytes.
     pub bytes: u64,
-    /// The segment that the last of the days is answered from: a month's is one file of many.
+    /// The segment that answers the last day. A month's segment answers many days, but counts once.
     #[serde(skip)]
     last: Option<Path>,
 }
 
-/// Whether a rollup could serve.
+/// Whether a rollup can serve.
 #[derive(Clone, Debug, Serialize)]
 pub struct RollupExplanation {
-    /// The rollup, or `*` for all.
+    /// The rollup's name, or `*` for all.
     pub rollup: String,
-    /// Whether it could.
+    /// Whether the rollup can serve.
     pub serves: bool,
-    /// Why not, and the smallest change that would help; or why another is read.
+    /// When the rollup serves, its rank among those that serve. Otherwise the refusal, and the
+    /// smallest change that would help.
     pub reason: String,
 }
 
 impl Explanation {
-    /// With the rows of each file, whose footers are read for it.
+    /// An explanation with numbers of rows. Reads the footers of all files.
+    ///
+    /// # Errors
+    /// The error from reading a footer.
     pub(super) async fn counted(db: &Tallybook, decision: &Decision) -> Result<Self> {
         Ok(Self::of(db, decision, &count_rows(db, decision).await?))
     }
 
-    /// From the decision alone.
+    /// An explanation without numbers of rows. Reads nothing.
     pub(super) fn brief(db: &Tallybook, decision: &Decision) -> Self {
         Self::of(db, decision, &HashMap::new())
     }
@@ -94,7 +98,7 @@ impl Explanation {
     }
 }
 
-/// The rows of each file, as its footer says.
+/// The number of rows of each file, from its footer.
 async fn count_rows(db: &Tallybook, decision: &Decision) -> Result<HashMap<Path, i64>> {
     let files = decision.blocks.iter().flat_map(|block| block.cover.files());
     let files: HashMap<&Path, &ObjectMeta> = files.map(|file| (&file.location, file)).collect();
@@ -136,7 +140,8 @@ fn explain(db: &Tallybook, block: &BlockDecision, rows: &HashMap<Path, i64>) -> 
     }
 }
 
-/// Pieces to spans: what a day has in common with the day before it goes on.
+/// Merges pieces into spans: a piece extends a span of the day before that has the same source and
+/// reason.
 fn spans_of(
     pieces: &[Piece],
     rows_of: impl Fn(&ObjectMeta) -> Option<i64>,

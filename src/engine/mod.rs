@@ -1,4 +1,5 @@
-//! Layer 5: the facade. Every surface goes through [`Tallybook`], and names what is here.
+//! Layer 5: the facade. Every surface works through [`Tallybook`], and uses only the names that
+//! this module exports.
 
 mod explain;
 mod open;

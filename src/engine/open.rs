@@ -1,4 +1,4 @@
-//! Opening a root: its definition, those that it had before, and making or changing it.
+//! Opening a root, making it, and changing its definition.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// How a root is opened or made.
+/// Opens or makes a root, with settings.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -37,15 +37,15 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
 }
 
-/// Where a root is.
+/// The location of a root.
 enum Place {
     /// A folder path or a URL.
     Location(String),
-    /// All of a store of the caller's, and the name that messages have for it.
+    /// The whole of a store of the caller's, and the root's name in messages.
     Store(Arc<dyn ObjectStore>, String),
 }
 
-/// A definition's text, and the name that messages have for it.
+/// A definition's TOML text, and its name in messages.
 struct Definition {
     text: String,
     name: String,
@@ -57,20 +57,21 @@ impl Builder {
         Self { place, definition: None, settings, clock }
     }
 
-    /// The definition of a root that is made, or that an existing root must have: its TOML text, and
-    /// the name that messages have for it. Without one a new root gets the default dataset.
+    /// Sets the definition: its TOML text, and its name in messages. A new root gets this
+    /// definition, and an existing root must have it. Without one, a new root gets the default
+    /// dataset, and an existing root may have any definition.
     pub fn definition(mut self, text: impl Into<String>, name: impl Into<String>) -> Self {
         self.definition = Some(Definition { text: text.into(), name: name.into() });
         self
     }
 
-    /// Limits, and how object stores are reached.
+    /// Sets limits, and the options of object stores.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// Another clock than the machine's. It decides which day is today, UTC.
+    /// Sets a clock other than the machine's. The clock decides which day is today, UTC.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
@@ -79,8 +80,8 @@ impl Builder {
     /// Opens a root that exists.
     ///
     /// # Errors
-    /// `NotFound` when there is no dataset; `Invalid` when it has a newer format; `Conflict` when
-    /// it has another definition than the builder.
+    /// `NotFound` when there is no dataset; `Invalid` when the root has a newer format; `Conflict`
+    /// when the root's definition is not the builder's.
     pub async fn open(self) -> Result<Tallybook> {
         let root = self.root()?;
         let definitions = read_definitions(&root).await?;
@@ -88,11 +89,12 @@ impl Builder {
         self.over(root, definitions)
     }
 
-    /// Opens a root, or makes it.
+    /// Opens a root, or makes it when there is none.
     ///
     /// # Errors
-    /// `Invalid` for a wrong definition; `Conflict` when the root has another one; `Unavailable`
-    /// when the store can't be written to, or doesn't honour create-if-absent.
+    /// `Invalid` for a wrong definition; `Conflict` when the root's definition is not the
+    /// builder's; `Unavailable` when the store can't be written to, or doesn't honour
+    /// create-if-absent.
     pub async fn create(self) -> Result<Tallybook> {
         let root = self.root()?;
         self.check_definition()?;
@@ -105,11 +107,12 @@ impl Builder {
         self.over(root, definitions)
     }
 
-    /// Opens a root, or one that is made once rows are appended to it. When they can't be appended,
-    /// nothing is made.
+    /// Opens a root. When there is none, the first append makes the root. If the rows of that
+    /// append are bad, nothing is made.
     ///
     /// # Errors
-    /// As [`create`](Self::create), but that nothing is written yet.
+    /// See [`create`](Self::create). Nothing is written yet, so errors of writing come from the
+    /// first append.
     pub async fn create_with_first_rows(self) -> Result<Tallybook> {
         let root = self.root()?;
         if let Some(definitions) = read_definitions(&root).await? {
@@ -123,13 +126,14 @@ impl Builder {
         Tallybook::over(root, definitions, self.settings, self.clock)
     }
 
-    /// Opens a root and replaces its definition by the builder's: rollups as you like, and columns
-    /// beside those that there are. Segments of the previous definition go on serving what they can.
+    /// Opens a root and replaces its definition by the builder's. The new definition may have any
+    /// rollups, and may add columns. Segments of the previous definition still serve the queries
+    /// that they can answer.
     ///
     /// # Errors
-    /// `Invalid` for a wrong definition, or without one; `Conflict` for one that can't hold the rows
-    /// there are; `NotFound` when there is no dataset; `Unavailable` when the store can't be written
-    /// to.
+    /// `Invalid` when the definition is wrong or missing; `Conflict` when the definition can't hold
+    /// the root's rows, or was replaced meanwhile; `NotFound` when there is no dataset;
+    /// `Unavailable` when the store can't be written to.
     pub async fn replace_definition(mut self) -> Result<Tallybook> {
         let given = self.definition.take();
         let given =
@@ -165,7 +169,7 @@ impl Builder {
         }
     }
 
-    /// The text of a new root's definition, and its name.
+    /// The text and the name of a new root's definition.
     fn new_definition(&self) -> (&str, &str) {
         let given = self.definition.as_ref();
         given.map_or((DEFAULT_DEFINITION, "ai_usage.toml"), |it| {
@@ -173,7 +177,8 @@ impl Builder {
         })
     }
 
-    /// A definition that is wrong is told by its own lines, before anything is stored of it.
+    /// Parses the given text before anything is stored. An error must name a line of that text, and
+    /// the stored text can have other line numbers.
     fn check_definition(&self) -> Result<()> {
         let (text, name) = self.new_definition();
         Dataset::parse(text, name).map(drop)
@@ -202,13 +207,13 @@ impl std::fmt::Debug for Builder {
 }
 
 impl Tallybook {
-    /// A root by its location: a folder path, or a `file://`, `s3://`, `gs://`, `az://` or
-    /// `memory://` URL.
+    /// A builder for the root at a location: a folder path, or a `file://`, `s3://`, `gs://`,
+    /// `az://` or `memory://` URL.
     pub fn builder(location: impl Into<String>) -> Builder {
         Builder::new(Place::Location(location.into()))
     }
 
-    /// A root that is the whole of a store of yours. Messages call it by `name`.
+    /// A builder for a root that is the whole of a store of yours. Messages call the root `name`.
     pub fn builder_in(store: Arc<dyn ObjectStore>, name: impl Into<String>) -> Builder {
         Builder::new(Place::Store(store, name.into()))
     }
@@ -216,7 +221,7 @@ impl Tallybook {
     /// Opens a root that exists, with default settings and the machine's clock.
     ///
     /// # Errors
-    /// As [`Builder::open`].
+    /// See [`Builder::open`].
     pub async fn open(location: &str) -> Result<Self> {
         Self::builder(location).open().await
     }
@@ -251,12 +256,12 @@ impl Tallybook {
     }
 }
 
-/// Writes the definition, unless another writer did, once the store has shown that it keeps the one
-/// promise that everything rests on.
+/// Writes the definition, unless another writer wrote one first. Before that, tests the one
+/// guarantee of the store that the protocol depends on: create-if-absent.
 async fn make(root: &Root, text: &str, settings: &Settings) -> Result<Definitions> {
     let staging = Staging::open(root, settings)?;
     probe_create(root, &staging).await?;
     create_definition(root, &staging, 1, text).await?;
-    // Whoever made it first decides.
+    // The writer that created the definition first decides.
     read_definitions(root).await?.ok_or_else(|| no_dataset(root))
 }

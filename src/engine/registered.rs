@@ -1,14 +1,15 @@
-//! A Tallybook inside somebody else's `SessionContext`.
+//! A Tallybook inside a caller's `SessionContext`.
 //!
 //! ```text
 //! analyzer rules: literals keep their meaning;
 //!                a plan that reads the raw table becomes one leaf, QueryLeaf(plan)
-//! optimizer:     leaves it alone
-//! query planner: in its place, snapshot → rewrite → optimize; then the session's own planner
+//! optimizer:     doesn't look into the leaf
+//! query planner: replaces the leaf: snapshot → rewrite → optimize; then the session's own planner
 //! ```
 //!
-//! The rule comes before the optimizer, as the rewrite must; the planner may wait for the store, as
-//! a snapshot must. So each execution sees the root as it is then.
+//! The rewrite must see a plan that isn't optimized yet, so an analyzer rule hides the plan from
+//! the optimizer. A snapshot waits for the store. Only the query planner may wait, so it takes the
+//! snapshot. So each execution sees the root as of its own time.
 
 use std::{fmt, sync::Arc};
 
@@ -38,7 +39,7 @@ use crate::{
     plan::{DatasetTable, keep_meaning, optimize, prepare, reads_raw},
 };
 
-/// Puts the tables of `db` into `context`.
+/// Registers the tables of `db` in `context`.
 pub(super) async fn register(db: &Arc<Tallybook>, context: &SessionContext) -> Result<()> {
     let raw = db.dataset().table();
     let url =
@@ -60,7 +61,7 @@ pub(super) async fn register(db: &Arc<Tallybook>, context: &SessionContext) -> R
     let planner = LatePlanner { db: Arc::clone(db), inner: Arc::clone(state.query_planner()) };
     let mut builder = SessionStateBuilder::new_from_existing(state.clone());
     if let Some(analyzer) = builder.analyzer() {
-        // Types are not resolved yet: a literal can still be taken for what was written.
+        // First, because types are not resolved yet: literals are still as they were written.
         analyzer.rules.insert(0, Arc::new(KeepMeaning));
     }
     *state =
@@ -68,7 +69,7 @@ pub(super) async fn register(db: &Arc<Tallybook>, context: &SessionContext) -> R
     Ok(())
 }
 
-/// A plan that the planner rewrites when it is executed.
+/// A plan that the query planner rewrites for each execution.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Hash)]
 struct QueryLeaf {
     plan: LogicalPlan,
@@ -137,7 +138,7 @@ impl AnalyzerRule for OneLeaf {
         if is_query {
             return Ok(LogicalPlan::Extension(Extension { node: Arc::new(QueryLeaf { plan }) }));
         }
-        // What is done with the answer stays the session's.
+        // The session itself runs the statement around the query.
         plan.map_children(|input| {
             let is_leaf = matches!(input, LogicalPlan::Extension(_));
             if is_leaf || !reads_raw(&input)? {
@@ -185,7 +186,7 @@ impl QueryPlanner for LatePlanner {
     }
 }
 
-/// The leaf of ours in a plan: there is at most one.
+/// The [`QueryLeaf`] in a plan. There is at most one.
 fn query_leaf(plan: &LogicalPlan) -> Option<&QueryLeaf> {
     if let LogicalPlan::Extension(Extension { node }) = plan {
         let node: &dyn std::any::Any = node.as_any();

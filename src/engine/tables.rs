@@ -1,5 +1,5 @@
-//! The tables that a query can name: the raw one, the readable rollups, and the user's own; each
-//! as the query's time zone sees it.
+//! The tables that a query can name: the raw table, the readable rollups, and the user's own
+//! tables. Times are in the query's time zone.
 
 use std::{path::Path, sync::Arc};
 
@@ -21,12 +21,12 @@ use crate::{
     model::{DATE_COLUMN, Dataset, HOUR_COLUMN, QUARTER_HOUR_COLUMN, Rollup},
 };
 
-/// A session state whose tables are as that zone sees them. Rollups that are readable as tables are
-/// views of the raw table, so that they are as exact and as fresh as it is, and the rewrite answers
-/// them from segments.
+/// A session state whose tables show times in `zone`. A rollup that is readable as a table is a
+/// view of the raw table. So the view is as exact and as fresh as the raw table, and the rewrite
+/// answers queries over the view from segments.
 ///
-/// Another zone than UTC has a catalog of its own, for this one query: the same tables, but for
-/// those that show time.
+/// For a zone other than UTC, the state has its own catalog, for this one query. The catalog has
+/// the session's tables, with new views in place of the tables that show times.
 pub(super) async fn state(db: &Tallybook, zone: Zone) -> Result<SessionState> {
     let (context, dataset) = (db.session(), db.dataset());
     if zone.is_utc() {
@@ -66,7 +66,7 @@ pub(super) async fn state(db: &Tallybook, zone: Zone) -> Result<SessionState> {
     Ok(state)
 }
 
-/// Makes tables of the rollups that are readable as such, where they aren't yet.
+/// Registers the views of readable rollups, unless tables of their names exist.
 pub(super) async fn register_views(dataset: &Dataset, context: &SessionContext) -> Result<()> {
     for (name, sql) in views(dataset) {
         if !context.table_exist(name)? {
@@ -77,7 +77,7 @@ pub(super) async fn register_views(dataset: &Dataset, context: &SessionContext) 
     Ok(())
 }
 
-/// Makes a user's file a table.
+/// Registers a user's file as a table.
 pub(super) async fn register(db: &Tallybook, name: &str, path: &Path) -> Result<()> {
     let dataset = db.dataset();
     let readable = dataset.rollups().iter().filter_map(Rollup::table);

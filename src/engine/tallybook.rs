@@ -1,8 +1,8 @@
-//! An opened root.
+//! The opened root: every operation of the library.
 
 use std::{path::Path as FilePath, sync::Arc};
 
-use datafusion::prelude::SessionContext;
+use datafusion::{execution::SendableRecordBatchStream, prelude::SessionContext};
 use futures::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -23,18 +23,18 @@ use crate::{
     store::{Root, RootDefinitions, Staging},
 };
 
-/// A dataset in a root, opened: append to it, roll it up, ask it.
+/// An opened root with its dataset: append rows, build rollups, run queries.
 pub struct Tallybook {
     pub(super) root: Root,
     pub(super) dataset: Arc<Dataset>,
-    /// Its definitions, as they were when it was opened.
+    /// The root's definitions as of its opening.
     pub(super) definitions: RootDefinitions,
     pub(super) settings: Settings,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) session: SessionContext,
     pub(super) segments: Arc<SegmentCache>,
     pub(super) prepared: PlanCache,
-    /// One for each query that may be answered at once.
+    /// One permit for each query that may be answered at once; `None` without a limit.
     pub(super) permits: Option<Arc<Semaphore>>,
 }
 
@@ -45,13 +45,13 @@ impl Tallybook {
         &self.dataset
     }
 
-    /// The root's name, as it was opened.
+    /// The root's name: the location that it was opened by, or the name of the caller's store.
     #[must_use]
     pub fn location(&self) -> &str {
         self.root.name()
     }
 
-    /// The clock it goes by.
+    /// The clock that decides which day is today.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
@@ -60,9 +60,10 @@ impl Tallybook {
     /// Appends rows as one batch.
     ///
     /// # Errors
-    /// `Invalid` for bad rows beyond the limit, and then nothing was appended; `Conflict` for a
-    /// batch id that stands for other rows; `Unavailable` when the store refuses: the same batch
-    /// again completes it.
+    /// `Invalid` when more rows are bad than the limit allows; then nothing was appended.
+    /// `Conflict` when the batch id stands for other rows; `Unavailable` when the store refuses.
+    /// Appending the batch again under its id then completes it.
+    #[tracing::instrument(level = "info", skip_all)]
     pub async fn append(&self, inputs: Vec<Input>, options: AppendOptions) -> Result<AppendReport> {
         let root = &self.root;
         let missing = Staging::missing_folders(root);
@@ -71,6 +72,19 @@ impl Tallybook {
             Staging::remove_empty(&missing);
         }
         appended
+    }
+
+    /// Appends record batches as one batch of rows: any columns of the dataset, by their names or
+    /// aliases, with the same checks as rows of a file.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub async fn append_batches(
+        &self,
+        batches: SendableRecordBatchStream,
+        options: AppendOptions,
+    ) -> Result<AppendReport> {
+        self.append(vec![Input::batches("record batches", batches)], options).await
     }
 
     async fn append_staged(
@@ -93,10 +107,11 @@ impl Tallybook {
         ingest::append(context, settings, self.clock(), definitions, inputs, options).await
     }
 
-    /// The dataset as the definition of that number has it.
+    /// The dataset by the definition of that number.
     ///
     /// # Errors
-    /// `Conflict` for one that came after this root was opened.
+    /// `Conflict` when the definition is newer than the opening of this root; `Corrupt` when the
+    /// definition is damaged.
     fn dataset_of(&self, number: u32) -> Result<Arc<Dataset>> {
         if number > self.definitions.known_number() {
             return Err(Error::conflict(format!(
@@ -118,11 +133,14 @@ impl Tallybook {
     }
 
     /// Builds the segments of finished days that are missing or behind. Then builds the missing
-    /// segments of months whose days are all current and unchanged for two days: a month's segment
-    /// spares requests. No segment changes an answer. Reports each segment to `report`.
+    /// segments of months whose days are all current and unchanged for two days: with a month's
+    /// segment, a query needs fewer requests. No segment changes an answer. Calls `report` for each
+    /// segment.
     ///
     /// # Errors
-    /// For what stops the whole job. A segment that fails is in the summary, and the others go on.
+    /// An error that stops the whole job. When a segment fails, the job goes on with the rest, and
+    /// the failure is in the summary.
+    #[tracing::instrument(level = "info", skip_all)]
     pub async fn rollup(
         &self,
         options: &JobOptions,
@@ -137,18 +155,22 @@ impl Tallybook {
         jobs::rollup(context, options, report).await
     }
 
-    /// Does what a scheduler should do each night: [`rollup`](Self::rollup), then
-    /// [`compact`](Self::compact) of days of many files, then [`gc`](Self::gc). A part that fails
-    /// stops none of the others.
+    /// The job for a scheduler to run each night: [`rollup`](Self::rollup), then
+    /// [`compact`](Self::compact) for days of many files, then [`gc`](Self::gc). A part that fails
+    /// doesn't stop the other parts.
+    #[tracing::instrument(level = "info", skip_all)]
     pub async fn nightly(&self, report: impl FnMut(NightlyReport<'_>) + Send) -> Nightly {
         jobs::nightly(self.job_context(&self.staging()), report).await
     }
 
-    /// Merges each finished day's raw files into a few sorted ones, where every rollup is current.
-    /// Answers and rollups stay as they are. [`gc`](Self::gc) deletes what was merged.
+    /// Merges the raw files of each finished day into a few sorted files. A day waits until every
+    /// rollup is current. Answers and rollups don't change. [`gc`](Self::gc) deletes the merged
+    /// files.
     ///
     /// # Errors
-    /// For what stops the whole job. A day that fails is in the summary, and the others go on.
+    /// An error that stops the whole job. When a day fails, the job goes on with the rest, and the
+    /// failure is in the summary.
+    #[tracing::instrument(level = "info", skip_all)]
     pub async fn compact(
         &self,
         options: &CompactOptions,
@@ -157,11 +179,14 @@ impl Tallybook {
         jobs::compact(self.job_context(&self.staging()), options, report).await
     }
 
-    /// Lets the raw rows of old days go. What remains, a file for each rollup, is computed from
-    /// rows whose bytes were checked, and keeps answering. [`gc`](Self::gc) deletes the raw files.
+    /// Purges the raw rows of old days. The remains of a day, a file for each rollup, are computed
+    /// from raw rows whose bytes were checked, and answer queries from then on. [`gc`](Self::gc)
+    /// deletes the raw files.
     ///
     /// # Errors
-    /// For what stops the whole job. A day that fails stays, and is in the summary.
+    /// An error that stops the whole job. A day that fails isn't purged, and the failure is in the
+    /// summary.
+    #[tracing::instrument(level = "info", skip_all)]
     pub async fn purge(
         &self,
         options: &PurgeOptions,
@@ -170,12 +195,16 @@ impl Tallybook {
         jobs::purge(self.job_context(&self.staging()), options, report).await
     }
 
-    /// Erases the rows that have all of these values, from raw rows and from all that was made of
-    /// them, and makes sure of it. The files that held them go by [`gc`](Self::gc).
+    /// Erases the rows that have all of these values, as pairs of column and value: from the raw
+    /// rows, and from everything that was computed from them. Then searches the days again, until
+    /// no such row is found. [`gc`](Self::gc) deletes the files that held the rows. Calls `report`
+    /// for each day.
     ///
     /// # Errors
-    /// `Invalid` for a column that there isn't; `Conflict` when days keep changing under it; else
-    /// what reading and writing meet. What is left is erased by the next call.
+    /// `Invalid` for an unknown column or a value of another type; `Conflict` when days keep
+    /// changing; otherwise the error from reading or writing. The next call erases the rows that
+    /// are left.
+    #[tracing::instrument(level = "info", skip_all)]
     pub async fn erase(
         &self,
         columns: &[(String, String)],
@@ -185,11 +214,13 @@ impl Tallybook {
         jobs::erase(self.job_context(&self.staging()), columns, dry_run, report).await
     }
 
-    /// Deletes files that newer ones have replaced for longer than the grace period, telling
-    /// `report` of each.
+    /// Deletes files that newer files replaced longer ago than the grace period. Calls `report` for
+    /// each deleted file.
     ///
     /// # Errors
-    /// What the store says; the next call finds what is left.
+    /// `Unavailable` when the store refuses; at the end, the error of the first day that was left
+    /// out. The next call deletes the files that are left.
+    #[tracing::instrument(level = "info", skip_all)]
     pub async fn gc(
         &self,
         options: &GcOptions,
@@ -198,18 +229,19 @@ impl Tallybook {
         jobs::gc(self.job_context(&self.staging()), options, report).await
     }
 
-    /// What a lost or damaged manifest of that day would say, by what its files say of themselves;
-    /// `None` when the day needs none. Nothing is written.
+    /// The content of a lost or damaged manifest of that day, from the footers of the day's files;
+    /// `None` when the day needs no repair. Nothing is written.
     ///
     /// # Errors
-    /// `NotFound` for a day without raw files; `Corrupt`, with the reason, when its files don't
-    /// tell.
+    /// `NotFound` when the day has no raw files; `Corrupt`, with the reason, when its files don't
+    /// determine a manifest; `Invalid` when a newer program wrote a file; `Unavailable` when the
+    /// store refuses.
     pub async fn conclude_repair(&self, day: Day) -> Result<Option<Repair>> {
         jobs::conclude_repair(&self.root, day).await
     }
 
-    /// Writes that manifest, and the day can be read again; `false` when somebody else wrote one
-    /// meanwhile.
+    /// Writes the manifest of a repair, so that the day can be read again. `false` when another
+    /// writer wrote one meanwhile.
     ///
     /// # Errors
     /// `Unavailable` when the store refuses.
@@ -217,66 +249,72 @@ impl Tallybook {
         jobs::repair(&self.root, &self.staging(), repair).await
     }
 
-    /// Makes a file a table that queries can join: CSV with a header, Parquet or NDJSON, by its
-    /// name's ending. For this opened root alone; nothing is stored.
+    /// Registers a file as a table that queries can join. The ending of the file's name decides
+    /// the format: CSV with a header, Parquet or NDJSON. Only this opened root has the table;
+    /// nothing is stored.
     ///
     /// # Errors
-    /// `NotFound` without the file; `Invalid` when it isn't what its name says, or the table's name
-    /// is taken.
+    /// `NotFound` when there is no such file; `Invalid` when its content doesn't match its ending,
+    /// or the table's name is taken.
     pub async fn register_file(&self, name: &str, file: &FilePath) -> Result<()> {
         tables::register(self, name, file).await
     }
 
-    /// Puts the raw table, the readable rollups and the sketch functions into a session of yours,
-    /// beside its own tables. What the session plans over them is rewritten like any query here,
-    /// each execution by a snapshot of its own. A session can hold one Tallybook.
+    /// Registers the raw table, the readable rollups and the sketch functions in a session of
+    /// yours, beside its own tables. The session's queries over these tables are rewritten like
+    /// all others. Each execution takes its own snapshot. A session can hold one Tallybook.
     ///
     /// # Errors
-    /// `Conflict` when the session has one already, or a table of that name.
+    /// `Conflict` when the session already holds a Tallybook, or has a table with the raw table's
+    /// name.
     pub async fn register(self: &Arc<Self>, context: &SessionContext) -> Result<()> {
         registered::register(self, context).await
     }
 
-    /// Answers one SELECT, whose times are UTC, by whatever route costs least.
+    /// Answers one SELECT. Its times are UTC. The cheapest route answers.
     ///
     /// # Errors
-    /// As [`ask`](Self::ask).
+    /// See [`query`](Self::query).
     pub async fn sql(&self, sql: &str) -> Result<Answer> {
-        self.ask(&Query::sql(sql)).await
+        self.query(&Query::sql(sql)).await
     }
 
-    /// Answers a query from one snapshot; if a file of it is deleted before it is read, from a
-    /// new one.
+    /// Answers a query from one snapshot. If a file of the snapshot turns out to be deleted before
+    /// the first rows are there, the query starts again from a new snapshot.
     ///
     /// # Errors
-    /// `Invalid` for wrong SQL, or when only rollups may answer and can't; `Limit` when it would
-    /// scan more, or takes longer, than the settings allow; else what reading meets.
-    pub async fn ask(&self, query: &Query) -> Result<Answer> {
+    /// `Invalid` for wrong SQL, or when only rollups may answer and can't; `NotFound` when the
+    /// query needs raw rows that were purged; `Limit` when the query exceeds a limit of the
+    /// settings; otherwise the error from reading.
+    #[tracing::instrument(level = "info", name = "query", skip_all)]
+    pub async fn query(&self, query: &Query) -> Result<Answer> {
         query::answer(self, query).await
     }
 
-    /// Says how a query would be answered, without answering it.
+    /// Explains how a query would be answered, without answering it.
     ///
     /// # Errors
-    /// As [`ask`](Self::ask).
+    /// See [`query`](Self::query).
     pub async fn explain(&self, query: &Query) -> Result<Explanation> {
         query::explain(self, query).await
     }
 
-    /// What each day holds, and how far each rollup serves it.
+    /// The status of each day, and how far each rollup serves the day.
     ///
     /// # Errors
-    /// What listing meets.
+    /// `Unavailable` when the store refuses.
     pub async fn status(&self) -> Result<Status> {
         jobs::status(self.job_context(&self.staging())).await
     }
 
-    /// Recomputes every segment inside `span` from the raw leaves it was built from, and checks
-    /// every leaf against its own account. Tells `report` of each file, and stops at the first
-    /// difference.
+    /// Recomputes every segment inside `span` from the raw leaves that it was built from, and
+    /// checks every leaf against its own footer. Calls `report` for each file that is as it should
+    /// be. Stops at the first difference and gives it.
     ///
     /// # Errors
-    /// What reading meets; a difference is not an error.
+    /// `Unavailable` when the store refuses; otherwise the error from reading a file. A difference
+    /// is not an error.
+    #[tracing::instrument(level = "info", skip_all)]
     pub async fn verify(
         &self,
         span: Span,
@@ -285,10 +323,10 @@ impl Tallybook {
         jobs::verify(self.job_context(&self.staging()), span, report).await
     }
 
-    /// The live raw files inside `span`, by their full names.
+    /// The full names of the live raw files inside `span`.
     ///
     /// # Errors
-    /// What listing meets.
+    /// The error from listing.
     pub async fn files(&self, span: Span) -> Result<Vec<String>> {
         let snapshot = self.job_context(&self.staging()).snapshot(span).await?;
         let leaves = snapshot.days(span).flat_map(|(_, leaves)| leaves);
@@ -296,12 +334,12 @@ impl Tallybook {
         Ok(leaves.map(|leaf: &Arc<Leaf>| self.root.full_name(&leaf.file.location)).collect())
     }
 
-    /// A place for the files of one job.
+    /// A staging folder for the files of one job.
     fn staging(&self) -> Staging {
         Staging::new(&self.root, &self.settings)
     }
 
-    /// What a job works with, whose files are written there.
+    /// The context of a job that stages its files in `staging`.
     fn job_context<'a>(&'a self, staging: &'a Staging) -> JobContext<'a> {
         JobContext {
             root: &self.root,
@@ -318,15 +356,16 @@ impl Tallybook {
         &self.root
     }
 
-    /// The root, as a query lists it, with a request_counter that counts that query's requests alone.
+    /// The root for one query: it accepts listings as old as the settings allow, and has its own
+    /// request counter.
     pub(super) fn root_of_query(&self) -> Root {
         self.root.with_listings_of(self.settings.max_staleness).with_new_request_counter()
     }
 
-    /// A place among the queries that are answered at once.
+    /// A permit to answer a query; `None` when the settings set no limit.
     ///
     /// # Errors
-    /// `Limit` when all are taken.
+    /// `Limit` when all permits are taken.
     pub(super) fn permit(&self) -> Result<Option<OwnedSemaphorePermit>> {
         let Some(permits) = &self.permits else { return Ok(None) };
         let permit = Arc::clone(permits).try_acquire_owned();

@@ -190,6 +190,8 @@ impl<F: FnMut(&JobReport) + Send> Reporter<F> {
     }
 
     fn report(&mut self, report: JobReport) {
+        let subject = report.subject.as_deref().unwrap_or("raw rows");
+        tracing::info!(period = %report.period, subject, outcome = ?report.outcome, "job report");
         (self.tell)(&report);
         match report.outcome {
             Outcome::Failed(error) => self.summary.failures.push(error),

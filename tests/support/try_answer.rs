@@ -10,7 +10,7 @@ pub(crate) async fn try_answer(
     db: &Tallybook,
     query: &Query,
 ) -> Result<(String, Stats), tallybook::Error> {
-    let answer = db.ask(query).await?;
+    let answer = db.query(query).await?;
     let schema = answer.schema();
     let (batches, stats) = answer.collect().await?;
     let mut text = Vec::new();

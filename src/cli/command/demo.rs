@@ -104,7 +104,7 @@ async fn report(
         ("to".to_owned(), Some(last.to_string())),
     ];
     let query = NamedQuery::find("usage_by")?.query(db.dataset(), &params, route)?;
-    db.ask(&query).await?.collect().await
+    db.query(&query).await?.collect().await
 }
 
 fn compare(rolled: &Stats, raw: &Stats) -> Result<()> {

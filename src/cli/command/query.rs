@@ -48,7 +48,7 @@ pub(super) async fn answer(
         }
         return Ok(None);
     }
-    let mut answer = db.ask(query).await?;
+    let mut answer = db.query(query).await?;
     render::print(&mut answer, args.format, args.max_rows.is_some()).await?;
     let stats = answer.stats();
     if args.stats {

@@ -1,4 +1,4 @@
-//! An answer: rows, where they came from, and what it cost.
+//! An answer: its rows, the decision about their sources, and its cost.
 
 use std::{
     fmt,
@@ -26,52 +26,54 @@ use crate::{
     store::{Root, name_damage},
 };
 
-/// Batches of an answer that wait to be read.
+/// The number of batches that are computed ahead of the reader.
 const BATCHES_AHEAD: usize = 2;
 
-/// An answer under way.
+/// An answer that is being computed.
 pub struct Answer {
-    /// What was read before anyone asked for it.
+    /// The first batch, which is read before the caller reads.
     first: Option<RecordBatch>,
     stream: Fuse<SendableRecordBatchStream>,
     decision: Arc<Decision>,
     plan: Arc<dyn ExecutionPlan>,
     times: Times,
-    /// As the query read it: what counts its requests.
+    /// The root, with the request counter of this query.
     root: Root,
     limits: Limits,
-    /// Is free again when the answer is read or dropped.
+    /// Given back when the answer was read to its end, or is dropped.
     permit: Option<OwnedSemaphorePermit>,
+    /// The number of rows so far.
+    rows: usize,
 }
 
-/// When it was asked, and what planning took.
+/// When the query arrived, and how long planning took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
     pub(crate) asked: Instant,
     pub(crate) planning: Duration,
 }
 
-/// What an answer cost, once its rows were read.
+/// The cost of an answer. It is final once all rows were read.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stats {
     /// `raw`, `rollup` or `mixed`.
     pub route: &'static str,
-    /// Days answered from segments.
+    /// The number of days answered from segments.
     pub rollup_days: usize,
-    /// Days answered from raw leaves; one with late leaves counts in both.
+    /// The number of days answered from raw leaves. A day answered from both counts in both.
     pub raw_days: usize,
-    /// Files read.
+    /// The number of files that the answer is from.
     pub files: usize,
-    /// Bytes read of them; none of those that are in memory.
+    /// Bytes read from these files. Columns that are already in memory don't count.
     pub bytes: usize,
-    /// Rows read of them.
+    /// Rows read from these files, or from their columns in memory.
     pub rows_scanned: usize,
-    /// Requests to the store, listings included.
+    /// The number of requests to the store, including listings.
     pub requests: u64,
-    /// Planning, from SQL to the plan that runs, with reading segments into memory; without
-    /// listing.
+    /// The time from SQL to the physical plan, in milliseconds. Includes the reading of segments
+    /// into memory, but not the listing of files.
     pub planning_ms: f64,
-    /// From the query to now.
+    /// The time since the query arrived, in milliseconds.
     pub elapsed_ms: f64,
 }
 
@@ -85,15 +87,19 @@ impl Answer {
         limits: Limits,
     ) -> Self {
         let stream = in_a_task(stream).fuse();
-        Self { first: None, stream, decision, plan, times, root, limits, permit: None }
+        Self { first: None, stream, decision, plan, times, root, limits, permit: None, rows: 0 }
     }
 
-    /// The same, in its permit among those under way.
+    /// This answer with the permit. The answer holds the permit until it was read to its end or is
+    /// dropped.
     pub(crate) fn holding(self, permit: Option<OwnedSemaphorePermit>) -> Self {
         Self { permit, ..self }
     }
 
-    /// The same, with its first rows read.
+    /// This answer with its first rows read.
+    ///
+    /// # Errors
+    /// See [`next`](Self::next).
     pub(crate) async fn started(mut self) -> Result<Self> {
         self.first = self.next().await?;
         Ok(self)
@@ -105,7 +111,7 @@ impl Answer {
         self.stream.get_ref().schema()
     }
 
-    /// Where the answer comes from, and why.
+    /// The decision: the files that the answer is from, and why.
     #[must_use]
     pub fn decision(&self) -> &Decision {
         &self.decision
@@ -114,8 +120,8 @@ impl Answer {
     /// The next rows; `None` at the end.
     ///
     /// # Errors
-    /// What reading meets; `Limit` when it takes too long or has too many rows. An answer that ends
-    /// in an error is not whole.
+    /// `Limit` when the query takes too long or the answer has too many rows; otherwise the error
+    /// from reading. An answer that ends in an error is not whole.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
@@ -125,8 +131,9 @@ impl Answer {
         let error = match self.limits.in_time(next).await {
             Ok(batch) => {
                 self.limits.count(batch.as_ref().map_or(0, RecordBatch::num_rows))?;
-                if batch.is_none() {
-                    self.permit = None;
+                match &batch {
+                    Some(batch) => self.rows += batch.num_rows(),
+                    None => self.finish(),
                 }
                 return Ok(batch);
             }
@@ -135,25 +142,43 @@ impl Answer {
         Err(name_damage(&self.root, error, self.decision.files_read()).await)
     }
 
-    /// Makes sure that the query's time isn't over, for who works on its rows.
+    /// Gives the permit back, and logs what the answer cost.
+    fn finish(&mut self) {
+        self.permit = None;
+        let stats = self.stats();
+        tracing::info!(
+            route = stats.route,
+            rollup_days = stats.rollup_days,
+            raw_days = stats.raw_days,
+            files = stats.files,
+            bytes = stats.bytes,
+            requests = stats.requests,
+            rows = self.rows,
+            planning_ms = stats.planning_ms,
+            elapsed_ms = stats.elapsed_ms,
+            "query answered"
+        );
+    }
+
+    /// Checks that the query's time isn't over. For callers that work on its rows.
     ///
     /// # Errors
-    /// `Limit` when it is.
+    /// `Limit` when the time is over.
     pub fn check_time(&self) -> Result<()> {
         self.limits.check_time()
     }
 
-    /// The rows as a stream, which ends after its first error.
+    /// The rows as a stream. The stream ends after its first error.
     pub fn into_stream(self) -> impl Stream<Item = Result<RecordBatch>> + Send {
         stream::try_unfold(self, |mut answer| async move {
             Ok(answer.next().await?.map(|batch| (batch, answer)))
         })
     }
 
-    /// All rows, and what they cost.
+    /// All rows, and the cost of the answer.
     ///
     /// # Errors
-    /// What reading meets.
+    /// See [`next`](Self::next).
     pub async fn collect(mut self) -> Result<(Vec<RecordBatch>, Stats)> {
         let mut batches = Vec::new();
         while let Some(batch) = self.next().await? {
@@ -163,7 +188,7 @@ impl Answer {
         Ok((batches, stats))
     }
 
-    /// What it cost so far.
+    /// The cost of the answer so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let (rollup_days, raw_days) = self.decision.days();
@@ -189,8 +214,8 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// The rows, made by a task of their own: work that doesn't give way, such as one call of a
-/// function, holds up nobody who waits for a limit.
+/// Computes the rows in a separate task. Some work never yields, such as one call of a function. In
+/// its own task such work doesn't delay the check of a limit.
 fn in_a_task(mut rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
     let mut task = RecordBatchReceiverStreamBuilder::new(rows.schema(), BATCHES_AHEAD);
     let sender = task.tx();
@@ -205,7 +230,7 @@ fn in_a_task(mut rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
     task.build()
 }
 
-/// Rows and bytes that the plan's scans read so far.
+/// The number of rows and bytes that the plan's scans have read so far.
 fn scanned(plan: &Arc<dyn ExecutionPlan>) -> (usize, usize) {
     let mut total = (0, 0);
     let node: &dyn std::any::Any = plan.as_ref();

@@ -1,4 +1,4 @@
-//! What a query may cost. A limit that is reached is an error, never a shorter answer.
+//! Limits on the cost of a query. Exceeding a limit is an error, never a shorter answer.
 
 use std::{
     future::Future,
@@ -20,7 +20,7 @@ use crate::{
     exec::Deadline,
 };
 
-/// The limits of one query, from the moment it is asked.
+/// The limits of one query.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     time: Option<Arc<Alarm>>,
@@ -28,13 +28,13 @@ pub(crate) struct Limits {
     rows: u64,
 }
 
-/// A query's time. A thread of its own waits for its end: the runtime's timers need a thread
-/// that is free, and a query may hold all of them.
+/// The alarm that ends a query. A separate thread waits for the deadline: the runtime's timers need
+/// a free thread, and a query may occupy all threads of the runtime.
 #[derive(Debug)]
 struct Alarm {
     deadline: Deadline,
     over: Shared<oneshot::Receiver<()>>,
-    /// Ends the thread when it is dropped.
+    /// Dropping this sender ends the thread.
     _stop: mpsc::Sender<()>,
 }
 
@@ -55,40 +55,40 @@ impl Alarm {
 }
 
 impl Limits {
-    /// Those of the settings, as of now.
+    /// The limits in the settings. The query's time starts now.
     ///
     /// # Errors
     /// `Unavailable` when no thread can be started.
     pub(crate) fn of(settings: &Settings) -> Result<Self> {
-        // Whoever waits for more than a century sets no limit.
+        // A timeout of a century or more is no limit.
         let time = settings.query_timeout.filter(|limit| *limit < CENTURY);
         let time = time.map(Alarm::set).transpose()?.map(Arc::new);
         Ok(Self { time, rows_max: settings.max_result_rows, rows: 0 })
     }
 
-    /// The work's result, if it ends in time; else it is dropped.
+    /// The result of `work`, if the work ends in time. Otherwise the work is dropped.
     ///
     /// # Errors
-    /// The work's own, or `Limit`.
+    /// `Limit` when the time is over; otherwise the work's error.
     pub(crate) async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let Some(alarm) = &self.time else { return work.await };
         pin_mut!(work);
-        // The alarm is asked first: work that never waits would always be done before it.
+        // The alarm is polled first: work that never waits would otherwise always win.
         match select(alarm.over.clone(), work).await {
             Either::Left(_) => Err(alarm.deadline.missed()),
             Either::Right((result, _)) => result,
         }
     }
 
-    /// Makes sure that there is time left, for work that doesn't wait.
+    /// Checks that there is time left. For work that never waits.
     ///
     /// # Errors
-    /// `Limit` when there is none.
+    /// `Limit` when the time is over.
     pub(crate) fn check_time(&self) -> Result<()> {
         self.time.as_ref().map_or(Ok(()), |alarm| alarm.deadline.check())
     }
 
-    /// Makes that session's planning end in time, too.
+    /// Makes planning in that session fail once the time is over.
     pub(crate) fn bound_planning(&self, state: &mut SessionState) {
         if let Some(alarm) = &self.time {
             alarm.deadline.bound_planning(state);
@@ -98,7 +98,7 @@ impl Limits {
     /// Counts rows of the answer.
     ///
     /// # Errors
-    /// `Limit` when they are too many.
+    /// `Limit` when the answer has too many rows.
     pub(crate) fn count(&mut self, rows: usize) -> Result<()> {
         self.rows += rows as u64;
         match self.rows_max {

@@ -1,4 +1,4 @@
-//! A query: prepared, planned over one snapshot, run within its limits.
+//! Queries: preparing, planning over one snapshot, running within limits.
 
 pub(super) mod answer;
 pub(super) mod limits;

@@ -1,5 +1,5 @@
-//! Queries that were planned before: as long as a new snapshot shows the same files, the same
-//! plan is run again. Plans are kept, never answers.
+//! A cache of plans. A cached plan runs again as long as a new snapshot shows the same files. Plans
+//! are cached, never answers.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,7 +15,7 @@ use crate::{
     plan::{Decision, RawReason, Source},
 };
 
-/// Plans that are kept; those least recently asked for go first.
+/// The maximum number of cached plans. When exceeded, the least recently used plan is dropped.
 const PLANS_MAX: usize = 64;
 
 /// Optimized plans by query.
@@ -27,20 +27,20 @@ pub(crate) struct PlanCache {
 #[derive(Debug, Default)]
 struct MetadataCache {
     plans: HashMap<Query, (Arc<Prepared>, u64)>,
-    /// Counts queries, to tell what was asked last.
+    /// The number of lookups so far. Beside each plan is the number as of the plan's last use.
     time: u64,
 }
 
 /// A query's plan over the files of one snapshot.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    /// The span that the snapshot is of.
+    /// The snapshot's span.
     pub(crate) span: Span,
     /// The rollups whose segments the plan depends on.
     pub(crate) rollups: Vec<String>,
-    /// What exists of the raw log and of those rollups.
+    /// The raw files, and the segments of these rollups.
     pub(crate) snapshot: Snapshot,
-    /// Over its files, optimized.
+    /// The optimized plan, which reads the snapshot's files.
     pub(crate) plan: LogicalPlan,
     pub(crate) decision: Arc<Decision>,
 }
@@ -59,7 +59,7 @@ impl Prepared {
 }
 
 impl PlanCache {
-    /// That query's plan, if it is kept.
+    /// The query's plan, if it is cached.
     pub(crate) fn find(&self, query: &Query) -> Option<Arc<Prepared>> {
         let mut kept = self.kept();
         kept.time += 1;
@@ -69,7 +69,7 @@ impl PlanCache {
         Some(Arc::clone(prepared))
     }
 
-    /// Keeps that query's plan in permit of an older one.
+    /// Caches the query's plan. When the cache is full, the least recently used plan is dropped.
     pub(crate) fn keep(&self, query: &Query, prepared: Prepared) {
         let mut kept = self.kept();
         let time = kept.time;
@@ -86,8 +86,8 @@ impl PlanCache {
     }
 }
 
-/// The rollups whose segments another decision could come from: those that are read, and where raw
-/// rows are read for want of a segment, all that could serve.
+/// The rollups whose segments the decision depends on: the rollups that are read, and, where raw
+/// rows are read because no segment fits, all rollups that can serve.
 fn rollups_of(decision: &Decision) -> Vec<String> {
     let mut rollups = BTreeSet::new();
     for block in &decision.blocks {

@@ -1,4 +1,4 @@
-//! From SQL to an answer: plan, snapshot, rewrite, run.
+//! From SQL to an answer: plan the SQL, take a snapshot, rewrite the plan, run it.
 
 use std::{
     fmt,
@@ -34,33 +34,33 @@ pub struct Query {
     pub params: Vec<(String, Option<String>)>,
     /// Which files may answer.
     pub route: Route,
-    /// Whose days, hours and dates those in the SQL are: `date`, times without a zone, and whatever
-    /// is made of the time column.
+    /// The time zone of the SQL: of `date`, of times without a zone, and of everything that is
+    /// computed from the time column.
     pub time_zone: Zone,
 }
 
 impl Query {
-    /// A query without parameters, by whatever route, in UTC.
+    /// A query in UTC, without parameters, by [`Route::Auto`].
     #[must_use]
     pub fn sql(sql: impl Into<String>) -> Self {
         Self { sql: sql.into(), params: Vec::new(), route: Route::Auto, time_zone: Zone::UTC }
     }
 
-    /// The same query by that route.
+    /// This query by that route.
     #[must_use]
     pub fn by_route(mut self, route: Route) -> Self {
         self.route = route;
         self
     }
 
-    /// The same query with these values for its parameters.
+    /// This query with these values for its parameters.
     #[must_use]
     pub fn with_params(mut self, params: Vec<(String, Option<String>)>) -> Self {
         self.params = params;
         self
     }
 
-    /// The same query about that zone's days and hours.
+    /// This query in that time zone.
     #[must_use]
     pub fn in_time_zone(mut self, zone: Zone) -> Self {
         self.time_zone = zone;
@@ -68,10 +68,10 @@ impl Query {
     }
 }
 
-/// How often files may be listed and then be gone.
+/// A query fails after this many snapshots of which a listed file was gone.
 const LISTINGS_MAX: usize = 3;
 
-/// Rows that were purged can't be read by asking again.
+/// Marks a `NotFound` error that a new snapshot can't cure, because the rows were purged.
 #[derive(Debug)]
 struct PurgedRows;
 
@@ -87,21 +87,21 @@ fn is_final(error: &Error) -> bool {
     std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<PurgedRows>)
 }
 
-/// What a query is planned with.
+/// The inputs of planning.
 #[derive(Clone, Copy)]
 struct Planning<'a> {
     db: &'a Tallybook,
-    /// The root, with a request_counter of the query's own.
+    /// The root, with the query's own request counter.
     root: &'a Root,
-    /// The session that plans it.
+    /// The session that plans the query.
     state: &'a SessionState,
 }
 
-/// A query, decided on and ready to run.
+/// A query that is ready to run.
 struct Planned {
     physical: Arc<dyn ExecutionPlan>,
     decision: Arc<Decision>,
-    /// What planning took, without waiting for the store.
+    /// The time of planning, without the waiting for listings.
     planning: Duration,
 }
 
@@ -117,7 +117,8 @@ pub(crate) async fn answer(db: &Tallybook, query: &Query) -> Result<Answer> {
             Err(error) => error,
         };
         match error.kind() {
-            // A file of the snapshot was deleted before it was read: what took its permit is there.
+            // A file of the snapshot was deleted before it was read. Its replacement is there, so
+            // a new snapshot can be read.
             ErrorKind::NotFound if !is_final(&error) => {
                 gone += 1;
                 if gone == LISTINGS_MAX {
@@ -126,7 +127,8 @@ pub(crate) async fn answer(db: &Tallybook, query: &Query) -> Result<Answer> {
                 }
                 db.root().forget_listings();
             }
-            // A hint that was found damaged is used no more: what it was made of answers.
+            // A hint that was found damaged is no longer used: the files that it was built from
+            // answer.
             ErrorKind::Corrupt if db.root().distrusted_count() > distrusted => {}
             _ => return Err(error),
         }
@@ -165,7 +167,7 @@ pub(crate) async fn explain(db: &Tallybook, query: &Query) -> Result<Explanation
             Explanation::counted(db, &planned.decision).await
         };
         match explained.await {
-            // As when it is answered: a hint that was found damaged is used no more.
+            // As in `answer`: a hint that was found damaged is no longer used.
             Err(error)
                 if error.kind() == ErrorKind::Corrupt
                     && db.root().distrusted_count() > distrusted => {}
@@ -192,6 +194,9 @@ async fn plan(db: &Tallybook, root: &Root, query: &Query, limits: &Limits) -> Re
         }
         (_, listed) => prepare_new(asking, query, listed, &mut waited).await?,
     };
+    for block in &decision.blocks {
+        tracing::debug!(cover = %block.cover, refusals = ?block.refusals, "planned");
+    }
     let physical = state.query_planner().create_physical_plan(&plan, &state).await;
     let physical = match physical {
         Ok(physical) => physical,
@@ -202,7 +207,7 @@ async fn plan(db: &Tallybook, root: &Root, query: &Query, limits: &Limits) -> Re
     Ok(Planned { physical, decision, planning: start.elapsed().saturating_sub(waited) })
 }
 
-/// A new snapshot of what a plan depends on. The time that it took is added to `waited`.
+/// A new snapshot of the files that a cached plan depends on. Adds the time of listing to `waited`.
 async fn list_again(
     Planning { db, root, .. }: Planning<'_>,
     known: &Prepared,
@@ -216,8 +221,8 @@ async fn list_again(
     Ok(snapshot)
 }
 
-/// The query's optimized plan, which is kept for the next time. What was `listed` of a span
-/// already is not listed again.
+/// Plans the query anew, and caches the optimized plan. `listed` is a span and the part of its
+/// snapshot that is already known. That part is not listed again.
 async fn prepare_new(
     asking: Planning<'_>,
     query: &Query,
@@ -239,18 +244,24 @@ async fn prepare_new(
     Ok((plan, decision))
 }
 
-/// A plan over the files that answer it, by one snapshot.
+/// A plan that reads the files of one snapshot.
 pub(crate) struct Decided {
     pub(crate) plan: LogicalPlan,
     decision: Decision,
     span: Span,
     snapshot: Snapshot,
-    /// How long the snapshot was waited for.
+    /// The time of listing.
     waited: Duration,
 }
 
-/// Takes a snapshot, or the rest of the one that was begun for its span, and rewrites the plan for
-/// it.
+/// Takes a snapshot and rewrites the plan for it. If `listed` is of the plan's span, only the rest
+/// of the snapshot is listed.
+///
+/// # Errors
+/// `Invalid` when the route is [`Route::Rollup`] and rollups can't answer; `NotFound` when the
+/// query needs rows that were purged; `Corrupt` when the query needs a file that is lost; `Limit`
+/// when it would read too many bytes; the day's damage when it needs a damaged day; any error from
+/// the store; DataFusion's, for a malformed plan.
 pub(crate) async fn decide(
     (db, root): (&Tallybook, &Root),
     route: Route,
@@ -282,7 +293,7 @@ pub(crate) async fn decide(
     Ok(Decided { plan, decision, span, snapshot, waited })
 }
 
-/// Raw rows that were purged can't be read, and an answer without them would be wrong.
+/// Checks that the query needs no raw rows that were purged. An answer without them would be wrong.
 fn check_purged(db: &Tallybook, decision: &Decision) -> Result<()> {
     let days = decision.purged_days();
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(()) };
@@ -298,7 +309,7 @@ fn check_purged(db: &Tallybook, decision: &Decision) -> Result<()> {
     .with_source(PurgedRows))
 }
 
-/// A file that a manifest names and that isn't there can't be read.
+/// Checks that the query reads no file that a manifest names and that is gone.
 fn check_lost(db: &Tallybook, snapshot: &Snapshot, span: Span, decision: &Decision) -> Result<()> {
     let lost = |path| snapshot.live(span).any(|live| live.lost.contains(path));
     let read = decision.files_read().into_iter().map(|file| &file.location);

@@ -1,4 +1,4 @@
-//! Gives the rewrite its tables.
+//! The tables that the rewrite puts into plans.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     store::Root,
 };
 
-/// Tables over files of one root.
+/// Makes tables over files of one root.
 pub(crate) struct RootSources<'a> {
     pub(crate) root: &'a Root,
     pub(crate) dataset: &'a Dataset,

@@ -12,13 +12,15 @@ use std::{
     },
 };
 
+use datafusion::execution::SendableRecordBatchStream;
+
 use crate::{
     base::{Error, Result},
     ingest::{
         Rejects,
         readers::{
             csv_rows::CsvBlocks, decompress::decompressed, ndjson_blocks::NdjsonBlocks,
-            parquet_rows::ParquetBlocks, reader::BlockReader, stdin,
+            parquet_file, reader::BlockReader, record_batches::RecordBatchBlocks, stdin,
         },
         rows::field_map::FieldMap,
     },
@@ -64,6 +66,7 @@ enum Source {
     File(PathBuf),
     Stdin,
     Bytes(Vec<u8>),
+    Batches(SendableRecordBatchStream),
 }
 
 impl Input {
@@ -88,6 +91,14 @@ impl Input {
         Self { name: name.into(), source: Source::Bytes(bytes.into()) }
     }
 
+    /// Record batches of one schema. Their columns have the names that the fields of a log have.
+    /// A batch is read when it is needed, and its rows are checked as the rows of files are. `name`
+    /// is the input's name in messages.
+    #[must_use]
+    pub fn batches(name: impl Into<String>, batches: SendableRecordBatchStream) -> Self {
+        Self { name: name.into(), source: Source::Batches(batches) }
+    }
+
     /// The input's name in messages.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -99,7 +110,7 @@ impl Input {
     pub fn size(&self) -> Option<u64> {
         match &self.source {
             Source::File(path) => path.metadata().ok().map(|metadata| metadata.len()),
-            Source::Stdin => None,
+            Source::Stdin | Source::Batches(_) => None,
             Source::Bytes(bytes) => Some(bytes.len() as u64),
         }
     }
@@ -116,7 +127,7 @@ impl Input {
                 found.map(Some)
             }
             Source::Stdin => stdin::metadata().map(Some),
-            Source::Bytes(_) => Ok(None),
+            Source::Bytes(_) | Source::Batches(_) => Ok(None),
         }
     }
 
@@ -136,6 +147,9 @@ impl Input {
             Source::File(path) => Box::new(File::open(path).map_err(fail)?),
             Source::Stdin => Box::new(io::stdin().lock()),
             Source::Bytes(bytes) => Box::new(Cursor::new(bytes)),
+            Source::Batches(batches) => {
+                return Ok(Box::new(RecordBatchBlocks::of_stream(name, batches, dataset, map)?));
+            }
         };
         let counted = BufReader::with_capacity(1 << 20, Counted { source, read });
         let mut reader = decompressed(&name, counted).map_err(fail)?;
@@ -155,7 +169,7 @@ impl Input {
                 let staged = format!("input-{}.parquet", uniquely());
                 let (_, mut file) = staging.create(&staged)?;
                 io::copy(&mut reader, &mut file).map_err(fail)?;
-                Box::new(ParquetBlocks::try_new(name, file, dataset, map)?)
+                Box::new(parquet_file::open(name, file, dataset, map)?)
             }
         })
     }

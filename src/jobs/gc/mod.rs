@@ -261,6 +261,7 @@ impl Collector<'_> {
             failpoint("gc.delete");
         }
         let name = self.context.root.full_name(&file.location);
+        tracing::info!(file = name, bytes = file.size, dry_run = self.dry_run, "superseded");
         report(&Superseded { file: name, bytes: file.size });
         Ok(())
     }

@@ -1,13 +1,14 @@
-//! How large a query is when each use of a WITH is put in its place.
+//! The size of a query after each use of a WITH part is replaced by the part itself.
 
 use std::{collections::HashMap, ops::ControlFlow};
 
 use datafusion::sql::sqlparser::ast::{ObjectName, Query, Visit as _, Visitor};
 
-/// Uses of tables in all. Each is a plan of its own: 2,000 take seconds and gigabytes to optimize.
+/// The maximum number of uses of tables in a query. Each use is a plan by itself: 2,000 take
+/// seconds and gigabytes to optimize.
 const USES_MAX: u64 = 1_000;
 
-/// Finds a query whose WITHs use each other so often that no plan of it can be made.
+/// Finds a query whose WITH parts use each other so often that the query can't be planned.
 pub(super) struct Expansion;
 
 impl Visitor for Expansion {
@@ -25,7 +26,7 @@ impl Visitor for Expansion {
     }
 }
 
-/// The uses of tables in a query, with those of the parts of WITH that it uses.
+/// The number of uses of tables in a query. A use of a WITH part counts as the uses in the part.
 fn uses_of(query: &Query, outer: &HashMap<String, u64>) -> u64 {
     let mut known = outer.clone();
     for part in query.with.iter().flat_map(|with| &with.cte_tables) {
@@ -34,7 +35,7 @@ fn uses_of(query: &Query, outer: &HashMap<String, u64>) -> u64 {
     }
     let mut counted = Uses { known: &known, count: 0 };
     let _: ControlFlow<()> = query.body.visit(&mut counted);
-    // A part without tables is a plan, too.
+    // A part without tables is also a plan.
     counted.count.max(1)
 }
 

@@ -1,11 +1,11 @@
-//! From a query's text to a plan.
+//! From a query's text to a plan. The checks and rewrites, in order:
 //!
 //! ```text
-//! text ─ size: neither too large nor too deep to be parsed
-//!      ─ expansion: nor to be planned
-//!      ─ refused: nothing in it that DataFusion plans as something else
-//!      ─ types: literals are of the types that they stand for
-//!      ─ names: no two columns of one name
+//! text ─ size: the text is not too large or too deep to be parsed
+//!      ─ expansion: the WITH parts don't use each other too often to be planned
+//!      ─ refused: DataFusion plans nothing in it with another meaning
+//!      ─ types: literals get the types that they need
+//!      ─ names: no two columns have one name
 //! ```
 
 mod expansion;
@@ -37,8 +37,8 @@ use crate::base::{Error, Result};
 /// The plan of one SELECT, not analyzed yet.
 ///
 /// # Errors
-/// `Limit` for a text that is too large or too deep; `Invalid` for one that is no SELECT, or has
-/// what would be answered wrongly.
+/// `Limit` when the text is too large or too deep; `Invalid` when the text is no SELECT, or would
+/// be answered wrongly.
 pub(super) async fn plan_of(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
     check_size(sql)?;
     let dialect = state.config().options().sql_parser.dialect;

@@ -1,4 +1,4 @@
-//! Names of columns that differ where columns do.
+//! Column names: different columns get different names.
 
 use std::ops::ControlFlow;
 
@@ -11,8 +11,9 @@ use datafusion::{
     },
 };
 
-/// Whether a plan has two columns of one name: `sum(x)` and `sum(CAST(x AS DOUBLE))`, or the same
-/// of a time in two zones. Casts have no part in the names that DataFusion gives to columns.
+/// Whether the error is that a plan has two columns of one name. DataFusion leaves casts out of the
+/// names that it gives to columns. So `sum(x)` and `sum(CAST(x AS DOUBLE))` get one name, and so do
+/// equal expressions of a time in two zones.
 pub(super) fn has_two_columns_of_one_name(error: &DataFusionError) -> bool {
     match error.find_root() {
         DataFusionError::SchemaError(error, _) => matches!(
@@ -25,7 +26,8 @@ pub(super) fn has_two_columns_of_one_name(error: &DataFusionError) -> bool {
     }
 }
 
-/// Writes casts to numbers and to times of a zone as calls, which have a part in names.
+/// Rewrites casts, and times at a zone, as calls of `arrow_cast`. Calls are part of a column's
+/// name.
 pub(super) struct CastsAsCalls;
 
 impl VisitorMut for CastsAsCalls {
@@ -52,7 +54,8 @@ impl VisitorMut for CastsAsCalls {
     }
 }
 
-/// A type of numbers as `arrow_cast` calls what DataFusion plans for it.
+/// The name that `arrow_cast` has for the type that DataFusion plans for a SQL type. `None` for
+/// types that stay casts.
 fn arrow_name(kind: &DataType) -> Option<String> {
     Some(match kind {
         DataType::Double(_) | DataType::DoublePrecision => "Float64".to_owned(),

@@ -1,4 +1,4 @@
-//! What DataFusion would plan as something else, or without end.
+//! Queries that DataFusion would plan with another meaning, or without end.
 
 use std::ops::ControlFlow;
 
@@ -6,10 +6,11 @@ use datafusion::sql::sqlparser::ast::{
     Expr, GroupByExpr, Query, SetExpr, SetOperator, SetQuantifier, Visitor,
 };
 
-/// Sets of groups that CUBE and its like make: each row is counted in each of them.
+/// The maximum number of grouping sets that CUBE, ROLLUP and GROUPING SETS make. Each row is
+/// counted in each set.
 const SETS_MAX: u64 = 1_024;
 
-/// Finds the first of it, and says what to write instead.
+/// Finds the first construct to refuse. The message says what to write instead.
 pub(super) struct Refused;
 
 impl Visitor for Refused {
@@ -33,7 +34,7 @@ impl Visitor for Refused {
             parts.extend([left.as_ref(), right.as_ref()]);
             let of_all = matches!(set_quantifier, SetQuantifier::All | SetQuantifier::AllByName);
             if of_all && !matches!(op, SetOperator::Union) {
-                // Planned as semi and anti joins (apache/datafusion#12955, #12956).
+                // DataFusion plans these as semi and anti joins (apache/datafusion#12955, #12956).
                 return ControlFlow::Break(format!(
                     "{op} ALL isn't supported, as equal rows would be counted wrongly; write {op}, \
                      or number equal rows by row_number() OVER (PARTITION BY all columns) and \
@@ -45,7 +46,7 @@ impl Visitor for Refused {
     }
 }
 
-/// How many sets of groups a key of GROUP BY makes.
+/// The number of grouping sets that a key of GROUP BY makes.
 fn sets_of(key: &Expr) -> u64 {
     match key {
         Expr::Cube(parts) => {

@@ -1,4 +1,4 @@
-//! How large and how deep a query's text may be, counted in its words before it is parsed.
+//! Limits on the size and depth of a query's text. They are checked on tokens, before parsing.
 
 use datafusion::sql::sqlparser::{
     dialect::GenericDialect,
@@ -8,29 +8,30 @@ use datafusion::sql::sqlparser::{
 
 use crate::base::{Error, Result};
 
-/// Parentheses inside each other. The parser itself gives up at 50, without saying where.
+/// Maximum depth of nested parentheses. The parser itself gives up at 50, without saying where.
 const DEPTH_MAX: usize = 40;
 
-/// `NOT (` inside each other: the parser's work doubles with each (sqlparser 0.62).
+/// Maximum number of nested `NOT (`. Each one doubles the parser's work (sqlparser 0.62).
 const NEGATIONS_MAX: usize = 10;
 
-/// Bytes of the text. Reading one of 5 MB takes seconds, and 200 times the memory.
+/// Maximum size of the text, in bytes. Parsing a text of 5 MB takes seconds, and 200 times the
+/// text's size in memory.
 const TEXT_MAX: usize = 1 << 20;
 
-/// Operators in all. Plans of a chain of some ten thousand overflow the stack, and one of 2,400
-/// takes seconds to optimize.
+/// Maximum number of operators. The plan of a chain of some ten thousand overflows the stack. A
+/// chain of 2,400 takes seconds to optimize.
 const OPERATORS_MAX: usize = 2_000;
 
-/// SELECTs in all: each is a plan of its own, of which some hundred take seconds to optimize.
+/// Maximum number of SELECTs. Each one is a plan by itself. Some hundred take seconds to optimize.
 const SELECTS_MAX: usize = 150;
 
-/// Joins in all: 100 take a second to optimize, and 250 ten.
+/// Maximum number of joins. 100 joins take a second to optimize, and 250 take ten.
 const JOINS_MAX: usize = 64;
 
-/// Makes sure that the text can be parsed and planned.
+/// Checks that the text can be parsed and planned.
 ///
 /// # Errors
-/// `Limit`, with what is too much.
+/// `Limit` when the text exceeds a limit. The message says which.
 pub(super) fn check_size(sql: &str) -> Result<()> {
     if sql.len() > TEXT_MAX {
         return Err(Error::limit(format!(
@@ -39,7 +40,7 @@ pub(super) fn check_size(sql: &str) -> Result<()> {
             sql.len()
         )));
     }
-    // What isn't even words is the parser's to tell.
+    // The parser reports a text that can't be split into tokens.
     let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else { return Ok(()) };
     let (mut operators, mut selects, mut joins) = (0, 0, 0);
     let mut open: Vec<bool> = Vec::new();

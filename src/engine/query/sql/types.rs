@@ -1,15 +1,15 @@
-//! Literals of the types that they stand for.
+//! Types of literals: precision of TIMESTAMP, and numbers too large for decimals.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{CastKind, DataType, Expr, TypedString, Value, VisitorMut};
 
-/// Numbers with a larger exponent, or one as far below zero, have no room in decimals.
+/// Numbers whose exponent is larger, positive or negative, don't fit a decimal.
 const EXPONENT_MAX: i64 = 18;
 
-/// Gives texts the types that they stand for. TIMESTAMP is that of the time column: DataFusion's is
-/// of nanoseconds, which end in 2262. A number such as 1e200 is a double, as no decimal has room
-/// for it.
+/// Gives literals the types that they need. TIMESTAMP gets the time column's precision,
+/// microseconds: DataFusion's TIMESTAMP counts nanoseconds, which end in 2262. A number such as
+/// 1e200 becomes a double, because it doesn't fit any decimal.
 pub(super) struct WithTypes;
 
 impl VisitorMut for WithTypes {

@@ -1,6 +1,6 @@
-//! Reads Parquet files of any tool into the dataset's columns.
+//! Record batches, their values into our columns: of Parquet files of any tool, and of callers.
 
-use std::{fs::File, sync::Arc};
+use std::sync::Arc;
 
 use arrow::{
     array::{
@@ -12,10 +12,8 @@ use arrow::{
     error::ArrowError,
     json::LineDelimitedWriter,
 };
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder,
-};
+use datafusion::execution::SendableRecordBatchStream;
+use futures::{StreamExt as _, executor::block_on};
 
 use crate::{
     base::{Error, Result},
@@ -30,42 +28,34 @@ use crate::{
     model::Dataset,
 };
 
-/// How many rows are read at once. Their texts are views of the file's pages, which hold equal
-/// texts only once.
-const READ_ROWS: usize = 8192;
-
-/// A block ends with the row that brings its texts to this many bytes. The limit is needed
-/// because the row builder copies each text of each row.
+/// A block ends with the row that brings its texts to this many bytes. In a block texts may be
+/// views that share their bytes; behind it, each text of each row is a copy.
 const BLOCK_TEXT_BYTES: usize = 8 << 20;
 
-/// Reads Parquet batch by batch. Timestamps without a time zone are taken as UTC.
-pub(crate) struct ParquetBlocks {
+/// Cuts record batches into blocks. Instants without a zone are UTC.
+pub(crate) struct RecordBatchBlocks {
     name: Arc<str>,
-    batches: ParquetRecordBatchReader,
+    batches: Box<dyn Iterator<Item = Result<RecordBatch>>>,
     /// Rows that were read and are in no block yet.
     waiting: Option<RecordBatch>,
-    /// Pairs of a field of the file and a column that the field fills, both by index.
+    /// Pairs of a field of the batches and a column of the dataset that the field fills.
     targets: Arc<[(usize, usize)]>,
     rows: u64,
 }
 
-impl ParquetBlocks {
+impl RecordBatchBlocks {
+    /// Reads batches of that schema, whose texts and bytes are [views](as_views).
+    ///
+    /// # Errors
+    /// `Invalid` when a column of the dataset can't be filled: its field is nested, or the column is
+    /// required and has no field.
     pub(crate) fn try_new(
         name: String,
-        file: File,
+        schema: &Schema,
+        batches: impl Iterator<Item = Result<RecordBatch>> + 'static,
         dataset: &Dataset,
         map: &FieldMap,
     ) -> Result<Self> {
-        let corrupt = |error| {
-            Error::corrupt(format!("{name}: not a whole Parquet file: {error}")).with_source(error)
-        };
-        let options = ArrowReaderOptions::new();
-        let metadata = ArrowReaderMetadata::load(&file, options.clone()).map_err(corrupt)?;
-        let schema = Arc::new(with_views(metadata.schema()));
-        let options = options.with_schema(Arc::clone(&schema));
-        let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options);
-        let metadata = metadata.map_err(corrupt)?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
         let mut targets = Vec::new();
         for (at, field) in schema.fields().iter().enumerate() {
             let whole = map.targets(field.name()).iter().filter(|target| target.path.is_empty());
@@ -87,20 +77,36 @@ impl ParquetBlocks {
                 )));
             }
         }
-        let batches = builder.with_batch_size(READ_ROWS).build().map_err(corrupt)?;
-        let (name, targets) = (name.into(), targets.into());
+        let (name, targets, batches) = (name.into(), targets.into(), Box::new(batches));
         Ok(Self { name, batches, waiting: None, targets, rows: 0 })
+    }
+
+    /// Reads a stream on the calling thread, which waits for each batch.
+    ///
+    /// # Errors
+    /// As [`try_new`](Self::try_new).
+    pub(crate) fn of_stream(
+        name: String,
+        mut stream: SendableRecordBatchStream,
+        dataset: &Dataset,
+        map: &FieldMap,
+    ) -> Result<Self> {
+        let schema = Arc::new(as_views(&stream.schema()));
+        let viewed = Arc::clone(&schema);
+        let batches = std::iter::from_fn(move || {
+            let batch = block_on(stream.next())?;
+            Some(batch.map_err(Error::from).and_then(|batch| with_views(&batch, &viewed)))
+        });
+        Self::try_new(name, &schema, batches, dataset, map)
     }
 }
 
-impl BlockReader for ParquetBlocks {
+impl BlockReader for RecordBatchBlocks {
     fn next(&mut self) -> Result<Option<Box<dyn RowReader>>> {
         let Some(batch) = self.waiting.take().map(Ok).or_else(|| self.batches.next()) else {
             return Ok(None);
         };
-        let mut batch = batch.map_err(|error| {
-            Error::corrupt(format!("{}: {error}", self.name)).with_source(error)
-        })?;
+        let mut batch = batch?;
         let rows = rows_of_block(&batch);
         if rows < batch.num_rows() {
             self.waiting = Some(batch.slice(rows, batch.num_rows() - rows));
@@ -120,12 +126,12 @@ impl BlockReader for ParquetBlocks {
         let columns = columns.collect::<Result<_>>()?;
         let first = self.rows;
         self.rows += batch.num_rows() as u64;
-        Ok(Some(Box::new(ParquetRows { batch, columns, first, read: 0 })))
+        Ok(Some(Box::new(RecordBatchRows { batch, columns, first, read: 0 })))
     }
 }
 
-/// The schema, with texts and bytes as views.
-fn with_views(schema: &Schema) -> Schema {
+/// The schema with texts and bytes as views.
+pub(crate) fn as_views(schema: &Schema) -> Schema {
     let fields = schema.fields().iter().map(|field| {
         let kind = match field.data_type() {
             DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
@@ -135,6 +141,15 @@ fn with_views(schema: &Schema) -> Schema {
         field.as_ref().clone().with_data_type(kind)
     });
     Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
+}
+
+/// The batch in a schema that has [views](as_views).
+fn with_views(batch: &RecordBatch, schema: &Arc<Schema>) -> Result<RecordBatch> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns: Result<Vec<_>, _> =
+        columns.map(|(column, field)| cast(column, field.data_type())).collect();
+    let batch = columns.and_then(|columns| RecordBatch::try_new(Arc::clone(schema), columns));
+    batch.map_err(|error| Error::internal("texts as views").with_source(error))
 }
 
 /// How many of the first rows make a block: at least one.
@@ -155,11 +170,11 @@ fn rows_of_block(batch: &RecordBatch) -> usize {
     batch.num_rows()
 }
 
-/// A block of rows of a Parquet file. A bad row is written to the rejects file as JSON.
-struct ParquetRows {
+/// A block of rows. A bad row is written to the rejects file as JSON.
+struct RecordBatchRows {
     batch: RecordBatch,
     columns: Vec<(usize, Cells)>,
-    /// How many rows of the file come before the block.
+    /// How many rows of the input come before the block.
     first: u64,
     read: usize,
 }
@@ -209,7 +224,7 @@ impl Cells {
     }
 }
 
-impl RowReader for ParquetRows {
+impl RowReader for RecordBatchRows {
     fn records_max(&self) -> usize {
         self.batch.num_rows()
     }
