@@ -1,5 +1,6 @@
-//! Append, the job, and the usage queries by both routes. Each asserts equal answers before it is
-//! timed. Days of 100,000 rows; `TALLYBOOK_BENCH_DAYS` sets how many (30).
+//! Append, the rollup job, and the usage queries by both routes. Equal answers are asserted before
+//! a query is timed. A day has 100,000 rows. `TALLYBOOK_BENCH_DAYS` is the number of days, 30 by
+//! default.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! What planning costs: a query over a year of days, planned and not executed, by both routes;
-//! and the same SQL planned by the engine alone over a table that needs no files.
+//! The cost of planning: a query over a year of days, by both routes. For comparison, DataFusion
+//! alone plans the same SQL over a table without files.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
@@ -62,7 +62,7 @@ fn planning(c: &mut Criterion) {
         });
     });
     for route in [Route::Raw, Route::Rollup] {
-        // The answer says what its planning took; executing it is not part of that.
+        // The query is executed, but only its planning time is measured.
         group.bench_function(format!("{route}_of_a_year"), |b| {
             b.iter_custom(|times| {
                 let planning = (0..times).map(|_| rows(route).1.planning_ms / 1e3);

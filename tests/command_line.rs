@@ -257,10 +257,10 @@ fn logging_is_off_unless_it_is_asked_for() {
     command.env("RUST_LOG", "tallybook=debug");
     let told = run(command, b"").ok();
     assert!(
-        told.out == "count(*)\n1\n" && told.err.contains("query answered route=\"raw\""),
+        told.out == "count(*)\n1\n" && told.err.contains("query answered route=\"rollup\""),
         "{told:?}"
     );
-    assert!(told.err.contains("planned cover=1 day: 1 raw"), "{told:?}");
+    assert!(told.err.contains("planned cover=1 day: 1 from by_who"), "{told:?}");
     let mut command = small.sandbox.command(&sql);
     command.env("RUST_LOG", "a=b=c");
     run(command, b"").failed(3, "RUST_LOG=`a=b=c`");

@@ -67,9 +67,9 @@ async fn open(location: &str) -> Result<Tallybook, Error> {
 }
 
 impl Whole {
-    /// Makes a root with these parts: a month in one segment; a purged day, and one with a late leaf
-    /// since its purge; a merged day, and one with a late leaf beside; a day of two leaves; a day
-    /// whose segment lacks a leaf; and segments of a previous definition.
+    /// Makes a root with these parts: a month in one segment; a purged day; a merged day, and
+    /// merged days with a late leaf beside; a day of two leaves; a day whose segment lacks a leaf;
+    /// and segments of a previous definition.
     async fn new() -> Self {
         let sandbox = Sandbox::new();
         let location = sandbox.root().to_str().unwrap().to_owned();
@@ -80,7 +80,7 @@ impl Whole {
         append(&db, "two", &lines(&[one, two, three, four], 5)).await;
         rollup(&db).await;
         db.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
-        let old = PurgeOptions { older_than_days: 12, dry_run: false };
+        let old = PurgeOptions { older_than_days: 11, dry_run: false };
         db.purge(&old, |_| {}).await.unwrap().into_result().unwrap();
         append(&db, "month", &lines(&["2099-11-03", "2099-11-05"], 6)).await;
         append(&db, "three", &lines(&[five, six], 7)).await;

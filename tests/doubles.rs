@@ -1,4 +1,5 @@
-//! Sums of doubles, and values computed from such sums: the same digits by every route, in every run.
+//! Sums of doubles, and values computed from such sums: the same digits by every route, in every
+//! run.
 
 use crate::support::small::Small;
 
@@ -21,8 +22,8 @@ measures = ["sum(c) as total", "count(*) as n"]
 
 const DAYS: [&str; 4] = ["2026-01-03", "2026-01-04", "2026-01-05", "2026-01-06"];
 
-/// Rows whose doubles add up to 7.5 in any order if each addition is exact. If additions round, most
-/// orders give another sum.
+/// Rows whose doubles add up to 7.5 in any order if each addition is exact. If additions round,
+/// most orders give another sum.
 fn hard_to_add() -> Small {
     let small = Small::of(DEFINITION);
     let cents = (0..40).map(|at| format!("0.{:02}", at * 7 % 40));
@@ -48,8 +49,8 @@ fn hard_to_add() -> Small {
     small
 }
 
-/// Runs the query in three states of the root, by both routes, several times. Gives the answer, which
-/// must be the same each time.
+/// Runs the query in three states of the root, by both routes, several times. Gives the answer,
+/// which must be the same each time.
 fn only_answer(sql: &str) -> String {
     let small = hard_to_add();
     let mut answers = Vec::new();
@@ -146,7 +147,8 @@ fn decimals_and_doubles_meet_as_doubles() {
     assert!(digits.lines().skip(1).all(|line| line.ends_with(",0.0")), "{digits}");
 }
 
-/// A joined side with a sum of doubles is the same in each run, so rollups can serve the other side.
+/// A joined side with a sum of doubles is the same in each run, so rollups can serve the other
+/// side.
 #[test]
 fn a_share_of_a_total_of_doubles_is_served_by_rollups() {
     let sql = "SELECT l.who, sum(l.c) / t.total AS share FROM log l CROSS JOIN (SELECT sum(CAST(c AS \

@@ -95,8 +95,8 @@ async fn an_erased_user_leaves_purged_days_alone_that_never_named_it() {
     verified(&db).await;
 }
 
-/// Of a purged day, only the user's late rows are erased: the day's remains don't show which of their
-/// numbers are the user's.
+/// Of a purged day, only the user's late rows are erased: the day's remains don't show which of
+/// their numbers are the user's.
 #[tokio::test]
 async fn an_erased_user_of_late_rows_leaves_what_rollups_know() {
     let sandbox = Sandbox::new();

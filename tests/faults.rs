@@ -22,8 +22,8 @@ fn options(batch: &str) -> AppendOptions {
     AppendOptions { batch: Some(BatchId::try_new(batch).unwrap()), ..AppendOptions::default() }
 }
 
-/// When the acknowledgement of a create is lost, the writer reads the file back. The rows count once,
-/// and the file is never reported as another writer's.
+/// When the acknowledgement of a create is lost, the writer reads the file back. The rows count
+/// once, and the file is never reported as another writer's.
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_acknowledgements_are_settled() {
     for (dialect, kinds) in [
@@ -50,8 +50,8 @@ async fn lost_acknowledgements_are_settled() {
     }
 }
 
-/// A manifest was created, but its acknowledgement was lost and it can't be read back. The writer must
-/// not take it for another writer's manifest: the files that it names stay.
+/// A manifest was created, but its acknowledgement was lost and it can't be read back. The writer
+/// must not take it for another writer's manifest: the files that it names stay.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_that_nobody_can_see_keeps_its_files() {
     let store = FakeStore::start();

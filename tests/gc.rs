@@ -1,4 +1,5 @@
-//! `gc`: after the grace period, it deletes the segments that newer ones replaced, and nothing else.
+//! `gc`: after the grace period, it deletes the segments that newer ones replaced, and nothing
+//! else.
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,8 +42,8 @@ async fn only_replaced_segments_go_and_only_after_the_grace_period() {
     let (answer, _) = both(&db, COUNT).await;
     let before = sandbox.files("");
 
-    // The store's own clock decides the age of files: a host whose clock is far ahead deletes nothing
-    // that was written just now.
+    // The store's own clock decides the age of files: a host whose clock is far ahead deletes
+    // nothing that was written just now.
     let clock = Arc::new(FixedClock::noon_of(day("2100-01-01")));
     let later = Tallybook::builder(&location)
         .settings(Settings::default())

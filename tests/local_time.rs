@@ -37,8 +37,8 @@ async fn ask(db: &Tallybook, zone: &str, sql: &str) -> (String, bool) {
     (auto, stats.route == "rollup")
 }
 
-/// The number of calls of each day, without the first and the last day. There is one call each hour,
-/// so it is the day's number of hours.
+/// The number of calls of each day, without the first and the last day. There is one call each
+/// hour, so it is the day's number of hours.
 async fn hours_of_days(db: &Tallybook, zone: &str) -> Vec<i64> {
     let sql = "SELECT date, count(*) AS n FROM ai_usage_log GROUP BY 1 ORDER BY 1";
     let (text, from_rollups) = ask(db, zone, sql).await;

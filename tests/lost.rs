@@ -148,9 +148,9 @@ fn a_void_that_is_gone_is_told_and_no_rows_go_unseen() {
     assert_eq!(small.counts("auto"), ["2026-01-03 c 1", "2026-01-03 d 1"]);
 }
 
-/// A rollup of the previous definition knew more of a purged day than the day's remains do. After the
-/// purge, that rollup's segments no longer answer for the day, because an erasure couldn't correct
-/// them.
+/// A rollup of the previous definition knew more of a purged day than the day's remains do. After
+/// the purge, that rollup's segments no longer answer for the day, because an erasure couldn't
+/// correct them.
 #[test]
 fn hints_of_an_earlier_definition_answer_for_no_purged_day() {
     let by_v = "\n[[rollup]]\nname = \"by_v\"\ngrain = \"day\"\ndimensions = [\"v\"]\n\
@@ -208,8 +208,8 @@ fn a_lost_leaf_is_told_until_it_is_there_again() {
     small.run("verify").ok();
 }
 
-/// A void took the name of a lost leaf. When the leaf is then restored from a backup, its rows don't
-/// count.
+/// A void took the name of a lost leaf. When the leaf is then restored from a backup, its rows
+/// don't count.
 #[test]
 fn a_leaf_in_the_place_of_a_void_is_told() {
     let small = rolled();
@@ -308,8 +308,8 @@ fn a_month_is_not_accused_when_a_day_of_it_has_no_segment() {
     assert_eq!(small.counts("auto"), ["2026-01-03 a 1", "2026-01-04 a 1"]);
 }
 
-/// The first leaf of a batch is published first. If another leaf is there without it, the first leaf
-/// is lost, and a batch of other rows must not be added to the leaves that are there.
+/// The first leaf of a batch is published first. If another leaf is there without it, the first
+/// leaf is lost, and a batch of other rows must not be added to the leaves that are there.
 #[test]
 fn other_rows_are_refused_beside_a_leaf_of_the_batch() {
     const DAYS: [&str; 2] = [DAY, "2026-01-04"];

@@ -1,5 +1,5 @@
-//! Segments of whole months: fewer files and the same answers. When a day changes, the days' segments
-//! serve again.
+//! Segments of whole months: fewer files and the same answers. When a day changes, the days'
+//! segments serve again.
 
 use std::sync::Arc;
 

@@ -71,9 +71,10 @@ async fn lives(db: &Tallybook, location: &str, settings: &Settings) {
         Tallybook::builder(location).settings(settings.clone()).clock(clock).open().await.unwrap();
     let mut gone = 0;
     later.gc(&AT_ONCE, |_| gone += 1).await.unwrap();
-    // Deleted are the four leaves of the purged days. One of these days was compacted before: of it,
-    // the merged file, the previous tag, and the three segments that lacked the late leaf. The nine
-    // segments of the purged days are not deleted: they prove these days if the folders are lost.
+    // Deleted are the four leaves of the purged days. One of these days was compacted before: of
+    // it, the merged file, the previous tag, and the three segments that lacked the late leaf. The
+    // nine segments of the purged days are not deleted: they prove these days if the folders are
+    // lost.
     assert_eq!(gone, 9);
     let (found, stats) = csv(db, sql, Route::Auto).await;
     assert_eq!((found, stats.route), (expected.clone(), "rollup"));

@@ -1,6 +1,6 @@
-//! Loss of power at any moment of a root's life. Changes that weren't synced are lost, or half there,
-//! or there while older ones aren't. Everything that was acknowledged must be there, and the command
-//! that was interrupted can be run again.
+//! Loss of power at any moment of a root's life. Changes that weren't synced are lost, or half
+//! there, or there while older ones aren't. Everything that was acknowledged must be there, and
+//! the command that was interrupted can be run again.
 //!
 //! The program runs with a preloaded library that records each change of a name and each sync, in
 //! order. From this trace the test makes disks as a crash could have left them.
@@ -358,8 +358,8 @@ impl Record {
         names
     }
 
-    /// Checks the root after a crash at change `at`: it has everything that was acknowledged, and the
-    /// interrupted command can be run again.
+    /// Checks the root after a crash at change `at`: it has everything that was acknowledged, and
+    /// the interrupted command can be run again.
     async fn check(&self, life: &[Deed], at: usize, loss: Loss, seed: u64) {
         let folder = tempfile::tempdir_in(self.sandbox.root().parent().unwrap()).unwrap();
         let root = folder.path().join("root");

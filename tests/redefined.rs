@@ -1,5 +1,6 @@
-//! A definition that changes. Segments of the previous definition serve what they can until new ones
-//! are built. Where raw rows were purged, the remains of the previous definition serve for good.
+//! A definition that changes. Segments of the previous definition serve what they can until new
+//! ones are built. Where raw rows were purged, the remains of the previous definition serve for
+//! good.
 
 use std::fs;
 
@@ -26,8 +27,8 @@ fn changed() -> String {
            measures = [\"count(*) as calls\", \"sum(cost) as cost\"]\n"
 }
 
-/// Makes a root of ten days, rolled up, with the raw rows of the first four purged. Then changes its
-/// definition. Gives the answers from before the purge.
+/// Makes a root of ten days, rolled up, with the raw rows of the first four purged. Then changes
+/// its definition. Gives the answers from before the purge.
 async fn redefined(sandbox: &Sandbox) -> (String, String) {
     let db = sandbox.db("2026-01-11").await;
     append_days(&db, &LOG, "2026-01-01", 10, &[5, 14]).await;

@@ -1,5 +1,5 @@
-//! `repair`: a lost or damaged manifest is written anew, if the footers of the day's files determine
-//! its content.
+//! `repair`: a lost or damaged manifest is written anew, if the footers of the day's files
+//! determine its content.
 
 use std::fs;
 
@@ -74,8 +74,8 @@ fn a_manifest_that_its_tag_hides() {
             if generation == 1 {
                 assert_eq!(small.counts("raw"), expected, "the tag answers");
             } else {
-                // A manifest of a repair names files of a previous generation, so its tag can't
-                // answer for it.
+                // A manifest of a repair names files of a previous generation, so the day can't be
+                // read by the tag alone.
                 small.ask("raw", "").failed(5, "_m/2-");
             }
             assert_eq!(small.run("verify").code, 1);

@@ -1,4 +1,4 @@
-//! Rollups in memory: the next query reads no file, and still sees the root as it is.
+//! The cache of rollup columns: the next query reads no file, and still sees the root as it is.
 
 use std::fs;
 
@@ -45,7 +45,7 @@ async fn the_second_question_reads_no_file() {
 async fn with_little_room_or_none_the_answers_are_the_same() {
     let (roomy, none) = (Sandbox::new(), Sandbox::new());
     let expected = three_weeks(&roomy, 64 << 20).await;
-    // Room for one query at a time; for none.
+    // Memory for the columns of one query at a time, and for none.
     for budget in [3 << 20, 0] {
         let db = three_weeks(&none, budget).await;
         for sql in QUESTIONS.iter().chain(&QUESTIONS) {

@@ -1,5 +1,5 @@
-//! Every shape that the rewrite takes on, by rule; each answered from rollups, with holes and late
-//! rows, and the same as from raw rows.
+//! Every shape of query that the rewrite accepts, by rule. Rollups with holes and late rows give
+//! the same answer as raw rows.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use tallybook::{Query, Route, SampleLog, Settings, Tallybook};
 
 use crate::support::{Sandbox, append, both, csv, day, db_with, rollup};
 
-/// The default dataset with more measures, a rollup of quarters of an hour, one of only some rows,
-/// and measures of expressions.
+/// The default dataset with more measures, measures of expressions, a rollup by quarter hours, and
+/// a rollup of only some rows.
 pub(crate) fn rich_definition() -> String {
     let more = r#"
 [[rollup]]
@@ -47,7 +47,7 @@ measures = [
     format!("{}{more}", tallybook::DEFAULT_DEFINITION)
 }
 
-/// Six weeks, with two days that no segment serves and a late batch.
+/// A root of six weeks, with two days that no segment serves, and a late batch.
 async fn six_weeks(sandbox: &Sandbox) -> Tallybook {
     let location = sandbox.root();
     let db =
@@ -81,7 +81,7 @@ async fn six_weeks(sandbox: &Sandbox) -> Tallybook {
     db
 }
 
-/// By the rule that each is about, as the rewrite's own files number them.
+/// Queries by the rule that they test. The numbers are those in the rewrite's own files.
 const REWRITTEN: &[(&str, &str)] = &[
     (
         "W1 derived table",
@@ -384,7 +384,7 @@ async fn each_is_answered_from_rollups() {
     assert!(failed.is_empty(), "{}", failed.into_iter().collect::<Vec<_>>().join("\n\n"));
 }
 
-/// A rule, the query, and the words of its refusal.
+/// A rule, a query, and words of its refusal.
 const REFUSED: &[(&str, &str, &str)] = &[
     (
         "W2 limit below",
@@ -499,7 +499,7 @@ async fn each_is_refused_with_its_reason_and_read_raw() {
         assert!(why.starts_with("route: raw") && why.contains(words), "{rule}\n{sql}\n{why}");
         let error = db.query(&Query::sql(*sql).by_route(Route::Rollup)).await.unwrap_err();
         assert!(error.to_string().contains(words), "{rule}\n{error}");
-        // Not those whose answer SQL leaves open, or that CSV can't hold.
+        // SQL leaves the answers of some queries open, and CSV can't hold the answers of others.
         if !["W2 limit below", "2.3 sum of floats", "2.3 array_agg"].contains(rule) {
             both(&db, sql).await;
         }
@@ -524,7 +524,8 @@ async fn the_answer_is_right_by_hand() {
                round(approx_percentile(latency_ms, 1)) AS hi, count(DISTINCT date) AS days \
                FROM ai_usage_log GROUP BY 1 ORDER BY 1";
     let (text, _) = csv(&db, sql, Route::Rollup).await;
-    // Of 1..10 and 3, 6, … 30: the mean is 11, the mean of squares 192.5.
+    // The latencies are 1, 2, … 10 and 3, 6, … 30. Their mean is 11, and the mean of their squares
+    // is 192.5.
     assert_eq!(
         text,
         "model,n,s,v,u,lo,hi,days\na,20,220,71.5,2,1.0,30.0,10\nb,10,1000,0.0,1,100.0,100.0,10\n"

@@ -1,4 +1,4 @@
-//! Estimates: the same however rows were split, and as near as they say.
+//! Estimates: they don't depend on how rows were split, and are as exact as documented.
 
 use proptest::prelude::*;
 use tallybook::{Query, Route, Settings};
@@ -39,7 +39,7 @@ async fn estimates(batches: &[String]) -> Vec<f64> {
 #[test]
 fn estimates_are_near_and_order_free() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    // Below, at and above where the sketch of distinct values changes its form.
+    // Below, at and above the sizes at which the sketch of distinct values changes its form.
     for users in [1_u64, 7, 8, 9, 400, 1_500, 12_000, 30_000] {
         let rows: Vec<_> = (0..users as usize)
             .map(|at| line(at, 20, at as u64, (at as i64 * 7_919) % 10_007 + 1))

@@ -1,9 +1,9 @@
-//! The files in `tests/slt`: SQL and its answer, as another engine gave it; by the raw route, from
-//! rollups, and with random segments missing.
+//! The files in `tests/slt`: SQL, and the answer of another engine. Each query runs by the raw
+//! route, from rollups, and with random segments missing.
 //!
-//! Of the sqllogictest format: comments, and `query <types> rowsort` with values that stand apart
-//! by a space. `NULL` and `(empty)` are what they say; numbers are without trailing zeros, doubles
-//! with four digits after the point.
+//! The format is a part of sqllogictest: comments, and `query <types> rowsort`. A space separates
+//! values. `NULL` stands for a NULL, and `(empty)` for an empty text. Numbers have no trailing
+//! zeros, and doubles are rounded to four digits after the point.
 
 use std::{fs, path::Path};
 
@@ -77,7 +77,7 @@ fn rows_of(batches: &[RecordBatch]) -> Vec<String> {
     rows
 }
 
-/// Checks every record by that route; gives how many were answered from rollups.
+/// Checks every record by that route. Gives the number of answers from rollups.
 async fn check(db: &Tallybook, route: Route, seed: u64) -> usize {
     let mut rewritten = 0;
     for record in records() {
@@ -111,7 +111,7 @@ async fn every_file_by_every_route() {
     assert_eq!(check(&db, Route::Raw, seed).await, 0);
     rollup(&db).await;
     let all = check(&db, Route::Auto, seed).await;
-    // All but the four of raw.slt.
+    // All records but the four in raw.slt.
     assert_eq!(all, records().len() - 4);
     for _ in 0..3 {
         for segment in sandbox.files("rollups") {

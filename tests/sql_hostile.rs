@@ -1,4 +1,4 @@
-//! Queries that would take all memory or all time: they end with an error, and the others go on.
+//! Queries that would take all memory or all time: they end with an error, and other queries go on.
 
 use std::time::{Duration, Instant};
 
@@ -20,11 +20,11 @@ fn what_never_ends_is_ended() {
     let who: Vec<_> = (0..300).map(|at| format!("w{at}")).collect();
     let who: Vec<_> = who.iter().map(String::as_str).collect();
     small.append("x", &["2026-01-03", "2026-01-04"], &who, 1).ok();
-    // All threads of the runtime are busy with joins, one of which gives way but rarely.
+    // Joins keep all threads of the runtime busy, and one of the joins rarely yields.
     let join = "SELECT count(*) FROM log a, log b, log c, log d WHERE a.v + b.v + c.v + d.v = 7";
     ended(&small, join, "longer than 1s");
     ended(&small, &format!("{join} UNION ALL {join} UNION ALL {join}"), "longer than 1s");
-    // Nothing of a plan waits for anything: it looks at the clock itself.
+    // Planning never waits, so no timeout could end it: it checks the time itself.
     let steps = (1..140).map(|at| format!(", t{at} AS (SELECT n + 1 AS n FROM t{})", at - 1));
     let steps: String = steps.collect();
     let plan = format!("WITH t0 AS (SELECT 1 AS n){steps} SELECT * FROM t139 a, t139 b, t139 c");
@@ -32,7 +32,7 @@ fn what_never_ends_is_ended() {
     small.sandbox.run(&args).failed(8, "longer than 10ms");
 }
 
-/// A short text can be a plan without end.
+/// A short text can have an endless plan.
 #[test]
 fn what_multiplies_itself_is_refused_or_ends() {
     let small = Small::new();
@@ -76,7 +76,7 @@ fn what_makes_too_many_groups_is_refused() {
     small.sandbox.run(&["query", sql]).ok();
 }
 
-/// What a query costs is its own, whoever asks beside it.
+/// A query's statistics don't include other queries that run at the same time.
 #[tokio::test]
 async fn a_question_counts_its_own_requests_and_bytes() {
     let sandbox = Sandbox::new();
@@ -99,8 +99,8 @@ async fn a_question_counts_its_own_requests_and_bytes() {
     while answer.next().await.unwrap().is_some() {}
     let alone = answer.stats();
     assert!(alone.requests > 0 && alone.bytes > 0, "{alone:?}");
-    // It has ended, and another one hasn't: what that costs is not its own. What both would read,
-    // one may find in memory, so that two at once can't be compared with one alone.
+    // The cost of a later query doesn't change the statistics of an answer that has ended. Two
+    // queries at once can find in memory what the other one read, so each may cost less than alone.
     let other = try_answer(&db, &many).await.unwrap().1;
     let after = answer.stats();
     assert_eq!((after.requests, after.bytes), (alone.requests, alone.bytes));

@@ -1,5 +1,5 @@
 //! Values at the limits of their types, texts at the limits of the parser, and answers at the limit
-//! of their rows: right, or an error, by every route.
+//! of rows: by every route, the answer is right or an error.
 
 use crate::support::small::Small;
 
@@ -28,8 +28,8 @@ dimensions = ["who"]
 measures = ["count(*) as n"]
 "#;
 
-/// `a` has a sum that has room in no BIGINT, on two days of which each has one that does; so has
-/// `b` of decimals.
+/// On each single day, the sum of `a` fits a BIGINT, and the sum of `b` fits its decimal. Over two
+/// days, neither sum fits.
 fn near_the_limit(days: &[&str]) -> Small {
     let small = Small::of(DEFINITION);
     let nines = "9".repeat(38);
@@ -63,7 +63,7 @@ fn sums_without_room_are_errors_by_every_route() {
             small.query(route, "SELECT sum(v) OVER (ORDER BY at) FROM log").failed(3, beyond);
             let beyond = "is beyond what a DECIMAL(38, 0) can hold";
             small.query(route, "SELECT sum(d) AS s FROM log").failed(3, beyond);
-            // What has room is right beside it.
+            // Sums that fit are right, also beside sums that don't.
             let some = "SELECT who, sum(v) AS v, sum(d) AS d FROM log WHERE who = 'c' GROUP BY 1";
             assert_eq!(small.query(route, some).ok().out, "who,v,d\nc,6,4\n", "{state} {route}");
             let wide =
@@ -257,7 +257,7 @@ fn a_definition_without_an_order_has_a_whole_life() {
     assert_eq!(small.counts("auto"), ["2026-01-03 a 10"]);
 }
 
-/// What rules of DataFusion take for something else, or cut, means what it says.
+/// Conditions that DataFusion's own rules would misread or cut off keep their meaning.
 #[test]
 fn conditions_mean_what_they_say() {
     let small = Small::of(DEFINITION);
@@ -344,7 +344,8 @@ fn a_rollup_of_some_rows_serves_these_and_lets_no_others_go() {
     assert_eq!(small.query("auto", "SELECT count(*) AS n FROM log").ok().out, "n\n3\n");
 }
 
-/// What SQL leaves open over aggregated rows is the same by every route, run after run.
+/// Where SQL leaves the answer over aggregated rows open, every route and every run gives the same
+/// answer.
 #[test]
 fn ties_among_aggregated_rows_are_broken() {
     let small = Small::of(DEFINITION);

@@ -1,4 +1,4 @@
-//! What is rewritten, what is refused, and what neither may change.
+//! The rewrite: which queries are rewritten, which are refused, and that no answer changes.
 
 use tallybook::{Query, Route, SampleLog, Settings, Tallybook};
 
@@ -124,7 +124,7 @@ async fn the_threshold_is_over_seven_days_and_never_changes_an_answer() {
     assert_eq!(seven.route, "raw");
     let (_, more) = both(&db, &sql("2026-01-09T00:00:00Z")).await;
     assert_eq!((more.route, more.rollup_days), ("rollup", 8));
-    // Half an hour into a day is read raw, the day's other rows are not read at all.
+    // The first half hour of the last day is read raw. The day's other rows don't count.
     let (_, ragged) = both(&db, &sql("2026-01-09T00:30:00Z")).await;
     assert_eq!((ragged.route, ragged.rollup_days, ragged.raw_days), ("mixed", 8, 1));
 }
@@ -160,8 +160,8 @@ async fn counts_of_nulls_and_of_nothing() {
     assert_eq!(text, "n,c,s,a,i\n0,0,,,\n");
 }
 
-/// Our average of decimals is the engine's own: sums and counts divided once, cut at four more
-/// digits.
+/// Tallybook's average of decimals equals DataFusion's: the sum divided once by the count, cut off
+/// at four more digits.
 #[tokio::test]
 async fn averages_are_those_of_the_engine() {
     let db = month().await;

@@ -1,9 +1,9 @@
-//! Processes that die at each named step of durable work, and are run again: nothing is lost, nothing
-//! counted twice, and what doesn't change answers has changed none.
+//! Kill tests: a process dies at each failpoint of durable work, and is run again. Nothing is lost,
+//! and nothing is counted twice. Commands that don't change answers change none.
 //!
-//! `TALLYBOOK_STEP_HITS` is how often each step is passed at most before the process dies there, and
-//! `TALLYBOOK_STEPS_ON=store` puts the root on a store over HTTP. `TALLYBOOK_STEPS` names the steps,
-//! with commas between them; all when it isn't set.
+//! `TALLYBOOK_STEP_HITS` is the maximum number of times that the process passes a failpoint before
+//! it dies there. `TALLYBOOK_STEPS_ON=store` puts the root on a store over HTTP. `TALLYBOOK_STEPS`
+//! is a list of failpoints, with commas between them; all when not set.
 
 use std::{
     collections::BTreeMap,
@@ -29,10 +29,10 @@ const LOG: SampleLog = SampleLog { seed: 12, organizations: 3, rows_per_hour: 3 
 const REPORT: &str = "SELECT CAST(date AS TEXT) AS d, organization_id, count(*) AS n, sum(cost) AS c \
                       FROM ai_usage_log GROUP BY 1, 2";
 
-/// How long a process waits for another one to be faster.
+/// How long a process waits so that another one is faster, in milliseconds.
 const WAIT_MS: u64 = 2500;
 
-/// Every step there is, as the source names them.
+/// The names of all failpoints, from the source code.
 fn steps() -> Vec<String> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     let mut steps = Vec::new();
@@ -43,7 +43,7 @@ fn steps() -> Vec<String> {
                 folders.push(path);
             } else {
                 let text = fs::read_to_string(path).unwrap();
-                let named = text.split("step(\"").skip(1);
+                let named = text.split("failpoint(\"").skip(1);
                 steps.extend(named.map(|rest| rest.split('"').next().unwrap().to_owned()));
             }
         }
@@ -53,28 +53,28 @@ fn steps() -> Vec<String> {
     steps
 }
 
-/// One step of a root's life.
+/// One command in a root's life.
 struct Act {
     args: Vec<String>,
-    /// Whether answers are the same after it.
+    /// Whether answers are the same after the command.
     changes_nothing: bool,
-    /// Where the process dies in any case: what comes after it finds what it left.
+    /// A failpoint where the process always dies, so that the next commands find its files.
     dies_at: Option<&'static str>,
-    /// Where it waits while a second process does the same, and wins.
+    /// A failpoint where the process waits while a second process runs the same command and wins.
     waits_at: Option<&'static str>,
-    /// Whether all files are made three days old before it.
+    /// Whether all files are made three days old before the command.
     files_age: bool,
-    /// The day whose manifests are lost before it.
+    /// The day whose manifests are deleted before the command.
     loses: Option<Day>,
 }
 
-/// The life of a root, in which every step is reached.
+/// The life of a root. It reaches every failpoint.
 fn script(sandbox: &Sandbox, today: Day) -> Vec<Act> {
     let days = |hours: &[u8], first: i32, last: i32| -> String {
         let days = (first..=last).map(|back| today.plus(back));
         days.flat_map(|day| hours.iter().map(move |hour| LOG.hour(day, *hour))).collect()
     };
-    // The first two days of a month that is over for long.
+    // The first two days of a month that ended long ago.
     let month = today.plus(-70).period("month").unwrap().0;
     let of_month = LOG.hour(month, 3) + &LOG.hour(month.plus(1), 4);
     for (name, lines) in [
@@ -93,7 +93,7 @@ fn script(sandbox: &Sandbox, today: Day) -> Vec<Act> {
     let more = "\n[[rollup]]\nname = \"models\"\ngrain = \"day\"\ndimensions = [\"model\"]\n\
                 measures = [\"count(*) as calls\"]\n";
     sandbox.write("redefined", DEFAULT_DEFINITION.to_owned() + more);
-    // Purged by then.
+    // This day is purged by then.
     let repaired = today.plus(-6);
     let act = |line: &str, changes_nothing| Act {
         args: line.split(' ').map(str::to_owned).collect(),
@@ -115,10 +115,10 @@ fn script(sandbox: &Sandbox, today: Day) -> Vec<Act> {
         act("rollup", true),
         Act { waits_at: Some("rewrite.intent"), ..act("compact", true) },
         act("gc --grace 0s --abandoned 0s", true),
-        // A batch whose claim is given up for mended rows.
+        // A batch whose claim is given up, because the next append has corrected rows.
         dies("append wrong --batch mended --format ndjson", "append.claim"),
         act("append mended --batch mended --format ndjson", false),
-        // A batch that is half there when some of its rows are erased.
+        // A batch that is half appended when some of its rows are erased.
         dies("append half --batch half --format ndjson", "append.leaf"),
         act("purge --older-than 5d", true),
         act("erase --organization org-001", false),
@@ -133,7 +133,7 @@ fn script(sandbox: &Sandbox, today: Day) -> Vec<Act> {
     ]
 }
 
-/// Runs the program, which dies at that step if it is given.
+/// Runs the program with failpoints, if given.
 fn run<S: AsRef<OsStr>>(place: &Place, args: &[S], fail_at: Option<&str>) -> Ran {
     let mut command = place.command(args);
     if let Some(fail_at) = fail_at {
@@ -142,7 +142,8 @@ fn run<S: AsRef<OsStr>>(place: &Place, args: &[S], fail_at: Option<&str>) -> Ran
     crate::support::run(command, b"")
 }
 
-/// The same command twice at once: the first waits at that step until the second is done.
+/// Runs the command twice at once: the first process waits at that failpoint until the second
+/// process is done.
 fn race(place: &Place, args: &[String], waits_at: &str, fail_at: Option<&str>) -> Ran {
     let waits = format!("{waits_at}=sleep({WAIT_MS})");
     let fail_at = fail_at.map_or(waits.clone(), |fail_at| format!("{waits};{fail_at}"));
@@ -176,7 +177,8 @@ fn report(place: &Place) -> String {
     place.run(&["query", REPORT, "--format", "csv"]).ok().out
 }
 
-/// Runs the script, in which the process dies once; how often it did, and the answer at the end.
+/// Runs the script, in which a process dies at most once at that failpoint. Gives the number of
+/// deaths, and the answer at the end.
 fn live(today: Day, on_store: bool, dies_at: Option<&str>) -> (usize, String) {
     let place = Place::new(on_store);
     let (mut deaths, mut fail_at) = (0, dies_at);
@@ -246,7 +248,7 @@ fn a_process_that_dies_at_any_step_loses_nothing() {
     let deaths = deaths.into_inner().unwrap();
     let total: usize = deaths.values().sum();
     eprintln!("{total} deaths at {} steps: {deaths:?}", steps.len());
-    // What only a local disk needs has no step there.
+    // Some failpoints are only reached on a local disk.
     if on_store {
         return;
     }

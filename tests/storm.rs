@@ -1,8 +1,8 @@
-//! A store on which everything goes wrong that can: each answer is right or an error, each request for
-//! work is done at last, and no row is lost or counted twice.
+//! A store with faults of every kind: each answer is right or an error, each job is done in the
+//! end, and no row is lost or counted twice.
 //!
-//! `TALLYBOOK_FAULTS` is how many faults are injected at least, `TALLYBOOK_TEST_SEED` the first life's
-//! seed.
+//! `TALLYBOOK_FAULTS` is the minimum number of injected faults. `TALLYBOOK_TEST_SEED` is the seed
+//! of the first life.
 
 use std::{
     collections::BTreeMap,
@@ -29,13 +29,13 @@ use crate::support::{
 const DAYS: [&str; 3] = ["2026-01-03", "2026-01-04", "2026-01-05"];
 const REPORT: &str = "SELECT who, sum(v) AS v, count(*) AS n FROM log GROUP BY 1 ORDER BY 1";
 
-/// No life takes so long.
+/// A life that takes longer than this is stuck.
 const STUCK: Duration = Duration::from_mins(10);
 
-/// No life meets so many errors, if what failed can be done again.
+/// A life with this many errors never ends: its retries don't succeed.
 const ERRORS_MAX: u64 = 1000;
 
-/// A life that is never given up.
+/// The life of a root. Every operation is retried until it succeeds.
 struct Life {
     store: FakeStore,
     db: Tallybook,
@@ -44,13 +44,13 @@ struct Life {
     right: u64,
 }
 
-/// An error must be one that a failing store can cause.
+/// Checks that a failing store can cause this error.
 fn of_store(error: &Error) {
     let can_be = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::NotFound);
     assert!(can_be, "{:?}: {error}", error.kind());
 }
 
-/// Does it until it is done; how often it wasn't.
+/// Retries an operation until it succeeds, and counts the errors.
 macro_rules! until_done {
     ($life:ident, $what:expr) => {
         loop {
@@ -70,7 +70,7 @@ macro_rules! until_done {
 impl Life {
     async fn begin(dialect: &str, share: f64, seed: u64) -> Self {
         let store = FakeStore::start();
-        // So that a lost cause is found out soon, and done again from the start.
+        // A short timeout, so that an operation that can't succeed fails soon and starts again.
         let settings = Settings { retry_timeout_s: 1, ..store.settings() };
         store.break_any(share, seed);
         let location = format!("{dialect}://bucket/r");
@@ -107,7 +107,7 @@ impl Life {
         assert!(self.errors < ERRORS_MAX, "it is never done");
     }
 
-    /// By all routes.
+    /// Queries by the routes `auto` and `raw`. Each answer must be right or an error.
     async fn ask(&mut self) {
         let rows = self.expected.iter().map(|(who, (sum, count))| format!("{who},{sum},{count}\n"));
         let expected = "who,v,n\n".to_owned() + &rows.collect::<String>();
@@ -153,7 +153,8 @@ impl Life {
                 self,
                 self.db.compact(&options, |report| match &report.outcome {
                     Outcome::Compacted { .. } => {}
-                    // It lost the race against its own first attempt, whose answer was lost.
+                    // The retry lost against its own first attempt, whose acknowledgement was
+                    // lost.
                     Outcome::Overtaken => failed += 1,
                     Outcome::Failed(error) => {
                         of_store(error);
@@ -170,7 +171,7 @@ impl Life {
         }
     }
 
-    /// The first day's raw rows go; from then on only rollups tell of it.
+    /// Purges the first day's raw rows. From then on, only its remains answer for the day.
     async fn purge(&mut self) {
         loop {
             let mut failed = 0;
@@ -209,7 +210,7 @@ impl Life {
         self.store.mend();
         let before = self.right;
         self.ask().await;
-        // Raw rows of the first day are purged.
+        // Only one route answers, because raw rows of the first day are purged.
         assert_eq!(self.right, before + 1);
         assert_eq!(self.db.verify(tallybook::Span::ALL, |_| {}).await.unwrap(), None);
         (self.store, self.right, self.errors)
@@ -241,7 +242,7 @@ fn every_fault_of_a_store_is_an_error_or_is_got_over() {
     let wanted = number("TALLYBOOK_FAULTS").unwrap_or(1000);
     let next = AtomicU64::new(number("TALLYBOOK_TEST_SEED").unwrap_or(1));
     let total: Mutex<(u64, u64, u64, BTreeMap<Fault, u64>)> = Mutex::default();
-    // Most of the time is spent waiting before another attempt.
+    // Several lives run on each core, because they mostly wait before retries.
     on_all_cores(8, || {
         let runtime = runtime();
         while total.lock().unwrap().3.values().sum::<u64>() < wanted {

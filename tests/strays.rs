@@ -1,5 +1,5 @@
-//! Whatever else lies in a root, none of it hides, stops or doubles anything: objects and files of
-//! all kinds that other tools, consoles and copies leave behind, one at a time and all at once.
+//! Strays: objects and files of all kinds that other tools, consoles and copies leave in a root,
+//! one at a time and all at once. None of them hides, stops or doubles anything.
 
 use std::{fs, sync::Arc};
 
@@ -15,7 +15,7 @@ const TODAY: &str = "2026-02-05";
 const ASK: &str = "SELECT CAST(date AS TEXT) AS d, who, sum(v) AS v, count(*) AS n FROM log \
                    GROUP BY 1, 2";
 
-/// What lies about, below the root. None of these is a path of ours.
+/// Strays, as paths below the root. The program itself uses none of these paths.
 const STRAYS: [&str; 44] = [
     "raw/",
     "raw/_SUCCESS",
@@ -63,7 +63,8 @@ const STRAYS: [&str; 44] = [
     "x",
 ];
 
-/// Keys that are no paths: a store may hold them, and a client fails the whole page that has one.
+/// Keys that are no valid paths. A store can hold such a key, and the client then fails for the
+/// whole page that has it.
 const NO_PATHS: [&str; 11] = [
     "raw//x",
     "raw/./x",
@@ -87,8 +88,8 @@ fn lines(days: &[&str], hour: u8) -> String {
     days.iter().flat_map(of_day).collect()
 }
 
-/// A purged day with a late leaf, a merged one, one whose merged leaves are still there, one of two
-/// leaves, and one that only the last page has.
+/// Fills a root with merged days that have a late leaf, days of several leaves, and a day that only
+/// the last page of a listing has.
 async fn fill(db: &Tallybook) {
     append(db, "one", &lines(&["2026-01-01", "2026-01-02", "2026-01-03"], 3)).await;
     append(db, "two", &lines(&["2026-01-01", "2026-01-02", "2026-01-31"], 5)).await;
@@ -103,7 +104,7 @@ async fn fill(db: &Tallybook) {
 }
 
 async fn purge(db: &Tallybook) {
-    let old = PurgeOptions { older_than_days: 35, dry_run: false };
+    let old = PurgeOptions { older_than_days: 34, dry_run: false };
     let purged = db.purge(&old, |report| {
         assert!(matches!(report.outcome, Outcome::Purged(_)), "{report:?}");
     });
@@ -122,7 +123,7 @@ async fn ask(location: &str, settings: &Settings, what: &str) -> Vec<String> {
     answers
 }
 
-/// Everything that lists must do what it does without them, and no more.
+/// Every operation must do the same with strays as without them.
 async fn live_among(location: &str, settings: &Settings, what: &str, expected: &[String]) {
     assert_eq!(ask(location, settings, what).await, expected, "{what}");
     let db = db_with(location, SMALL_LOG, TODAY, settings.clone()).await;
@@ -185,7 +186,7 @@ async fn in_a_folder() {
     let all: Vec<_> =
         all.map(|stray| sandbox.root().join(std::ffi::OsStr::from_bytes(&stray))).collect();
     for stray in &all {
-        // Where a file has the name of a folder, that folder's strays can't be.
+        // Another stray may be a file that has the name of this stray's folder.
         if fs::create_dir_all(stray.parent().unwrap()).is_err() {
             continue;
         }

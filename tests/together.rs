@@ -1,8 +1,9 @@
-//! Processes that do all that there is to do, at once, and die at any time: appends and their retries,
-//! `rollup`, `nightly`, `compact`, `purge`, `erase`, `init --replace`, and `gc` that waits for nobody.
-//! Each answer on the way is right, and at the end every row is there once.
+//! Processes run everything at once and die at any time: appends and their retries, `rollup`,
+//! `nightly`, `compact`, `purge`, `erase`, `init --replace`, and `gc` without a grace period. Each
+//! answer on the way is right, and at the end every row is there once.
 //!
-//! `TALLYBOOK_TOGETHER_SECONDS` is how long it goes on, `TALLYBOOK_TEST_SEED` the first life's seed.
+//! `TALLYBOOK_TOGETHER_SECONDS` is the duration of the test. `TALLYBOOK_TEST_SEED` is the seed of
+//! the first life.
 
 use std::{
     collections::BTreeMap,
@@ -21,13 +22,13 @@ use crate::support::{
     place::Place,
 };
 
-/// Processes at once.
+/// The number of processes at once.
 const WORKERS: u64 = 3;
 
 /// How long a root lives.
 const LIFE: Duration = Duration::from_secs(12);
 
-/// What a definition may have more, and answers don't depend on.
+/// Additions to the definition. Answers don't depend on them.
 const MORE: [&str; 3] = [
     "",
     "[[rollup]]\nname = \"all\"\ngrain = \"day\"\ndimensions = []\nmeasures = [\"sum(v) as v\"]\n",
@@ -59,15 +60,15 @@ impl Life {
             place.sandbox.write(&format!("{at}.toml"), SMALL_LOG.to_owned() + more);
         }
         place.run(&["init", "0.toml"]).ok();
-        // Two days of a month that is over, some finished ones, and today.
+        // Two days of a month that is over, some finished days, and today.
         let month = today.plus(-70).period("month").unwrap().0;
         let days = [month, month.plus(1), today.plus(-3), today.plus(-2), today.plus(-1), today];
         let until = Instant::now() + LIFE;
         Self { place, ledger: Mutex::new(Ledger::new(days)), tally: Mutex::default(), until }
     }
 
-    /// Runs it, and says what became of it. What was refused must have been refused for something
-    /// that can happen where others work.
+    /// Runs the program; `None` when it died. A refusal must have a reason that concurrent work can
+    /// cause.
     fn run(&self, args: &[&str], input: &str, dies_after: Option<Duration>) -> Option<Ran> {
         let Some(ran) = self.place.run_for(args, input.as_bytes(), dies_after) else {
             self.tally.lock().unwrap().deaths += 1;
@@ -146,7 +147,7 @@ impl Life {
         }
     }
 
-    /// What must hold once all is quiet.
+    /// Checks the root after all processes have ended.
     fn settle(&self, random: &mut ChaCha8Rng) {
         let must = |args: &[&str]| {
             let ran = self.place.run(args);

@@ -1,8 +1,9 @@
-//! Public traces of real AI calls, through a field map; totals against sums made here.
+//! Public traces of real AI calls, appended through a field map. Totals are compared with sums that
+//! the test computes.
 
 use crate::support::{Sandbox, traces_dir};
 
-/// The hour's totals as the traces' own columns add up.
+/// The totals of an hour, added up from the traces' own columns.
 fn column_sums(text: &str, columns: [usize; 2]) -> (u64, u64, u64) {
     let mut sums = (0, 0, 0);
     for line in text.lines().skip(1) {

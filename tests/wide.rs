@@ -1,10 +1,10 @@
-//! Rows of long texts: bounded by bytes where others are bounded by rows.
+//! Rows of long texts: limits on bytes apply where limits on rows are not enough.
 
 use crate::support::{run, small::Small};
 
 const DAY: &str = "2026-01-03";
 
-/// A small file whose rows are large: each text of 100 kB is in it once.
+/// A small file with large rows: it stores each text of 100 kB once.
 #[test]
 fn a_small_file_of_large_rows_becomes_parts_of_bounded_size() {
     let small = Small::new();
@@ -20,7 +20,7 @@ fn a_small_file_of_large_rows_becomes_parts_of_bounded_size() {
     assert!(file.stdout.len() < 10 << 20, "{} bytes are small", file.stdout.len());
     let wide = small.sandbox.write("wide.parquet", file.stdout);
     let ran = small.sandbox.run(&["append", "--batch", "wide", wide.to_str().unwrap()]).ok();
-    // 150 MB of texts in parts of 128 MiB.
+    // 150 MB of texts need two parts of at most 128 MiB.
     assert!(ran.err.contains("in 2 leaves") || ran.out.contains("in 2 leaves"), "{ran:?}");
     small.run("rollup --compact").ok();
     small.run("verify").ok();
@@ -30,7 +30,7 @@ fn a_small_file_of_large_rows_becomes_parts_of_bounded_size() {
         let expected = format!("n,v,l\n{},{},100000\n", rows + 1, rows * (rows + 1) / 2 + 1);
         assert_eq!(small.sandbox.run(&args).ok().out, expected, "{route}");
     }
-    // The same again is known, however it is cut.
+    // A retry is recognized, however its rows are cut into parts.
     let again = small.sandbox.command(&["append", "--batch", "wide", wide.to_str().unwrap()]);
     let again = run(again, b"").ok();
     assert!(format!("{again:?}").contains("was appended before"), "{again:?}");

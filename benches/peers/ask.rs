@@ -1,6 +1,6 @@
-//! Answers queries in one process, for `compare.py`. A line of JSON in, `{"clients":1,"sql":[…]}`;
-//! a line of JSON out, with the milliseconds that all took and each, each one's statistics, and its
-//! rows as CSV.
+//! Answers queries in one process, for `compare.py`. The input is a line of JSON,
+//! `{"clients":1,"sql":[…]}`. The output is a line of JSON: the milliseconds that all queries took,
+//! and for each query its milliseconds, its statistics, and its rows as CSV.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tallybook::{Stats, Tallybook};
 
-/// The program's.
+/// The same allocator as the program's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -49,7 +49,7 @@ struct Queries {
     sql: Vec<String>,
 }
 
-/// All queries, as many at once as there are clients.
+/// Answers all queries. At each time, as many queries run as there are clients.
 async fn answer(db: &Arc<Tallybook>, queries: Queries) -> Value {
     let start = Instant::now();
     let asked = queries.sql.into_iter().map(|sql| {

@@ -2,6 +2,7 @@
 //! this module exports.
 
 mod explain;
+mod jobs;
 mod open;
 mod query;
 mod registered;
@@ -11,7 +12,7 @@ mod tallybook;
 pub use explain::{BlockExplanation, Explanation, RollupExplanation, SpanExplanation};
 pub use open::Builder;
 pub use query::answer::{Answer, Stats};
-pub use query::run::Query;
+pub use query::query::Query;
 pub use tallybook::Tallybook;
 
 pub(crate) use crate::ingest::check;

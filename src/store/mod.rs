@@ -81,9 +81,10 @@ pub(crate) use self::parquet::check::{
 pub(crate) use self::parquet::file_writer::{
     ChecksummedWriter, FileDigest, Packing, distinct_texts,
 };
-pub(crate) use self::parquet::footer::{
-    CompactedFooter, ErasedValue, FileFooter, FileKind, LeafFooter, MonthFooter, RemainsFooter,
-    SegmentFooter, SetFooter, Void,
+pub(crate) use self::parquet::footer::{FileFooter, FileKind};
+pub(crate) use self::parquet::footer_kinds::{
+    CompactedFooter, ErasedValue, LeafFooter, MonthFooter, RemainsFooter, SegmentFooter, SetFooter,
+    Void,
 };
 pub(crate) use self::parquet::read_footer::{
     DAMAGED, NO_FOOTER, file_footer, read_body, read_footer, read_metadata, read_metadata_and_index,

@@ -1,8 +1,8 @@
 //! An object store over HTTP in this process: the S3 and GCS dialects, one lock, a request log, and
 //! faults.
 //!
-//! One lock makes conditional writes linearizable, which no emulator that can be installed
-//! everywhere promises.
+//! The one lock makes conditional writes linearizable. No emulator that can be installed everywhere
+//! guarantees that.
 
 use std::{
     collections::BTreeMap,
@@ -17,35 +17,35 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tallybook::Settings;
 
-/// What goes wrong.
+/// A fault that a request can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
-    /// 503, and nothing was done.
+    /// The request is not done, and the answer is 503.
     UnavailableBefore,
-    /// It was done, and answered 503.
+    /// The request is done, but the answer is 503.
     UnavailableAfter,
-    /// The connection is cut, and nothing was done.
+    /// The request is not done, and the connection is cut.
     ResetBefore,
-    /// It was done, and the connection is cut.
+    /// The request is done, and the connection is cut before the answer.
     ResetAfter,
-    /// Half of the body, and the connection is cut.
+    /// The connection is cut after half of the body.
     Truncate,
-    /// No answer ever.
+    /// There is never an answer.
     Hang,
-    /// An answer that is a while in coming.
+    /// The answer is delayed.
     Slow,
-    /// 503 to this request and to the next ones, whatever they are.
+    /// The answer to this request and to the next requests is 503.
     Throttle,
-    /// 409 to a write, of which nothing was done: another one is under way.
+    /// A write is not done, and the answer is 409, as if another write were in progress.
     Conflict,
-    /// 404 to a read of an object that is there.
+    /// The answer to a read is 404, although the object exists.
     Missing,
-    /// The object with the tag of another version.
+    /// The answer has the object with the tag of another version.
     WrongTag,
 }
 
 impl Fault {
-    /// All that a request can meet and go on.
+    /// The faults that a retry can overcome.
     pub(crate) const ALL: [Self; 10] = [
         Self::UnavailableBefore,
         Self::UnavailableAfter,
@@ -59,7 +59,7 @@ impl Fault {
         Self::WrongTag,
     ];
 
-    /// Whether a request can meet it.
+    /// Whether the request can have this fault.
     fn fits(self, request: &Request) -> bool {
         let of_object = request.path.trim_matches('/').contains('/');
         match self {
@@ -71,16 +71,16 @@ impl Fault {
     }
 }
 
-/// How long a slow one takes.
+/// The delay of a slow answer.
 const SLOW: Duration = Duration::from_millis(40);
 
-/// Requests that are throttled once one is.
+/// The number of requests that are throttled after a throttled request.
 const THROTTLED: usize = 4;
 
 /// An object's bytes and its version.
 type Object = (Vec<u8>, Version);
 
-/// An object's generation, and when it was written.
+/// An object's generation, and the time of its write.
 type Version = (u64, DateTime<Utc>);
 
 #[derive(Default)]
@@ -91,16 +91,16 @@ struct State {
     answered: Vec<Answered>,
     delay: Duration,
     faults: Option<Choose>,
-    /// How often each was met.
+    /// The number of injected faults of each kind.
     met: BTreeMap<Fault, u64>,
     throttled: usize,
     overwrites: bool,
-    /// Few unless said otherwise, so that every listing is paged.
+    /// The number of keys on a page of a listing. Few by default, so that every listing has pages.
     page_keys: Option<usize>,
     gone_when_read: Option<String>,
 }
 
-/// A request, and when it was under way.
+/// A request, and the times of its start and end.
 #[derive(Clone, Debug)]
 pub(crate) struct Answered {
     pub(crate) path: String,
@@ -108,11 +108,11 @@ pub(crate) struct Answered {
     pub(crate) to: Instant,
 }
 
-/// What a request meets.
+/// Chooses the fault of a request.
 type Choose = Box<dyn FnMut(&Request) -> Option<Fault> + Send>;
 
 impl State {
-    /// What the request meets.
+    /// The fault of the request, if any.
     fn fault_of(&mut self, request: &Request) -> Option<Fault> {
         let choose = self.faults.as_mut()?;
         let fault = if self.throttled > 0 {
@@ -166,7 +166,7 @@ impl FakeStore {
         store
     }
 
-    /// The environment that points the program to it, as either dialect.
+    /// The environment variables that make the program use this store, in either dialect.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let account = format!(
             "{{\"gcs_base_url\":\"{}\",\"disable_oauth\":true,\"client_email\":\"\",\
@@ -191,24 +191,26 @@ impl FakeStore {
         Settings { store_options: options.collect(), retry_timeout_s: 5, ..Settings::default() }
     }
 
-    /// Every request of `method` meets one of `kinds` with that probability.
+    /// From now on, each request of `method` has one of the faults `kinds`, with the probability
+    /// `share`.
     pub(crate) fn break_some(&self, method: &'static str, kinds: &[Fault], share: f64, seed: u64) {
         let mut some = some_of(kinds, share, seed);
         self.plan(move |request| (request.method == method).then(&mut some)?);
     }
 
-    /// Every request meets one of all kinds with that probability.
+    /// From now on, each request has a fault of any kind, with the probability `share`.
     pub(crate) fn break_any(&self, share: f64, seed: u64) {
         let mut some = some_of(&Fault::ALL, share, seed);
         self.plan(move |_| some());
     }
 
-    /// How often each was met.
+    /// The number of injected faults of each kind.
     pub(crate) fn faults_met(&self) -> BTreeMap<Fault, u64> {
         self.state.lock().unwrap().met.clone()
     }
 
-    /// The `nth` request of `method` from now, counted from 0, meets `fault`, and all after it.
+    /// The `nth` request of `method` from now, counted from 0, has the fault, and so have all later
+    /// requests of `method`.
     pub(crate) fn break_from(&self, method: &'static str, nth: usize, fault: Fault) {
         let mut seen = 0;
         self.plan(move |request| {
@@ -217,8 +219,8 @@ impl FakeStore {
         });
     }
 
-    /// The next write of an object whose key has that in it is done, and its answer is lost; and
-    /// nobody can read it then.
+    /// The next write of an object whose key contains `part` is done, but the answer is 503. From
+    /// then on, reads of such objects fail.
     pub(crate) fn lose_sight_of(&self, part: &str) {
         let (part, mut written) = (part.to_owned(), false);
         self.plan(move |request| match request.method.as_str() {
@@ -242,27 +244,28 @@ impl FakeStore {
         (state.faults, state.throttled) = (None, 0);
     }
 
-    /// From now on it ignores conditions on writes, as some stores do.
+    /// From now on, the store ignores conditions on writes, as some stores do.
     pub(crate) fn ignore_conditions(&self) {
         self.state.lock().unwrap().overwrites = true;
     }
 
-    /// From now on listings have so many keys a page; real ones have 1000.
+    /// From now on, a page of a listing has this many keys. Real stores have 1000.
     pub(crate) fn page_by(&self, keys: usize) {
         self.state.lock().unwrap().page_keys = Some(keys);
     }
 
-    /// The next object to be read whose key has that in it is deleted right before.
+    /// The next object that is read, and whose key contains `part`, is deleted right before the
+    /// read.
     pub(crate) fn remove_when_read(&self, part: &str) {
         self.state.lock().unwrap().gone_when_read = Some(part.to_owned());
     }
 
-    /// From now on each request takes so long.
+    /// From now on, each request takes this long.
     pub(crate) fn delay(&self, delay: Duration) {
         self.state.lock().unwrap().delay = delay;
     }
 
-    /// The requests that were answered since the last look.
+    /// The requests that were answered since the last call.
     pub(crate) fn take_answered(&self) -> Vec<Answered> {
         std::mem::take(&mut self.state.lock().unwrap().answered)
     }
@@ -271,7 +274,7 @@ impl FakeStore {
         self.state.lock().unwrap().objects.keys().cloned().collect()
     }
 
-    /// Puts an object there, whatever its key.
+    /// Stores an object, whatever its key.
     pub(crate) fn put(&self, key: &str, body: &[u8]) {
         let mut state = self.state.lock().unwrap();
         state.generation += 1;
@@ -288,7 +291,7 @@ impl FakeStore {
         self.state.lock().unwrap().objects.remove(key);
     }
 
-    /// Methods and paths of all requests so far.
+    /// The methods and paths of all requests so far.
     pub(crate) fn log(&self) -> Vec<(String, String)> {
         self.state.lock().unwrap().log.clone()
     }
@@ -388,7 +391,7 @@ impl FakeStore {
     }
 }
 
-/// Some of those kinds, with that probability.
+/// Gives one of these faults with the probability `share`.
 fn some_of(kinds: &[Fault], share: f64, seed: u64) -> impl FnMut() -> Option<Fault> + use<> {
     let kinds = kinds.to_vec();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -453,7 +456,8 @@ fn list(state: &State, query: &BTreeMap<String, String>) -> Response {
     let prefix = query.get("prefix").map_or("", String::as_str);
     let after = query.get("continuation-token").or_else(|| query.get("start-after"));
     let after = after.map_or("", String::as_str);
-    // A key, or with a delimiter what keys have in common up to it, as the store names them.
+    // With a delimiter, the common prefix of the keys up to the delimiter; `None` for a key without
+    // one.
     let entry = |key: &str| {
         let delimiter = query.get("delimiter")?;
         let (folder, _) = key[prefix.len()..].split_once(delimiter.as_str())?;

@@ -1,16 +1,16 @@
-//! Random SQL over the default dataset, of the shapes that the rewrite is for: most of it over what
-//! some rollup has, the rest over anything.
+//! Random SQL over the default dataset, in shapes that the rewrite handles. Most queries use only
+//! terms that some rollup has, and the rest use any terms.
 
 use rand::{RngExt as _, seq::IndexedRandom as _};
 use rand_chacha::ChaCha8Rng;
 
-/// What a rollup can answer.
+/// Terms that a rollup can answer.
 struct Theme {
     dimensions: &'static [&'static str],
     times: &'static [&'static str],
     measures: &'static [&'static str],
     filters: &'static [&'static str],
-    /// One of which is always there.
+    /// Limits. A query always has one of them.
     limits: &'static [&'static str],
 }
 
@@ -201,7 +201,7 @@ fn some(random: &mut ChaCha8Rng, from: &[&str], most: usize) -> Vec<String> {
     chosen
 }
 
-/// A random query. The tables `plans` and `units` stand beside the log.
+/// A random query over the log and the tables `plans` and `units`.
 pub(crate) fn random_query(random: &mut ChaCha8Rng) -> String {
     match random.random_range(0..12) {
         0 => format!(
@@ -228,7 +228,7 @@ pub(crate) fn random_query(random: &mut ChaCha8Rng) -> String {
     }
 }
 
-/// Organization and a sum.
+/// A query for organizations and a sum of each.
 fn keyed(random: &mut ChaCha8Rng) -> String {
     let measure = pick(random, &["sum(l.cost)", "count(*)", "sum(l.input_tokens)"]);
     let filter = pick(random, ANY_FILTERS);
@@ -302,7 +302,7 @@ fn block(random: &mut ChaCha8Rng, from: &str, plain: bool) -> String {
     if random.random_ratio(1, 5) {
         sql += " HAVING count(*) > 2";
     }
-    // Ties and no order at all must not show the route either.
+    // Also with ties, and without any order, the answer must not depend on the route.
     match random.random_range(0..4) {
         0 if !plain => sql += &format!(" ORDER BY c{} DESC LIMIT 3", columns.len() - 1),
         1 if !plain => sql += " LIMIT 2",

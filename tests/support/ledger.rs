@@ -1,8 +1,8 @@
-//! What is known from outside of a root that many change at once: which rows an answer must hold, and
-//! which it may.
+//! The expected content of a root that many processes change at once: the rows that an answer must
+//! have, and the rows that it may have.
 //!
-//! Batch `k` has a row of value `4^k` for each of its days and people, so that the sum of a day and a
-//! person says in its digits how often each batch was counted.
+//! Batch `k` has a row of value `4^k` for each of its days and people. So the digits, base 4, of
+//! the sum of a day and a person are the numbers of times that each batch was counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,36 +11,37 @@ use rand_chacha::ChaCha8Rng;
 
 pub(crate) const WHO: [&str; 2] = ["a", "b"];
 
-/// Of a root of [`SMALL_LOG`](super::small_log::SMALL_LOG).
+/// The query whose answers are checked, for a root of [`SMALL_LOG`](super::small_log::SMALL_LOG).
 pub(crate) const ASK: &str =
     "SELECT CAST(date AS TEXT) AS d, who, sum(v) AS v, count(*) AS n FROM log GROUP BY 1, 2";
 
-/// The sum of more batches than this leaves 64 bits.
+/// The maximum number of batches. The sum of more doesn't fit 64 bits.
 const BATCHES_MAX: usize = 30;
 
-/// How far a batch's append is.
+/// The state of a batch's append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// It was begun; its rows may be there, each once.
+    /// The append was begun. The batch's rows may be there, each once.
     Begun,
-    /// It was acknowledged; its rows are there.
+    /// The append was acknowledged. The batch's rows are there.
     Done,
 }
 
-/// The batches that were begun, and whose rows were erased.
+/// The batches that were begun, and the people whose rows were erased.
 #[derive(Clone, Debug)]
 pub(crate) struct Ledger {
     days: Vec<String>,
-    /// The days of each, as places in `days`.
+    /// The days of each batch, as indexes of `days`, and its state.
     batches: Vec<(BTreeSet<usize>, State)>,
-    /// Whose rows somebody began to erase.
+    /// The people whose rows an erasure began to erase.
     erasing: BTreeSet<&'static str>,
-    /// The batches that were acknowledged before an erasure began that has ended.
+    /// For each person, the batches that a finished erasure must have erased: they were
+    /// acknowledged before the erasure began.
     erased: BTreeMap<&'static str, BTreeSet<usize>>,
 }
 
 impl Ledger {
-    /// No rows on any of those days.
+    /// A ledger without any batches, over these days.
     pub(crate) fn new<D: ToString>(days: impl IntoIterator<Item = D>) -> Self {
         Self {
             days: days.into_iter().map(|day| day.to_string()).collect(),
@@ -50,13 +51,13 @@ impl Ledger {
         }
     }
 
-    /// The same before anything was acknowledged: what an answer of some time ago may be.
+    /// A ledger before any batch. As `before`, it allows answers from old listings.
     #[allow(dead_code, reason = "only the simulation has listings of some time ago")]
     pub(crate) fn forgotten(&self) -> Self {
         Self::new(&self.days)
     }
 
-    /// A new batch of rows of some days, if there is room for one.
+    /// A new batch of rows on some days; `None` at the maximum number of batches.
     pub(crate) fn begin(&mut self, random: &mut ChaCha8Rng) -> Option<usize> {
         let of_some = |_: &usize| random.random_bool(0.6);
         let mut days: BTreeSet<_> = (0..self.days.len()).filter(of_some).collect();
@@ -69,7 +70,7 @@ impl Ledger {
         })
     }
 
-    /// A batch that was begun.
+    /// A random batch that was begun; `None` when there is none.
     pub(crate) fn any(&self, random: &mut ChaCha8Rng) -> Option<usize> {
         (0..self.batches.len()).collect::<Vec<_>>().choose(random).copied()
     }
@@ -78,7 +79,7 @@ impl Ledger {
         self.batches.len()
     }
 
-    /// The batch was acknowledged.
+    /// Records that the batch was acknowledged.
     pub(crate) fn done(&mut self, batch: usize) {
         self.batches[batch].1 = State::Done;
     }
@@ -96,24 +97,25 @@ impl Ledger {
         self.batches[batch].0.iter().flat_map(of_day).collect()
     }
 
-    /// An erasure begins; the batches that it must erase, wherever their rows are.
+    /// Records that an erasure begins. Gives the batches whose rows it must erase.
     pub(crate) fn begin_erasing(&mut self, who: &'static str) -> BTreeSet<usize> {
         self.erasing.insert(who);
         let done = self.batches.iter().enumerate();
         done.filter(|(_, (_, state))| *state == State::Done).map(|(batch, _)| batch).collect()
     }
 
-    /// That erasure has ended.
+    /// Records that the erasure of these batches has ended.
     pub(crate) fn end_erasing(&mut self, who: &'static str, batches: BTreeSet<usize>) {
         self.erased.entry(who).or_default().extend(batches);
     }
 
-    /// Whose rows somebody began to erase.
+    /// The people whose rows an erasure began to erase.
     pub(crate) fn erasing(&self) -> impl Iterator<Item = &'static str> + use<> {
         self.erasing.clone().into_iter()
     }
 
-    /// Checks an answer to [`ASK`] that was asked for when `before` held, and given now.
+    /// Checks an answer to [`ASK`]. `before` is the ledger when the query began, and `self` is the
+    /// ledger when the answer was there.
     pub(crate) fn check(&self, before: &Self, answer: &str) -> Result<(), String> {
         let mut rows = BTreeMap::new();
         for line in answer.lines().skip(1) {

@@ -1,4 +1,4 @@
-//! A root of ten days, and what becomes of it.
+//! A root of ten days, and the jobs on it.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ pub(crate) const BY_MODEL: &str =
 pub(crate) const BY_USER: &str = "SELECT user_id, count(*) AS n FROM ai_usage_log GROUP BY 1";
 pub(crate) const HOURS: [u8; 3] = [1, 9, 15];
 
-/// Ten days, each of three leaves.
+/// Appends ten days of three leaves each.
 pub(crate) async fn ten_days(db: &Tallybook) {
     for hour in HOURS {
         for offset in 0..10 {
@@ -28,7 +28,7 @@ pub(crate) async fn ten_days(db: &Tallybook) {
     }
 }
 
-/// Ten days in the sandbox, on the day after them, with all rollups built.
+/// A root of ten days in the sandbox, on the day after them, with all rollups built.
 pub(crate) async fn rolled_up(sandbox: &Sandbox) -> Tallybook {
     let db = sandbox.db("2026-01-11").await;
     ten_days(&db).await;
@@ -74,11 +74,11 @@ pub(crate) async fn erase(db: &Tallybook, column: &str, value: &str) -> (usize, 
     (days, dropped)
 }
 
-/// Without any grace period: the store's own clock is nobody's to set.
+/// No grace period, because a test can't set the store's own clock.
 pub(crate) const AT_ONCE: GcOptions =
     GcOptions { grace: Duration::ZERO, abandoned: Duration::ZERO, dry_run: false };
 
-/// Deletes all that may be.
+/// Deletes all files that `gc` may delete. Gives their names.
 pub(crate) async fn gc(location: &str, settings: &Settings) -> BTreeSet<String> {
     let clock = Arc::new(FixedClock::noon_of(day("2026-01-12")));
     let later =

@@ -1,14 +1,14 @@
-//! A test as often as the environment says, on all cores.
+//! Running a test many times, on all cores.
 
 use tokio::runtime::{Builder, Runtime};
 
-/// The number that a variable says, if it is there.
+/// The number in an environment variable; `None` when the variable isn't set.
 pub(crate) fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }
 
-/// Does that so many times at once for each core.
+/// Runs `work` in `times` threads for each core.
 pub(crate) fn on_all_cores(times: usize, work: impl Fn() + Sync) {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
@@ -18,12 +18,12 @@ pub(crate) fn on_all_cores(times: usize, work: impl Fn() + Sync) {
     });
 }
 
-/// A runtime for one thread.
+/// A runtime of one thread.
 pub(crate) fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// What to say if a panic comes before it is silenced: how to repeat it.
+/// Prints a message when dropped before it is silenced, as by a panic: how to repeat the failure.
 pub(crate) struct OnPanic(Option<String>);
 
 impl OnPanic {

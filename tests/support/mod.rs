@@ -1,4 +1,4 @@
-//! What the tests share: a folder with a root, the program, and answers as CSV.
+//! Shared by the tests: a folder with a root, the program, and answers as CSV.
 
 pub(crate) mod fake_store;
 pub(crate) mod grammar;
@@ -26,7 +26,7 @@ use tempfile::TempDir;
 
 pub(crate) use self::{small_log::SMALL_LOG, try_answer::try_answer};
 
-/// What the program did.
+/// The result of a run of the program.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -35,14 +35,14 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// The same, when it went well.
+    /// This result. Panics unless the exit code is 0.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{self:?}");
         self
     }
 
-    /// The same, when it ended with that code and said that.
+    /// This result. Panics unless the exit code is `code` and standard error contains `words`.
     #[track_caller]
     pub(crate) fn failed(self, code: i32, words: &str) -> Self {
         assert_eq!(self.code, code, "{self:?}");
@@ -51,7 +51,7 @@ impl Ran {
     }
 }
 
-/// A folder that goes away, with a root in it.
+/// A temporary folder with a root in it.
 pub(crate) struct Sandbox {
     dir: TempDir,
 }
@@ -75,7 +75,7 @@ impl Sandbox {
         path
     }
 
-    /// Runs the program in the folder on its root.
+    /// Runs the program in the folder, on its root.
     pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Ran {
         run(self.command(args), b"")
     }
@@ -90,7 +90,7 @@ impl Sandbox {
         command
     }
 
-    /// All files below a folder of the root, by relative path, in order.
+    /// The full paths of all files below a folder of the root, sorted.
     pub(crate) fn files(&self, below: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![self.root().join(below)];
@@ -132,13 +132,13 @@ pub(crate) fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
 
-/// Opens or makes a root of the default dataset, on that day.
+/// Opens or makes a root of the default dataset. The clock shows noon of the day `today`.
 pub(crate) async fn db_at(location: &str, today: &str, settings: Settings) -> Tallybook {
     let clock = Arc::new(FixedClock::noon_of(day(today)));
     Tallybook::builder(location).settings(settings).clock(clock).create().await.unwrap()
 }
 
-/// Opens or makes a root of that definition, on that day.
+/// Opens or makes a root of that definition. The clock shows noon of the day `today`.
 pub(crate) async fn db_with(
     location: &str,
     definition: &str,
@@ -157,8 +157,8 @@ pub(crate) async fn append(db: &Tallybook, batch: &str, lines: &str) -> AppendRe
     db.append(vec![input], options).await.unwrap()
 }
 
-/// Appends those hours' rows of so many days, each day's as the batch of its name; gives their
-/// number.
+/// Appends the rows of these hours of each day. Each day is a batch, whose id is the day. Gives the
+/// number of rows.
 pub(crate) async fn append_days(
     db: &Tallybook,
     log: &SampleLog,
@@ -186,18 +186,18 @@ pub(crate) async fn rollup(db: &Tallybook) -> usize {
     built
 }
 
-/// An answer as CSV, and what it cost.
+/// An answer as CSV, and its cost.
 pub(crate) async fn csv(db: &Tallybook, sql: &str, route: Route) -> (String, Stats) {
     answer(db, &Query::sql(sql).by_route(route)).await
 }
 
-/// An answer as CSV, and what it cost.
+/// An answer as CSV, and its cost.
 pub(crate) async fn answer(db: &Tallybook, query: &Query) -> (String, Stats) {
     let answered = try_answer(db, query).await;
     answered.unwrap_or_else(|error| panic!("{}\n{error}", query.sql))
 }
 
-/// The answer, the same by both routes.
+/// The answer, which must be the same by the routes `raw` and `auto`, and the cost of `auto`.
 pub(crate) async fn both(db: &Tallybook, sql: &str) -> (String, Stats) {
     let (raw, _) = csv(db, sql, Route::Raw).await;
     let (auto, stats) = csv(db, sql, Route::Auto).await;
@@ -205,7 +205,7 @@ pub(crate) async fn both(db: &Tallybook, sql: &str) -> (String, Stats) {
     (auto, stats)
 }
 
-/// What reaches a moto server, if one runs for the test of that name.
+/// Settings to reach a moto server. When none runs, reports the test of that name as skipped.
 pub(crate) fn moto(test: &str) -> Option<Settings> {
     let Ok(endpoint) = std::env::var("TALLYBOOK_TEST_MOTO") else {
         eprintln!("SKIPPED: {test}: TALLYBOOK_TEST_MOTO names no moto server");
@@ -222,7 +222,8 @@ pub(crate) fn moto(test: &str) -> Option<Settings> {
     Some(Settings { store_options: options, ..Settings::default() })
 }
 
-/// A container of azurite, and what reaches it, if it runs for the test of that name.
+/// A container of azurite, and settings to reach it. When none runs, reports the test of that name
+/// as skipped.
 pub(crate) fn azurite(test: &str) -> Option<(String, Settings)> {
     let Ok(container) = std::env::var("TALLYBOOK_TEST_AZURITE") else {
         eprintln!("SKIPPED: {test}: TALLYBOOK_TEST_AZURITE names no container of azurite");
@@ -232,7 +233,7 @@ pub(crate) fn azurite(test: &str) -> Option<(String, Settings)> {
     Some((container, Settings { store_options: options, ..Settings::default() }))
 }
 
-/// Where the public traces are, if they are.
+/// The folder of the public traces, if it exists.
 pub(crate) fn traces_dir() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     path.is_dir().then_some(path)

@@ -10,7 +10,7 @@ use std::{
 
 use super::{Ran, Sandbox, fake_store::FakeStore};
 
-/// Where a root is.
+/// The location of a root.
 pub(crate) struct Place {
     pub(crate) sandbox: Sandbox,
     pub(crate) store: Option<FakeStore>,
@@ -34,7 +34,7 @@ impl Place {
         super::run(self.command(args), b"")
     }
 
-    /// Runs the program with that input, and kills it after that time; `None` when it died so.
+    /// Runs the program with that input, and kills it after that time. `None` when it was killed.
     pub(crate) fn run_for(
         &self,
         args: &[&str],
@@ -53,7 +53,7 @@ impl Place {
                 break status;
             }
             if dies_after.is_some_and(|after| begun.elapsed() >= after) {
-                // That is SIGKILL.
+                // This sends SIGKILL.
                 drop(child.kill());
                 break child.wait().unwrap();
             }

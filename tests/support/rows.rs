@@ -1,5 +1,5 @@
-//! Random rows of the default dataset: NULLs, empty and foreign text, extremes, duplicates; and
-//! random holes in what rollups there are.
+//! Random rows of the default dataset: NULLs, empty and foreign text, extremes, duplicates. Also
+//! rollups with random holes.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,18 @@ use tallybook::{JobOptions, Tallybook};
 
 use super::{append, day};
 
-/// Days that rows fall on, from 2026-01-01.
+/// The number of days that rows fall on, from 2026-01-01.
 pub(crate) const DAYS: i32 = 16;
 
-/// Appends a random batch; gives the sum of its costs, in picodollars.
+/// Appends a random batch. Gives the sum of its costs, in picodollars.
 pub(crate) async fn add_batch(db: &Tallybook, random: &mut ChaCha8Rng, name: &str) -> i128 {
     let mut lines = String::new();
     let mut total = 0;
     let (first, width) = (random.random_range(0..DAYS), random.random_range(1..=DAYS));
     for row in 0..random.random_range(1..120) {
         let date = day("2026-01-01").plus((first + random.random_range(0..width)) % DAYS);
-        // Often on the hour or the day's edge, where half-open matters.
+        // Often exactly on an hour or at the edge of a day: these times show whether spans are
+        // half-open.
         let within = *[0, 3_600_000_000, 86_399_999_999, random.random_range(0..86_400_000_000)]
             .choose(random)
             .unwrap();
@@ -28,7 +29,7 @@ pub(crate) async fn add_batch(db: &Tallybook, random: &mut ChaCha8Rng, name: &st
                 .choose(random)
                 .unwrap();
         let line = line(random, date.start_micros() + within, cost, row);
-        // Honest duplicates both count.
+        // Duplicate rows within a batch both count.
         for _ in 0..random.random_range(1..=2) {
             total += i128::from(cost.unwrap_or_default());
             lines += &line;
@@ -69,7 +70,7 @@ fn picodollars(cost: i64) -> String {
     format!("\"{sign}{}.{:012}\"", cost / 1_000_000_000_000, cost % 1_000_000_000_000)
 }
 
-/// Runs the job for some rollups and some days.
+/// Builds some rollups, for some of the days.
 pub(crate) async fn some_rollups(db: &Tallybook, random: &mut ChaCha8Rng) {
     let names = db.dataset().rollups().iter().map(|rollup| rollup.name().to_owned());
     let names: Vec<_> = names.filter(|_| random.random_ratio(4, 5)).collect();

@@ -1,10 +1,10 @@
-//! A root of [`SMALL_LOG`](super::SMALL_LOG) at a terminal.
+//! A root of [`SMALL_LOG`](super::SMALL_LOG), used by the command line.
 
 use std::path::PathBuf;
 
 use super::{Ran, SMALL_LOG, Sandbox};
 
-/// A root in a sandbox, and the program.
+/// A root in a sandbox, used by the command line.
 pub(crate) struct Small {
     pub(crate) sandbox: Sandbox,
 }
@@ -14,7 +14,7 @@ impl Small {
         Self::of(SMALL_LOG)
     }
 
-    /// One of that definition.
+    /// A root of that definition.
     pub(crate) fn of(definition: &str) -> Self {
         let sandbox = Sandbox::new();
         sandbox.write("small.toml", definition);
@@ -26,24 +26,24 @@ impl Small {
         self.sandbox.run(&line.split(' ').collect::<Vec<_>>())
     }
 
-    /// Appends a row of each day and person, of that value.
+    /// Appends a row for each day and person, with the value `v`.
     pub(crate) fn append(&self, batch: &str, days: &[&str], who: &[&str], v: i64) -> Ran {
         self.append_lines(batch, &lines(days, who, v))
     }
 
-    /// Appends those lines.
+    /// Appends these lines of NDJSON.
     pub(crate) fn append_lines(&self, batch: &str, lines: &str) -> Ran {
         let args = ["append", "--batch", batch, "--format", "ndjson"];
         self.sandbox.run_with(&args, lines.as_bytes())
     }
 
-    /// Asks by that route, by rollups for short spans, too; the answer as CSV.
+    /// Runs a query by that route, with rollups also for short spans. The answer is CSV.
     pub(crate) fn query(&self, route: &str, sql: &str) -> Ran {
         let args = ["query", sql, "--format", "csv", "--route", route];
         self.sandbox.run(&[&args[..], &["--set", "rollup.min_span=0"]].concat())
     }
 
-    /// The same, by a process that dies at that step.
+    /// Appends by a process that dies at that failpoint.
     pub(crate) fn append_and_die(&self, step: &str, batch: &str, days: &[&str], who: &[&str]) {
         let mut command = self.sandbox.command(&["append", "--batch", batch, "--format", "ndjson"]);
         command.env("FAILPOINTS", format!("{step}=return"));
@@ -51,13 +51,13 @@ impl Small {
         assert_eq!(ran.code, -1, "{ran:?}");
     }
 
-    /// The rows of each day and person as `day who count`, by that route.
+    /// The number of rows of each day and person, as `day who count`, by that route.
     pub(crate) fn counts(&self, route: &str) -> Vec<String> {
         let ran = self.ask(route, "").ok();
         ran.out.lines().skip(1).map(|line| line.replace(',', " ")).collect()
     }
 
-    /// The same of some rows.
+    /// The number of rows of each day and person as CSV, of the rows that meet the filter.
     pub(crate) fn ask(&self, route: &str, filter: &str) -> Ran {
         let sql = format!(
             "SELECT CAST(date AS TEXT) AS d, who, count(*) AS n FROM log {filter} GROUP BY 1, 2 \
@@ -66,7 +66,7 @@ impl Small {
         self.query(route, &sql)
     }
 
-    /// The files below `raw/` of a day whose names start like that.
+    /// The raw files of a day whose names start with `start`.
     pub(crate) fn raw(&self, day: &str, start: &str) -> Vec<PathBuf> {
         let files = self.sandbox.files(&format!("raw/date={day}")).into_iter();
         let is_named = |file: &PathBuf| {
@@ -75,7 +75,7 @@ impl Small {
         files.filter(is_named).collect()
     }
 
-    /// Another tool's file in a day's folder, with the rows of that query.
+    /// Writes a file into a day's folder as another tool would, with the rows of that query.
     pub(crate) fn foreign(&self, day: &str, name: &str, sql: &str) -> PathBuf {
         let mut command = self.sandbox.command(&["query", sql, "--format", "parquet"]);
         let output = command.output().unwrap();

@@ -1,6 +1,6 @@
-//! The log of the tests in which much happens to a root.
+//! A small definition for tests of many operations.
 
-/// A small log with one rollup, for tests in which much happens to it.
+/// The definition of a small log with one rollup.
 pub(crate) const SMALL_LOG: &str = r#"
 name = "log"
 table = "log"

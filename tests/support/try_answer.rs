@@ -1,11 +1,14 @@
-//! A query asked, and its answer as text.
+//! Running a query, with its answer as text.
 
 use tallybook::{
     Query, Stats, Tallybook,
     datafusion::arrow::{array::RecordBatch, csv},
 };
 
-/// An answer as CSV, and what it cost; or why there is none.
+/// An answer as CSV, and its cost.
+///
+/// # Errors
+/// The error of the query.
 pub(crate) async fn try_answer(
     db: &Tallybook,
     query: &Query,

@@ -1,6 +1,7 @@
 //! The definition of a dataset: its columns, its rollups and their measures.
 
 mod dataset;
+mod definition_file;
 mod expression;
 mod measure;
 mod parse;

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
 use toml::Spanned;
 
-use crate::base::{Error, Grain, Result};
+use super::definition_file::{ColumnEntry, Definition, FormatOnly, RollupEntry};
+use crate::base::{Error, Result};
 use crate::model::{
     Column, ColumnType, DATE_COLUMN, Dataset, Expression, HOUR_COLUMN, Measure, Operand,
     QUARTER_HOUR_COLUMN, Rollup, StoredState, WarningRule,
@@ -20,50 +20,6 @@ pub const FORMAT: u32 = 2;
 
 /// The names of the time bucket in segments. No raw column can have one of them.
 const BUCKET_COLUMNS: [&str; 3] = [DATE_COLUMN, HOUR_COLUMN, QUARTER_HOUR_COLUMN];
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Definition {
-    format: Option<u32>,
-    name: Spanned<String>,
-    table: Spanned<String>,
-    time: Spanned<String>,
-    #[serde(default)]
-    sort: Vec<Spanned<String>>,
-    columns: Vec<ColumnEntry>,
-    #[serde(default)]
-    warn: Vec<Spanned<String>>,
-    #[serde(default)]
-    rollup: Vec<RollupEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ColumnEntry {
-    name: Spanned<String>,
-    r#type: Spanned<String>,
-    #[serde(default)]
-    required: bool,
-    #[serde(default)]
-    aliases: Vec<String>,
-    ratio: Option<Spanned<(String, String)>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RollupEntry {
-    name: Spanned<String>,
-    grain: Grain,
-    dimensions: Vec<Spanned<String>>,
-    measures: Vec<Spanned<String>>,
-    filter: Option<Spanned<String>>,
-    table: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-struct FormatOnly {
-    format: Option<u32>,
-}
 
 impl Dataset {
     /// Parses and checks a definition. Error messages call it `file`.

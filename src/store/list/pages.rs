@@ -10,6 +10,7 @@ use object_store::{
     path::Path,
 };
 
+use super::stretches::{behind, day_name, is_named, months, stretches};
 use crate::{
     base::Day,
     store::{RequestCounter, layout::day_and_name},
@@ -18,17 +19,11 @@ use crate::{
 /// How many listings run at once.
 const CONCURRENT_LISTINGS: usize = 32;
 
-/// About the largest number of stretches in one listing. More requests at once gain nothing.
-const STRETCHES_MAX: i64 = 96;
-
 /// How many first characters of a name are told apart, if a key that is no path starts with them.
 const STARTS_MAX: usize = 4;
 
 /// How often a page is requested, if the requests fail with a generic error.
 const LISTING_TRIES: usize = 3;
-
-/// The years of four digits. Their dates sort in the order of their names.
-const NAMED_YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
 /// A remote store, which lists below the root by any prefix of a name.
 #[derive(Clone)]
@@ -333,80 +328,4 @@ struct Page {
 /// Whether the files are in the order of their names.
 pub(crate) fn is_in_order(files: &[ObjectMeta]) -> bool {
     files.is_sorted_by_key(|file| file.location.as_ref())
-}
-
-/// The days from `reached` to `last`, in stretches. A page began with the day `from` and ended in
-/// the day `reached`. A stretch has a few days less than a page, because days differ.
-fn stretches((from, reached): (Day, Day), last: Day) -> Vec<(Day, Day)> {
-    let by_page = (from.days_until(reached) + 1) * 7 / 10;
-    let days_left = reached.days_until(last) + 1;
-    let length = by_page.max(days_left / STRETCHES_MAX).max(1);
-    let length = i32::try_from(length).unwrap_or(i32::MAX);
-    let mut stretches = Vec::new();
-    let mut start = reached;
-    while start <= last {
-        stretches.push((start, last.min(start.plus(length - 1))));
-        start = start.plus(length);
-    }
-    stretches
-}
-
-/// The first day of each month that has days among `first..=last`.
-fn months(first: Day, last: Day) -> Vec<Day> {
-    let mut months = Vec::new();
-    let mut next = first.period("month");
-    while let Some((month, after)) = next.filter(|(month, _)| *month <= last) {
-        months.push(month);
-        next = after.period("month");
-    }
-    months
-}
-
-fn day_name(folder: &Path, day: Day) -> String {
-    format!("{folder}/date={day}")
-}
-
-/// The least text that is greater than all names in the day's folder.
-fn behind(folder: &Path, day: Day) -> String {
-    // `0` is the next character after `/`.
-    format!("{}0", day_name(folder, day))
-}
-
-fn is_named(day: Day) -> bool {
-    day.year().is_some_and(|year| NAMED_YEARS.contains(&year))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn day(text: &str) -> Day {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn stretches_are_all_days_from_where_the_page_ended() {
-        for (from, reached, last, count) in [
-            ("2026-01-01", "2026-10-27", "2026-12-31", 1),
-            ("2026-01-01", "2026-07-19", "2026-12-31", 2),
-            ("2026-01-01", "2026-01-04", "2026-12-31", 121),
-            ("2026-01-01", "2026-01-01", "2026-01-01", 1),
-        ] {
-            let found = stretches((day(from), day(reached)), day(last));
-            assert_eq!(found.len(), count, "{from} {reached}");
-            let mut next = day(reached);
-            for (first, end) in found {
-                assert!(first == next && end >= first);
-                next = end.plus(1);
-            }
-            assert_eq!(next, day(last).plus(1));
-        }
-    }
-
-    #[test]
-    fn months_are_all_that_the_days_are_in() {
-        let found: Vec<_> = months(day("2025-11-24"), day("2026-02-01"));
-        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
-        assert_eq!(found, ["2025-11-01", "2025-12-01", "2026-01-01", "2026-02-01"]);
-    }
 }
