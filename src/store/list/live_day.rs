@@ -16,7 +16,6 @@ use crate::{
         layout::{manifest_path, raw_path},
         list::{
             foreign::{is_absorbed_foreign, is_copy, told_by_footer},
-            period_folder::PeriodFolder,
             raw_name::Writer,
         },
         list_raw,

@@ -28,6 +28,7 @@ use crate::{
         layout::{MANIFEST_FOLDER, file_name},
         list::{
             foreign::foreign_leaf,
+            period_folder::PeriodFolder,
             raw_name::{RawName, Writer},
         },
         read_manifest,
