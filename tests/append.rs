@@ -166,10 +166,10 @@ fn odd_rows_are_kept_and_counted() {
 "#;
     let ran = sandbox.run_with(&["append"], rows.as_bytes()).ok();
     for line in [
-        "1 rows have cached_tokens > input_tokens",
-        "1 rows have cache_hit_rate > 1",
-        "1 rows have cost < 0",
-        "1 rows have time without a zone, taken as UTC",
+        "1 row has cached_tokens > input_tokens",
+        "1 row has cache_hit_rate > 1",
+        "1 row has cost < 0",
+        "1 row has time without a zone, taken as UTC",
     ] {
         assert!(ran.err.contains(line), "{line}\n{}", ran.err);
     }

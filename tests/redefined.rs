@@ -55,7 +55,7 @@ async fn earlier_segments_serve_until_there_are_new_ones_and_of_purged_days_for_
     let error = try_answer(&db, &Query::sql(LATENCY)).await.unwrap_err();
     assert!(error.to_string().contains("2026-01-01 to 2026-01-04 were purged"), "{error}");
     let status = sandbox.run(&["status"]);
-    let progress = "org_daily: 0 current, 0 behind, 0 missing, 6 served by an earlier definition \
+    let progress = "org_daily: 0 current, 0 behind, 0 missing, 6 served by a previous definition \
                     until they are built, 4 with nothing to be built of: purged";
     assert!(status.code == 1 && status.out.contains(progress), "{}", status.out);
 

@@ -8,7 +8,7 @@ use crate::{
     base::Result,
     cli::{
         args::{AppendArgs, InputFormat, RootArgs},
-        render::{count, size},
+        render::{count, counted, size},
         resolve, tell,
     },
     engine::{AppendOptions, AppendReport, BatchId, Format, Input, Rejects, check},
@@ -100,7 +100,7 @@ fn report(report: &AppendReport, named: bool, started: Instant) {
         tell(format_args!("rejected {line}"));
     }
     for (what, rows) in &report.warnings {
-        tell(format_args!("warning: {} rows have {what}", count(*rows)));
+        tell(format_args!("warning: {} {what}", counted(*rows, "row has", "rows have")));
     }
     if report.rows == 0 {
         tell(no_rows(report, named));
@@ -108,10 +108,10 @@ fn report(report: &AppendReport, named: bool, started: Instant) {
     }
     if named && report.leaves_new == 0 && report.leaves > 0 {
         tell(format_args!(
-            "batch {} was appended before; nothing changed ({} rows, {} rejects)",
+            "batch {} was appended before; nothing changed ({}, {})",
             report.batch,
-            count(report.rows),
-            count(report.rejected)
+            counted(report.rows, "row", "rows"),
+            counted(report.rejected, "reject", "rejects")
         ));
         return;
     }
@@ -135,10 +135,10 @@ fn report(report: &AppendReport, named: bool, started: Instant) {
     )]
     let speed = count(speed as u64);
     tell(format_args!(
-        "appended {} rows of {days}: {} in {} leaves, {} rejects, {speed} rows/s",
-        count(report.rows),
+        "appended {} of {days}: {} in {}, {}, {speed} rows/s",
+        counted(report.rows, "row", "rows"),
         size(report.bytes),
-        report.leaves,
-        count(report.rejected)
+        counted(report.leaves as u64, "leaf", "leaves"),
+        counted(report.rejected, "reject", "rejects")
     ));
 }

@@ -7,7 +7,7 @@ use crate::{
     cli::{
         args::{RootArgs, StatusArgs, StatusFormat},
         exit,
-        render::{count, size},
+        render::{counted, size},
         resolve, say,
     },
     engine::{DayStatus, RollupState, Status},
@@ -35,17 +35,19 @@ pub(super) async fn run(root: &RootArgs, args: &StatusArgs) -> Result<ExitCode> 
 fn print(status: &Status, today: Day) -> Result<()> {
     let total = |of: fn(&DayStatus) -> u64| status.days.iter().map(of).sum::<u64>();
     say(format_args!(
-        "{}: dataset {}, {} days, {} leaves, {} rows, {}",
+        "{}: dataset {}, {}, {}, {}, {}",
         status.root,
         status.dataset,
-        count(status.days.len() as u64),
-        count(total(|day| day.leaves as u64)),
-        count(total(|day| day.rows)),
+        counted(status.days.len() as u64, "day", "days"),
+        counted(total(|day| day.leaves as u64), "leaf", "leaves"),
+        counted(total(|day| day.rows), "row", "rows"),
         size(total(|day| day.bytes))
     ))?;
     match status.days.iter().filter(|day| day.purged).count() {
         0 => {}
-        days => say(format_args!("raw rows of {} days were purged", count(days as u64)))?,
+        days => {
+            say(format_args!("raw rows of {} were purged", counted(days as u64, "day", "days")))?
+        }
     }
     for problem in &status.problems {
         say(problem)?;
@@ -64,7 +66,7 @@ fn print(status: &Status, today: Day) -> Result<()> {
         };
         let to_build = match earlier {
             0 => String::new(),
-            earlier => format!(", {earlier} served by an earlier definition until they are built"),
+            earlier => format!(", {earlier} served by a previous definition until they are built"),
         };
         say(format_args!(
             "{name}: {current} current, {behind} behind, {missing} missing{to_build}{lost}"
@@ -83,7 +85,7 @@ fn print(status: &Status, today: Day) -> Result<()> {
     }
     match unserved.count().saturating_sub(NAMED_DAYS_MAX) {
         0 => Ok(()),
-        more => say(format_args!("and {more} more days")),
+        more => say(format_args!("and {}", counted(more as u64, "more day", "more days"))),
     }
 }
 
@@ -91,12 +93,12 @@ fn day_line(status: &Status, day: &DayStatus) -> String {
     let lacking = status.rollups.iter().zip(&day.states).filter_map(|(name, state)| match state {
         RollupState::Current | RollupState::Purged => None,
         RollupState::Missing => Some(format!("{name} missing")),
-        RollupState::Earlier => Some(format!("{name} of an earlier definition")),
+        RollupState::Earlier => Some(format!("{name} of a previous definition")),
         RollupState::Behind(1) => Some(format!("{name} behind by 1 leaf")),
         RollupState::Behind(leaves) => Some(format!("{name} behind by {leaves} leaves")),
     });
     let lacking: Vec<_> = lacking.collect();
-    format!("{}: {} rows; {}", day.date, count(day.rows), lacking.join(", "))
+    format!("{}: {}; {}", day.date, counted(day.rows, "row", "rows"), lacking.join(", "))
 }
 
 /// Prints a line for each rollup, with a sign for each of the last days.

@@ -7,6 +7,7 @@ use crate::{
     base::{Day, Result},
     cli::{
         args::{OutputFormat, ReportArgs, RootArgs, UsageArgs, UsageOf},
+        render::counted,
         resolve, say, tell,
     },
     engine::{Stats, Tallybook},
@@ -70,8 +71,10 @@ impl Report<'_> {
         let (first, last) = self.days;
         let subject = self.organization.unwrap_or("all organizations");
         tell(format_args!(
-            "{subject}, {first} to {last} {}: {} days from rollups, {} days with raw rows",
-            self.args.answer.time_zone, stats.rollup_days, stats.raw_days
+            "{subject}, {first} to {last} {}: {} from rollups, {} with raw rows",
+            self.args.answer.time_zone,
+            counted(stats.rollup_days as u64, "day", "days"),
+            counted(stats.raw_days as u64, "day", "days")
         ));
     }
 }

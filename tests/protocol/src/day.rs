@@ -48,7 +48,7 @@ pub struct DataFiles {
     pub rows: Rows,
     /// Whether their bytes are what their hashes say.
     pub intact: bool,
-    /// The manifest that their footers allow to rebuild. MetadataCache only where `repair` runs.
+    /// The manifest that their footers allow to rebuild. Kept only where `repair` runs.
     pub footer: Option<Arc<Manifest>>,
 }
 
