@@ -2,10 +2,10 @@
 //! Parquet files.
 //!
 //! **The bucket is the database, and a rollup is a hint.** Raw rows are appended as immutable
-//! Parquet files by UTC day; a nightly job groups each finished day into compact segments; a
-//! query in SQL is rewritten to read segments where they are provably the same, and raw rows
-//! exactly where they aren't. There is no server, catalog, lock or transaction log. Delete any
-//! segment and every answer stays the same, only slower.
+//! Parquet files by UTC day. A nightly job groups each finished day into compact segments. An SQL
+//! query is rewritten: it reads segments where these provably give the same answer, and raw rows
+//! exactly where they don't. There is no server, catalog, lock or transaction log. Delete any
+//! segment, and every answer stays the same, only slower.
 //!
 //! ```
 //! use tallybook::{AppendOptions, Input, JobOptions, Query, Tallybook};
@@ -48,31 +48,57 @@
 //! # }).unwrap();
 //! ```
 //!
-//! # The house
+//! # Words
 //!
-//! A file names its own module and lower floors only; siblings on a floor never meet.
+//! | word | meaning |
+//! |---|---|
+//! | leaf | an immutable Parquet file of raw rows of one UTC day, from one batch |
+//! | segment | a rollup's file for one day or month, built from leaves |
+//! | fingerprint | the hash of the ids of a segment's leaves: the segment's name |
+//! | cover | a query's time divided into pieces, so that every leaf's rows are counted once |
+//! | piece | a stretch of one day, answered by one segment or by raw leaves |
+//! | refusal | why a rollup can't serve a query |
+//! | grain | a rollup's bucket of time: a day, an hour or 15 minutes |
+//! | measure | an aggregate that a rollup stores as states that can be merged |
+//! | hint | a file that no answer depends on: everything below `rollups/` |
+//! | manifest | the file that decides which files of a day count, and which leaves these absorbed |
+//! | claim | which leaves a batch id stands for |
+//! | void | a file without rows that takes a leaf's name for good |
+//! | remains | what a purge leaves of a day: a file for each rollup |
 //!
-//! | floor | rooms | what is there |
+//! # Architecture
+//!
+//! A file names its own folder and lower layers only. Folders of one layer never meet. A test holds
+//! this.
+//!
+//! | layer | folders | what is there |
 //! |---|---|---|
-//! | 7 | `main.rs` | parse, run, exit code |
-//! | 6 | `cli` | the command line; the only reader of the environment, the only printer |
-//! | 5 | `engine` | the one door: [`Tallybook`] |
-//! | 4 | `plan`, `jobs`, `ingest` | the rewrite, pure; rollup, compaction, purge, erasure, `gc`; `append` |
-//! | 3 | `catalog`, `exec` | snapshot and freshness; DataFusion, set up in one place |
-//! | 2 | `store` | paths, listing, Parquet files, and how one becomes visible |
-//! | 1 | `model`, `sample` | dataset, rollup, measure algebra, ids; made-up logs |
-//! | 0 | `base` | day, span, grain, clock, error, settings |
+//! | 7 | `cli` | the command line: the only printer, and the reader of the environment |
+//! | 6 | `reports` | all that knows the log of AI calls: named queries, sample logs |
+//! | 5 | `engine` | the facade: [`Tallybook`] |
+//! | 4 | `plan`, `jobs`, `ingest` | the rewrite, pure; what changes and checks a root; `append` |
+//! | 3 | `exec` | DataFusion, set up in one place: session, tables, rules |
+//! | 2 | `store` | paths, listing, Parquet files, and how a file becomes visible |
+//! | 1 | `model` | definition, algebra of measures, names of files, snapshot |
+//! | 0 | `base` | day, month, span, grain, zone, clock, error, settings |
 //!
 //! # Invariants
 //!
-//! 1. A rollup is a hint: an answer never depends on whether one exists, or is whole. What answers
-//!    for a purged day is in the day's own folder.
-//! 2. One snapshot per query.
-//! 3. Only `store::create` makes a file visible, and nothing visible changes. What a day's raw rows
-//!    are in changes by its next manifest, and only `gc` deletes what was visible.
+//! 1. A rollup is a hint: an answer never depends on whether a rollup exists, or is whole. What
+//!    answers for a purged day is in the day's own folder.
+//! 2. A query has one snapshot.
+//! 3. Only `store::write` makes a file visible, and nothing visible changes. A day's next manifest
+//!    changes which files of the day count, and only `gc` deletes what counted.
 //! 4. A cover tiles its span: no gap, no overlap. That is checked before a query runs.
-//! 5. Every query that was not rewritten carries its refusals.
-//! 6. Nothing below floor 6 reads the environment or prints, nor the clock but through [`Clock`].
+//! 5. A query that was not rewritten carries the refusals.
+//! 6. Only `cli` reads environment variables of the program and prints. Only [`Clock`] says which
+//!    day it is.
+//!
+//! # Cancellation
+//!
+//! Every `async` function may be dropped at any `await`. A query that is dropped stops. A job or an
+//! append that is dropped leaves the root as a crash would: each answer stays right, and the next
+//! call completes or undoes what was begun.
 
 mod base;
 #[cfg(feature = "cli")]

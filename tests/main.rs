@@ -40,6 +40,7 @@ mod months;
 mod object_stores;
 mod power_loss;
 mod prepared;
+mod public_face;
 mod purge;
 mod races;
 mod readme;

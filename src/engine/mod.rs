@@ -12,7 +12,7 @@ mod tallybook;
 pub use explain::{BlockExplanation, Explanation, RollupExplanation, SpanExplanation};
 pub use open::Builder;
 pub use query::answer::{Answer, Stats};
-pub use query::query::Query;
+pub use query::request::Query;
 pub use tallybook::Tallybook;
 
 pub(crate) use crate::ingest::check;

@@ -75,16 +75,11 @@ pub(crate) async fn conclude_repair(root: &Root, day: Day) -> Result<Option<Repa
     };
     let mut whole = sets.iter().filter(|(writer, set)| is_candidate(writer) && set.is_complete());
     let chosen = match (whole.next(), whole.next()) {
-        (Some((_, set)), None) => set,
-        (None, _) => {
-            let what = format!("files of generation {highest} are missing or damaged");
-            return Err(refused(day, &what));
-        }
-        (Some(_), Some(_)) => {
-            let what = format!("two runs wrote all files of generation {highest}");
-            return Err(refused(day, &what));
-        }
+        (Some((_, set)), None) => Ok(set),
+        (None, _) => Err(format!("files of generation {highest} are missing or damaged")),
+        (Some(_), Some(_)) => Err(format!("two runs wrote all files of generation {highest}")),
     };
+    let chosen = chosen.map_err(|what| refused(day, &what))?;
     let common = chosen.common().ok_or_else(|| Error::internal("a set without its end"))?;
     let known = ids_of(common);
     let before = sets.iter().filter(|(writer, _)| writer.generation < highest);

@@ -7,33 +7,29 @@ use datafusion::{
     logical_expr::{Expr, ExprSchemable as _, cast, expr::AggregateFunction, lit, when},
 };
 
-use super::{Refusal, block::Call};
+use super::{Refusal, attempt::Attempt, block::Call};
 use crate::model::{Function, Quantile};
 
 /// Reads a call over raw columns, or refuses a call that can't be merged from parts. The values
 /// of a DISTINCT call are added to `keys`.
-pub(super) fn read(
-    call: &Expr,
-    schema: &DFSchema,
-    keys: &mut Vec<Expr>,
-) -> Result<Result<Call, Refusal>> {
+pub(super) fn read(call: &Expr, schema: &DFSchema, keys: &mut Vec<Expr>) -> Attempt<Call> {
     let text = call.to_string();
     let Expr::AggregateFunction(AggregateFunction { func, params }) = call else {
-        return Ok(Err(Refusal::NotMergeable(text)));
+        return Err(Refusal::NotMergeable(text).into());
     };
     let Some(function) = function(func.name(), &params.args) else {
-        return Ok(Err(Refusal::NotMergeable(text)));
+        return Err(Refusal::NotMergeable(text).into());
     };
     let argument = match params.args.as_slice() {
         [argument] => argument,
         [argument, _] if matches!(function, Function::ApproxPercentile(_)) => argument,
-        _ => return Ok(Err(Refusal::NotMergeable(text))),
+        _ => return Err(Refusal::NotMergeable(text).into()),
     };
     let filter = params.filter.as_deref().cloned();
     let argument = exact_argument(function, argument, schema)?;
     let argument_type = argument.get_type(schema)?;
     if adds_floats(function, &argument_type) {
-        return Ok(Err(Refusal::Inexact(text)));
+        return Err(Refusal::Inexact(text).into());
     }
     let distinct = match function {
         _ if !params.distinct => None,
@@ -56,15 +52,15 @@ pub(super) fn read(
         | Function::BitAnd
         | Function::BitOr
         | Function::ApproxDistinct => None,
-        _ => return Ok(Err(Refusal::NotMergeable(text))),
+        _ => return Err(Refusal::NotMergeable(text).into()),
     };
     let rows = matches!(&argument, Expr::Literal(value, _) if !value.is_null());
     if function == Function::Count && rows && distinct.is_none() {
         let (function, argument_type) = (Function::Rows, DataType::Int64);
-        return Ok(Ok(Call { function, distinct, argument: None, argument_type, filter, text }));
+        return Ok(Call { function, distinct, argument: None, argument_type, filter, text });
     }
     let argument = Some(argument);
-    Ok(Ok(Call { function, distinct, argument, argument_type, filter, text }))
+    Ok(Call { function, distinct, argument, argument_type, filter, text })
 }
 
 /// The argument to compute with. DataFusion plans an average, variance or approximate percentile

@@ -32,6 +32,7 @@ use datafusion::{
 
 use super::{
     Refusal,
+    attempt::{Attempt, or_refusal},
     block::{Block, Joined, is_joined},
     implied,
     time_filter::{self, TimeFilter},
@@ -71,20 +72,12 @@ pub(super) fn derive(
     rollup: &Rollup,
     dataset: &Dataset,
     days: Span,
-) -> Result<Result<Derivation, Refusal>> {
+) -> Attempt<Derivation> {
     let terms = Terms { block, rollup, time: dataset.time_column(), days };
-    let mut refusal = None;
-    let mut keep = |found: Result<Expr, Refusal>| match found {
-        Ok(expr) => Some(expr),
-        Err(why) => {
-            refusal.get_or_insert(why);
-            None
-        }
-    };
     let mut derivation =
         Derivation { groups: vec![], conjuncts: vec![], joins: vec![], states: vec![] };
     for expr in block.group.iter().chain(&block.keys) {
-        derivation.groups.extend(keep(terms.map(expr)?));
+        derivation.groups.push(terms.map(expr)?);
     }
     let conjuncts = match rollup.filter_expr() {
         None => block.conjuncts.iter().collect(),
@@ -92,50 +85,46 @@ pub(super) fn derive(
             let Some(remaining) = implied::remaining(filter, &block.conjuncts, &block.schema)?
             else {
                 let filter = rollup.filter().unwrap_or_default().to_owned();
-                return Ok(Err(Refusal::OtherRows(filter)));
+                return Err(Refusal::OtherRows(filter).into());
             };
             remaining
         }
     };
     for conjunct in conjuncts {
         if !matches!(time_filter::read(conjunct, terms.time), TimeFilter::Exact(_)) {
-            derivation.conjuncts.extend(keep(terms.map(conjunct)?));
+            derivation.conjuncts.push(terms.map(conjunct)?);
         }
     }
     for join in &block.joins {
         let mut join = join.clone();
         for (raw, _) in &mut join.on {
-            *raw = keep(terms.map(raw)?).unwrap_or_default();
+            *raw = terms.map(raw)?;
         }
         if let Some(filter) = &mut join.filter {
-            *filter = keep(terms.map(filter)?).unwrap_or_default();
+            *filter = terms.map(filter)?;
         }
         derivation.joins.push(join);
     }
     for call in &block.calls {
-        match terms.partials(call)? {
-            Ok(states) => derivation.states.extend(states),
-            Err(why) => {
-                refusal.get_or_insert(why);
-            }
-        }
+        derivation.states.extend(terms.partials(call)?);
     }
-    Ok(refusal.map_or(Ok(derivation), Err))
+    Ok(derivation)
 }
 
 impl Terms<'_> {
     /// The expression in the rollup's columns.
-    pub(super) fn map(&self, expr: &Expr) -> Result<Result<Expr, Refusal>> {
+    pub(super) fn map(&self, expr: &Expr) -> Attempt<Expr> {
         let mut refusal = None;
         let mapped = expr.clone().transform_down(|node| {
-            if let Some(mapped) = self.in_time(&node)? {
-                return match mapped {
-                    Ok(mapped) => Ok(Transformed::new(mapped, true, TreeNodeRecursion::Jump)),
-                    Err(why) => {
-                        refusal = Some(why);
-                        Ok(Transformed::new(node, false, TreeNodeRecursion::Stop))
-                    }
-                };
+            match or_refusal(self.in_time(&node))? {
+                Ok(None) => {}
+                Ok(Some(mapped)) => {
+                    return Ok(Transformed::new(mapped, true, TreeNodeRecursion::Jump));
+                }
+                Err(why) => {
+                    refusal = Some(why);
+                    return Ok(Transformed::new(node, false, TreeNodeRecursion::Stop));
+                }
             }
             match &node {
                 Expr::Column(column) if is_joined(column) => Ok(Transformed::no(node)),
@@ -153,23 +142,23 @@ impl Terms<'_> {
                 _ => Ok(Transformed::no(node)),
             }
         })?;
-        Ok(refusal.map_or(Ok(mapped.data), Err))
+        refusal.map_or(Ok(mapped.data), |refusal| Err(refusal.into()))
     }
 
     /// Applies rules 3 and 4. `None` when the node is neither such a function nor such a
     /// predicate.
-    fn in_time(&self, node: &Expr) -> Result<Option<Result<Expr, Refusal>>> {
+    fn in_time(&self, node: &Expr) -> Attempt<Option<Expr>> {
         let grain = self.rollup.grain();
         if let Some(zone) = time_terms::constant_in_bucket(node, self.time, grain) {
             if self.keeps(zone) {
-                return self.at_bucket_start(node.clone()).map(|mapped| Some(Ok(mapped)));
+                return Ok(Some(self.at_bucket_start(node.clone())?));
             }
-            return Ok(Some(Err(Refusal::ZoneCutsBuckets { zone, grain })));
+            return Err(Refusal::ZoneCutsBuckets { zone, grain }.into());
         }
         let comparison = !matches!(node, Expr::Literal(..));
         match time_filter::read(node, self.time) {
             TimeFilter::Exact(spans) if comparison && whole_buckets(&spans, grain) => {
-                Ok(Some(Ok(within(&self.bucket_start(), &spans))))
+                Ok(Some(within(&self.bucket_start(), &spans)))
             }
             _ => Ok(None),
         }

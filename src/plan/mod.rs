@@ -8,6 +8,7 @@
 //!      ─ exact: sums, averages and variances of all other aggregates
 //! ```
 
+mod attempt;
 mod block;
 mod branches;
 mod calls;

@@ -30,57 +30,48 @@ use datafusion::{
     },
 };
 
-use super::{Refusal, block::Call, derive::Terms};
+use super::{
+    Refusal,
+    attempt::{Attempt, or_refusal},
+    block::Call,
+    derive::Terms,
+};
 use crate::model::{Expression, State, StoredState, normal};
-
-/// A partial, or the reason why the rollup can't give one.
-type Partial = Result<Expr, Refusal>;
 
 impl Terms<'_> {
     /// The partial of each of the call's states, or the refusal. A DISTINCT call has no partials:
     /// it is computed from its key alone.
-    pub(super) fn partials(&self, call: &Call) -> Result<Result<Vec<Expr>, Refusal>> {
+    pub(super) fn partials(&self, call: &Call) -> Attempt<Vec<Expr>> {
         if call.distinct.is_some() {
-            return Ok(Ok(Vec::new()));
+            return Ok(Vec::new());
         }
-        let filter = match call.filter.as_ref().map(|filter| self.map(filter)).transpose()? {
-            None => None,
-            Some(Ok(filter)) => Some(filter),
-            Some(Err(refusal)) => return Ok(Err(refusal)),
-        };
+        let filter = call.filter.as_ref().map(|filter| self.map(filter)).transpose()?;
         let mut partials = Vec::new();
         for state in call.function.states(&call.argument_type) {
             let partial = match &call.argument {
-                None => self.stored(state, None, call),
+                None => self.stored(state, None, call)?,
                 Some(argument) => self.partial(state, argument, call)?,
-            };
-            let partial = match partial {
-                Ok(partial) => partial,
-                Err(refusal) => return Ok(Err(refusal)),
             };
             partials.push(match &filter {
                 None => partial,
                 Some(filter) => when(filter.clone(), partial).end()?,
             });
         }
-        Ok(Ok(partials))
+        Ok(partials)
     }
 
-    fn partial(&self, state: State, argument: &Expr, call: &Call) -> Result<Partial> {
-        if let Ok(value) = self.map(argument)? {
-            let rows = match self.stored(State::Rows, None, call) {
-                Ok(rows) => rows,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
+    fn partial(&self, state: State, argument: &Expr, call: &Call) -> Attempt<Expr> {
+        if let Ok(value) = or_refusal(self.map(argument))? {
+            let rows = self.stored(State::Rows, None, call)?;
             let kind = argument.get_type(&self.block.schema)?;
             let repeated = state.repeated(value, rows, &kind)?;
-            return Ok(repeated.ok_or_else(|| Refusal::NotMergeable(call.text.clone())));
+            return repeated.ok_or_else(|| Refusal::NotMergeable(call.text.clone()).into());
         }
         if let Some(expression) = self.measured(argument)? {
-            return Ok(self.stored(state, Some(expression.text()), call));
+            return self.stored(state, Some(expression.text()), call);
         }
         match argument {
-            Expr::Column(column) => Ok(self.of_column(state, column, call)),
+            Expr::Column(column) => self.of_column(state, column, call),
             Expr::Case(case) => self.of_case(state, case, call),
             Expr::Cast(Cast { expr, field }) => {
                 let from = expr.get_type(&self.block.schema)?;
@@ -90,30 +81,30 @@ impl Terms<'_> {
                 );
                 if sums && loses_nothing(&from, field.data_type()) {
                     let to = state.partial_type(field.data_type());
-                    return Ok(self.partial(state, expr, call)?.map(|partial| cast(partial, to)));
+                    return Ok(cast(self.partial(state, expr, call)?, to));
                 }
-                Ok(Err(Refusal::Expression(call.text.clone())))
+                Err(Refusal::Expression(call.text.clone()).into())
             }
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::Multiply, right }) => {
                 let kind = argument.get_type(&self.block.schema)?;
                 for (x, factor) in [(left, right), (right, left)] {
                     let of_factor = factor.get_type(&self.block.schema)?;
-                    let Ok(factor) = self.map(factor)? else { continue };
-                    let Ok(partial) = self.partial(state, x, call)? else { continue };
+                    let Ok(factor) = or_refusal(self.map(factor))? else { continue };
+                    let Ok(partial) = or_refusal(self.partial(state, x, call))? else { continue };
                     let scaled = state.scaled(partial, factor, (&kind, &of_factor))?;
                     if let Some(scaled) = scaled {
-                        return Ok(Ok(scaled));
+                        return Ok(scaled);
                     }
                 }
-                Ok(Err(Refusal::Expression(call.text.clone())))
+                Err(Refusal::Expression(call.text.clone()).into())
             }
             Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "coalesce" => {
                 match args.as_slice() {
                     [x, zero] if is_zero(zero) => self.or_zero(state, x, zero, call),
-                    _ => Ok(Err(Refusal::Expression(call.text.clone()))),
+                    _ => Err(Refusal::Expression(call.text.clone()).into()),
                 }
             }
-            _ => Ok(Err(Refusal::Expression(call.text.clone()))),
+            _ => Err(Refusal::Expression(call.text.clone()).into()),
         }
     }
 
@@ -127,7 +118,7 @@ impl Terms<'_> {
         Ok(expressions.iter().find(|expression| *expression.expr() == argument))
     }
 
-    fn of_column(&self, state: State, column: &Column, call: &Call) -> Partial {
+    fn of_column(&self, state: State, column: &Column, call: &Call) -> Attempt<Expr> {
         let required = self.block.schema.field_with_unqualified_name(&column.name);
         // A column that can't be NULL has as many values as rows.
         if state == State::Count && required.is_ok_and(|field| !field.is_nullable()) {
@@ -136,16 +127,16 @@ impl Terms<'_> {
         self.stored(state, Some(&column.name), call)
     }
 
-    fn stored(&self, state: State, argument: Option<&str>, call: &Call) -> Partial {
+    fn stored(&self, state: State, argument: Option<&str>, call: &Call) -> Attempt<Expr> {
         let stored = StoredState { kind: state.stored(), argument: argument.map(str::to_owned) };
         if !self.rollup.stores(&stored) {
             let call = if state == State::Rows { "count(*)" } else { &call.text };
-            return Err(Refusal::NotStored(call.to_owned()));
+            return Err(Refusal::NotStored(call.to_owned()).into());
         }
         Ok(state.restored(Expr::Column(Column::from_name(stored.name())), &call.argument_type))
     }
 
-    fn of_case(&self, state: State, case: &Case, call: &Call) -> Result<Partial> {
+    fn of_case(&self, state: State, case: &Case, call: &Call) -> Attempt<Expr> {
         // The form that DataFusion's simplifier gives `coalesce(x, 0)`.
         if let (None, [(condition, x)], Some(zero)) =
             (&case.expr, case.when_then_expr.as_slice(), &case.else_expr)
@@ -156,31 +147,22 @@ impl Terms<'_> {
         }
         let mut mapped = Case { expr: None, when_then_expr: Vec::new(), else_expr: None };
         if let Some(expr) = &case.expr {
-            match self.map(expr)? {
-                Ok(expr) => mapped.expr = Some(Box::new(expr)),
-                Err(refusal) => return Ok(Err(refusal)),
-            }
+            mapped.expr = Some(Box::new(self.map(expr)?));
         }
         let kind = state.partial_type(&call.argument_type);
         for (condition, then) in &case.when_then_expr {
-            match (self.map(condition)?, self.partial(state, then, call)?) {
-                (Ok(condition), Ok(then)) => {
-                    let then = cast(then, kind.clone());
-                    mapped.when_then_expr.push((Box::new(condition), Box::new(then)));
-                }
-                (Err(refusal), _) | (_, Err(refusal)) => return Ok(Err(refusal)),
-            }
+            let condition = self.map(condition)?;
+            let then = cast(self.partial(state, then, call)?, kind.clone());
+            mapped.when_then_expr.push((Box::new(condition), Box::new(then)));
         }
         if let Some(otherwise) = &case.else_expr {
-            match self.partial(state, otherwise, call)? {
-                Ok(otherwise) => mapped.else_expr = Some(Box::new(cast(otherwise, kind))),
-                Err(refusal) => return Ok(Err(refusal)),
-            }
+            let otherwise = self.partial(state, otherwise, call)?;
+            mapped.else_expr = Some(Box::new(cast(otherwise, kind)));
         }
-        Ok(Ok(Expr::Case(mapped)))
+        Ok(Expr::Case(mapped))
     }
 
-    fn or_zero(&self, state: State, x: &Expr, zero: &Expr, call: &Call) -> Result<Partial> {
+    fn or_zero(&self, state: State, x: &Expr, zero: &Expr, call: &Call) -> Attempt<Expr> {
         match state {
             State::Sum | State::WideSum | State::Squares => {
                 let partial = self.partial(state, x, call)?;
@@ -190,10 +172,10 @@ impl Terms<'_> {
                     _ => state.partial_type(&zero.get_type(&self.block.schema)?),
                 };
                 let zero = cast(lit(0_i64), kind);
-                Ok(partial.map(|partial| coalesce(vec![partial, zero])))
+                Ok(coalesce(vec![partial, zero]))
             }
-            State::Count => Ok(self.stored(State::Rows, None, call)),
-            _ => Ok(Err(Refusal::Expression(call.text.clone()))),
+            State::Count => self.stored(State::Rows, None, call),
+            _ => Err(Refusal::Expression(call.text.clone()).into()),
         }
     }
 }

@@ -10,7 +10,7 @@
 
 use datafusion::{
     common::tree_node::{Transformed, TreeNodeRecursion},
-    error::{DataFusionError, Result},
+    error::Result,
     logical_expr::{
         Aggregate, Filter, LogicalPlan, LogicalPlanBuilder, TableScan, utils::split_conjunction,
     },
@@ -18,6 +18,7 @@ use datafusion::{
 
 use super::{
     BlockDecision, Cover, Decision, FileSources, RawReason, Refusal,
+    attempt::or_refusal,
     block::Block,
     derive::{self, Derivation},
     exact, grouping_sets, order, raw_table, shape,
@@ -108,10 +109,10 @@ impl Rewriter<'_> {
         aggregate: Aggregate,
         decision: &mut Decision,
     ) -> Result<Transformed<LogicalPlan>> {
-        let refusals = match shape::read(&aggregate)? {
-            None => return exact::exact(LogicalPlan::Aggregate(aggregate)),
-            Some(Err(refusal)) => vec![(EVERY_ROLLUP.to_owned(), refusal)],
-            Some(Ok(block)) => match self.splice(&aggregate, &block)? {
+        let refusals = match or_refusal(shape::read(&aggregate))? {
+            Ok(None) => return exact::exact(LogicalPlan::Aggregate(aggregate)),
+            Err(refusal) => vec![(EVERY_ROLLUP.to_owned(), refusal)],
+            Ok(Some(block)) => match self.splice(&aggregate, &block)? {
                 Ok((plan, taken)) => {
                     decision.blocks.push(taken);
                     return Ok(Transformed::yes(plan));
@@ -134,7 +135,7 @@ impl Rewriter<'_> {
         let mut derivations: Vec<(&Rollup, Derivation)> = Vec::new();
         let mut refusals = Vec::new();
         for rollup in self.dataset.all_rollups() {
-            match derive::derive(block, rollup, self.dataset, days)? {
+            match or_refusal(derive::derive(block, rollup, self.dataset, days))? {
                 Ok(derivation) => derivations.push((rollup, derivation)),
                 Err(refusal) => refusals.push((rollup.name().to_owned(), refusal)),
             }
@@ -144,7 +145,7 @@ impl Rewriter<'_> {
         }
         let rollups: Vec<_> = derivations.iter().map(|(rollup, _)| *rollup).collect();
         let cover = Cover::tile(spans.clone(), self.snapshot, &rollups);
-        cover.check(self.snapshot).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        cover.check(self.snapshot)?;
         if let Some(refusal) = self.no_gain(&cover, spans) {
             return Ok(Err(vec![(EVERY_ROLLUP.to_owned(), refusal)]));
         }
@@ -156,7 +157,7 @@ impl Rewriter<'_> {
             derivations: &derivations,
             cover: &cover,
         };
-        Ok(match splice.plan()? {
+        Ok(match or_refusal(splice.plan())? {
             Ok(plan) => Ok((plan, BlockDecision { cover, refusals })),
             Err(refusal) => {
                 refusals.push((EVERY_ROLLUP.to_owned(), refusal));

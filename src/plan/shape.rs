@@ -29,13 +29,14 @@ use datafusion::{
 
 use super::{
     Refusal,
+    attempt::Attempt,
     block::{Block, Joined, is_joined},
     calls, raw_table, stable,
 };
 
 /// Reads an aggregate. `None` when it isn't over the raw table; a refusal when no rollup can
 /// serve it.
-pub(super) fn read(aggregate: &Aggregate) -> Result<Option<Result<Block, Refusal>>> {
+pub(super) fn read(aggregate: &Aggregate) -> Attempt<Option<Block>> {
     if !raw_table::reads_raw(&aggregate.input)? {
         return Ok(None);
     }
@@ -43,10 +44,7 @@ pub(super) fn read(aggregate: &Aggregate) -> Result<Option<Result<Block, Refusal
     let groups = group.len();
     let given = group.into_iter().chain(&aggregate.aggr_expr).map(unaliased).collect();
     let mut descent = Descent { given, conjuncts: Vec::new(), joins: Vec::new() };
-    let scan = match descent.down(&aggregate.input)? {
-        Ok(scan) => scan,
-        Err(refusal) => return Ok(Some(Err(refusal))),
-    };
+    let scan = descent.down(&aggregate.input)?;
     let Descent { given: mut group, conjuncts, mut joins } = descent;
     joins.reverse();
     let calls = group.split_off(groups);
@@ -56,18 +54,18 @@ pub(super) fn read(aggregate: &Aggregate) -> Result<Option<Result<Block, Refusal
         .flat_map(|join| join.on.iter().flat_map(|(raw, other)| [raw, other]).chain(&join.filter));
     for expr in group.iter().chain(&calls).chain(&conjuncts).chain(joined) {
         if let Some(refusal) = unstable(expr)? {
-            return Ok(Some(Err(refusal)));
+            return Err(refusal.into());
         }
     }
     for join in &joins {
         if let Some(refusal) = stable::unstable(&join.other)? {
-            return Ok(Some(Err(refusal)));
+            return Err(refusal.into());
         }
     }
     let mut keys = Vec::new();
-    let calls: Result<Result<Vec<_>, Refusal>> =
-        calls.iter().map(|call| calls::read(call, &schema, &mut keys)).collect();
-    Ok(Some(calls?.map(|calls| Block { group, keys, calls, conjuncts, joins, schema })))
+    let calls = calls.iter().map(|call| calls::read(call, &schema, &mut keys));
+    let calls = calls.collect::<Attempt<_>>()?;
+    Ok(Some(Block { group, keys, calls, conjuncts, joins, schema }))
 }
 
 /// Upper bound for the number of expression nodes. Each projection can use a column of the
@@ -84,19 +82,19 @@ struct Descent {
 }
 
 impl Descent {
-    fn down<'p>(&mut self, mut plan: &'p LogicalPlan) -> Result<Result<&'p TableScan, Refusal>> {
+    fn down<'p>(&mut self, mut plan: &'p LogicalPlan) -> Attempt<&'p TableScan> {
         loop {
             if self.parts()? > PARTS_MAX {
-                return Ok(Err(Refusal::Node("expressions that multiply each other".to_owned())));
+                return Err(Refusal::Node("expressions that multiply each other".to_owned()).into());
             }
             match plan {
                 LogicalPlan::TableScan(scan) => {
                     if scan.fetch.is_some() {
-                        return Ok(Err(Refusal::Node("a limit".to_owned())));
+                        return Err(Refusal::Node("a limit".to_owned()).into());
                     }
                     self.conjuncts.extend(scan.filters.iter().cloned());
                     self.rebase(|column| Ok(Expr::Column(Column::from_name(&column.name))))?;
-                    return Ok(Ok(scan));
+                    return Ok(scan);
                 }
                 LogicalPlan::Filter(filter) => {
                     let conjuncts = split_conjunction_owned(filter.predicate.clone());
@@ -117,20 +115,17 @@ impl Descent {
                     })?;
                     plan = &alias.input;
                 }
-                LogicalPlan::Join(join) => match self.through(join)? {
-                    Ok(raw) => plan = raw,
-                    Err(refusal) => return Ok(Err(refusal)),
-                },
-                other => return Ok(Err(Refusal::Node(node_name(other)))),
+                LogicalPlan::Join(join) => plan = self.through(join)?,
+                other => return Err(Refusal::Node(node_name(other)).into()),
             }
         }
     }
 
     /// Records a join, and returns its raw side.
-    fn through<'p>(&mut self, join: &'p Join) -> Result<Result<&'p LogicalPlan, Refusal>> {
+    fn through<'p>(&mut self, join: &'p Join) -> Attempt<&'p LogicalPlan> {
         let raw_left = raw_table::reads_raw(&join.left)?;
         if raw_left && raw_table::reads_raw(&join.right)? {
-            return Ok(Err(Refusal::TwoRawScans));
+            return Err(Refusal::TwoRawScans.into());
         }
         let (raw, other) =
             if raw_left { (&join.left, &join.right) } else { (&join.right, &join.left) };
@@ -139,7 +134,7 @@ impl Descent {
             (JoinType::Left, true) | (JoinType::Right, false) => JoinType::Left,
             (JoinType::LeftSemi, true) | (JoinType::RightSemi, false) => JoinType::LeftSemi,
             (JoinType::LeftAnti, true) | (JoinType::RightAnti, false) => JoinType::LeftAnti,
-            (kind, _) => return Ok(Err(Refusal::JoinKind(kind.to_string()))),
+            (kind, _) => return Err(Refusal::JoinKind(kind.to_string()).into()),
         };
         let index = self.joins.len();
         let arrived = |column: &Column| {
@@ -163,7 +158,7 @@ impl Descent {
             null_equality: join.null_equality,
             null_aware: join.null_aware,
         });
-        Ok(Ok(raw))
+        Ok(raw)
     }
 
     /// The number of expression nodes in `given` and `conjuncts`.

@@ -33,6 +33,7 @@ use datafusion::{
 
 use super::{
     Cover, Refusal,
+    attempt::Attempt,
     block::{Block, Call, Joined, is_joined, needs_join},
     branches::{Branch, raw_branches, segment_branches},
     derive::{Derivation, within},
@@ -63,7 +64,7 @@ pub(super) struct Splice<'a> {
 
 impl Splice<'_> {
     /// The plan, or the refusal when it can't keep the aggregate's schema.
-    pub(super) fn plan(&self) -> Result<Result<LogicalPlan, Refusal>> {
+    pub(super) fn plan(&self) -> Attempt<LogicalPlan> {
         let mut branches = Vec::new();
         for (rollup, derivation) in self.derivations {
             for branch in segment_branches(self.cover, rollup) {
@@ -74,7 +75,7 @@ impl Splice<'_> {
             branches.push(self.raw_partials(&branch)?);
         }
         let plan = self.merge(self.unite(branches)?)?;
-        Ok(self.same_schema(&plan).map_or(Ok(plan), Err))
+        self.same_schema(&plan).map_or(Ok(plan), |refusal| Err(refusal.into()))
     }
 
     fn segment_rows(

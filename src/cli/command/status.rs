@@ -46,7 +46,8 @@ fn print(status: &Status, today: Day) -> Result<()> {
     match status.days.iter().filter(|day| day.purged).count() {
         0 => {}
         days => {
-            say(format_args!("raw rows of {} were purged", counted(days as u64, "day", "days")))?
+            let days = counted(days as u64, "day", "days");
+            say(format_args!("raw rows of {days} were purged"))?;
         }
     }
     for problem in &status.problems {

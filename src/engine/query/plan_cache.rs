@@ -21,11 +21,11 @@ const PLANS_MAX: usize = 64;
 /// Optimized plans by query.
 #[derive(Debug, Default)]
 pub(crate) struct PlanCache {
-    kept: Mutex<MetadataCache>,
+    cached: Mutex<CachedPlans>,
 }
 
 #[derive(Debug, Default)]
-struct MetadataCache {
+struct CachedPlans {
     plans: HashMap<Query, (Arc<Prepared>, u64)>,
     /// The number of lookups so far. Beside each plan is the number as of the plan's last use.
     time: u64,
@@ -61,7 +61,7 @@ impl Prepared {
 impl PlanCache {
     /// The query's plan, if it is cached.
     pub(crate) fn find(&self, query: &Query) -> Option<Arc<Prepared>> {
-        let mut kept = self.kept();
+        let mut kept = self.cached();
         kept.time += 1;
         let time = kept.time;
         let (prepared, used) = kept.plans.get_mut(query)?;
@@ -71,7 +71,7 @@ impl PlanCache {
 
     /// Caches the query's plan. When the cache is full, the least recently used plan is dropped.
     pub(crate) fn keep(&self, query: &Query, prepared: Prepared) {
-        let mut kept = self.kept();
+        let mut kept = self.cached();
         let time = kept.time;
         kept.plans.insert(query.clone(), (Arc::new(prepared), time));
         if kept.plans.len() > PLANS_MAX {
@@ -81,8 +81,8 @@ impl PlanCache {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, MetadataCache> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cached(&self) -> MutexGuard<'_, CachedPlans> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

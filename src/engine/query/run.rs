@@ -12,7 +12,7 @@ use datafusion::{
     physical_plan::{ExecutionPlan, execute_stream},
 };
 
-use super::query::Query;
+use super::request::Query;
 use crate::{
     base::{Day, Error, ErrorKind, Result, Route, Span},
     engine::{

@@ -43,19 +43,19 @@ pub(crate) struct SegmentRows {
 #[derive(Debug)]
 pub(crate) struct SegmentCache {
     budget: usize,
-    kept: Mutex<MetadataCache>,
+    cached: Mutex<CachedSegments>,
 }
 
 #[derive(Debug, Default)]
-struct MetadataCache {
-    segments: HashMap<Path, KeptSegment>,
+struct CachedSegments {
+    segments: HashMap<Path, CachedSegment>,
     bytes: usize,
     /// Counts reads, to order segments by their last use.
     time: u64,
 }
 
 #[derive(Debug)]
-struct KeptSegment {
+struct CachedSegment {
     file: Arc<SegmentFile>,
     rows: usize,
     sorted: bool,
@@ -67,7 +67,7 @@ impl SegmentCache {
     /// An empty cache for at most `budget` bytes of arrays.
     #[must_use]
     pub(crate) fn new(budget: usize) -> Self {
-        Self { budget, kept: Mutex::default() }
+        Self { budget, cached: Mutex::default() }
     }
 
     /// Whether the cache can hold files of `file_bytes` in total and still has room for others. A
@@ -94,7 +94,7 @@ impl SegmentCache {
         let mut found = Vec::with_capacity(segments.len());
         let mut missing = Vec::new();
         {
-            let mut kept = self.kept();
+            let mut kept = self.cached();
             kept.time += 1;
             for (at, segment) in segments.iter().enumerate() {
                 let rows = kept.find(segment, &projected, wanted)?;
@@ -126,7 +126,7 @@ impl SegmentCache {
         let read: Vec<_> = stream::iter(reads).buffer_unordered(CONCURRENT_READS).collect().await;
         let read = read.into_iter().collect::<Result<Vec<_>>>()?;
         if !read.is_empty() {
-            let mut kept = self.kept();
+            let mut kept = self.cached();
             for (at, segment, rows) in read {
                 root.request_counter().count_bytes(segment.file.size);
                 kept.keep(&segment, wanted, &rows);
@@ -139,12 +139,12 @@ impl SegmentCache {
         Ok(found.into_iter().flatten().collect())
     }
 
-    fn kept(&self) -> MutexGuard<'_, MetadataCache> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cached(&self) -> MutexGuard<'_, CachedSegments> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl MetadataCache {
+impl CachedSegments {
     fn find(
         &mut self,
         segment: &Arc<SegmentFile>,
@@ -169,7 +169,7 @@ impl MetadataCache {
         if self.segments.get(location).is_some_and(|kept| kept.file.file != segment.file) {
             self.drop_segment(&location.clone());
         }
-        let kept = self.segments.entry(location.clone()).or_insert_with(|| KeptSegment {
+        let kept = self.segments.entry(location.clone()).or_insert_with(|| CachedSegment {
             file: Arc::clone(segment),
             rows: read.rows.num_rows(),
             sorted: false,

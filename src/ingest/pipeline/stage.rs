@@ -66,16 +66,10 @@ impl Stage {
 
     #[expect(clippy::future_not_send, reason = "it stays on the thread that reads")]
     async fn read(self, inputs: Vec<Input>, options: AppendOptions) -> Result<Staged> {
-        let map = match &options.map {
-            None => FieldMap::of(&self.dataset),
-            Some((text, file)) => FieldMap::parse(text, file, &self.dataset)?,
-        };
+        let validator = self.validator(&options)?;
         check(&inputs, &options.rejects)?;
         let mut rejects = options.rejects;
         rejects.open()?;
-        let keep_bad = rejects.keeps_rows();
-        let dataset = Arc::clone(&self.dataset);
-        let validator = Arc::new(Validator { dataset, map, today: self.today, keep_bad });
         let mut spool = Spool::new(Arc::clone(&self.staging), self.buffer_bytes);
         let workers = Workers::new(self.streams);
         let mut parts = self.part_queue(workers.clone());
@@ -105,10 +99,7 @@ impl Stage {
                 for row in &block.bad {
                     rejects.add(&name, &preamble, row)?;
                 }
-                warnings.resize(block.warnings.len(), 0);
-                for (sum, count) in warnings.iter_mut().zip(&block.warnings) {
-                    *sum += count;
-                }
+                add_counts(&mut warnings, &block.warnings);
                 for (day, rows) in block.rows {
                     spool.push(day, rows)?;
                     while let Some(part) = spool.take_full(day)? {
@@ -135,6 +126,15 @@ impl Stage {
         Ok(Staged { leaves, content, rejects, warnings })
     }
 
+    fn validator(&self, options: &AppendOptions) -> Result<Arc<Validator>> {
+        let map = match &options.map {
+            None => FieldMap::of(&self.dataset),
+            Some((text, file)) => FieldMap::parse(text, file, &self.dataset)?,
+        };
+        let (dataset, keep_bad) = (Arc::clone(&self.dataset), options.rejects.keeps_rows());
+        Ok(Arc::new(Validator { dataset, map, today: self.today, keep_bad }))
+    }
+
     fn part_queue(&self, workers: Workers) -> PartQueue {
         let writer = PartWriter {
             dataset: Arc::clone(&self.dataset),
@@ -144,5 +144,13 @@ impl Stage {
             attempt: self.attempt.clone(),
         };
         PartQueue::new(writer, workers, self.buffer_bytes / 2)
+    }
+}
+
+/// Adds the counts of a block to the sums so far.
+fn add_counts(sums: &mut Vec<u64>, counts: &[u64]) {
+    sums.resize(counts.len(), 0);
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        *sum += count;
     }
 }

@@ -12,7 +12,10 @@ use arrow::{
     array::{AsArray as _, BooleanArray, RecordBatch},
     compute::{cast, filter_record_batch},
 };
-use datafusion::logical_expr::{Expr, ident, lit};
+use datafusion::{
+    logical_expr::{Expr, ident, lit},
+    prelude::DataFrame,
+};
 use futures::StreamExt as _;
 
 use super::{
@@ -86,22 +89,7 @@ impl Rewrite<'_> {
         let taken = absorb(self.context, &self.leaves).await?;
         let foreign = self.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign);
         check_days(self.context, &foreign.cloned().collect::<Vec<_>>()).await?;
-        let columns = dataset.columns().iter().map(|column| ident(&column.name));
-        let kept = match self.without {
-            None => lit(true),
-            Some(predicate) => predicate.clone().is_not_true(),
-        };
-        let order = dataset.sort().iter().map(|name| ident(name).sort(true, true));
-        let order: Vec<_> = order.collect();
-        let table = FileTable::of_leaves(root, dataset, &self.leaves);
-        let rows = self
-            .context
-            .session
-            .read_table(Arc::new(table))
-            .and_then(|rows| rows.select(columns.chain([kept.alias(KEPT)]).collect::<Vec<_>>()))
-            // DataFusion refuses a sort by no column.
-            .and_then(|rows| if order.is_empty() { Ok(rows) } else { rows.sort(order) })?;
-        let mut rows = rows.execute_stream().await?;
+        let mut rows = self.sorted()?.execute_stream().await?;
         let mut parts = Parts::new(self.context, self.live.day, generation);
         let mut read = ContentHasher::default();
         while let Some(batch) = rows.next().await {
@@ -141,6 +129,25 @@ impl Rewrite<'_> {
             remains: Vec::new(),
             definitions: Vec::new(),
         })
+    }
+
+    /// The leaves' rows in the dataset's order, each with the column [`KEPT`].
+    fn sorted(&self) -> Result<DataFrame> {
+        let JobContext { root, dataset, session, .. } = self.context;
+        let columns = dataset.columns().iter().map(|column| ident(&column.name));
+        let kept = match self.without {
+            None => lit(true),
+            Some(predicate) => predicate.clone().is_not_true(),
+        };
+        let order = dataset.sort().iter().map(|name| ident(name).sort(true, true));
+        let order: Vec<_> = order.collect();
+        let table = FileTable::of_leaves(root, dataset, &self.leaves);
+        let rows = session
+            .read_table(Arc::new(table))
+            .and_then(|rows| rows.select(columns.chain([kept.alias(KEPT)]).collect::<Vec<_>>()))
+            // DataFusion refuses a sort by no column.
+            .and_then(|rows| if order.is_empty() { Ok(rows) } else { rows.sort(order) })?;
+        Ok(rows)
     }
 }
 
