@@ -99,7 +99,7 @@ fn usage_questions(c: &mut Criterion) {
     for offset in 0..days {
         rows += runtime.block_on(append(&db, lines_of(first_day().plus(offset))));
     }
-    runtime.block_on(db.rollup(&JobOptions::default(), |_| {})).unwrap();
+    runtime.block_on(db.rollup(&JobOptions::default(), |_| {})).unwrap().into_result().unwrap();
     eprintln!("usage queries over {days} days, {rows} rows");
     let last = first_day().plus(days - 1);
     for (name, query, by, organization) in [

@@ -11,8 +11,8 @@
     clippy::cast_sign_loss,
     clippy::disallowed_methods,
     clippy::format_push_string,
-    clippy::similar_names,
-    reason = "a test fails by panicking, reads as a table, and its helpers aren't tests to clippy"
+    clippy::too_many_lines,
+    reason = "a test fails by panicking, reads as a table, and its helpers are not tests to clippy"
 )]
 
 mod support;

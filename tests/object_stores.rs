@@ -88,14 +88,14 @@ async fn lives(db: &Tallybook, location: &str, settings: &Settings) {
 #[tokio::test]
 async fn a_local_folder() {
     let sandbox = crate::support::Sandbox::new();
-    conforms(sandbox.root().to_str().unwrap(), &Settings::default()).await;
+    Box::pin(conforms(sandbox.root().to_str().unwrap(), &Settings::default())).await;
     assert_eq!(sandbox.files(".staging"), Vec::<std::path::PathBuf>::new());
 }
 
 #[tokio::test]
 async fn s3_over_http() {
     let store = FakeStore::start();
-    conforms("s3://bucket/some/where", &store.settings()).await;
+    Box::pin(conforms("s3://bucket/some/where", &store.settings())).await;
     let keys = store.keys();
     assert!(keys.iter().all(|key| key.starts_with("some/where/")), "{keys:?}");
     assert!(keys.contains(&"some/where/dataset.toml".to_owned()));
@@ -104,20 +104,20 @@ async fn s3_over_http() {
 #[tokio::test]
 async fn gcs_over_http() {
     let store = FakeStore::start();
-    conforms("gs://bucket", &store.settings()).await;
+    Box::pin(conforms("gs://bucket", &store.settings())).await;
     assert!(store.keys().iter().any(|key| key.starts_with("raw/date=2026-01-03/")));
 }
 
 #[tokio::test]
 async fn s3_by_moto() {
     let Some(settings) = moto("s3_by_moto") else { return };
-    conforms(&format!("s3://bucket/{}", std::process::id()), &settings).await;
+    Box::pin(conforms(&format!("s3://bucket/{}", std::process::id()), &settings)).await;
 }
 
 #[tokio::test]
 async fn azure_by_azurite() {
     let Some((container, settings)) = azurite("azure_by_azurite") else { return };
-    conforms(&format!("az://{container}/{}", std::process::id()), &settings).await;
+    Box::pin(conforms(&format!("az://{container}/{}", std::process::id()), &settings)).await;
 }
 
 #[tokio::test]

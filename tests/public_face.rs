@@ -30,14 +30,14 @@ fn items_of(text: &str) -> Vec<String> {
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         let inner = line.trim_start();
-        if !line.starts_with(' ') {
-            let words = inner.trim_start_matches("impl").trim_start_matches("<'_> ").trim();
-            if inner.starts_with("impl") {
-                words.split(" {").next().unwrap().clone_into(&mut of);
-            } else if let Some(named) = inner.strip_prefix("pub ") {
-                let name = named.split(['{', '(', '<', ';', ':']).next().unwrap();
-                of = name.split_whitespace().last().unwrap_or_default().to_owned();
-            }
+        let is_outermost = line.starts_with(|first: char| first.is_ascii_alphabetic());
+        if let Some(implementation) = line.strip_prefix("impl") {
+            let of_type = implementation.trim_start_matches("<'_>").split(" {").next().unwrap();
+            of_type.trim().clone_into(&mut of);
+        } else if is_outermost {
+            let named = line.strip_prefix("pub ").unwrap_or_default();
+            let name = named.split(['{', '(', '<', ';', ':']).next().unwrap();
+            name.split_whitespace().last().unwrap_or_default().clone_into(&mut of);
         }
         let Some(item) = inner.strip_prefix("pub ") else { continue };
         if item.starts_with("use ") || item.starts_with("mod ") {
@@ -51,7 +51,11 @@ fn items_of(text: &str) -> Vec<String> {
         }
         let item =
             item.trim_end_matches(['{', ';', ',', ' ']).replace("( ", "(").replace(", )", ")");
-        items.push(if line.starts_with(' ') { format!("{of}::{item}") } else { item });
+        if is_outermost {
+            items.push(item);
+        } else if !of.is_empty() {
+            items.push(format!("{of}::{item}"));
+        }
     }
     items
 }

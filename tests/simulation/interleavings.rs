@@ -10,8 +10,6 @@
     clippy::panic,
     clippy::print_stderr,
     clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and its helpers aren't tests to clippy"
 )]

@@ -17,7 +17,7 @@ use crate::base::Day;
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) root: RootArgs,
-    /// Log what is done to standard error: -v each query and job, -vv their plans; RUST_LOG says more
+    /// Log to standard error: -v queries and jobs, -vv plans too; RUST_LOG counts instead
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
     #[command(subcommand)]

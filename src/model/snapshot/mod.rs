@@ -1,7 +1,7 @@
 //! One listing of a root: which leaves are live, and how far each rollup serves each day.
 
 mod freshness;
-mod snapshot;
+mod listing;
 
 pub(crate) use freshness::{Freshness, freshness};
-pub(crate) use snapshot::Snapshot;
+pub(crate) use listing::Snapshot;

@@ -61,17 +61,15 @@ impl Staging {
     }
 
     fn folder(&self) -> Result<&Path> {
-        let folder = match self.folder.get() {
-            Some(folder) => folder,
-            None => {
-                let made = match &self.local_root {
-                    Some(local) => Self::in_root(local)?,
-                    None => Self::in_temp_dir(&self.temp_dir)?,
-                };
-                // If two calls make a folder at once, one of the folders is deleted.
-                self.folder.get_or_init(|| made)
-            }
+        if let Some(made) = self.folder.get() {
+            return Ok(made.folder.path());
+        }
+        let made = match &self.local_root {
+            Some(local) => Self::in_root(local)?,
+            None => Self::in_temp_dir(&self.temp_dir)?,
         };
+        // If two folders are made at once, one of them is dropped.
+        let folder = self.folder.get_or_init(|| made);
         Ok(folder.folder.path())
     }
 
