@@ -47,8 +47,8 @@ impl RecordBatchBlocks {
     /// Reads batches of that schema, whose texts and bytes are [views](as_views).
     ///
     /// # Errors
-    /// `Invalid` when a column of the dataset can't be filled: its field is nested, or the column is
-    /// required and has no field.
+    /// `Invalid` when a column of the dataset can't be filled: its field is nested, or the column
+    /// is required and has no field.
     pub(crate) fn try_new(
         name: String,
         schema: &Schema,
