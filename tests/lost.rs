@@ -68,7 +68,7 @@ fn a_purged_day_whose_folder_is_gone_is_told() {
     fs::remove_dir_all(small.sandbox.root().join(format!("raw/date={DAY}"))).unwrap();
     assert_eq!(small.run("verify").code, 1);
     let status = small.run("status");
-    assert!(status.code == 1 && status.out.contains("its folder is gone"), "{status:?}");
+    assert!(status.code == 1 && status.out.contains("all of its raw files are gone"), "{status:?}");
     // The other day answers, and no job deletes the trace of the loss.
     assert_eq!(small.counts("auto"), ["2026-01-04 a 1"]);
     for line in ["rollup", "nightly", "gc --grace 0s"] {

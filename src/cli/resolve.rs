@@ -154,7 +154,7 @@ pub(super) fn span(from: Option<Day>, to: Option<Day>) -> Span {
 }
 
 fn count_of_days(text: &str) -> Result<i32> {
-    let count = text.strip_suffix('d').and_then(|count| count.parse().ok());
+    let count = text.strip_suffix('d').unwrap_or(text).parse().ok();
     count
         .filter(|count| (1..=100_000).contains(count))
         .ok_or_else(|| Error::invalid(format!("--last `{text}` is not a number of days like 30d")))
@@ -174,6 +174,7 @@ mod tests {
         let (from, to) = (Some("2026-01-01"), Some("2026-01-31"));
         assert_eq!(given(from, to, None), Some((day("2026-01-01"), day("2026-01-31"))));
         assert_eq!(given(None, None, Some("7d")), Some((day("2026-03-25"), today)));
+        assert_eq!(given(None, None, Some("7")), Some((day("2026-03-25"), today)));
         assert_eq!(given(None, None, None), Some((day("2026-03-02"), today)));
         assert_eq!(given(from, None, None), Some((day("2026-01-01"), today)));
         assert_eq!(given(to, from, None), None);

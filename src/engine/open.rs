@@ -10,7 +10,7 @@ use crate::{
     engine::{Tallybook, query::plan_cache::PlanCache},
     exec::{LogicalRule, SegmentCache, new_session},
     model::{DEFAULT_DEFINITION, Dataset},
-    plan::{DatasetTable, PushDown},
+    plan::{DatasetTable, PushDown, SingleDistinct},
     store::{
         Definitions, Root, RootDefinitions, Staging, Stored, create_definition, no_dataset,
         probe_create, read_definitions,
@@ -236,8 +236,9 @@ impl Tallybook {
         let previous = definitions.opened().previous.iter().flatten();
         let previous: Vec<_> = previous.map(parse).collect::<Result<_>>()?;
         let dataset = parse(&definitions.opened().newest)?.with_previous(&previous);
-        let push_down: LogicalRule = Arc::new(PushDown::default());
-        let session = new_session(&root, &settings, &push_down)?;
+        let better: [LogicalRule; 2] =
+            [Arc::new(PushDown::default()), Arc::new(SingleDistinct::default())];
+        let session = new_session(&root, &settings, &better)?;
         session.register_table(dataset.table(), Arc::new(DatasetTable::new(&dataset)))?;
         let segments = Arc::new(SegmentCache::new(settings.segment_cache_bytes));
         let (dataset, prepared) = (Arc::new(dataset), PlanCache::default());

@@ -37,7 +37,7 @@ pub(crate) type LogicalRule = Arc<dyn OptimizerRule + Send + Sync>;
 pub(crate) fn new_session(
     root: &Root,
     settings: &Settings,
-    better: &LogicalRule,
+    better: &[LogicalRule],
 ) -> Result<SessionContext> {
     let url =
         url::Url::parse(ROOT_URL).map_err(|error| Error::internal("url").with_source(error))?;
@@ -69,9 +69,11 @@ pub(crate) fn new_session(
 
 /// DataFusion's rules, with `better` in place of the rule of its name, and our own rules behind
 /// them. A deadline check precedes each rule.
-fn optimizer_rules(better: &LogicalRule) -> Vec<LogicalRule> {
-    let replaced =
-        |rule: LogicalRule| if rule.name() == better.name() { Arc::clone(better) } else { rule };
+fn optimizer_rules(better: &[LogicalRule]) -> Vec<LogicalRule> {
+    let replaced = |rule: LogicalRule| {
+        let found = better.iter().find(|better| better.name() == rule.name());
+        found.map_or(rule, Arc::clone)
+    };
     let rules = Optimizer::new().rules.into_iter().map(replaced);
     let last: LogicalRule = Arc::new(CheckedArithmetic);
     CheckDeadline::between(rules.chain([last]).collect())

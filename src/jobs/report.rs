@@ -184,6 +184,11 @@ impl<F: FnMut(&JobReport) + Send> Reporter<F> {
         }
     }
 
+    /// Adds failures that belong to no single day. They are in the summary alone.
+    pub(crate) fn failures(&mut self, failures: Vec<Error>) {
+        self.summary.failures.extend(failures);
+    }
+
     /// The sum of all reports.
     pub(crate) fn finish(self) -> JobSummary {
         self.summary

@@ -74,11 +74,6 @@ pub(super) fn derive(
     days: Span,
 ) -> Attempt<Derivation> {
     let terms = Terms { block, rollup, time: dataset.time_column(), days };
-    let mut derivation =
-        Derivation { groups: vec![], conjuncts: vec![], joins: vec![], states: vec![] };
-    for expr in block.group.iter().chain(&block.keys) {
-        derivation.groups.push(terms.map(expr)?);
-    }
     let conjuncts = match rollup.filter_expr() {
         None => block.conjuncts.iter().collect(),
         Some(filter) => {
@@ -90,6 +85,11 @@ pub(super) fn derive(
             remaining
         }
     };
+    let mut derivation =
+        Derivation { groups: vec![], conjuncts: vec![], joins: vec![], states: vec![] };
+    for expr in block.group.iter().chain(&block.keys) {
+        derivation.groups.push(terms.map(expr)?);
+    }
     for conjunct in conjuncts {
         if !matches!(time_filter::read(conjunct, terms.time), TimeFilter::Exact(_)) {
             derivation.conjuncts.push(terms.map(conjunct)?);

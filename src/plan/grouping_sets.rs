@@ -73,7 +73,7 @@ mod tests {
           Projection: calls.org, calls.model, count(Int64(1)) AS count(*)
             Projection: group_0 AS org, group_1 AS model, __grouping_id AS __grouping_id, coalesce(state_0, Int64(0)) AS count(Int64(1))
               Projection: group group_0 AS group_0, group group_1 AS group_1, __grouping_id AS __grouping_id, state_0 AS state_0
-                Aggregate: groupBy=[[ROLLUP (opaque(group_0) AS group group_0, opaque(group_1) AS group group_1)]], aggr=[[sum(state_0) AS state_0]]
+                Aggregate: groupBy=[[ROLLUP (opaque(group_0, nothing()) AS group group_0, opaque(group_1, nothing()) AS group group_1)]], aggr=[[sum(state_0) AS state_0]]
                   Union
                     Projection: CAST(daily.org AS Utf8View) AS group_0, CAST(daily.model AS Utf8View) AS group_1, CAST(daily.calls AS Int64) AS state_0
                       Filter: daily.org = Utf8View("a")

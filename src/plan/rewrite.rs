@@ -9,7 +9,7 @@
 //! ```
 
 use datafusion::{
-    common::tree_node::{Transformed, TreeNodeRecursion},
+    common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion},
     error::Result,
     logical_expr::{
         Aggregate, Filter, LogicalPlan, LogicalPlanBuilder, TableScan, utils::split_conjunction,
@@ -49,18 +49,27 @@ const NOTICEABLE_BYTES: u64 = 4 << 20;
 /// DataFusion's, for a malformed plan.
 pub(crate) fn spans_needed(plan: &LogicalPlan, dataset: &Dataset) -> Result<Spans> {
     let mut needed = Spans::none();
-    plan.apply_with_subqueries(|node| match node {
-        LogicalPlan::Filter(filter) if raw_scan(&filter.input).is_some() => {
-            needed = needed.union(&filter_spans(filter, dataset));
-            Ok(TreeNodeRecursion::Jump)
-        }
-        LogicalPlan::TableScan(scan) if raw_table::is_raw(scan) => {
-            needed = Spans::all();
-            Ok(TreeNodeRecursion::Stop)
-        }
-        _ => Ok(TreeNodeRecursion::Continue),
-    })?;
+    add_spans(plan, dataset, &mut needed)?;
     Ok(needed)
+}
+
+fn add_spans(plan: &LogicalPlan, dataset: &Dataset, needed: &mut Spans) -> Result<()> {
+    let spans = match plan {
+        LogicalPlan::Filter(filter) if raw_scan(&filter.input).is_some() => {
+            Some(filter_spans(filter, dataset))
+        }
+        LogicalPlan::TableScan(scan) if raw_table::is_raw(scan) => Some(Spans::all()),
+        _ => None,
+    };
+    // A subquery in the filter has spans of its own.
+    plan.apply_subqueries(|subquery| {
+        add_spans(subquery, dataset, needed).map(|()| TreeNodeRecursion::Continue)
+    })?;
+    if let Some(spans) = spans {
+        *needed = needed.union(&spans);
+        return Ok(());
+    }
+    plan.inputs().into_iter().try_for_each(|input| add_spans(input, dataset, needed))
 }
 
 /// Rewrites analyzed plans against one snapshot.
@@ -207,36 +216,51 @@ impl Rewriter<'_> {
         decision: &mut Decision,
         refusals: &[(String, Refusal)],
     ) -> Result<LogicalPlan> {
-        let mut give = |scan: &TableScan, spans: Spans| -> Result<LogicalPlan> {
-            let refusals = refusals.to_vec();
-            let cover = Cover::raw(spans, self.snapshot, raw_reason(&refusals));
-            let leaves = cover.leaves();
-            decision.blocks.push(BlockDecision { cover, refusals });
-            let source = self.sources.raw(&leaves);
-            let scan = LogicalPlanBuilder::scan_with_filters_fetch(
-                scan.table_name.clone(),
-                source,
-                scan.projection.clone(),
-                scan.filters.clone(),
-                scan.fetch,
-            );
-            scan?.build()
+        let given = match plan {
+            LogicalPlan::Filter(filter) if raw_scan(&filter.input).is_some() => {
+                let spans = filter_spans(&filter, self.dataset);
+                let scan = raw_scan(&filter.input)
+                    .map(|scan| self.with_files(scan, spans, decision, refusals));
+                let input = scan.transpose()?.map_or(filter.input, Into::into);
+                LogicalPlan::Filter(Filter::try_new(filter.predicate, input)?)
+            }
+            LogicalPlan::TableScan(scan) if raw_table::is_raw(&scan) => {
+                return self.with_files(&scan, Spans::all(), decision, refusals);
+            }
+            plan => {
+                plan.map_children(|input| {
+                    self.give_files(input, decision, refusals).map(Transformed::yes)
+                })?
+                .data
+            }
         };
-        let given = plan.transform_down_with_subqueries(|node| match &node {
-            LogicalPlan::Filter(filter) => {
-                let Some(scan) = raw_scan(&filter.input) else { return Ok(Transformed::no(node)) };
-                let input = give(scan, filter_spans(filter, self.dataset))?;
-                let filtered = Filter::try_new(filter.predicate.clone(), input.into())?;
-                let filtered = LogicalPlan::Filter(filtered);
-                Ok(Transformed::new(filtered, true, TreeNodeRecursion::Jump))
-            }
-            LogicalPlan::TableScan(scan) if raw_table::is_raw(scan) => {
-                let given = give(scan, Spans::all())?;
-                Ok(Transformed::new(given, true, TreeNodeRecursion::Jump))
-            }
-            _ => Ok(Transformed::no(node)),
+        // A filter's subqueries read raw rows, too.
+        let given = given.map_subqueries(|subquery| {
+            self.give_files(subquery, decision, refusals).map(Transformed::yes)
         })?;
         Ok(given.data)
+    }
+
+    /// A raw scan over the live leaves of those spans.
+    fn with_files(
+        &self,
+        scan: &TableScan,
+        spans: Spans,
+        decision: &mut Decision,
+        refusals: &[(String, Refusal)],
+    ) -> Result<LogicalPlan> {
+        let refusals = refusals.to_vec();
+        let cover = Cover::raw(spans, self.snapshot, raw_reason(&refusals));
+        let leaves = cover.leaves();
+        decision.blocks.push(BlockDecision { cover, refusals });
+        let scan = LogicalPlanBuilder::scan_with_filters_fetch(
+            scan.table_name.clone(),
+            self.sources.raw(&leaves),
+            scan.projection.clone(),
+            scan.filters.clone(),
+            scan.fetch,
+        );
+        scan?.build()
     }
 }
 
@@ -271,6 +295,50 @@ mod tests {
         Projection: calls.org, calls.cost
           Filter: calls.date = Date32("2026-01-02")
             TableScan: calls
+        -- 1 day: 1 raw (no rollup serves)
+        --   not *: the query asks for raw rows, not for an aggregate
+        "#);
+    }
+
+    #[test]
+    fn a_subquery_in_a_filter_has_days_of_its_own() {
+        let sql = "SELECT count(*) FROM calls WHERE date = '2026-01-02' AND cost > (SELECT max(cost) FROM calls WHERE date = '2026-01-09')";
+        insta::assert_snapshot!(rewritten(sql), @r#"
+        Sort: count(*) ASC NULLS LAST
+          Projection: count(Int64(1)) AS count(*)
+            Aggregate: groupBy=[[]], aggr=[[count(Int64(1))]]
+              Filter: calls.date = Date32("2026-01-02") AND calls.cost > (<subquery>)
+                Subquery:
+                  Projection: max(calls.cost)
+                    Projection: CAST(state_0 AS Decimal128(18, 12)) AS max(calls.cost)
+                      Aggregate: groupBy=[[]], aggr=[[max(state_0) AS state_0]]
+                        Projection: CAST(daily.cost_max AS Decimal128(18, 12)) AS state_0
+                          TableScan: daily
+                TableScan: calls
+        -- 1 day: 1 from daily
+        --   not hourly: max(cost) is not stored; add it to measures
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        -- 1 day: 1 raw (no rollup serves)
+        --   not daily: cost is not a dimension; add it to dimensions
+        --   not hourly: cost is not a dimension; add it to dimensions
+        --   not paid: it is only of rows where paid = true; ask for those alone
+        "#);
+    }
+
+    #[test]
+    fn raw_rows_of_a_subquery_in_a_filter_get_their_files() {
+        let sql = "SELECT org FROM calls WHERE date = '2026-01-02' AND cost > (SELECT cost FROM calls WHERE date = '2026-01-09' LIMIT 1)";
+        insta::assert_snapshot!(rewritten(sql), @r#"
+        Projection: calls.org
+          Filter: calls.date = Date32("2026-01-02") AND calls.cost > (<subquery>)
+            Subquery:
+              Limit: skip=0, fetch=1
+                Projection: calls.cost
+                  Filter: calls.date = Date32("2026-01-09")
+                    TableScan: calls
+            TableScan: calls
+        -- 1 day: 1 raw (no rollup serves)
+        --   not *: the query asks for raw rows, not for an aggregate
         -- 1 day: 1 raw (no rollup serves)
         --   not *: the query asks for raw rows, not for an aggregate
         "#);

@@ -11,7 +11,7 @@ use datafusion::{
 use futures::executor::block_on;
 use object_store::{ObjectMeta, path::Path};
 
-use super::{DatasetTable, Decision, FileSources, Rewriter, analyze};
+use super::{DatasetTable, Decision, FileSources, Rewriter, analyze, spans_needed};
 use crate::{
     base::{Day, Result, Route},
     model::{
@@ -168,6 +168,9 @@ async fn rewrite(sql: &str) -> Result<(LogicalPlan, Decision)> {
     let (mut daily, mut others) = (vec![Some(1); 10], vec![Some(1); 10]);
     (others[2], others[6], daily[6]) = (Some(2), None, None);
     let snapshot = snapshot(&dataset, first, &leaves, &[daily, others.clone(), others]);
+    // As in use, the snapshot has the days that the plan needs, and no others.
+    let needed = spans_needed(&plan, &dataset)?.hull();
+    let snapshot = snapshot.within(needed);
     let rewriter = Rewriter {
         dataset: &dataset,
         snapshot: &snapshot,

@@ -134,7 +134,7 @@ async fn serving_of(
         let is_sure = listed.serving == Serving::Months || segments.len() < 2;
         match freshness(live, live.remains_of(rollup), &unread) {
             current @ Freshness::Current(_) if is_sure => known.push((live.day, current)),
-            found if live.loose().next().is_none() || segments.is_empty() => {
+            found if segments.is_empty() || is_sure && live.loose().next().is_none() => {
                 known.push((live.day, found));
             }
             _ => unsure.push((Arc::clone(live), segments)),

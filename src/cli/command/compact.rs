@@ -23,13 +23,14 @@ pub(super) async fn run(root: &RootArgs, args: &CompactArgs) -> Result<ExitCode>
     };
     let mut printer = JobPrinter::default();
     let summary = db.compact(&options, |report| printer.report(report)).await?;
-    printer.finish()?;
+    let printed = printer.finish();
     tell(match (printer.days, args.dry_run) {
+        (0, _) if !summary.failures.is_empty() => "no day was compacted".to_owned(),
         (0, _) => "no day has more raw files than it needs".to_owned(),
         (_, true) => days_done(&printer, true),
         (_, false) => format!("{}; `gc` deletes what was merged", days_done(&printer, false)),
     });
-    Ok(summary.failures.first().map_or(ExitCode::SUCCESS, exit::code_of))
+    exit::of_job(&summary.failures, printed)
 }
 
 /// The message that says how many days were compacted, or would be.

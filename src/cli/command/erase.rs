@@ -17,10 +17,15 @@ pub(super) async fn run(root: &RootArgs, args: &EraseArgs) -> Result<ExitCode> {
     let columns = columns(args)?;
     let mut printer = JobPrinter::default();
     let erased = db.erase(&columns, args.dry_run, |report| printer.report(report)).await;
-    printer.finish()?;
+    let printed = printer.finish();
     let summary = erased?;
+    // What belongs to no day, such as a batch's claim that can't be read.
+    for failure in summary.failures.iter().skip(printer.failures) {
+        tell(format_args!("tallybook: {failure}"));
+    }
     let days = printer.days;
     tell(match (days, args.dry_run) {
+        (0, _) if !summary.failures.is_empty() => "nothing was erased".to_owned(),
         (0, _) => "there are no such rows".to_owned(),
         (_, true) => format!("{} such rows", counted(days, "day has", "days have")),
         (_, false) if summary.failures.is_empty() => format!(
@@ -36,12 +41,17 @@ pub(super) async fn run(root: &RootArgs, args: &EraseArgs) -> Result<ExitCode> {
             counted(printer.not_told, "purged day was", "purged days were")
         ));
     }
-    Ok(summary.failures.first().map_or(ExitCode::SUCCESS, exit::code_of))
+    exit::of_job(&summary.failures, printed)
 }
 
 /// The columns, each with the value that a row must have in it to be erased.
 fn columns(args: &EraseArgs) -> Result<Vec<(String, String)>> {
     let named = [("organization_id", &args.organization), ("user_id", &args.user)];
+    if named.iter().any(|(_, value)| value.as_ref().is_some_and(String::is_empty)) {
+        return Err(Error::invalid(
+            "the organization or the user is empty; is a variable of the script not set?",
+        ));
+    }
     let named = named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
     let mut columns: Vec<_> = named.map(|(name, value)| (name.to_owned(), value.clone())).collect();
     for given in &args.columns {

@@ -25,9 +25,8 @@ pub(super) async fn run(root: &RootArgs, args: &GcArgs) -> Result<ExitCode> {
         }
     })
     .await?;
-    printed?;
     tell_deleted(files, bytes, args.dry_run);
-    Ok(ExitCode::SUCCESS)
+    printed.map(|()| ExitCode::SUCCESS)
 }
 
 /// Prints how much was deleted, or would be.

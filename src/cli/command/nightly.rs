@@ -24,11 +24,14 @@ pub(super) async fn run(root: &RootArgs) -> Result<ExitCode> {
         NightlyReport::Stopped(error) => tell(format_args!("tallybook: {error}")),
     });
     let night = night.await;
-    printer.finish()?;
-    tell_built(&printer, false);
+    let printed = printer.finish();
+    let failed = !night.failures.is_empty();
+    tell_built(&printer, false, failed);
     if printer.days > 0 {
         tell(days_done(&printer, false));
     }
-    tell_deleted(night.deleted, bytes, false);
-    Ok(night.failures.first().map_or(ExitCode::SUCCESS, exit::code_of))
+    if night.deleted > 0 || !failed {
+        tell_deleted(night.deleted, bytes, false);
+    }
+    exit::of_job(&night.failures, printed)
 }

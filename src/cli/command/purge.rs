@@ -18,9 +18,10 @@ pub(super) async fn run(root: &RootArgs, args: &PurgeArgs) -> Result<ExitCode> {
     let options = PurgeOptions { older_than_days: args.older_than, dry_run: args.dry_run };
     let mut printer = JobPrinter::default();
     let summary = db.purge(&options, |report| printer.report(report)).await?;
-    printer.finish()?;
+    let printed = printer.finish();
     let (days, total) = (counted(printer.days, "day", "days"), size(printer.bytes));
     tell(match (printer.days, args.dry_run) {
+        (0, _) if !summary.failures.is_empty() => "no day was purged".to_owned(),
         (0, _) => "no day to purge".to_owned(),
         (_, true) => format!("raw rows of {days} would be purged, {total}"),
         (_, false) => format!(
@@ -28,5 +29,5 @@ pub(super) async fn run(root: &RootArgs, args: &PurgeArgs) -> Result<ExitCode> {
              after its grace period"
         ),
     });
-    Ok(summary.failures.first().map_or(ExitCode::SUCCESS, exit::code_of))
+    exit::of_job(&summary.failures, printed)
 }

@@ -25,24 +25,25 @@ pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> 
     };
     let mut printer = JobPrinter::default();
     let mut failures = db.rollup(&options, |report| printer.report(report)).await?.failures;
-    printer.finish()?;
-    tell_built(&printer, args.dry_run);
+    let mut printed = printer.finish();
+    tell_built(&printer, args.dry_run, !failures.is_empty());
     if let Some(options) = compaction(args) {
         let mut printer = JobPrinter::default();
         let summary = db.compact(&options, |report| printer.report(report)).await?;
-        printer.finish()?;
+        printed = printed.and(printer.finish());
         failures.extend(summary.failures);
         if printer.days > 0 {
             tell(compact::days_done(&printer, args.dry_run));
         }
     }
-    Ok(failures.first().map_or(ExitCode::SUCCESS, exit::code_of))
+    exit::of_job(&failures, printed)
 }
 
 /// Prints how many segments were built, or would be.
-pub(super) fn tell_built(printer: &JobPrinter, dry_run: bool) {
+pub(super) fn tell_built(printer: &JobPrinter, dry_run: bool, failed: bool) {
     let segments = counted(printer.segments, "segment", "segments");
     tell(match (printer.segments, printer.failed_segments, dry_run) {
+        (0, 0, _) if failed => "no segment was built".to_owned(),
         (0, 0, _) => "every day is current; nothing to build".to_owned(),
         (_, _, true) => format!("{segments} would be built"),
         (_, failed, false) => format!("{segments} built, {failed} failed"),

@@ -70,6 +70,13 @@ impl Report<'_> {
     fn tell_source(&self, stats: &Stats) {
         let (first, last) = self.days;
         let subject = self.organization.unwrap_or("all organizations");
+        if stats.rollup_days + stats.raw_days == 0 {
+            tell(format_args!(
+                "there are no rows from {first} to {last}; --from and --to choose other days, and \
+                 `status` shows which days have rows"
+            ));
+            return;
+        }
         tell(format_args!(
             "{subject}, {first} to {last} {}: {} from rollups, {} with raw rows",
             self.args.answer.time_zone,

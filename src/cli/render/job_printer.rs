@@ -15,6 +15,8 @@ pub(crate) struct JobPrinter {
     pub(crate) segments: u64,
     /// Segments of days and months that failed.
     pub(crate) failed_segments: u64,
+    /// Failures that were printed.
+    pub(crate) failures: usize,
     /// Segments of months that were built, or would be.
     pub(crate) months: u64,
     /// Segments that can't be built, because their day's raw rows were purged.
@@ -50,6 +52,7 @@ impl JobPrinter {
             Outcome::NotTold => self.not_told += 1,
             Outcome::Failed(error) => {
                 self.failed_segments += u64::from(report.subject.is_some());
+                self.failures += 1;
                 tell(format_args!("tallybook: {error}"));
             }
             outcome => tell_why(period, subject, outcome),

@@ -202,8 +202,8 @@ impl Answer {
             bytes: bytes + usize::try_from(request_counter.bytes()).unwrap_or(usize::MAX),
             rows_scanned,
             requests: request_counter.requests(),
-            planning_ms: self.times.planning.as_secs_f64() * 1e3,
-            elapsed_ms: self.times.asked.elapsed().as_secs_f64() * 1e3,
+            planning_ms: milliseconds(self.times.planning),
+            elapsed_ms: milliseconds(self.times.asked.elapsed()),
         }
     }
 }
@@ -228,6 +228,11 @@ fn in_a_task(mut rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
         Ok(())
     });
     task.build()
+}
+
+/// Milliseconds, to the microsecond.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// The number of rows and bytes that the plan's scans have read so far.

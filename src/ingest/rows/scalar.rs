@@ -94,7 +94,7 @@ pub(crate) fn integer(scalar: &Scalar<'_>) -> Result<i64, String> {
     match scaled(text, 0) {
         None => Err(format!("{} is not a number", shown(scalar))),
         Some(Scaled::TooLarge) => Err(format!("{text} is too large for a 64-bit integer")),
-        Some(Scaled::Rounded(_)) => Err(format!("{text} is not a whole number")),
+        Some(Scaled::Rounded { .. }) => Err(format!("{text} is not a whole number")),
         Some(Scaled::Exact(value)) => {
             i64::try_from(value).map_err(|_| format!("{text} is too large for a 64-bit integer"))
         }
@@ -116,7 +116,7 @@ pub(crate) fn decimal(scalar: &Scalar<'_>, precision: u8, scale: i8) -> Result<i
     match scaled(text, scale) {
         None => Err(format!("{} is not a number", shown(scalar))),
         Some(Scaled::TooLarge) => Err(too_large()),
-        Some(Scaled::Exact(value) | Scaled::Rounded(value)) => {
+        Some(Scaled::Exact(value) | Scaled::Rounded { nearest: value, .. }) => {
             let fits = value.unsigned_abs() < 10_u128.pow(u32::from(precision));
             fits.then_some(value).ok_or_else(too_large)
         }
@@ -185,7 +185,7 @@ pub(crate) fn instant(scalar: &Scalar<'_>, form: TimeForm) -> Result<(i64, bool)
 /// The instant of an epoch number, in microseconds since 1970. `number` is a million times the
 /// epoch number. `None` when the instant is out of range.
 fn epoch(number: &Scaled, form: TimeForm) -> Option<i64> {
-    let (Scaled::Exact(micros) | Scaled::Rounded(micros)) = number else { return None };
+    let (Scaled::Exact(micros) | Scaled::Rounded { cut: micros, .. }) = number else { return None };
     let whole = micros / 1_000_000;
     let unit = form.unit_micros.map_or_else(
         || match whole.unsigned_abs() {
@@ -205,7 +205,11 @@ fn epoch(number: &Scaled, form: TimeForm) -> Option<i64> {
 
 enum Scaled {
     Exact(i128),
-    Rounded(i128),
+    /// Digits beyond the scale were rounded half away from zero, or cut.
+    Rounded {
+        nearest: i128,
+        cut: i128,
+    },
     TooLarge,
 }
 
@@ -274,11 +278,13 @@ fn long_scaled(text: &str, scale: i8) -> Option<Scaled> {
     }
     let next = if kept < 0 { b'0' } else { significant.next().unwrap_or(b'0') };
     let exact = next == b'0' && (kept >= 0 && significant.all(|digit| digit == b'0'));
-    if next >= b'5' {
-        value += 1;
-    }
-    let value = if negative { -value } else { value };
-    Some(if exact { Scaled::Exact(value) } else { Scaled::Rounded(value) })
+    let signed = |value: i128| if negative { -value } else { value };
+    let nearest = signed(value + i128::from(next >= b'5'));
+    Some(if exact {
+        Scaled::Exact(nearest)
+    } else {
+        Scaled::Rounded { nearest, cut: signed(value) }
+    })
 }
 
 fn shown(scalar: &Scalar<'_>) -> String {

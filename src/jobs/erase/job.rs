@@ -45,10 +45,10 @@ pub(crate) async fn erase(
     let definitions = context.definitions.current(context.root, context.staging).await?;
     // A day or a claim that can't be read doesn't stop the rest. Its error is returned at the
     // end.
-    let unknown = fence(context, &erasing).await?.into_iter().next();
+    let mut unread = fence(context, &erasing).await?;
     let mut erased = BTreeSet::new();
     let mut failed = BTreeSet::new();
-    let (mut unread, mut replaced) = (None, 0);
+    let mut replaced = 0;
     for round in 0.. {
         let snapshot = context.snapshot(Span::ALL).await?;
         let mut found = days_with(context, &snapshot, &definitions, &erasing).await?;
@@ -69,11 +69,11 @@ pub(crate) async fn erase(
                     reporter.day(day, Outcome::NotTold);
                 }
                 reporter.damaged_days(&snapshot, Span::ALL);
-                unread = found.failed.into_iter().next();
+                unread.extend(found.failed);
                 break;
             }
         }
-        if round == ROUNDS {
+        if round >= ROUNDS {
             return Err(Error::conflict(format!(
                 "rows keep coming that are to be erased; {} days are without them, and others are \
                  not",
@@ -98,7 +98,8 @@ pub(crate) async fn erase(
     for day in &erased {
         rebuild(context, *day, &mut reporter).await?;
     }
-    unread.or(unknown).map_or(Ok(reporter.finish()), Err)
+    reporter.failures(unread);
+    Ok(reporter.finish())
 }
 
 /// Reports the days that have matching rows.
@@ -115,9 +116,9 @@ async fn plan(
     for day in found.silent {
         reporter.day(day, Outcome::NotTold);
     }
-    let failed = found.failed.into_iter().next();
     reporter.damaged_days(&snapshot, Span::ALL);
-    failed.map_or(Ok(()), Err)
+    reporter.failures(found.failed);
+    Ok(())
 }
 
 /// Erases the matching rows of a day, and reports the result. `false` when another writer changed

@@ -2,7 +2,7 @@
 //! manifest first decides the generation, so a sleeping writer loses to a closing manifest.
 
 use crate::{
-    base::{Result, failpoint},
+    base::{ErrorKind, Result, failpoint},
     model::{ContentHasher, MANIFEST_FORMAT, Manifest, ManifestState},
     store::{ManifestTag, RawFolder, Root, Staging, create_manifest, create_tag, read_manifest},
 };
@@ -75,8 +75,12 @@ pub(crate) async fn close_generations_in_flight(
     let mut any = false;
     for folder in folders.iter().filter(|folder| folder.is_being_written()) {
         let next = folder.newest().unwrap_or_default() + 1;
-        close_generations(root, staging, folder, next).await?;
-        any = true;
+        match close_generations(root, staging, folder, next).await {
+            Ok(_) => any = true,
+            // A damaged day can't be read by any writer either, and stops no other day.
+            Err(error) if error.kind() == ErrorKind::Corrupt => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(any)
 }

@@ -43,6 +43,13 @@ impl Snapshot {
         self.days.values()
     }
 
+    /// The same snapshot, of the days inside `span` alone.
+    #[cfg(test)]
+    pub(crate) fn within(&self, span: Span) -> Self {
+        let days = self.listed(span).map(|live| (live.day, Arc::clone(live)));
+        Self { days: days.collect(), rollups: self.rollups.clone() }
+    }
+
     /// This snapshot, without the rollups that aren't in `rollups`.
     #[must_use]
     pub(crate) fn only(&self, rollups: &[String]) -> Self {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! text ─ size: the text is not too large or too deep to be parsed
+//!      ─ precedence: `IS DISTINCT FROM` binds as SQL says
 //!      ─ expansion: the WITH parts don't use each other too often to be planned
 //!      ─ refused: DataFusion plans nothing in it with another meaning
 //!      ─ types: literals get the types that they need
@@ -10,6 +11,7 @@
 
 mod expansion;
 mod names;
+mod precedence;
 mod refused;
 mod size;
 mod types;
@@ -28,6 +30,7 @@ use datafusion::{
 use self::{
     expansion::Expansion,
     names::{CastsAsCalls, has_two_columns_of_one_name},
+    precedence::with_right_sides,
     refused::Refused,
     size::check_size,
     types::WithTypes,
@@ -42,7 +45,7 @@ use crate::base::{Error, Result};
 pub(super) async fn plan_of(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
     check_size(sql)?;
     let dialect = state.config().options().sql_parser.dialect;
-    let mut statement = state.sql_to_statement(sql, &dialect)?;
+    let mut statement = state.sql_to_statement(&with_right_sides(sql), &dialect)?;
     if let Statement::Statement(statement) = &mut statement {
         if let ControlFlow::Break(what) = Visit::visit(statement, &mut Expansion) {
             return Err(Error::limit(what));
