@@ -55,6 +55,7 @@ mod sketches;
 mod slt;
 mod sql_hostile;
 mod sql_limits;
+mod sql_meaning;
 mod sql_rewrite;
 mod steps;
 mod storm;

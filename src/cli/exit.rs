@@ -81,4 +81,14 @@ mod tests {
             assert_eq!(number(kind), code, "{kind:?}");
         }
     }
+
+    #[test]
+    fn only_a_closed_standard_output_is_no_failure() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(is_closed_pipe(&stdout_error(broken())));
+        assert!(!is_closed_pipe(&Error::io("bad.txt", broken())));
+        assert!(!is_closed_pipe(&stdout_error(io::ErrorKind::StorageFull.into())));
+        let failures = [Error::corrupt("a day")];
+        assert_eq!(of_job(&failures, Err(stdout_error(broken()))).unwrap(), ExitCode::from(5));
+    }
 }

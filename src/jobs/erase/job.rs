@@ -95,9 +95,7 @@ pub(crate) async fn erase(
     for (day, file) in held_by_others(context, &erasing).await? {
         reporter.part(Period::Day(day), file, Outcome::OwnersFile);
     }
-    for day in &erased {
-        rebuild(context, *day, &mut reporter).await?;
-    }
+    rebuild(context, &erased, &mut reporter).await?;
     reporter.failures(unread);
     Ok(reporter.finish())
 }
@@ -143,21 +141,20 @@ async fn erase_one(
     }
 }
 
-/// Builds the segments that a finished day lacks.
+/// Builds the segments that the erased days lack.
 async fn rebuild(
     context: JobContext<'_>,
-    day: Day,
+    erased: &BTreeSet<Day>,
     reporter: &mut Reporter<impl FnMut(&JobReport) + Send>,
 ) -> Result<()> {
-    let options = JobOptions { from: Some(day), to: Some(day), ..JobOptions::default() };
-    // The rollups of a day that isn't over are built after its end, as usual.
-    if day >= context.clock.today() {
-        return Ok(());
-    }
-    // The segments that are built here are not reported: the day had them before.
-    let built = rollup(context, &options, |_| {}).await?;
-    for error in built.failures {
-        reporter.day(day, Outcome::Failed(error));
+    // The segments of a day that isn't over are built after its end, as always.
+    for day in erased.iter().copied().filter(|day| *day < context.clock.today()) {
+        let options = JobOptions { from: Some(day), to: Some(day), ..JobOptions::default() };
+        // The day had these segments before, so they are no news.
+        let built = rollup(context, &options, |_| {}).await?;
+        for error in built.failures {
+            reporter.day(day, Outcome::Failed(error));
+        }
     }
     Ok(())
 }

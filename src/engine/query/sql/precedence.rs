@@ -1,17 +1,22 @@
-//! Parentheses around the right side of `IS [NOT] DISTINCT FROM`.
+//! `IS [NOT] DISTINCT FROM` before an operator that binds less.
 //!
 //! ```text
-//! a IS DISTINCT FROM b AND c  ──▶  a IS DISTINCT FROM (b) AND c
+//! a IS NOT DISTINCT FROM b AND c  ──▶  a <=> (b) AND c
+//! a IS DISTINCT FROM b AND c      ──▶  a <=> (b) IS NOT TRUE AND c
 //! ```
 //!
 //! The parser takes all of `b AND c` for the right side (sqlparser 0.62): it reads the side as an
-//! expression of its own, not as one that ends at an operator which binds less.
+//! expression of its own, which doesn't end at an operator that binds less. `<=>` means the same
+//! as `IS NOT DISTINCT FROM`, is never NULL, and is parsed rightly.
 
 use datafusion::sql::sqlparser::{
     dialect::GenericDialect,
     keywords::Keyword,
     tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
 };
+
+/// The keywords that bind less than the right side, or as much.
+const BINDING_LESS: [Keyword; 4] = [Keyword::AND, Keyword::OR, Keyword::XOR, Keyword::IS];
 
 /// The keywords that end the right side, at its own depth.
 const ENDS: [Keyword; 32] = [
@@ -49,45 +54,61 @@ const ENDS: [Keyword; 32] = [
     Keyword::NATURAL,
 ];
 
-/// The text with parentheses around the right sides.
+/// The text with `<=>` where the parser would take too much for the right side.
 pub(super) fn with_right_sides(sql: &str) -> String {
     // The parser reports a text that can't be split into tokens.
     let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location();
     let Ok(tokens) = tokens else { return sql.to_owned() };
     let tokens: Vec<_> =
         tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
-    let mut added: Vec<(usize, char)> = Vec::new();
-    for (at, words) in tokens.windows(2).enumerate() {
-        let [distinct, from] = words else { continue };
-        if is(distinct, Keyword::DISTINCT)
-            && is(from, Keyword::FROM)
-            && let Some((first, last)) = right_side(&tokens, at + 2)
-        {
-            added.extend([(offset(sql, first.span.start), '('), (offset(sql, last.span.end), ')')]);
+    let mut changes: Vec<(usize, usize, &str)> = Vec::new();
+    for (at, words) in tokens.windows(4).enumerate() {
+        let [first, second, third, fourth] = words else { continue };
+        let negated = is(second, Keyword::NOT);
+        let (distinct, from) = if negated { (third, fourth) } else { (second, third) };
+        let is_it =
+            is(first, Keyword::IS) && is(distinct, Keyword::DISTINCT) && is(from, Keyword::FROM);
+        if !is_it {
+            continue;
+        }
+        let Some(side) = right_side(&tokens, at + if negated { 4 } else { 3 }) else { continue };
+        if side.ends_at.is_some_and(|end| BINDING_LESS.iter().any(|less| is(end, *less))) {
+            let (start, end) =
+                (offset(sql, side.first.span.start), offset(sql, side.last.span.end));
+            changes.push((offset(sql, first.span.start), start, "<=> ("));
+            changes.push((end, end, if negated { ")" } else { ") IS NOT TRUE" }));
         }
     }
-    added.sort_by_key(|(offset, _)| *offset);
-    let (mut text, mut copied) = (String::with_capacity(sql.len() + added.len()), 0);
-    for (offset, parenthesis) in added {
-        text.push_str(sql.get(copied..offset).unwrap_or_default());
-        text.push(parenthesis);
-        copied = offset;
+    changes.sort_by_key(|(start, ..)| *start);
+    let (mut text, mut copied) = (String::with_capacity(sql.len()), 0);
+    for (start, end, words) in changes {
+        text.push_str(sql.get(copied..start).unwrap_or_default());
+        text.push_str(words);
+        copied = end;
     }
     text + sql.get(copied..).unwrap_or_default()
 }
 
-/// The first and the last token of the right side that begins at `from`; `None` when there is none.
-fn right_side<'t>(
-    tokens: &[&'t TokenWithSpan],
-    from: usize,
-) -> Option<(&'t TokenWithSpan, &'t TokenWithSpan)> {
-    let (mut depth, mut last) = (0_usize, None);
+/// A right side: its first and its last token, and the token behind it.
+struct RightSide<'t> {
+    first: &'t TokenWithSpan,
+    last: &'t TokenWithSpan,
+    ends_at: Option<&'t TokenWithSpan>,
+}
+
+/// The right side that begins at `from`; `None` when there is none.
+fn right_side<'t>(tokens: &[&'t TokenWithSpan], from: usize) -> Option<RightSide<'t>> {
+    let (mut depth, mut last, mut ends_at) = (0_usize, None, None);
     for (at, token) in tokens.iter().enumerate().skip(from) {
+        ends_at = Some(*token);
         match &token.token {
             Token::LParen | Token::LBracket => depth += 1,
-            Token::RParen | Token::RBracket if depth == 0 => break,
+            Token::RParen | Token::RBracket | Token::Comma | Token::SemiColon | Token::EOF
+                if depth == 0 =>
+            {
+                break;
+            }
             Token::RParen | Token::RBracket => depth -= 1,
-            Token::Comma | Token::SemiColon | Token::EOF if depth == 0 => break,
             Token::Word(word) if word.keyword == Keyword::CASE => depth += 1,
             Token::Word(word) if word.keyword == Keyword::END && depth > 0 => depth -= 1,
             // `left(x, 2)` is a call.
@@ -99,9 +120,9 @@ fn right_side<'t>(
             }
             _ => {}
         }
-        last = Some(*token);
+        (last, ends_at) = (Some(*token), None);
     }
-    Some((*tokens.get(from)?, last?))
+    Some(RightSide { first: tokens.get(from)?, last: last?, ends_at })
 }
 
 fn is(token: &TokenWithSpan, keyword: Keyword) -> bool {
@@ -124,21 +145,21 @@ mod tests {
     #[test]
     fn the_right_side_ends_where_less_binds() {
         for (sql, expected) in [
-            ("SELECT a IS DISTINCT FROM b AND c", "SELECT a IS DISTINCT FROM (b) AND c"),
-            ("a IS NOT DISTINCT FROM b + 1 OR c", "a IS NOT DISTINCT FROM (b + 1) OR c"),
-            ("f(a IS DISTINCT FROM (b OR c), d)", "f(a IS DISTINCT FROM ((b OR c)), d)"),
+            ("SELECT a IS DISTINCT FROM b AND c", "SELECT a <=> (b) IS NOT TRUE AND c"),
+            ("a IS NOT DISTINCT FROM b + 1 OR c", "a <=> (b + 1) OR c"),
+            ("f(a IS DISTINCT FROM (b OR c) AND e, d)", "f(a <=> ((b OR c)) IS NOT TRUE AND e, d)"),
             (
                 "a IS DISTINCT FROM CASE WHEN b AND c THEN 1 END AND d",
-                "a IS DISTINCT FROM (CASE WHEN b AND c THEN 1 END) AND d",
+                "a <=> (CASE WHEN b AND c THEN 1 END) IS NOT TRUE AND d",
+            ),
+            ("'ü',\n a IS DISTINCT FROM 'ö'\nOR b", "'ü',\n a <=> ('ö') IS NOT TRUE\nOR b"),
+            (
+                "a IS DISTINCT FROM b IS DISTINCT FROM c AND d",
+                "a <=> (b) IS NOT TRUE <=> (c) IS NOT TRUE AND d",
             ),
             (
                 "a IS DISTINCT FROM left(b, 2) GROUP BY 1",
-                "a IS DISTINCT FROM (left(b, 2)) GROUP BY 1",
-            ),
-            ("'ü',\n a IS DISTINCT FROM 'ö'\nOR b", "'ü',\n a IS DISTINCT FROM ('ö')\nOR b"),
-            (
-                "a IS DISTINCT FROM b IS DISTINCT FROM c AND d",
-                "a IS DISTINCT FROM (b) IS DISTINCT FROM (c) AND d",
+                "a IS DISTINCT FROM left(b, 2) GROUP BY 1",
             ),
             ("SELECT DISTINCT a FROM t", "SELECT DISTINCT a FROM t"),
             ("a IS DISTINCT FROM", "a IS DISTINCT FROM"),

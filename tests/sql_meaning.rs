@@ -1,0 +1,79 @@
+//! Queries that were once answered with another meaning than SQL gives them, by every route.
+
+use crate::support::{SMALL_LOG, small::Small};
+
+/// Two days, rolled up: a has 1, b has 100.
+fn rolled_up(definition: &str) -> Small {
+    let small = Small::of(definition);
+    small.append("one", &["2026-01-03"], &["a"], 1).ok();
+    small.append("two", &["2026-01-04"], &["b"], 100).ok();
+    small.run("rollup").ok();
+    small
+}
+
+#[track_caller]
+fn both(small: &Small, sql: &str, expected: &str) {
+    for route in ["raw", "auto"] {
+        assert_eq!(small.query(route, sql).ok().out, expected, "{route}: {sql}");
+    }
+}
+
+#[test]
+fn a_subquery_in_a_filter_reads_days_of_its_own() {
+    let small = rolled_up(SMALL_LOG);
+    let of_other_day = "SELECT max(v) FROM log WHERE date = '2026-01-03'";
+    let sql =
+        format!("SELECT count(*) AS n FROM log WHERE date = '2026-01-04' AND v > ({of_other_day})");
+    both(&small, &sql, "n\n1\n");
+    let sql = "SELECT count(*) AS n FROM log WHERE date = '2026-01-03' AND (v < (SELECT avg(v) FROM log) OR who = 'z')";
+    both(&small, sql, "n\n1\n");
+    let sql = "SELECT who FROM log WHERE date = '2026-01-03' GROUP BY 1 HAVING who = (SELECT max(who) FROM log)";
+    both(&small, sql, "who\n");
+    let sql = "SELECT who FROM log WHERE date = '2026-01-03' AND v <= (SELECT v FROM log WHERE date = '2026-01-04')";
+    both(&small, sql, "who\na\n");
+    let sql = "WITH m AS (SELECT max(date) AS d FROM log) SELECT count(*) AS n FROM log \
+               WHERE date < '2026-01-04' AND date < (SELECT d FROM m)";
+    both(&small, sql, "n\n1\n");
+}
+
+#[test]
+fn is_distinct_from_binds_more_than_and_and_or() {
+    let small = rolled_up(SMALL_LOG);
+    for (condition, expected) in [
+        ("who IS NOT DISTINCT FROM 'a' AND v = 100", "who\n"),
+        ("who IS DISTINCT FROM 'a' OR v = 1", "who\na\nb\n"),
+        ("NOT who IS DISTINCT FROM 'a' AND v = 1", "who\na\n"),
+        ("v IS DISTINCT FROM NULL AND who IS DISTINCT FROM 'a' IS TRUE", "who\nb\n"),
+    ] {
+        both(&small, &format!("SELECT who FROM log WHERE {condition} ORDER BY 1"), expected);
+    }
+}
+
+#[test]
+fn a_constant_among_grouping_sets_is_ordered() {
+    let small = rolled_up(SMALL_LOG);
+    for constant in
+        ["who = who", "'x' = 'x'", "at < TIMESTAMP '2026-01-04' OR at >= TIMESTAMP '2026-01-04'"]
+    {
+        let sql = format!(
+            "SELECT ({constant}) AS c, count(*) AS n FROM log GROUP BY ROLLUP (({constant})) ORDER BY c LIMIT 1"
+        );
+        both(&small, &sql, "c,n\ntrue,2\n");
+    }
+}
+
+#[test]
+fn a_distinct_count_beside_a_sum_of_decimals() {
+    let small = rolled_up(&SMALL_LOG.replace("\"integer\"", "\"decimal(18,6)\""));
+    let sql = "SELECT count(DISTINCT who) AS n FROM log HAVING sum(v) > 1";
+    both(&small, sql, "n\n2\n");
+    let sql = "SELECT arrow_typeof(sum(v)) AS t, count(DISTINCT who) AS n FROM log";
+    assert_eq!(small.query("raw", sql).ok().out, small.query("auto", sql).ok().out);
+}
+
+#[test]
+fn nobody_is_erased_by_an_empty_name() {
+    let small = rolled_up(SMALL_LOG);
+    let args = ["erase", "--organization", "", "--dry-run"];
+    small.sandbox.run(&args).failed(3, "is empty");
+}
