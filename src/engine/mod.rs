@@ -15,6 +15,7 @@ pub use query::answer::{Answer, Stats};
 pub use query::request::Query;
 pub use tallybook::Tallybook;
 
+#[cfg(feature = "cli")]
 pub(crate) use crate::ingest::check;
 pub use crate::{
     ingest::{AppendOptions, AppendReport, Format, Input, Rejects},

@@ -35,7 +35,8 @@ DEFINITION = Path(__file__).parents[2] / "data" / "ai_usage.toml"
 
 # Beside the default dataset's: a column of the largest integers, a rollup of some rows, and one of
 # a finer grain.
-HUGE = '  { name = "huge", type = "integer" },\n]\n\n# Odd'
+LAST_COLUMN = '  { name = "latency_ms", type = "integer" },\n'
+HUGE = '  { name = "huge", type = "integer" },\n'
 FILTERED = """
 [[rollup]]
 name = "errors"
@@ -99,7 +100,7 @@ def append_batches(name, count):
 
 
 def define():
-    text = DEFINITION.read_text().replace("]\n\n# Odd", HUGE)
+    text = DEFINITION.read_text().replace(LAST_COLUMN, LAST_COLUMN + HUGE)
     if RANDOM.random() < 0.3:
         text = text.replace('sort = ["organization_id", "timestamp"]\n', "")
     path = HOME / "dataset.toml"

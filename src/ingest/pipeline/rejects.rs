@@ -54,7 +54,7 @@ impl Rejects {
     ///
     /// # Errors
     /// `Invalid` when bad rows would overwrite the file.
-    pub(crate) fn spare_file(&self, path: &Path, what: &str) -> Result<()> {
+    pub fn spare_file(&self, path: &Path, what: &str) -> Result<()> {
         fs::metadata(path).map_or(Ok(()), |file| self.spare(&file, what))
     }
 
