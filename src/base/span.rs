@@ -31,6 +31,13 @@ impl Span {
         Self::new(first.start_micros(), last.plus(1).start_micros())
     }
 
+    /// From the first microsecond of `first` to the last microsecond of `last`. An end that isn't
+    /// given is open.
+    pub(crate) fn between(first: Option<Day>, last: Option<Day>) -> Self {
+        let start = first.map_or(i64::MIN, Day::start_micros);
+        Self::new(start, last.map_or(i64::MAX, |last| last.span().end))
+    }
+
     /// Whether no instant is inside.
     #[must_use]
     pub const fn is_empty(self) -> bool {

@@ -8,7 +8,7 @@ use super::{
     tell,
 };
 use crate::{
-    base::{Day, Error, OnWarning, Result, Settings, Span, SystemClock},
+    base::{Day, Error, OnWarning, Result, Settings},
     engine::{Builder, Tallybook},
 };
 
@@ -66,11 +66,7 @@ pub(super) fn location(args: &RootArgs) -> &str {
 
 /// Opens the root that the arguments name.
 pub(super) async fn open(args: &RootArgs) -> Result<Tallybook> {
-    Tallybook::builder(location(args))
-        .settings(settings())
-        .clock(Arc::new(SystemClock))
-        .open()
-        .await
+    builder(args, settings()).open().await
 }
 
 /// Opens the root that the arguments name, with the limits and settings of a query's flags.
@@ -88,7 +84,7 @@ pub(super) async fn open_for_query(args: &RootArgs, answer: &AnswerArgs) -> Resu
             Setting::MinSpan(days) => settings.min_span_days = *days,
         }
     }
-    Tallybook::builder(location(args)).settings(settings).clock(Arc::new(SystemClock)).open().await
+    builder(args, settings).open().await
 }
 
 /// Opens the root that the arguments name. If there is none, it is created once rows are
@@ -108,12 +104,12 @@ pub(super) async fn redefine(args: &RootArgs, definition: &PathBuf) -> Result<Ta
     defined(args, Some(definition))?.replace_definition().await
 }
 
-fn builder(args: &RootArgs) -> Builder {
-    Tallybook::builder(location(args)).settings(settings())
+fn builder(args: &RootArgs, settings: Settings) -> Builder {
+    Tallybook::builder(location(args)).settings(settings)
 }
 
 fn defined(args: &RootArgs, definition: Option<&PathBuf>) -> Result<Builder> {
-    let builder = builder(args);
+    let builder = builder(args, settings());
     Ok(match definition {
         None => builder,
         Some(path) => builder.definition(read(path)?, path.display().to_string()),
@@ -145,12 +141,6 @@ pub(super) fn days(
         return Err(Error::invalid(format!("--to {last} is before --from {first}")));
     }
     Ok((first, last))
-}
-
-/// The span from `--from` to `--to`. An end that isn't given is open.
-pub(super) fn span(from: Option<Day>, to: Option<Day>) -> Span {
-    let start = from.map_or(i64::MIN, Day::start_micros);
-    Span::new(start, to.map_or(i64::MAX, |to| to.span().end))
 }
 
 fn count_of_days(text: &str) -> Result<i32> {

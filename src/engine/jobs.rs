@@ -31,8 +31,7 @@ impl Tallybook {
         let staging = self.staging();
         let context = self.job_context(&staging);
         if !options.dry_run {
-            self.definitions.number(&self.root, &staging).await?;
-            jobs::move_purged_days(context).await?;
+            jobs::move_format_1(context).await?;
         }
         jobs::rollup(context, options, report).await
     }

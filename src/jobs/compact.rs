@@ -58,8 +58,7 @@ pub(crate) async fn compact(
     // A day that isn't over would have to be compacted again.
     let yesterday = context.clock.today().plus(-1);
     let last = options.to.unwrap_or(yesterday).min(yesterday);
-    let start = options.from.map_or(i64::MIN, Day::start_micros);
-    let span = Span::new(start, last.span().end);
+    let span = Span::between(options.from, Some(last));
     let snapshot = load(context.root, span, context.dataset.rollups(), Serving::Days).await?;
     let days = snapshot.live(span).filter_map(|live| Some((live, needs_it(live, options)?)));
     let compacted = days.map(|(live, before)| {

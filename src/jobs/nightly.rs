@@ -4,7 +4,7 @@ use crate::{
     base::{Error, Result},
     jobs::{
         CompactOptions, GcOptions, JobContext, JobOptions, JobReport, JobSummary, Superseded,
-        compact, gc, move_purged_days, rollup,
+        compact, gc, move_format_1, rollup,
     },
 };
 
@@ -52,8 +52,7 @@ pub(crate) async fn nightly(
 ) -> Nightly {
     let mut night = Nightly::default();
     let built = async {
-        context.definitions.number(context.root, context.staging).await?;
-        move_purged_days(context).await?;
+        move_format_1(context).await?;
         let options = JobOptions::default();
         rollup(context, &options, |done| report(NightlyReport::Job(done))).await
     };

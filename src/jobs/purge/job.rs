@@ -62,12 +62,14 @@ pub(crate) async fn purge(
     Ok(reporter.finish())
 }
 
-/// Writes the remains of days that were purged in format 1. The last copies of these days' rows
-/// are among the rollups' segments.
+/// Moves what a root still has of format 1: numbers its definition, and writes the remains of days
+/// that were purged in format 1. The last copies of these days' rows are among the rollups'
+/// segments.
 ///
 /// # Errors
 /// The first error from reading or writing. Days that are done stay done.
-pub(crate) async fn move_purged_days(context: JobContext<'_>) -> Result<()> {
+pub(crate) async fn move_format_1(context: JobContext<'_>) -> Result<()> {
+    context.definitions.number(context.root, context.staging).await?;
     let snapshot = context.snapshot(Span::ALL).await?;
     let of_format_1 = |live: &&Arc<LeafDay>| live.remains.values().any(|it| it.is_hint());
     let days: Vec<_> = snapshot.live(Span::ALL).filter(of_format_1).cloned().collect();

@@ -175,7 +175,7 @@ fn rollups_of<'d>(dataset: &'d Dataset, options: &JobOptions) -> Result<Vec<&'d 
 
 fn span_of(options: &JobOptions, clock: &dyn Clock) -> Span {
     let last = options.to.unwrap_or_else(|| clock.today().plus(-1));
-    Span::new(options.from.map_or(i64::MIN, Day::start_micros), last.span().end)
+    Span::between(options.from, Some(last))
 }
 
 fn bytes_of(day: &[Task<'_>]) -> u64 {
