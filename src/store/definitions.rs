@@ -86,10 +86,7 @@ pub(crate) async fn read_definitions(root: &Root) -> Result<Option<Definitions>>
     let Some((newest, _)) = numbers.last().copied() else {
         return match guessed {
             // Definition 1 was created after the listing.
-            Some(found) => {
-                let newest = stored(root, &first, &found)?;
-                Ok(Some(Definitions { number: 1, newest, previous: Vec::new() }))
-            }
+            Some(found) => first_definition(root, &found).map(Some),
             None => read_format_1(root, &listed).await,
         };
     };
@@ -255,6 +252,12 @@ fn stored(root: &Root, path: &Path, bytes: &[u8]) -> Result<Stored> {
     Ok(Stored { text: text.to_owned(), file })
 }
 
+/// The definitions of a root that has no more than definition 1.
+fn first_definition(root: &Root, found: &[u8]) -> Result<Definitions> {
+    let newest = stored(root, &definition_path(1), found)?;
+    Ok(Definitions { number: 1, newest, previous: Vec::new() })
+}
+
 async fn read_format_1(root: &Root, listed: &[ObjectMeta]) -> Result<Option<Definitions>> {
     let path = Path::from(DATASET_FILE);
     let Some(found) = root.read(&path).await? else { return Ok(None) };
@@ -264,6 +267,11 @@ async fn read_format_1(root: &Root, listed: &[ObjectMeta]) -> Result<Option<Defi
         let Some(days) = Span::ALL.day_bounds() else { return Ok(None) };
         if list_raw(root, days).await?.is_empty() {
             return Ok(None);
+        }
+        // A definition is created before the rows. Since the first look, another program may have
+        // made the root and appended rows.
+        if let Some(found) = root.read(&definition_path(1)).await? {
+            return first_definition(root, &found).map(Some);
         }
         return Err(Error::corrupt(format!(
             "{}: is gone, and there are rows; copy that folder again",

@@ -67,11 +67,22 @@ struct World {
     tally: Mutex<Tally>,
 }
 
-async fn open(store: SimulatedStore) -> Result<Tallybook, tallybook::Error> {
+/// How an actor opens the root, which may not exist yet.
+#[derive(Clone, Copy)]
+enum Opening {
+    MakesTheRoot,
+    LeavesItToTheFirstAppend,
+}
+
+async fn open(store: SimulatedStore, opening: Opening) -> Result<Tallybook, tallybook::Error> {
     let clock = Arc::new(FixedClock::noon_of(DAYS[2].parse().unwrap()));
     let settings = Settings { streams: 1, min_span_days: 0, ..Settings::default() };
     let db = Tallybook::builder_in(Arc::new(store), "simulated").definition(SMALL_LOG, "log.toml");
-    db.settings(settings).clock(clock).create().await
+    let db = db.settings(settings).clock(clock);
+    match opening {
+        Opening::MakesTheRoot => db.create().await,
+        Opening::LeavesItToTheFirstAppend => db.create_with_first_rows().await,
+    }
 }
 
 async fn append(db: &Tallybook, batch: usize, lines: Vec<String>) -> Result<(), tallybook::Error> {
@@ -87,7 +98,7 @@ fn at_once() -> GcOptions {
     GcOptions { grace: Duration::ZERO, abandoned: Duration::ZERO, dry_run: false }
 }
 
-/// One random operation. Errors are what a store in trouble leads to, but never `Corrupt` or worse.
+/// One random operation.
 async fn operate(world: &World, db: &Tallybook, random: &mut ChaCha8Rng) {
     world.tally.lock().unwrap().operations += 1;
     let days = JobOptions { months: false, ..JobOptions::default() };
@@ -139,18 +150,32 @@ async fn operate(world: &World, db: &Tallybook, random: &mut ChaCha8Rng) {
     };
     if let Err(error) = done {
         world.tally.lock().unwrap().errors += 1;
-        let expected = matches!(
-            error.kind(),
-            ErrorKind::Unavailable | ErrorKind::NotFound | ErrorKind::Conflict
-        );
-        assert!(expected, "{:?}: {error}", error.kind());
+        expect_trouble(&error);
     }
+}
+
+/// Errors are what a store in trouble leads to, but never `Corrupt` or worse.
+fn expect_trouble(error: &tallybook::Error) {
+    let expected =
+        matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::NotFound | ErrorKind::Conflict);
+    assert!(expected, "{:?}: {error}", error.kind());
 }
 
 /// An actor: some operations, in which it may die and come back with nothing but the store.
 async fn act(world: &World, store: SimulatedStore, mut random: ChaCha8Rng, operations: usize) {
     for _ in 0..operations {
-        let Ok(db) = open(store.clone()).await else { continue };
+        let opening = if random.random_bool(0.5) {
+            Opening::MakesTheRoot
+        } else {
+            Opening::LeavesItToTheFirstAppend
+        };
+        let db = match open(store.clone(), opening).await {
+            Ok(db) => db,
+            Err(error) => {
+                expect_trouble(&error);
+                continue;
+            }
+        };
         let dies = random.random_bool(0.15).then(|| random.random_range(1_u64..40));
         let operation = operate(world, &db, &mut random);
         match dies {
@@ -166,7 +191,7 @@ async fn act(world: &World, store: SimulatedStore, mut random: ChaCha8Rng, opera
 /// What must hold once all is quiet: everything that was begun is completed, then every row counts
 /// once, by any route, with and without rollups.
 async fn settle(world: &World, store: SimulatedStore) {
-    let db = open(store).await.unwrap();
+    let db = open(store, Opening::MakesTheRoot).await.unwrap();
     let batches = world.ledger.lock().unwrap().len();
     let check = async |when: &str| {
         let now = world.ledger.lock().unwrap().clone();
@@ -226,7 +251,9 @@ fn interleave(seed: u64, faults: &Arc<Faults>) -> Tally {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let shared = Arc::new(SimulatedObjects::default());
         let calm = SimulatedStore::new(&shared, seed, Trouble::default(), faults);
-        drop(open(calm.clone()).await.unwrap());
+        if random.random_bool(0.5) {
+            drop(open(calm.clone(), Opening::MakesTheRoot).await.unwrap());
+        }
         let share = *[0.0, 0.02, 0.06].choose(&mut random).unwrap();
         let stale = if random.random_bool(0.3) { 0.2 } else { 0.0 };
         let trouble = Trouble { errors: share, stale };

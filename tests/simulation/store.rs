@@ -75,8 +75,12 @@ impl SimulatedStore {
         draw(&mut self.random.lock().unwrap())
     }
 
+    /// Mostly a moment, sometimes the time of a whole job of another actor.
     async fn pass_time(&self) {
-        let micros = self.draw(|random| random.random_range(1..2000));
+        let micros = self.draw(|random| {
+            let most = if random.random_bool(0.05) { 60_000 } else { 2000 };
+            random.random_range(1..most)
+        });
         tokio::time::sleep(Duration::from_micros(micros)).await;
     }
 
