@@ -322,3 +322,54 @@ fn other_rows_are_refused_beside_a_leaf_of_the_batch() {
     small.append("x", &DAYS, &["a"], 1).ok();
     assert_eq!(small.counts("raw"), ["2026-01-03 a 1", "2026-01-04 a 1"]);
 }
+
+/// A merged file is the last copy of a day's rows. While rollups answer for the day, the jobs say
+/// that the file is gone, and replace nothing by what is left.
+#[test]
+fn a_lost_merged_file_fails_every_job_and_no_other_day() {
+    let small = rolled();
+    small.append("other", &["2026-01-04"], &["a"], 1).ok();
+    small.append("more", &["2026-01-04"], &["b"], 1).ok();
+    small.run("rollup --compact").ok();
+    small.run("gc --grace 0s --abandoned 0s").ok();
+    let lost = small.raw(DAY, "C2-").remove(0);
+    fs::remove_file(&lost).unwrap();
+    let name = lost.file_name().unwrap().to_str().unwrap();
+    let expected = small.counts("auto");
+    for line in ["rollup", "nightly", "rollup --dry-run"] {
+        let ran = small.run(line).failed(5, name);
+        assert_eq!(ran.err.matches(name).count(), 1, "{line}: {ran:?}");
+    }
+    for line in ["status", "verify"] {
+        let ran = small.run(line);
+        assert!(ran.code == 1 && ran.out.contains(name), "{line}: {ran:?}");
+    }
+    small.append("late", &[DAY], &["c"], 1).ok();
+    small.run("rollup").failed(5, name);
+    let mut expected = expected;
+    expected.insert(2, format!("{DAY} c 1"));
+    assert_eq!(small.counts("auto"), expected);
+}
+
+/// The leaf of a batch is lost before a rollup was built from it. Only the claim knows the batch,
+/// and an append that ended early leaves the same.
+#[test]
+fn a_batch_that_is_not_whole_is_told() {
+    let small = Small::new();
+    small.append("one", &[DAY], &["a"], 1).ok();
+    small.append("two", &[DAY, "2026-01-04"], &["b"], 1).ok();
+    let verify = small.run("verify").ok();
+    assert_eq!(verify.err, "");
+    fs::remove_file(small.raw("2026-01-04", "L2-").remove(0)).unwrap();
+    let verify = small.run("verify").ok();
+    assert!(verify.err.contains("rows of these batches are not there: `two`."), "{verify:?}");
+    assert_eq!(small.run(&format!("verify --to {DAY}")).ok().err, "");
+    small.append("two", &[DAY, "2026-01-04"], &["b"], 1).ok();
+    assert_eq!(small.run("verify").ok().err, "");
+    small.run("rollup --compact").ok();
+    small.run("gc --grace 0s --abandoned 0s").ok();
+    small.run("purge --older-than 9d").ok();
+    small.run("gc --grace 0s --abandoned 0s").ok();
+    small.run("erase --where who=a").ok();
+    assert_eq!(small.run("verify").ok().err, "");
+}

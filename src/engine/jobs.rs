@@ -28,12 +28,7 @@ impl Tallybook {
         options: &JobOptions,
         report: impl FnMut(&JobReport) + Send,
     ) -> Result<JobSummary> {
-        let staging = self.staging();
-        let context = self.job_context(&staging);
-        if !options.dry_run {
-            jobs::move_format_1(context).await?;
-        }
-        jobs::rollup(context, options, report).await
+        jobs::rollup(self.job_context(&self.staging()), options, report).await
     }
 
     /// The job for a scheduler to run each night: [`rollup`](Self::rollup), then

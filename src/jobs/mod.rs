@@ -24,7 +24,7 @@ pub use gc::{GcOptions, Superseded};
 pub(crate) use nightly::nightly;
 pub use nightly::{Nightly, NightlyReport};
 pub use purge::job::PurgeOptions;
-pub(crate) use purge::job::{move_format_1, purge};
+pub(crate) use purge::job::purge;
 pub use repair::Repair;
 pub(crate) use repair::{conclude_repair, repair};
 pub use report::{JobReport, JobSummary, Outcome, Plan, RawFiles, Reason};

@@ -4,7 +4,7 @@ use crate::{
     base::{Error, Result},
     jobs::{
         CompactOptions, GcOptions, JobContext, JobOptions, JobReport, JobSummary, Superseded,
-        compact, gc, move_format_1, rollup,
+        compact, gc, rollup,
     },
 };
 
@@ -51,12 +51,8 @@ pub(crate) async fn nightly(
     mut report: impl FnMut(NightlyReport<'_>) + Send,
 ) -> Nightly {
     let mut night = Nightly::default();
-    let built = async {
-        move_format_1(context).await?;
-        let options = JobOptions::default();
-        rollup(context, &options, |done| report(NightlyReport::Job(done))).await
-    };
-    let built = built.await;
+    let all = JobOptions::default();
+    let built = rollup(context, &all, |done| report(NightlyReport::Job(done))).await;
     night.built = night.part(built, &mut report);
     let few = CompactOptions { files_max: CompactOptions::NIGHTLY_FILES_MAX, ..Default::default() };
     let compacted = compact(context, &few, |done| report(NightlyReport::Job(done))).await;

@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use crate::{
     base::{Day, Error, Span},
     model::{LeafDay, Period, Snapshot},
+    store::{Root, lost_file},
 };
 
 /// A job's report on a day or month, or on a part of it.
@@ -181,6 +182,18 @@ impl<F: FnMut(&JobReport) + Send> Reporter<F> {
         for (day, damage) in snapshot.damaged(span) {
             let error = damage.to_error().about(format!("day {day} was left out"));
             self.day(day, Outcome::Failed(error));
+        }
+    }
+
+    /// Reports the days that were left out, and the files that days have lost. Rollups may still
+    /// answer for a day that lost files.
+    pub(crate) fn unreadable_days(&mut self, root: &Root, snapshot: &Snapshot, span: Span) {
+        self.damaged_days(snapshot, span);
+        for live in snapshot.live(span) {
+            for lost in &live.lost {
+                let error = lost_file(root, lost).about(format!("day {}", live.day));
+                self.day(live.day, Outcome::Failed(error));
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     base::{Error, ErrorKind, Result, Span},
     jobs::JobContext,
     model::{Freshness, LeafDay, Rollup, Snapshot},
-    store::{RawFolder, file_footer, list_raw, list_segments, read_base, read_metadata},
+    store::{RawFolder, file_footer, list_raw, list_segments, lost_file, read_base, read_metadata},
 };
 
 /// The number of days whose footers are read at once.
@@ -137,10 +137,7 @@ fn problems(context: JobContext<'_>, snapshot: &Snapshot) -> Vec<String> {
     let damaged = snapshot.damaged(Span::ALL);
     let damaged = damaged.map(|(day, damage)| format!("{day} can't be read: {}", damage.what));
     let lost = snapshot.live(Span::ALL).flat_map(|live| {
-        live.lost.iter().map(move |lost| {
-            let name = context.root.full_name(lost);
-            format!("{}: its manifest names a file that is gone: {name}", live.day)
-        })
+        live.lost.iter().map(|lost| format!("{}: {}", live.day, lost_file(context.root, lost)))
     });
     damaged.chain(lost).collect()
 }

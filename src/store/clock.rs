@@ -35,7 +35,8 @@ impl StoreClock {
         if !host.is_simulated() && (now - of_host).abs() > DIFFERENCE_MAX {
             return Err(Error::unavailable(format!(
                 "{}: its clock says {}, and this machine's says {}; nothing was changed. Set the \
-                 wrong one right: what is old enough to go, and what day it is, hang on them",
+                 wrong one right: what is old enough to be deleted, and which day it is, depend on \
+                 them",
                 root.name(),
                 now.format("%Y-%m-%d %H:%M:%S UTC"),
                 of_host.format("%Y-%m-%d %H:%M:%S UTC")

@@ -25,18 +25,15 @@ pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> 
     };
     let mut printer = JobPrinter::default();
     let mut failures = db.rollup(&options, |report| printer.report(report)).await?.failures;
-    let mut printed = printer.finish();
     tell_built(&printer, args.dry_run, !failures.is_empty());
     if let Some(options) = compaction(args) {
-        let mut printer = JobPrinter::default();
         let summary = db.compact(&options, |report| printer.report(report)).await?;
-        printed = printed.and(printer.finish());
         failures.extend(summary.failures);
         if printer.days > 0 {
             tell(compact::days_done(&printer, args.dry_run));
         }
     }
-    exit::of_job(&failures, printed)
+    exit::of_job(&failures, printer.finish())
 }
 
 /// Prints how many segments were built, or would be.

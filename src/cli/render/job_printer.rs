@@ -1,6 +1,8 @@
 //! Prints a job's reports for people. What was done goes to standard output, all else to standard
 //! error.
 
+use std::collections::BTreeSet;
+
 use super::{counted, size};
 use crate::{
     base::Result,
@@ -15,7 +17,7 @@ pub(crate) struct JobPrinter {
     pub(crate) segments: u64,
     /// Segments of days and months that failed.
     pub(crate) failed_segments: u64,
-    /// Failures that were printed.
+    /// Failures. Each message is printed once, although several jobs may meet the same damage.
     pub(crate) failures: usize,
     /// Segments of months that were built, or would be.
     pub(crate) months: u64,
@@ -27,6 +29,8 @@ pub(crate) struct JobPrinter {
     pub(crate) bytes: u64,
     /// Purged days whose remains don't say whose rows they count.
     pub(crate) not_told: u64,
+    /// The messages of failures that were printed.
+    told: BTreeSet<String>,
     /// The result of printing so far: the first error of standard output, if any.
     printed: Option<Result<()>>,
 }
@@ -53,7 +57,9 @@ impl JobPrinter {
             Outcome::Failed(error) => {
                 self.failed_segments += u64::from(report.subject.is_some());
                 self.failures += 1;
-                tell(format_args!("tallybook: {error}"));
+                if self.told.insert(error.to_string()) {
+                    tell(format_args!("tallybook: {error}"));
+                }
             }
             outcome => tell_why(period, subject, outcome),
         }

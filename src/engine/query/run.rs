@@ -23,7 +23,7 @@ use crate::{
     exec::set_query_root,
     model::{Damage, Rollup, Snapshot},
     plan::{Decision, Rewriter, RouteTaken, analyze, optimize, spans_needed},
-    store::{Root, Serving, load, load_more, name_damage},
+    store::{Root, Serving, load, load_more, lost_file, name_damage},
 };
 
 /// A query fails after this many snapshots of which a listed file was gone.
@@ -273,10 +273,7 @@ fn check_lost(db: &Tallybook, snapshot: &Snapshot, span: Span, decision: &Decisi
     let read = decision.files_read().into_iter().map(|file| &file.location);
     match read.into_iter().find(|path| lost(path)) {
         None => Ok(()),
-        Some(path) => Err(Error::corrupt(format!(
-            "{}: the day's manifest names this file, and it is gone",
-            db.root().full_name(path)
-        ))),
+        Some(path) => Err(lost_file(db.root(), path)),
     }
 }
 

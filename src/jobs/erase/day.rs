@@ -25,7 +25,7 @@ use crate::{
     exec::FileTable,
     jobs::JobContext,
     model::{ColumnType, Dataset, Leaf, LeafDay, LeafKind, Rollup, SegmentFile, Snapshot},
-    store::{Definitions, ErasedValue, list_raw, read_base},
+    store::{Definitions, ErasedValue, list_raw, lost_file, read_base},
 };
 
 /// The rows to erase: those that have all of these values.
@@ -227,10 +227,7 @@ async fn look(
     erasing: &Erasing,
 ) -> Result<(bool, bool)> {
     if let Some(lost) = live.lost.first() {
-        let name = context.root.full_name(lost);
-        return Err(Error::corrupt(format!(
-            "{name}: the manifest names this file, and it is gone"
-        )));
+        return Err(lost_file(context.root, lost));
     }
     let remains = remains_of(context, live, definitions).await?;
     let told: Vec<_> = remains.iter().filter(|(rollup, _)| erasing.is_told_by(rollup)).collect();

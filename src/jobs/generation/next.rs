@@ -27,8 +27,8 @@ use crate::{
     },
     store::{
         Creation, FileKind, ManifestTag, create_bytes, create_file, create_manifest, create_tag,
-        delete_file, file_footer, foreign_file, intent_path, raw_path, read_base, read_body,
-        read_footer, read_metadata,
+        delete_file, file_footer, foreign_file, intent_path, lost_file, raw_path, read_base,
+        read_body, read_footer, read_metadata,
     },
 };
 
@@ -70,10 +70,7 @@ impl<'a> Generation<'a> {
     /// manifest can't be read; `Unavailable` when the store refuses.
     pub(crate) async fn begin(context: JobContext<'a>, live: &LeafDay) -> Result<Self> {
         if let Some(lost) = live.lost.first() {
-            return Err(Error::corrupt(format!(
-                "{}: the day's manifest names this file, and it is gone; nothing was changed",
-                context.root.full_name(lost)
-            )));
+            return Err(lost_file(context.root, lost));
         }
         let base = match &live.base {
             None => None,

@@ -64,18 +64,22 @@ pub(crate) async fn purge(
 
 /// Moves what a root still has of format 1: numbers its definition, and writes the remains of days
 /// that were purged in format 1. The last copies of these days' rows are among the rollups'
-/// segments.
+/// segments. Reports each day that fails.
 ///
 /// # Errors
-/// The first error from reading or writing. Days that are done stay done.
-pub(crate) async fn move_format_1(context: JobContext<'_>) -> Result<()> {
+/// An error that stops the whole job: the root can't be listed or written to.
+pub(crate) async fn move_format_1(
+    context: JobContext<'_>,
+    reporter: &mut Reporter<impl FnMut(&JobReport) + Send>,
+) -> Result<()> {
     context.definitions.number(context.root, context.staging).await?;
     let snapshot = context.snapshot(Span::ALL).await?;
     let of_format_1 = |live: &&Arc<LeafDay>| live.remains.values().any(|it| it.is_hint());
     let days: Vec<_> = snapshot.live(Span::ALL).filter(of_format_1).cloned().collect();
     for live in days {
-        let done = purge_day(context, &live).await;
-        done.map_err(|error| error.about(format!("day {}", live.day)))?;
+        if let Err(error) = purge_day(context, &live).await {
+            reporter.day(live.day, Outcome::Failed(error.about(format!("day {}", live.day))));
+        }
     }
     Ok(())
 }

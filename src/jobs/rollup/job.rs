@@ -16,6 +16,7 @@ use crate::{
     base::{Clock, Day, ErrorKind, Result, Span},
     jobs::{
         JobContext, JobReport, JobSummary, Outcome,
+        purge::job::move_format_1,
         report::{Plan, Reason, Reporter},
     },
     model::{Dataset, Freshness, Period, Rollup, Snapshot},
@@ -50,7 +51,8 @@ impl Default for JobOptions {
     }
 }
 
-/// Builds the day segments that are missing or behind, then the missing segments of quiet months.
+/// Moves what is left of format 1, builds the day segments that are missing or behind, then the
+/// missing segments of quiet months.
 /// Calls `report` for each segment when its day is done, in the order of the days.
 ///
 /// # Errors
@@ -63,6 +65,9 @@ pub(crate) async fn rollup(
     report: impl FnMut(&JobReport) + Send,
 ) -> Result<JobSummary> {
     let mut reporter = Reporter::new(report);
+    if !options.dry_run {
+        move_format_1(context, &mut reporter).await?;
+    }
     days(context, options, &mut reporter).await?;
     if options.months {
         months(context, options, &mut reporter).await?;
@@ -85,7 +90,7 @@ async fn days(
             let outcome = Outcome::Planned(Plan::Build(task.reason));
             reporter.part(Period::Day(task.day), task.rollup.name(), outcome);
         }
-        reporter.damaged_days(&snapshot, span);
+        reporter.unreadable_days(context.root, &snapshot, span);
         return Ok(());
     }
     let at_once = context.settings.streams.max(1);
@@ -106,7 +111,7 @@ async fn days(
             reporter.part(Period::Day(task.day), task.rollup.name(), outcome);
         }
     }
-    reporter.damaged_days(snapshot, span);
+    reporter.unreadable_days(context.root, snapshot, span);
     Ok(())
 }
 

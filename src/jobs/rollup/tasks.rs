@@ -24,11 +24,12 @@ pub(crate) struct Task<'a> {
 }
 
 /// The tasks for the segments that days of `span` lack, by day and then in the order of
-/// `rollups`.
+/// `rollups`. A day that lost raw rows has none: segments of the other rows must not replace
+/// segments that count all rows.
 #[must_use]
 pub(crate) fn tasks<'a>(snapshot: &Snapshot, span: Span, rollups: &[&'a Rollup]) -> Vec<Task<'a>> {
     let mut tasks = Vec::new();
-    for live in snapshot.live(span) {
+    for live in snapshot.live(span).filter(|live| live.is_purged() || live.lost.is_empty()) {
         for rollup in rollups {
             let freshness = snapshot.freshness(rollup.name(), live.day);
             let reason = match freshness {

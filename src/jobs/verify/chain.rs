@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Difference;
 use crate::{
-    base::Result,
+    base::{Day, Result},
     jobs::JobContext,
     model::{BatchId, Leaf, LeafId, Manifest},
     store::{LeafFooter, RawFolder, has_definition, leaf_at, leaf_path, list_claims, newest_claim},
@@ -14,11 +14,28 @@ use crate::{
 /// The claims of a root.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    /// The number of the newest claim on each batch.
-    batches: BTreeMap<String, u32>,
+    /// The newest claim on each batch.
+    pub(super) newest: BTreeMap<String, NewestClaim>,
     /// The leaves of all claims. The key is the id that a leaf has if no erasure voided it. The
     /// value is the id that the leaf has if one erasure did.
     pub(super) leaves: BTreeMap<LeafId, LeafId>,
+}
+
+/// The newest claim on a batch.
+#[derive(Debug)]
+pub(super) struct NewestClaim {
+    number: u32,
+    /// The claim's leaves.
+    pub(super) leaves: Vec<ClaimedIds>,
+}
+
+/// The ids that a claimed leaf may have.
+#[derive(Clone, Debug)]
+pub(super) struct ClaimedIds {
+    /// The UTC day of the leaf.
+    pub(super) day: Day,
+    /// The id if no erasure voided the leaf, and the id if one erasure did.
+    pub(super) ids: [LeafId; 2],
 }
 
 /// Reads all claims. Gives a difference instead when a claim is damaged, or when the newest
@@ -33,22 +50,27 @@ pub(super) async fn check_claims(
     let mut definition = context.definitions.opened().number;
     for claim in list_claims(context.root).await? {
         let read = claim.and_then(|claim| {
-            for leaf in &claim.leaves {
-                let ((_, first), (_, next)) = (claim.leaf(leaf, 0)?, claim.leaf(leaf, 1)?);
-                claims.leaves.insert(first, next);
-            }
-            Ok(claim)
+            let ids = claim.leaves.iter().map(|leaf| {
+                let ((day, first), (_, next)) = (claim.leaf(leaf, 0)?, claim.leaf(leaf, 1)?);
+                Ok(ClaimedIds { day, ids: [first, next] })
+            });
+            let leaves = ids.collect::<Result<Vec<_>>>()?;
+            Ok((claim, leaves))
         });
-        let claim = match read {
-            Ok(claim) => claim,
+        let (claim, leaves) = match read {
+            Ok(read) => read,
             Err(error) => {
                 let (file, what) = ("batches".to_owned(), error.to_string());
                 return Ok(Err(Difference { file, what }));
             }
         };
         definition = definition.max(claim.definition);
-        let newest = claims.batches.entry(claim.batch).or_default();
-        *newest = claim.number.max(*newest);
+        claims.leaves.extend(leaves.iter().cloned().map(|leaf| leaf.ids.into()));
+        let newest = claims.newest.get(&claim.batch);
+        if newest.is_none_or(|newest| newest.number < claim.number) {
+            let newest = NewestClaim { number: claim.number, leaves };
+            claims.newest.insert(claim.batch, newest);
+        }
     }
     // The definition may also have been created since the root was opened.
     if definition > context.definitions.opened().number
@@ -85,7 +107,7 @@ pub(super) async fn check_claim_of(
         ));
     }
     let Some(number) = account.claim else { return Ok(None) };
-    if claims.batches.get(batch).is_some_and(|newest| *newest >= number) {
+    if claims.newest.get(batch).is_some_and(|newest| newest.number >= number) {
         return Ok(None);
     }
     // A claim is created before its leaves, so this claim may be newer than the listing of

@@ -3,6 +3,7 @@
 
 mod chain;
 mod day;
+mod incomplete;
 mod listed;
 mod lost;
 mod month;
@@ -48,7 +49,7 @@ impl fmt::Display for Difference {
 const CHANGES_MAX: usize = 10;
 
 /// Checks everything that touches `span`. Calls `report` for each file that is as it should be, and
-/// gives the first difference.
+/// gives the first difference. Warns of claimed batches that lack a leaf.
 ///
 /// # Errors
 /// `Unavailable` when the store refuses; otherwise the error from reading a file.
@@ -73,6 +74,7 @@ pub(crate) async fn verify(
             return Ok(Some(difference));
         }
     }
+    incomplete::warn(context, &listed, span).await?;
     let damaged = listed.first_distrusted(context.root);
     let what = "is a damaged hint; raw rows answer, and `rollup` or `gc` mend it";
     Ok(damaged.map(|segment| difference(context, &segment.file, what)))

@@ -67,7 +67,11 @@ where
         };
     }
     let bytes = tokio::fs::read(staged).await;
-    let bytes = bytes.map_err(|error| Error::io(staged.display(), error))?;
+    // A staged file that is gone is trouble of this machine, and nothing that isn't there.
+    let bytes = bytes.map_err(|error| {
+        let message = format!("can't read {}: {error}", staged.display());
+        Error::unavailable(message).with_source(error)
+    })?;
     put_settled(root, path, bytes.into(), read_back).await
 }
 

@@ -17,6 +17,9 @@ use crate::{
 /// The folder in a local root for files that aren't visible yet. No listing looks into it.
 const STAGING_FOLDER: &str = ".staging";
 
+/// How the names of writers' folders begin. A temporary folder has folders of other programs, too.
+const PREFIX: &str = "tallybook-write-";
+
 /// How often a folder is made again after another writer deletes it.
 const TRIES: usize = 100;
 
@@ -39,6 +42,20 @@ struct StagingFolder {
     folder: TempDir,
     /// The held lock shows other writers that this writer lives.
     _lock: File,
+}
+
+impl StagingFolder {
+    /// Makes a writer's folder in `parent`.
+    fn make_in(parent: &Path) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+        // The lock file gets its name when it is locked, so a living writer's lock file never looks
+        // abandoned.
+        let unlocked = folder.path().join(".unlocked");
+        let lock = File::create(&unlocked)?;
+        lock.lock()?;
+        std::fs::rename(unlocked, folder.path().join(LOCK_FILE))?;
+        Ok(Self { folder, _lock: lock })
+    }
 }
 
 impl Staging {
@@ -74,35 +91,27 @@ impl Staging {
     }
 
     fn in_temp_dir(temp: &Path) -> Result<StagingFolder> {
-        let folder = builder().tempdir_in(temp).map_err(|error| unwritable(temp, error))?;
-        let lock = lock_of(folder.path())?;
-        Ok(StagingFolder { folder, _lock: lock })
+        let made = StagingFolder::make_in(temp).map_err(|error| unwritable(temp, error))?;
+        remove_abandoned(temp, PREFIX);
+        Ok(made)
     }
 
     fn in_root(local: &Path) -> Result<StagingFolder> {
         let staging = local.join(STAGING_FOLDER);
         let mut tries = 0;
         let made = loop {
-            let made = permissions::create_folders(local, &staging).and_then(|()| {
-                // While this lock is held, no writer deletes a folder that has no lock yet. If
-                // the file system can't lock folders, no writer deletes any.
-                let held = File::open(&staging)?;
-                drop(held.lock_shared());
-                let folder = builder().tempdir_in(&staging)?;
-                Ok((held, folder))
-            });
+            let made = permissions::create_folders(local, &staging)
+                .and_then(|()| StagingFolder::make_in(&staging));
             tries += 1;
             match made {
-                // The writer that made the staging folder has deleted it meanwhile.
+                // The writer that made `staging` has deleted it meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => {}
                 made => break made.map_err(|error| unwritable(&staging, error))?,
             }
         };
-        let (held, folder) = made;
-        let lock = lock_of(folder.path())?;
-        drop(held);
-        remove_abandoned(&staging);
-        Ok(StagingFolder { folder, _lock: lock })
+        // All that is in this folder is Tallybook's.
+        remove_abandoned(&staging, "");
+        Ok(made)
     }
 
     /// The folders that [`Self::open`] would make in a local root, the innermost first.
@@ -166,35 +175,39 @@ fn unwritable(path: &Path, error: io::Error) -> Error {
     Error::unavailable(format!("can't write to {}: {error}", path.display())).with_source(error)
 }
 
-fn builder() -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("write-");
-    builder
-}
-
-/// Makes the lock file of a new folder. The writer holds the lock until it ends.
-fn lock_of(folder: &Path) -> Result<File> {
-    let path = folder.join(LOCK_FILE);
-    let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
-    lock.map_err(|error| unwritable(&path, error))
-}
-
-/// Deletes the folders of writers that died, whose locks nobody holds: rows in them may have been
-/// erased since. Best effort: a folder that can't be deleted is left for the next writer.
-fn remove_abandoned(staging: &Path) {
-    let Ok(held) = File::open(staging) else { return };
-    if held.try_lock().is_err() {
-        // Another writer is making its folder. The next writer deletes the abandoned ones.
-        return;
-    }
-    for entry in std::fs::read_dir(staging).into_iter().flatten().flatten() {
-        let folder = entry.path();
-        let is_held = match File::open(folder.join(LOCK_FILE)) {
-            Ok(lock) => lock.try_lock().is_err(),
-            Err(error) => error.kind() != io::ErrorKind::NotFound,
-        };
-        if !is_held {
-            drop(std::fs::remove_dir_all(folder));
+/// Deletes the folders of writers that died, whose lock files nobody has locked: rows in them may
+/// have been erased since. Their names begin with `prefix`. Best effort: a folder that can't be
+/// deleted is left for the next writer.
+fn remove_abandoned(parent: &Path, prefix: &str) {
+    let folders = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    for folder in folders {
+        let is_ours = folder.file_name().as_encoded_bytes().starts_with(prefix.as_bytes());
+        let lock = || File::open(folder.path().join(LOCK_FILE));
+        if is_ours && lock().is_ok_and(|lock| lock.try_lock().is_ok()) {
+            drop(std::fs::remove_dir_all(folder.path()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_dead_writers_go_from_a_temporary_folder() {
+        let temp = tempfile::tempdir().unwrap();
+        let dead = StagingFolder::make_in(temp.path()).unwrap();
+        std::fs::write(dead.folder.path().join("rows"), "of a writer").unwrap();
+        let StagingFolder { folder, _lock: lock } = dead;
+        drop(lock);
+        let dead = folder.keep();
+        let living = StagingFolder::make_in(temp.path()).unwrap();
+        let other = temp.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        std::fs::write(other.join(LOCK_FILE), "").unwrap();
+        drop(Staging::in_temp_dir(temp.path()).unwrap());
+        let left: Vec<_> = std::fs::read_dir(&temp).unwrap().map(|it| it.unwrap().path()).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+        assert!(!dead.exists() && other.exists() && living.folder.path().exists());
     }
 }
