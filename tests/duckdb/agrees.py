@@ -33,16 +33,23 @@ ROOT = HOME / "root"
 PLANS = HOME / "plans.csv"
 DEFINITION = Path(__file__).parents[2] / "data" / "ai_usage.toml"
 
-# Beside the default dataset's: a column of the largest integers, and a rollup of some rows.
+# Beside the default dataset's: a column of the largest integers, a rollup of some rows, and a rollup of a
+# grain finer than an hour.
 LAST_COLUMN = '  { name = "latency_ms", type = "integer" },\n'
 HUGE = '  { name = "huge", type = "integer" },\n'
-FILTERED = """
+ROLLUPS = """
 [[rollup]]
 name = "errors"
 grain = "day"
 dimensions = ["organization_id", "model"]
 measures = ["count(*) as n", "sum(cost) as c"]
 filter = "status = 'error'"
+
+[[rollup]]
+name = "quarters"
+grain = "15 minutes"
+dimensions = ["organization_id"]
+measures = ["count(*) as n", "sum(cost) as c", "sum(output_tokens) as o"]
 """
 
 # What the engines differ in on purpose, by words of our refusal.
@@ -63,7 +70,8 @@ def tallybook(*args, rows=""):
 
 def random_row():
     day = START + timedelta(days=RANDOM.randrange(DAYS))
-    edge = RANDOM.choice([0, 1, 3_600_000_000, 86_399_999_999, RANDOM.randrange(86_400_000_000)])
+    quarter = 900_000_000 * RANDOM.randrange(96)
+    edge = RANDOM.choice([0, 1, quarter, quarter - 1, 86_399_999_999, RANDOM.randrange(86_400_000_000)])
     cost = RANDOM.choice([None, "0", "-0.58", "999999.999999999999", "0.000000000001"])
     cost = RANDOM.choice([cost, f"{RANDOM.randrange(10)}.{RANDOM.randrange(10**12):012}"])
     tokens = lambda: RANDOM.choice([None, 0, 1, -7, 4096, RANDOM.randrange(10**14)])
@@ -97,7 +105,7 @@ def define():
     if RANDOM.random() < 0.3:
         text = text.replace('sort = ["organization_id", "timestamp"]\n', "")
     path = HOME / "dataset.toml"
-    path.write_text(text + FILTERED)
+    path.write_text(text + ROLLUPS)
     tallybook("init", str(path))
 
 
@@ -154,8 +162,10 @@ class Tally:
         for _ in range(ASKED // 3):
             sql, close = questions.next()
             what = f"seed {SEED}, {state}:\n{sql}"
+            # Short spans are read raw, unless they may be served from rollups, too.
+            span = RANDOM.choice([[], ["--set", "rollup.min_span=0"]])
             raw, auto = (run("query", sql, "--table", f"plans={PLANS}", "--format", "ndjson", "--stats",
-                             "--route", route) for route in ["raw", "auto"])
+                             "--route", route, *span) for route in ["raw", "auto"])
             if raw.returncode or auto.returncode:
                 if raw.returncode != auto.returncode or not any(word in raw.stderr for word in REFUSED):
                     sys.exit(f"{what}\nraw: {raw.stderr}\nauto: {auto.stderr}")

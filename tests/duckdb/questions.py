@@ -47,7 +47,12 @@ FILTERS = ["organization_id = 'a'", "organization_id IN ('a', 'o''c', '日本')"
            f"timestamp >= {instant(1, '13:00:00')}", f"timestamp < {instant(35, '01:30:00')}",
            f"timestamp > {instant(2)}", f"timestamp <= {instant(36, '23:59:59.999999')}",
            f"timestamp < {instant(20, '00:00:00.000001')}", f"timestamp = {instant(9)}",
-           f"date > {day(300)}"]
+           f"timestamp >= {instant(3, '00:15:00')}", f"timestamp < {instant(33, '22:45:00')}",
+           f"date = {day(12)}", f"date > {day(300)}",
+           # Two stretches of one day.
+           f"timestamp < {instant(9, '01:15:00')} OR timestamp >= {instant(9, '22:30:00')}",
+           f"timestamp >= {instant(16, '00:15:00')} AND timestamp < {instant(16, '03:00:00')} OR "
+           f"timestamp > {instant(16, '17:45:00')} AND timestamp < {instant(17, '04:10:00')}"]
 SUBQUERIES = ["organization_id IN (SELECT org FROM plans WHERE seats > 1)",
               "organization_id NOT IN (SELECT org FROM plans WHERE seats < 5)",
               "NOT EXISTS (SELECT 1 FROM plans p WHERE p.org = ai_usage_log.organization_id)",
