@@ -77,3 +77,35 @@ fn nobody_is_erased_by_an_empty_name() {
     let args = ["erase", "--organization", "", "--dry-run"];
     small.sandbox.run(&args).failed(3, "is empty");
 }
+
+/// The parts of grouping sets are changed on the way into a plan, and keep their names.
+#[test]
+fn computed_parts_of_grouping_sets_are_as_in_a_subquery() {
+    let small = rolled_up(SMALL_LOG);
+    for part in [
+        "NOT (who IN ('a', 'c'))",
+        "NOT (who LIKE 'a%')",
+        "NOT (v BETWEEN 2 AND 5)",
+        "who NOT IN ('a', NULL)",
+        "at < '2026-01-03T05:00:00.0000005Z'",
+        "CAST(v AS DOUBLE) > 0.1",
+        "v + 1",
+    ] {
+        let expected = format!(
+            "SELECT p, grouping(p) AS g, count(*) AS n FROM (SELECT {part} AS p, who FROM log) \
+             GROUP BY CUBE (p, who) ORDER BY 1, 2, 3"
+        );
+        let expected = small.query("raw", &expected).ok().out;
+        let sql = format!(
+            "SELECT {part} AS p, grouping({part}) AS g, count(*) AS n FROM log \
+             GROUP BY CUBE ({part}, who) ORDER BY 1, 2, 3"
+        );
+        both(&small, &sql, &expected);
+        let sql = format!(
+            "SELECT grouping({part}) AS g, count(*) AS n FROM log GROUP BY {part} ORDER BY 2 LIMIT 1"
+        );
+        assert!(small.query("auto", &sql).ok().out.starts_with("g,n\n0,"), "{part}");
+    }
+    let sql = "SELECT count(*) FROM log GROUP BY ROLLUP (v + 9223372036854775807)";
+    small.query("raw", sql).failed(3, "overflow");
+}

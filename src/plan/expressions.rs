@@ -6,8 +6,10 @@ use datafusion::{
         tree_node::{Transformed, TransformedResult as _},
     },
     error::Result,
-    logical_expr::{Expr, LogicalPlan, expr_rewriter::NamePreserver, utils::merge_schema},
+    logical_expr::{Expr, LogicalPlan, utils::merge_schema},
 };
+
+use crate::model::changed_expressions;
 
 /// The plan with each expression changed, except for the expressions of scans. `change` gets an
 /// expression and the columns that the expression is over.
@@ -23,12 +25,7 @@ pub(super) fn changed(
             return Ok(Transformed::no(node));
         }
         let schema = merge_schema(&node.inputs());
-        let names = NamePreserver::new(&node);
-        node.map_expressions(|expr| {
-            let name = names.save(&expr);
-            let found = change(expr, &schema)?;
-            Ok(if found.transformed { found.update_data(|expr| name.restore(expr)) } else { found })
-        })
+        changed_expressions(node, |expr| change(expr, &schema))
     });
     changed.data()
 }

@@ -22,7 +22,9 @@ GROUPS = ["organization_id", "operation", "model", "status", "provider", "date",
           "date_trunc('month', timestamp)", "date_trunc('week', timestamp)",
           "date_trunc('day', timestamp)", "date_trunc('hour', timestamp)",
           "date_trunc('day', timestamp - INTERVAL '6 hours')",
-          "CASE WHEN status = 'ok' THEN 'fine' ELSE 'not' END", "coalesce(operation, 'none')"]
+          "CASE WHEN status = 'ok' THEN 'fine' ELSE 'not' END", "coalesce(operation, 'none')",
+          "NOT (model IN ('m1', 'm2'))", "NOT (organization_id LIKE '%c%')",
+          f"timestamp < {instant(20, '05:00:00.000001')}"]
 SETS = ["{}", "{}", "{}", "{}", "ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())"]
 # In March, the clocks of both are changed.
 ZONES = ["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"]

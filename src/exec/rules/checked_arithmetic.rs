@@ -14,12 +14,13 @@ use datafusion::{
     error::Result,
     logical_expr::{
         BinaryExpr, ColumnarValue, Expr, ExprSchemable as _, LogicalPlan, Operator,
-        ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-        expr_rewriter::NamePreserver, utils::merge_schema,
+        ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, utils::merge_schema,
     },
     optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule},
     physical_expr_common::datum::apply,
 };
+
+use crate::model::changed_expressions;
 
 /// Replaces DataFusion's integer arithmetic, which wraps on overflow (apache/datafusion#17539),
 /// with checked functions. This rule is the last one, because the other rules know what `+`, `-`
@@ -58,16 +59,7 @@ impl OptimizerRule for CheckedArithmetic {
             return Ok(Transformed::no(plan));
         }
         let schema = merge_schema(&plan.inputs());
-        let names = NamePreserver::new(&plan);
-        plan.map_expressions(|expr| {
-            // A grouping set has no name to preserve.
-            if matches!(expr, Expr::GroupingSet(_)) {
-                return Ok(Transformed::no(expr));
-            }
-            let name = names.save(&expr);
-            let checked = expr.transform_up(|part| checked(part, &schema))?;
-            Ok(checked.update_data(|expr| name.restore(expr)))
-        })
+        changed_expressions(plan, |expr| expr.transform_up(|part| checked(part, &schema)))
     }
 }
 

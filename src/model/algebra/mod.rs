@@ -2,6 +2,7 @@
 //! of values that plans need beside DataFusion's own.
 
 mod beside_doubles;
+mod changed_expressions;
 mod double_sum;
 mod expansion;
 mod function;
@@ -12,6 +13,7 @@ pub(crate) mod sketch;
 mod state;
 
 pub(crate) use beside_doubles::decimals_beside_doubles;
+pub(crate) use changed_expressions::changed_expressions;
 pub(crate) use double_sum::double_sum;
 pub use function::{Function, Quantile};
 pub(crate) use in_order::in_order;
