@@ -226,7 +226,7 @@ impl Root {
     /// Caches a listing. Does nothing when this clone of the root accepts no cached listings.
     pub(super) fn keep_listing(&self, name: &str, files: &[ObjectMeta]) {
         if !self.listing_age_max.is_zero() {
-            self.listings.keep(name, files);
+            self.listings.insert(name, files);
         }
     }
 

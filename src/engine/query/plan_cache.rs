@@ -1,12 +1,10 @@
 //! A cache of plans. A cached plan runs again as long as a new snapshot shows the same files. Plans
 //! are cached, never answers.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use datafusion::logical_expr::LogicalPlan;
+use quick_cache::sync::Cache;
 
 use crate::{
     base::Span,
@@ -15,20 +13,13 @@ use crate::{
     plan::{Decision, RawReason, Source},
 };
 
-/// The maximum number of cached plans. When exceeded, the least recently used plan is dropped.
+/// The maximum number of cached plans.
 const PLANS_MAX: usize = 64;
 
 /// Optimized plans by query.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct PlanCache {
-    cached: Mutex<CachedPlans>,
-}
-
-#[derive(Debug, Default)]
-struct CachedPlans {
-    plans: HashMap<Query, (Arc<Prepared>, u64)>,
-    /// The number of lookups so far. Beside each plan is the number as of the plan's last use.
-    time: u64,
+    cached: Cache<Query, Arc<Prepared>>,
 }
 
 /// A query's plan over the files of one snapshot.
@@ -58,31 +49,21 @@ impl Prepared {
     }
 }
 
+impl Default for PlanCache {
+    fn default() -> Self {
+        Self { cached: Cache::new(PLANS_MAX) }
+    }
+}
+
 impl PlanCache {
     /// The query's plan, if it is cached.
     pub(crate) fn find(&self, query: &Query) -> Option<Arc<Prepared>> {
-        let mut kept = self.cached();
-        kept.time += 1;
-        let time = kept.time;
-        let (prepared, used) = kept.plans.get_mut(query)?;
-        *used = time;
-        Some(Arc::clone(prepared))
+        self.cached.get(query)
     }
 
-    /// Caches the query's plan. When the cache is full, the least recently used plan is dropped.
-    pub(crate) fn keep(&self, query: &Query, prepared: Prepared) {
-        let mut kept = self.cached();
-        let time = kept.time;
-        kept.plans.insert(query.clone(), (Arc::new(prepared), time));
-        if kept.plans.len() > PLANS_MAX {
-            let oldest = kept.plans.iter().min_by_key(|(_, (_, used))| *used);
-            let oldest = oldest.map(|(query, _)| query.clone());
-            oldest.and_then(|query| kept.plans.remove(&query));
-        }
-    }
-
-    fn cached(&self) -> MutexGuard<'_, CachedPlans> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Caches the query's plan.
+    pub(crate) fn insert(&self, query: &Query, prepared: Prepared) {
+        self.cached.insert(query.clone(), Arc::new(prepared));
     }
 }
 

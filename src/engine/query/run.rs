@@ -197,7 +197,7 @@ async fn prepare_new(
     if repeatable {
         let (plan, decision) = (plan.clone(), Arc::clone(&decision));
         let prepared = Prepared::new(decided.span, &decided.snapshot, plan, decision);
-        db.prepared().keep(query, prepared);
+        db.prepared().insert(query, prepared);
     }
     Ok((plan, decision))
 }

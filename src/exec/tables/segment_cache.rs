@@ -3,10 +3,7 @@
 //! Segments never change, so a cached column is never stale. A query's own snapshot still decides
 //! which segments the query reads.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, RecordBatchReader as _},
@@ -20,6 +17,10 @@ use object_store::path::Path;
 use parquet::arrow::{
     ProjectionMask,
     arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+};
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle},
 };
 
 use crate::{
@@ -38,36 +39,54 @@ pub(crate) struct SegmentRows {
     pub(crate) sorted: bool,
 }
 
-/// Decoded columns of segments, up to a number of bytes. When exceeded, the least recently used
-/// segments are removed.
+/// The expected size of a segment's decoded columns, in bytes.
+const SEGMENT_BYTES: usize = 64 << 10;
+
+/// Decoded columns of segments, up to a number of bytes.
 #[derive(Debug)]
 pub(crate) struct SegmentCache {
-    budget: usize,
-    cached: Mutex<CachedSegments>,
+    budget: u64,
+    cached: Cache<Path, Arc<CachedSegment>, ByBytes>,
 }
 
-#[derive(Debug, Default)]
-struct CachedSegments {
-    segments: HashMap<Path, CachedSegment>,
-    bytes: usize,
-    /// Counts reads, to order segments by their last use.
-    time: u64,
-}
-
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct CachedSegment {
     file: Arc<SegmentFile>,
     rows: usize,
     sorted: bool,
     columns: BTreeMap<usize, ArrayRef>,
-    used: u64,
+}
+
+/// Weighs a segment by the bytes of its decoded columns.
+#[derive(Clone, Debug)]
+struct ByBytes;
+
+impl Weighter<Path, Arc<CachedSegment>> for ByBytes {
+    fn weight(&self, path: &Path, segment: &Arc<CachedSegment>) -> u64 {
+        let columns = segment.columns.values().map(Array::get_array_memory_size);
+        (path.as_ref().len() + columns.sum::<usize>()) as u64
+    }
 }
 
 impl SegmentCache {
     /// An empty cache for at most `budget` bytes of arrays.
     #[must_use]
     pub(crate) fn new(budget: usize) -> Self {
-        Self { budget, cached: Mutex::default() }
+        let mut options = OptionsBuilder::new();
+        options.weight_capacity(budget as u64).estimated_items_capacity(budget / SEGMENT_BYTES);
+        // A shard holds only its share of the budget, and one segment may need half of the budget.
+        options.shards(1);
+        let cached = match options.build() {
+            Ok(options) => Cache::with_options(
+                options,
+                ByBytes,
+                DefaultHashBuilder::default(),
+                DefaultLifecycle::default(),
+            ),
+            // Both capacities are set, so this doesn't happen.
+            Err(_) => Cache::with_weighter(0, 0, ByBytes),
+        };
+        Self { budget: budget as u64, cached }
     }
 
     /// Whether the cache can hold files of `file_bytes` in total and still has room for others. A
@@ -75,7 +94,7 @@ impl SegmentCache {
     pub(crate) fn has_room(&self, file_bytes: u64) -> bool {
         // The few columns that a query needs are, when decoded, about as large as the whole
         // files.
-        file_bytes.saturating_mul(2) <= self.budget as u64
+        file_bytes.saturating_mul(2) <= self.budget
     }
 
     /// The `wanted` columns of each segment, in the order of `segments`. A column is given by its
@@ -93,16 +112,12 @@ impl SegmentCache {
         let projected = Arc::new(schema.project(wanted).map_err(engine_bug)?);
         let mut found = Vec::with_capacity(segments.len());
         let mut missing = Vec::new();
-        {
-            let mut kept = self.cached();
-            kept.time += 1;
-            for (at, segment) in segments.iter().enumerate() {
-                let rows = kept.find(segment, &projected, wanted)?;
-                if rows.is_none() {
-                    missing.push((at, Arc::clone(segment)));
-                }
-                found.push(rows);
+        for (at, segment) in segments.iter().enumerate() {
+            let rows = self.find(segment, &projected, wanted)?;
+            if rows.is_none() {
+                missing.push((at, Arc::clone(segment)));
             }
+            found.push(rows);
         }
         let reads = missing.into_iter().map(|(at, segment)| {
             let (root, schema, wanted) = (root.clone(), Arc::clone(schema), wanted.to_vec());
@@ -125,86 +140,50 @@ impl SegmentCache {
         // at once.
         let read: Vec<_> = stream::iter(reads).buffer_unordered(CONCURRENT_READS).collect().await;
         let read = read.into_iter().collect::<Result<Vec<_>>>()?;
-        if !read.is_empty() {
-            let mut kept = self.cached();
-            for (at, segment, rows) in read {
-                root.request_counter().count_bytes(segment.file.size);
-                kept.keep(&segment, wanted, &rows);
-                if let Some(place) = found.get_mut(at) {
-                    *place = Some(rows);
-                }
+        for (at, segment, rows) in read {
+            root.request_counter().count_bytes(segment.file.size);
+            self.insert(&segment, wanted, &rows);
+            if let Some(place) = found.get_mut(at) {
+                *place = Some(rows);
             }
-            kept.shrink(self.budget);
         }
         Ok(found.into_iter().flatten().collect())
     }
 
-    fn cached(&self) -> MutexGuard<'_, CachedSegments> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl CachedSegments {
     fn find(
-        &mut self,
+        &self,
         segment: &Arc<SegmentFile>,
         projected: &SchemaRef,
         wanted: &[usize],
     ) -> Result<Option<SegmentRows>> {
-        let time = self.time;
-        let Some(kept) = self.segments.get_mut(&segment.file.location) else { return Ok(None) };
-        if kept.file.file != segment.file {
+        let Some(cached) = self.cached.get(&segment.file.location) else { return Ok(None) };
+        if cached.file.file != segment.file {
             return Ok(None);
         }
-        kept.used = time;
-        let columns = wanted.iter().map(|at| kept.columns.get(at).cloned());
+        let columns = wanted.iter().map(|at| cached.columns.get(at).cloned());
         let Some(columns) = columns.collect::<Option<Vec<_>>>() else { return Ok(None) };
-        let rows = batch(Arc::clone(projected), columns, kept.rows).map_err(engine_bug)?;
-        Ok(Some(SegmentRows { rows, sorted: kept.sorted }))
+        let rows = batch(Arc::clone(projected), columns, cached.rows).map_err(engine_bug)?;
+        Ok(Some(SegmentRows { rows, sorted: cached.sorted }))
     }
 
-    fn keep(&mut self, segment: &Arc<SegmentFile>, wanted: &[usize], read: &SegmentRows) {
+    /// Adds the columns to those that are cached of the segment.
+    fn insert(&self, segment: &Arc<SegmentFile>, wanted: &[usize], read: &SegmentRows) {
         let location = &segment.file.location;
-        // The file was deleted and built again.
-        if self.segments.get(location).is_some_and(|kept| kept.file.file != segment.file) {
-            self.drop_segment(&location.clone());
-        }
-        let kept = self.segments.entry(location.clone()).or_insert_with(|| CachedSegment {
-            file: Arc::clone(segment),
-            rows: read.rows.num_rows(),
-            sorted: false,
-            columns: BTreeMap::new(),
-            used: 0,
-        });
-        kept.used = self.time;
-        kept.sorted |= read.sorted;
-        for (at, column) in wanted.iter().zip(read.rows.columns()) {
-            if kept.columns.insert(*at, Arc::clone(column)).is_none() {
-                self.bytes += column.get_array_memory_size();
-            }
-        }
-    }
-
-    fn shrink(&mut self, budget: usize) {
-        if self.bytes <= budget {
-            return;
-        }
-        let mut oldest: Vec<_> =
-            self.segments.iter().map(|(path, kept)| (kept.used, path.clone())).collect();
-        oldest.sort_unstable();
-        for (_, path) in oldest {
-            if self.bytes <= budget {
-                break;
-            }
-            self.drop_segment(&path);
-        }
-    }
-
-    fn drop_segment(&mut self, path: &Path) {
-        if let Some(gone) = self.segments.remove(path) {
-            let bytes = gone.columns.values().map(Array::get_array_memory_size);
-            self.bytes -= bytes.sum::<usize>();
-        }
+        // A cached segment with another file was deleted and built again since.
+        let cached = self.cached.get(location).filter(|cached| cached.file.file == segment.file);
+        let mut cached = cached.map_or_else(
+            || CachedSegment {
+                file: Arc::clone(segment),
+                rows: read.rows.num_rows(),
+                sorted: false,
+                columns: BTreeMap::new(),
+            },
+            |cached| CachedSegment::clone(&cached),
+        );
+        cached.sorted |= read.sorted;
+        let columns = wanted.iter().zip(read.rows.columns());
+        cached.columns.extend(columns.map(|(at, column)| (*at, Arc::clone(column))));
+        self.cached.insert(location.clone(), Arc::new(cached));
     }
 }
 

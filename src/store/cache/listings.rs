@@ -1,25 +1,44 @@
 //! Cached listings of a remote store. A query may reuse a listing for as long as its caller allows.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use chrono::DateTime;
 use object_store::{ObjectMeta, path::Path};
+use quick_cache::{Weighter, sync::Cache};
 use serde::{Deserialize, Serialize};
 
 use crate::store::cache::disk::Disk;
 
+/// The maximum number of files in all listings in memory. Each takes about 300 bytes.
+const FILES_MAX: u64 = 500_000;
+
+/// The expected number of listings: one for each rollup, and one for each folder of raw files that
+/// a query lists alone.
+const LISTINGS: usize = 1000;
+
 /// The last listings, in memory and, if there is a cache folder, on disk.
 #[derive(Debug)]
 pub(crate) struct Listings {
-    memory: Mutex<HashMap<String, Made>>,
-    /// The names of the listings that were read from disk.
-    found: Mutex<HashSet<String>>,
+    memory: Cache<String, Made, ByFiles>,
+    /// The names of the listings on disk that this process wrote or read.
+    on_disk: Mutex<HashSet<String>>,
     disk: Option<Disk>,
+}
+
+/// Weighs a listing by the number of its files.
+#[derive(Clone, Debug)]
+struct ByFiles;
+
+impl Weighter<String, Made> for ByFiles {
+    fn weight(&self, _: &String, (_, files): &Made) -> u64 {
+        // A listing without files takes space, too.
+        files.len() as u64 + 1
+    }
 }
 
 /// The time of a listing, and its files.
@@ -37,7 +56,8 @@ struct Listed {
 
 impl Listings {
     pub(crate) fn new(disk: Option<Disk>) -> Self {
-        Self { memory: Mutex::default(), found: Mutex::default(), disk }
+        let memory = Cache::with_weighter(LISTINGS, FILES_MAX, ByFiles);
+        Self { memory, on_disk: Mutex::default(), disk }
     }
 
     /// The cached listing of this name, if it is at most `age_max` old. A zero `age_max` finds
@@ -46,15 +66,13 @@ impl Listings {
         if age_max.is_zero() {
             return None;
         }
-        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((made, files)) = memory.get(name)
+        if let Some((made, files)) = self.memory.get(name)
             && made.elapsed() <= age_max
         {
             return Some(files.to_vec());
         }
-        drop(memory);
         let stored = self.disk.as_ref()?.read(&key(name), Some(age_max))?;
-        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        self.on_disk().insert(name.to_owned());
         let listed: Vec<Listed> = serde_json::from_slice(&stored).ok()?;
         let files = listed.into_iter().map(|file| ObjectMeta {
             location: Path::from(file.path),
@@ -68,10 +86,11 @@ impl Listings {
     }
 
     /// Caches a listing that was made just now.
-    pub(crate) fn keep(&self, name: &str, files: &[ObjectMeta]) {
+    pub(crate) fn insert(&self, name: &str, files: &[ObjectMeta]) {
         let entry = (Instant::now(), Arc::new(files.to_vec()));
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), entry);
+        self.memory.insert(name.to_owned(), entry);
         let Some(disk) = &self.disk else { return };
+        self.on_disk().insert(name.to_owned());
         let listed = files.iter().map(|file| Listed {
             path: file.location.to_string(),
             bytes: file.size,
@@ -87,13 +106,16 @@ impl Listings {
     /// Deletes all listings in memory. Deletes the listings on disk that this process wrote or
     /// read. For use when a listed file no longer exists.
     pub(crate) fn forget(&self) {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        self.memory.clear();
+        let mut on_disk = self.on_disk();
         if let Some(disk) = &self.disk {
-            memory.keys().chain(found.iter()).for_each(|name| disk.remove(&key(name)));
+            on_disk.iter().for_each(|name| disk.remove(&key(name)));
         }
-        memory.clear();
-        found.clear();
+        on_disk.clear();
+    }
+
+    fn on_disk(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.on_disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,41 +1,44 @@
 //! A cache of small files and footers that never change: in memory up to a number of bytes, and
 //! on disk if there is a cache folder.
 
-use std::{
-    collections::HashMap,
-    future::Future,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::future::Future;
 
 use bytes::Bytes;
 use object_store::ObjectMeta;
+use quick_cache::{Weighter, sync::Cache};
 
 use crate::{base::Result, store::cache::disk::Disk};
+
+/// The expected size of an entry, in bytes: the footer of a small file.
+const ENTRY_BYTES: usize = 8 << 10;
 
 /// Content of immutable files, by name.
 #[derive(Debug)]
 pub(crate) struct MetadataCache {
-    budget: usize,
+    memory: Cache<String, Bytes, ByBytes>,
     disk: Option<Disk>,
-    memory: Mutex<Memory>,
 }
 
-#[derive(Debug, Default)]
-struct Memory {
-    entries: HashMap<String, (Bytes, u64)>,
-    bytes: usize,
-    /// Counts lookups, to find the least recently used entries.
-    time: u64,
+/// Weighs an entry by its bytes.
+#[derive(Clone, Debug)]
+struct ByBytes;
+
+impl Weighter<String, Bytes> for ByBytes {
+    fn weight(&self, name: &String, content: &Bytes) -> u64 {
+        (name.len() + content.len()) as u64
+    }
 }
 
 impl MetadataCache {
     /// A cache of at most `budget` bytes in memory, and with a folder on disk if `disk` is given.
     #[must_use]
     pub(crate) fn new(budget: usize, disk: Option<Disk>) -> Self {
-        Self { budget, disk, memory: Mutex::default() }
+        let memory = Cache::with_weighter(budget / ENTRY_BYTES, budget as u64, ByBytes);
+        Self { memory, disk }
     }
 
     /// The bytes cached under this name. On a miss, the bytes come from `read` and are cached.
+    /// Callers that miss one name at once share one read.
     ///
     /// # Errors
     /// The error of `read`.
@@ -44,56 +47,17 @@ impl MetadataCache {
         name: &str,
         read: impl Future<Output = Result<Bytes>> + Send,
     ) -> Result<Bytes> {
-        if let Some(found) = self.memory().find(name) {
-            return Ok(found);
-        }
-        if let Some(found) = self.disk.as_ref().and_then(|disk| disk.read(name, None)) {
-            self.memory().keep(name, &found, self.budget);
-            return Ok(found);
-        }
-        let found = read.await?;
-        self.memory().keep(name, &found, self.budget);
-        if let Some(disk) = &self.disk {
-            disk.write(name, &found);
-        }
-        Ok(found)
-    }
-
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Memory {
-    fn find(&mut self, name: &str) -> Option<Bytes> {
-        self.time += 1;
-        let (found, used) = self.entries.get_mut(name)?;
-        *used = self.time;
-        Some(found.clone())
-    }
-
-    fn keep(&mut self, name: &str, content: &Bytes, budget: usize) {
-        self.bytes += content.len();
-        if let Some((before, _)) =
-            self.entries.insert(name.to_owned(), (content.clone(), self.time))
-        {
-            self.bytes -= before.len();
-        }
-        if self.bytes <= budget {
-            return;
-        }
-        // Evicts half at a time, so that eviction is rare.
-        let mut oldest: Vec<_> =
-            self.entries.iter().map(|(name, (_, used))| (*used, name.clone())).collect();
-        oldest.sort_unstable();
-        for (_, name) in oldest {
-            if self.bytes <= budget / 2 {
-                break;
+        let read = async {
+            if let Some(found) = self.disk.as_ref().and_then(|disk| disk.read(name, None)) {
+                return Ok(found);
             }
-            if let Some((gone, _)) = self.entries.remove(&name) {
-                self.bytes -= gone.len();
+            let found = read.await?;
+            if let Some(disk) = &self.disk {
+                disk.write(name, &found);
             }
-        }
+            Ok(found)
+        };
+        self.memory.get_or_insert_async(name, read).await
     }
 }
 
@@ -139,13 +103,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn memory_has_a_limit_and_loses_what_was_used_least_recently() {
-        let kept = MetadataCache::new(8, None);
-        for name in ["a", "b", "c"] {
-            find(&kept, name, Some("four")).await.unwrap();
+    async fn memory_has_a_limit() {
+        let cached = MetadataCache::new(1000, None);
+        for name in 0..1000 {
+            find(&cached, &name.to_string(), Some("content")).await.unwrap();
         }
-        assert!(kept.memory().bytes <= 8);
-        assert_eq!(find(&kept, "a", None).await, None);
-        assert_eq!(find(&kept, "c", None).await.unwrap(), "four");
+        assert!((100..=1000).contains(&cached.memory.weight()), "{}", cached.memory.weight());
+    }
+
+    #[tokio::test]
+    async fn who_misses_at_once_shares_a_read() {
+        let cached = MetadataCache::new(1000, None);
+        let reads = std::sync::atomic::AtomicU64::new(0);
+        let read = || {
+            cached.find_or("a", async {
+                reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                Ok(Bytes::from("one"))
+            })
+        };
+        let (one, other) = tokio::join!(read(), read());
+        assert_eq!((one.unwrap(), other.unwrap()), ("one".into(), "one".into()));
+        assert_eq!(reads.into_inner(), 1);
     }
 }
