@@ -55,7 +55,7 @@ pub struct Settings {
     /// query. With 0, none is cached.
     pub segment_cache_bytes: usize,
     /// Memory for cached manifests and footer metadata, in bytes. Neither ever changes.
-    pub kept_bytes: usize,
+    pub metadata_cache_bytes: usize,
     /// Folder in which manifests, footer metadata and listings of remote roots are cached for the
     /// next process. Nothing is cached on disk when `None`.
     pub cache_dir: Option<PathBuf>,
@@ -98,7 +98,7 @@ impl Default for Settings {
             streams: std::thread::available_parallelism().map_or(2, Into::into),
             memory_bytes: 1 << 30,
             segment_cache_bytes: 256 << 20,
-            kept_bytes: 32 << 20,
+            metadata_cache_bytes: 32 << 20,
             cache_dir: None,
             cache_dir_bytes: 256 << 20,
             append_buffer_bytes: 208 << 20,
@@ -124,7 +124,7 @@ impl fmt::Debug for Settings {
             .field("streams", &self.streams)
             .field("memory_bytes", &self.memory_bytes)
             .field("segment_cache_bytes", &self.segment_cache_bytes)
-            .field("kept_bytes", &self.kept_bytes)
+            .field("metadata_cache_bytes", &self.metadata_cache_bytes)
             .field("cache_dir", &self.cache_dir)
             .field("cache_dir_bytes", &self.cache_dir_bytes)
             .field("append_buffer_bytes", &self.append_buffer_bytes)

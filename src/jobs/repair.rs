@@ -161,10 +161,10 @@ async fn sets_of(root: &Root, folder: &RawFolder) -> Result<BTreeMap<Writer, Wri
         let set = sets.entry(writer.clone());
         let set = set.or_insert_with(|| WrittenSet { files: Vec::new(), is_whole: true });
         let is_highest = Some(writer.generation) == highest;
-        let account =
+        let footer =
             if is_highest { whole_file(root, file).await } else { file_footer(root, file).await };
-        let account = match account {
-            Ok(account) => account,
+        let footer = match footer {
+            Ok(footer) => footer,
             Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
             Err(_) => {
                 set.is_whole = false;
@@ -173,8 +173,8 @@ async fn sets_of(root: &Root, folder: &RawFolder) -> Result<BTreeMap<Writer, Wri
         };
         let blake3 = if is_highest { hash_now(root, file).await? } else { String::new() };
         let name = file.location.filename().unwrap_or_default().to_owned();
-        let rows = account.rows().unwrap_or_default();
-        set.files.push((ManifestFile { name, bytes: file.size, rows, blake3 }, account));
+        let rows = footer.rows().unwrap_or_default();
+        set.files.push((ManifestFile { name, bytes: file.size, rows, blake3 }, footer));
     }
     Ok(sets)
 }
@@ -182,12 +182,12 @@ async fn sets_of(root: &Root, folder: &RawFolder) -> Result<BTreeMap<Writer, Wri
 impl WrittenSet {
     /// The data that all files of the set share, from the footer of the last file.
     fn common(&self) -> Option<&SetFooter> {
-        self.files.iter().find_map(|(_, account)| account.set())
+        self.files.iter().find_map(|(_, footer)| footer.set())
     }
 
     /// Whether all files are there, each once.
     fn is_complete(&self) -> bool {
-        let parts = self.files.iter().filter_map(|(_, account)| account.part());
+        let parts = self.files.iter().filter_map(|(_, footer)| footer.part());
         let parts: BTreeSet<usize> = parts.collect();
         let Some(common) = self.common() else { return false };
         self.is_whole && self.files.len() == common.files && parts == (0..common.files).collect()
@@ -198,8 +198,8 @@ impl WrittenSet {
         let common = self.common().ok_or_else(|| Error::internal("a set without its end"))?;
         let (mut files, mut remains, mut definitions) = (Vec::new(), Vec::new(), Vec::new());
         let mut attempt = String::new();
-        for (file, account) in &self.files {
-            match &account.kind {
+        for (file, footer) in &self.files {
+            match &footer.kind {
                 FileKind::Remains(of) => {
                     attempt.clone_from(&of.attempt);
                     let known = definitions.iter().position(|text| *text == of.dataset);

@@ -188,7 +188,7 @@ async fn rows(context: JobContext<'_>, snapshot: &Snapshot, live: &LeafDay) -> R
     let mut known = None;
     if let Some((segment, late)) = served.min_by_key(|(_, late)| late.len()) {
         match file_footer(root, &segment.file).await {
-            Ok(account) => known = Some((account.rows_in().unwrap_or_default(), late)),
+            Ok(footer) => known = Some((footer.rows_in().unwrap_or_default(), late)),
             Err(error) if segment.is_hint() && error.kind() == ErrorKind::Corrupt => {
                 root.distrust(&segment.file, &error);
             }

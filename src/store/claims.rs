@@ -173,7 +173,7 @@ pub(crate) async fn list_claims(root: &Root) -> Result<Vec<Result<Claim>>> {
                 Error::not_found(format!("{}: not found", root.full_name(&file.location)))
             })
         };
-        let bytes = root.kept().find_or(&name_of(&file), read).await?;
+        let bytes = root.metadata_cache().find_or(&name_of(&file), read).await?;
         Ok(parse(root, &file.location, &bytes))
     });
     claims.buffer_unordered(CONCURRENT_READS).try_collect().await

@@ -236,7 +236,7 @@ async fn list_by_number(root: &Root) -> Result<Vec<ObjectMeta>> {
 }
 
 async fn read_listed(root: &Root, file: &ObjectMeta) -> Result<Bytes> {
-    root.kept()
+    root.metadata_cache()
         .find_or(&name_of(file), async {
             let found = root.read(&file.location).await?;
             found.ok_or_else(|| {

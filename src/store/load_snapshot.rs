@@ -227,14 +227,14 @@ async fn built_from(
         }
         Err(error) => return Err(error),
     };
-    let account = footer.segment().filter(|account| {
-        account.is_of(rollup, &segment.fingerprint)
-            && account.fingerprint == Fingerprint::of(&account.leaves)
+    let of_segment = footer.segment().filter(|found| {
+        found.is_of(rollup, &segment.fingerprint)
+            && found.fingerprint == Fingerprint::of(&found.leaves)
     });
-    if account.is_none() {
+    if of_segment.is_none() {
         let name = root.full_name(&segment.file.location);
         let what = format!("{name}: holds another segment than its name says");
         root.distrust(&segment.file, &Error::corrupt(what));
     }
-    Ok(account.map(|account| account.leaves.iter().cloned().collect()))
+    Ok(of_segment.map(|found| found.leaves.iter().cloned().collect()))
 }

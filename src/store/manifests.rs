@@ -37,7 +37,7 @@ pub(crate) async fn read_manifest(
     };
     let bytes = match listed {
         None => read.await?,
-        Some(listed) => root.kept().find_or(&name_of(listed), read).await?,
+        Some(listed) => root.metadata_cache().find_or(&name_of(listed), read).await?,
     };
     let manifest = Manifest::parse(&bytes, day, generation);
     manifest.map(Arc::new).map_err(|error| error.about(root.full_name(&path)))

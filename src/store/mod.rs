@@ -76,7 +76,7 @@ mod write;
 
 pub(crate) use self::parquet::block_hashes::BlockHashes;
 pub(crate) use self::parquet::check::{
-    check_bytes, check_file, check_hint, check_once, name_damage, whole_file,
+    FileCheck, check_bytes, check_file, check_hint, check_once, name_damage, whole_file,
 };
 pub(crate) use self::parquet::file_writer::{
     ChecksummedWriter, FileDigest, Packing, distinct_texts,

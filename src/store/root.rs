@@ -39,7 +39,7 @@ pub(crate) struct Root {
     request_counter: Arc<RequestCounter>,
     local: Option<PathBuf>,
     pages: Option<Pages>,
-    kept: Arc<MetadataCache>,
+    metadata: Arc<MetadataCache>,
     listings: Arc<Listings>,
     listing_age_max: Duration,
     raw_folders: Arc<LocalFolders<RawFolder>>,
@@ -81,7 +81,8 @@ impl Root {
                 root.pages =
                     Some(Pages { store: remote.pages, root: remote.prefix, request_counter });
                 let disk = Disk::of_root(settings, location);
-                root.kept = Arc::new(MetadataCache::new(settings.kept_bytes, disk.clone()));
+                root.metadata =
+                    Arc::new(MetadataCache::new(settings.metadata_cache_bytes, disk.clone()));
                 root.listings = Arc::new(Listings::new(disk));
                 Ok(root)
             }
@@ -116,7 +117,7 @@ impl Root {
             request_counter,
             local: None,
             pages: None,
-            kept: Arc::new(MetadataCache::new(settings.kept_bytes, None)),
+            metadata: Arc::new(MetadataCache::new(settings.metadata_cache_bytes, None)),
             listings: Arc::new(Listings::new(None)),
             listing_age_max: Duration::ZERO,
             raw_folders: Arc::new(LocalFolders::new(PeriodLength::Day)),
@@ -236,8 +237,8 @@ impl Root {
     }
 
     /// The cache of data read from immutable files, such as footers and manifests.
-    pub(super) fn kept(&self) -> &MetadataCache {
-        &self.kept
+    pub(super) fn metadata_cache(&self) -> &MetadataCache {
+        &self.metadata
     }
 
     /// The known folders of raw files, by day. Used only when the root is on a local disk.

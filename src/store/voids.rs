@@ -102,8 +102,8 @@ pub(crate) async fn hints_of(
                 // The hint is gone, or damaged and therefore unused.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {}
                 Err(error) => return Err(error),
-                Ok(account) => {
-                    if account.segment().is_some_and(|account| account.leaves.contains(id)) {
+                Ok(footer) => {
+                    if footer.segment().is_some_and(|footer| footer.leaves.contains(id)) {
                         found.push(Arc::clone(segment));
                     }
                 }

@@ -38,12 +38,13 @@ impl LastScan {
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
     ) -> Option<Arc<Scanned>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        kept.filter(|kept| kept.projection.as_ref() == projection && kept.filters == filters)
+        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        cached
+            .filter(|cached| cached.projection.as_ref() == projection && cached.filters == filters)
     }
 
     /// Caches a scan in place of the previous one.
-    pub(crate) fn keep(&self, scanned: &Arc<Scanned>) {
+    pub(crate) fn insert(&self, scanned: &Arc<Scanned>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(scanned));
     }
 }

@@ -68,7 +68,7 @@ impl LeafTable {
             schema: scan.schema(),
             streams: vec![batches],
         });
-        self.last.keep(&scanned);
+        self.last.insert(&scanned);
         Ok(scanned)
     }
 }

@@ -53,9 +53,9 @@ impl ParquetFileReaderFactory for NamingReaderFactory {
         let (root, meta) = (self.root.clone(), file.object_meta.clone());
         let name: Arc<str> = root.full_name(file.path()).into();
         let inner = self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?;
-        let (cache, account) = (Arc::clone(&self.cache), OnceCell::new());
+        let (cache, footer) = (Arc::clone(&self.cache), OnceCell::new());
         let schema = Arc::clone(&self.schema);
-        Ok(Box::new(NamingReader { name, root, file: meta, cache, schema, inner, account }))
+        Ok(Box::new(NamingReader { name, root, file: meta, cache, schema, inner, footer }))
     }
 }
 
@@ -67,22 +67,22 @@ struct NamingReader {
     schema: SchemaRef,
     inner: Box<dyn AsyncFileReader + Send>,
     /// The file's footer, read once; `None` for another tool's file.
-    account: OnceCell<Option<FileFooter>>,
+    footer: OnceCell<Option<FileFooter>>,
 }
 
 impl NamingReader {
     /// The bytes of these ranges. Where the footer has hashes of the file's blocks, the bytes are
     /// checked to be as they were written.
     async fn read(&mut self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
-        let Self { name, root, file, cache, inner, account, .. } = self;
-        let account = account.get_or_try_init(|| async {
+        let Self { name, root, file, cache, inner, footer, .. } = self;
+        let footer = footer.get_or_try_init(|| async {
             let metadata = metadata_of(cache.as_ref(), root, file).await?;
             Ok::<_, ParquetError>(FileFooter::of(&metadata).ok())
         });
         // The bytes behind the rows have a checksum of their own.
         let of_rows = |end: u64| ranges.iter().all(|range| range.end <= end);
         let tells = |it: &&FileFooter| !it.blocks.is_empty() && of_rows(it.body.bytes);
-        let Some(FileFooter { blocks, body, .. }) = account.await?.as_ref().filter(tells) else {
+        let Some(FileFooter { blocks, body, .. }) = footer.await?.as_ref().filter(tells) else {
             return inner.get_byte_ranges(ranges).await.map_err(|error| named(name, error));
         };
         let whole = merged(ranges.iter().map(|range| BlockHashes::around(range, body.bytes)));
@@ -149,8 +149,8 @@ impl AsyncFileReader for NamingReader {
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         async move {
             let metadata = metadata_of(self.cache.as_ref(), &self.root, &self.file).await?;
-            let account = self.account.get_or_init(async || FileFooter::of(&metadata).ok()).await;
-            if account.is_none() {
+            let footer = self.footer.get_or_init(async || FileFooter::of(&metadata).ok()).await;
+            if footer.is_none() {
                 let fits = check_fits(&self.name, &metadata, &self.schema);
                 fits.map_err(|error| ParquetError::External(Box::new(error)))?;
             }

@@ -26,7 +26,7 @@ use quick_cache::{
 use crate::{
     base::{Error, Result},
     model::SegmentFile,
-    store::{Root, check_bytes, read_body},
+    store::{NO_FOOTER, Root, check_bytes, read_body},
 };
 
 /// Number of files that are read at once.
@@ -197,8 +197,8 @@ fn decode(
     let options = ArrowReaderOptions::new().with_schema(Arc::clone(schema));
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), options)?;
     check_bytes(&segment.file.location, file, builder.metadata())
-        .and_then(|account| account.ok_or("says nothing of itself"))
-        .map_err(|what| ArrowError::ParquetError(what.to_owned()))?;
+        .and_then(|footer| footer.ok_or_else(|| Error::corrupt(NO_FOOTER)))
+        .map_err(|error| ArrowError::ParquetError(error.to_string()))?;
     let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
     let reader = builder.with_projection(mask).with_batch_size(rows.max(1)).build()?;

@@ -38,7 +38,7 @@ const BATCH_ROWS: usize = 8 << 10;
 
 /// A scan of at most this many rows is cached with the table. A larger one would hold columns in
 /// memory that the segment cache has removed.
-const KEPT_ROWS: usize = 16 << 10;
+const CACHED_ROWS_MAX: usize = 16 << 10;
 
 /// Rows that are worth a stream. A scan of more rows has more streams.
 const STREAM_ROWS: usize = 64 << 10;
@@ -102,8 +102,8 @@ impl SegmentTable {
         let streams = streams_of(coalesced(&schema, kept)?, state.config().target_partitions());
         let (projection, filters) = (projection.cloned(), filters.to_vec());
         let scanned = Arc::new(Scanned { projection, filters, schema, streams });
-        if rows <= KEPT_ROWS {
-            self.last.keep(&scanned);
+        if rows <= CACHED_ROWS_MAX {
+            self.last.insert(&scanned);
         }
         Ok(scanned)
     }

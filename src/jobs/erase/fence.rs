@@ -160,12 +160,12 @@ async fn void_at(
     }
     let listed = folder.leaves.iter().find(|leaf| leaf.file.location == path);
     if let Some(leaf) = listed {
-        let account = match file_footer(context.root, &leaf.file).await {
+        let footer = match file_footer(context.root, &leaf.file).await {
             // The file was merged meanwhile, so it was a leaf: a void is never deleted.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(At::Leaf),
-            account => account?,
+            footer => footer?,
         };
-        let void = account.leaf().and_then(|leaf| leaf.void.clone());
+        let void = footer.leaf().and_then(|leaf| leaf.void.clone());
         return Ok(void.map_or(At::Leaf, At::Void));
     }
     Ok(At::Nothing)

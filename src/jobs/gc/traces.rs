@@ -35,14 +35,14 @@ impl<'a> Traces<'a> {
         if claimed.is_empty() {
             return Ok(false);
         }
-        let account = match file_footer(self.root, &segment.file).await {
+        let footer = match file_footer(self.root, &segment.file).await {
             Err(error) if error.kind() != ErrorKind::Unavailable => return Ok(false),
-            account => account?,
+            footer => footer?,
         };
-        let Some(account) = account.segment() else { return Ok(false) };
+        let Some(footer) = footer.segment() else { return Ok(false) };
         let known = self.known(segment).await?;
         let is_lost = |leaf: &&LeafId| claimed.contains(*leaf) && !known.contains(leaf);
-        let lost = account.leaves.iter().find(is_lost);
+        let lost = footer.leaves.iter().find(is_lost);
         if let Some(lost) = lost {
             self.root.warn(&format!(
                 "{}: stays, as it was built from the leaf {lost}, which is lost; if that was deleted \

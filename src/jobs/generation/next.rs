@@ -230,8 +230,8 @@ pub(crate) async fn absorb(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Res
             absorbed.push(Absorbed { id, content: None, void: false, foreign });
             continue;
         }
-        let account = file_footer(context.root, &leaf.file).await?;
-        let leaf = account.leaf().ok_or_else(|| {
+        let footer = file_footer(context.root, &leaf.file).await?;
+        let leaf = footer.leaf().ok_or_else(|| {
             let name = context.root.full_name(&leaf.file.location);
             Error::corrupt(format!("{name}: holds no leaf"))
         })?;

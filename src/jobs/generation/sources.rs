@@ -14,7 +14,7 @@ use crate::{
     exec::FileTable,
     jobs::JobContext,
     model::{ContentHash, ContentHasher, DATE_COLUMN, Leaf, LeafKind, Manifest},
-    store::{Root, check_file, file_footer, hash_now, read_metadata},
+    store::{FileCheck, Root, check_file, file_footer, hash_now, read_metadata},
 };
 
 /// The hash of the rows that the leaves were written with; `None` when one of them is another
@@ -36,8 +36,8 @@ pub(crate) async fn expected_content(
             unknown = true;
             continue;
         }
-        let account = file_footer(context.root, &leaf.file).await?;
-        let content = account.content().ok_or_else(|| {
+        let footer = file_footer(context.root, &leaf.file).await?;
+        let content = footer.content().ok_or_else(|| {
             let name = context.root.full_name(&leaf.file.location);
             Error::corrupt(format!("{name}: holds no raw rows"))
         })?;
@@ -106,8 +106,8 @@ pub(crate) async fn check_named(root: &Root, day: Day, manifest: &Manifest) -> R
                 manifest.generation
             )));
         };
-        if let Err(what) = check_file(root, &found).await? {
-            return Err(Error::corrupt(format!("{}: {what}", name())));
+        if let FileCheck::Damaged(what) = check_file(root, &found).await? {
+            return Err(what.about(name()));
         }
         let is_it = file.blake3.is_empty()
             || (found.size == file.bytes && hash_now(root, &found).await? == file.blake3);
@@ -133,9 +133,8 @@ pub(crate) async fn check_sources(
     leaves: &[Arc<Leaf>],
 ) -> Result<()> {
     for leaf in leaves {
-        if let Err(what) = check_file(context.root, &leaf.file).await? {
-            let name = context.root.full_name(&leaf.file.location);
-            return Err(Error::corrupt(format!("{name}: {what}; nothing was changed")));
+        if let FileCheck::Damaged(what) = check_file(context.root, &leaf.file).await? {
+            return Err(what.about(context.root.full_name(&leaf.file.location)));
         }
     }
     expected_content(context, base, leaves).await?;

@@ -177,15 +177,15 @@ impl Purging<'_> {
         segment: &SegmentFile,
     ) -> Result<u64> {
         let root = self.context.root;
-        let account = whole_file(root, &segment.file).await?;
-        let is_it = match &account.kind {
+        let footer = whole_file(root, &segment.file).await?;
+        let is_it = match &footer.kind {
             FileKind::Remains(found) => {
                 found.definition == remains.hash && found.rows_out == remains.file.rows
             }
             FileKind::Segment(found) => found.definition == remains.hash && base.format == 1,
             _ => false,
         };
-        account.rows_in().filter(|_| is_it).ok_or_else(|| {
+        footer.rows_in().filter(|_| is_it).ok_or_else(|| {
             let name = root.full_name(&location(self.live.day, &remains.file));
             Error::corrupt(format!("{name}: is not the file that the manifest names"))
         })

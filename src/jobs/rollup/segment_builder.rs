@@ -64,8 +64,8 @@ impl<'s> LateLeaves<'s> {
         leaves: &'s [Arc<Leaf>],
     ) -> Result<Self> {
         let root = context.root;
-        let account = whole_file(root, &segment.file).await?;
-        let mut rows_in = account.rows_in().unwrap_or_default();
+        let footer = whole_file(root, &segment.file).await?;
+        let mut rows_in = footer.rows_in().unwrap_or_default();
         let proofs = Proofs::of(context, leaves).await?;
         if !proofs.all_of_day(context.dataset.time_column(), segment.period.first()) {
             check_days(context, leaves).await?;

@@ -92,21 +92,21 @@ pub(super) async fn check_claims(
 pub(super) async fn check_claim_of(
     context: JobContext<'_>,
     claims: &Claims,
-    (leaf, account): (&Leaf, &LeafFooter),
+    (leaf, footer): (&Leaf, &LeafFooter),
     is_known: impl Fn(&LeafId) -> bool,
 ) -> Result<Option<Difference>> {
-    let batch = &account.batch;
+    let batch = &footer.batch;
     let differs = |what: String| {
         let file = context.root.full_name(&leaf.file.location);
         Ok(Some(Difference { file, what }))
     };
-    if account.lost && claims.leaves.get(&leaf.id).is_some_and(|next| !is_known(next)) {
+    if footer.lost && claims.leaves.get(&leaf.id).is_some_and(|next| !is_known(next)) {
         return differs(format!(
             "is a void in the place of a leaf of batch `{batch}` that was lost, with its rows; \
              append that batch again"
         ));
     }
-    let Some(number) = account.claim else { return Ok(None) };
+    let Some(number) = footer.claim else { return Ok(None) };
     if claims.newest.get(batch).is_some_and(|newest| newest.number >= number) {
         return Ok(None);
     }

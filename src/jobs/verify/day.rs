@@ -7,7 +7,7 @@ use crate::{
     jobs::JobContext,
     jobs::generation::sources::{check_named, first_outside},
     model::{ContentHasher, Freshness, Leaf, LeafDay, LeafId, LeafKind, Manifest, ManifestState},
-    store::{FileKind, NO_FOOTER, check_file, file_footer, manifest_path},
+    store::{FileCheck, FileKind, NO_FOOTER, check_file, file_footer, manifest_path},
 };
 
 /// The first difference of the day. Adds the files that are as they should be to `found`.
@@ -109,8 +109,8 @@ async fn check_base(context: JobContext<'_>, live: &LeafDay) -> Result<Option<Di
     }
     let mut sum = ContentHasher::new();
     for leaf in live.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Compacted) {
-        let account = file_footer(root, &leaf.file).await?;
-        if let Some(content) = account.content() {
+        let footer = file_footer(root, &leaf.file).await?;
+        if let Some(content) = footer.content() {
             sum.add_hashed(content)?;
         }
     }
@@ -126,11 +126,11 @@ async fn check_base(context: JobContext<'_>, live: &LeafDay) -> Result<Option<Di
 /// day.
 async fn check_leaf(context: JobContext<'_>, listed: &Listed, leaf: &Leaf) -> Result<Verdict> {
     let rows = match check_file(context.root, &leaf.file).await? {
-        Ok((rows, Some(footer))) => {
+        FileCheck::Intact { rows, footer } => {
             let is_it = match &footer.kind {
-                FileKind::Leaf(account) => account.id == leaf.id,
-                FileKind::Compacted(account) => {
-                    leaf.kind == LeafKind::Compacted && account.date == leaf.day.to_string()
+                FileKind::Leaf(found) => found.id == leaf.id,
+                FileKind::Compacted(found) => {
+                    leaf.kind == LeafKind::Compacted && found.date == leaf.day.to_string()
                 }
                 FileKind::Segment(_) | FileKind::Remains(_) | FileKind::Month(_) => false,
             };
@@ -141,12 +141,12 @@ async fn check_leaf(context: JobContext<'_>, listed: &Listed, leaf: &Leaf) -> Re
                     "is not the leaf that its name says",
                 )));
             }
-            if let Some(account) = footer.leaf() {
+            if let Some(of_leaf) = footer.leaf() {
                 let folder = listed.folder(leaf.day);
                 let is_known = |id: &LeafId| {
                     folder.is_some_and(|folder| folder.leaves.iter().any(|leaf| leaf.id == *id))
                 };
-                let of_leaf = (leaf, account);
+                let of_leaf = (leaf, of_leaf);
                 let found =
                     chain::check_claim_of(context, &listed.claims, of_leaf, is_known).await?;
                 if let Some(difference) = found {
@@ -155,9 +155,13 @@ async fn check_leaf(context: JobContext<'_>, listed: &Listed, leaf: &Leaf) -> Re
             }
             rows
         }
-        Ok((rows, None)) if leaf.kind == LeafKind::Foreign => rows,
-        Ok((_, None)) => return Ok(Err(difference(context, &leaf.file, NO_FOOTER))),
-        Err(what) => return Ok(Err(difference(context, &leaf.file, what))),
+        FileCheck::Foreign { rows } if leaf.kind == LeafKind::Foreign => rows,
+        FileCheck::Foreign { .. } => {
+            return Ok(Err(difference(context, &leaf.file, NO_FOOTER)));
+        }
+        FileCheck::Damaged(what) => {
+            return Ok(Err(difference(context, &leaf.file, &what.to_string())));
+        }
     };
     let file = context.root.full_name(&leaf.file.location);
     if let Some(outside) = first_outside(context, leaf).await? {

@@ -58,12 +58,12 @@ pub(super) async fn check(
 
 /// The leaves that a segment was built from; none for a damaged segment, which is no longer used.
 async fn leaves_of(context: JobContext<'_>, segment: &SegmentFile) -> Result<Vec<LeafId>> {
-    let account = match file_footer(context.root, &segment.file).await {
+    let footer = match file_footer(context.root, &segment.file).await {
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             context.root.distrust(&segment.file, &error);
             return Ok(Vec::new());
         }
-        account => account?,
+        footer => footer?,
     };
-    Ok(account.segment().map(|account| account.leaves.clone()).unwrap_or_default())
+    Ok(footer.segment().map(|footer| footer.leaves.clone()).unwrap_or_default())
 }

@@ -14,7 +14,7 @@ use crate::{
     jobs::JobContext,
     jobs::rollup::{Proofs, group_rows},
     model::{Leaf, LeafDay, Rollup, SegmentFile},
-    store::{NO_FOOTER, check_file},
+    store::{FileCheck, NO_FOOTER, check_file},
 };
 
 /// Checks a segment against its footer, and against a rollup of the leaves that it was built
@@ -64,9 +64,9 @@ pub(super) async fn check_footer(
     segment: &SegmentFile,
 ) -> Result<Result<u64, Difference>> {
     Ok(match check_file(context.root, &segment.file).await? {
-        Ok((rows, Some(_))) => Ok(rows),
-        Ok((_, None)) => Err(difference(context, &segment.file, NO_FOOTER)),
-        Err(what) => Err(difference(context, &segment.file, what)),
+        FileCheck::Intact { rows, .. } => Ok(rows),
+        FileCheck::Foreign { .. } => Err(difference(context, &segment.file, NO_FOOTER)),
+        FileCheck::Damaged(what) => Err(difference(context, &segment.file, &what.to_string())),
     })
 }
 

@@ -68,12 +68,12 @@ pub(crate) async fn is_copy(
     (leaves, manifest): (&[Arc<Leaf>], Option<&Manifest>),
     file: &Leaf,
 ) -> Result<bool> {
-    let account = match file_footer(root, &file.file).await {
-        Ok(account) => account,
+    let footer = match file_footer(root, &file.file).await {
+        Ok(footer) => footer,
         Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(false),
         Err(error) => return Err(error),
     };
-    let is_here = match account.leaf() {
+    let is_here = match footer.leaf() {
         // A file of merged rows, or of a rollup.
         None => true,
         Some(found) => {
@@ -97,7 +97,7 @@ pub(crate) async fn is_copy(
 async fn has_leaf(root: &Root, leaves: &[Arc<Leaf>], id: &LeafId) -> Result<bool> {
     let Some(leaf) = leaves.iter().find(|leaf| leaf.id == *id) else { return Ok(false) };
     match file_footer(root, &leaf.file).await {
-        Ok(account) => Ok(account.leaf().is_some_and(|leaf| leaf.void.is_none())),
+        Ok(footer) => Ok(footer.leaf().is_some_and(|leaf| leaf.void.is_none())),
         // The leaf is damaged, but it is there.
         Err(error) if error.kind() == ErrorKind::Corrupt => Ok(true),
         Err(error) => Err(error),
@@ -114,7 +114,7 @@ async fn has_copy_before(
     let foreign = leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign);
     for leaf in foreign.filter(|leaf| leaf.file.location < copy.file.location) {
         match file_footer(root, &leaf.file).await {
-            Ok(account) if account.leaf().is_some_and(|leaf| leaf.id == *id) => return Ok(true),
+            Ok(footer) if footer.leaf().is_some_and(|leaf| leaf.id == *id) => return Ok(true),
             Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
             Ok(_) | Err(_) => {}
         }
@@ -152,7 +152,8 @@ pub(crate) async fn is_absorbed_foreign(
 /// The BLAKE3 of all bytes of a listed file, in hex. The hash is cached.
 async fn hash_of(root: &Root, file: &ObjectMeta) -> Result<String> {
     let key = format!("hash {}", name_of(file));
-    let hash = root.kept().find_or(&key, async { hash_now(root, file).await.map(Bytes::from) });
+    let hash =
+        root.metadata_cache().find_or(&key, async { hash_now(root, file).await.map(Bytes::from) });
     String::from_utf8(hash.await?.to_vec())
         .map_err(|error| Error::internal("a hash that was kept").with_source(error))
 }

@@ -10,51 +10,74 @@ use crate::{
     store::{
         FileDigest, FileFooter, Root,
         list::raw_name::is_named_ours,
-        parquet::read_footer::{ANOTHER, DAMAGED, NO_FOOTER, Vouched},
+        parquet::read_footer::{ANOTHER, DAMAGED, NO_FOOTER, OwnFooter},
         read_body,
     },
 };
 
-/// Reads a file whole and compares its bytes with its checksum. Gives the number of rows and the
-/// footer metadata, or what is wrong with the file. A file of another tool has no footer metadata
-/// to compare with, and gives `None`.
+/// The result of comparing a whole file with its checksum.
+#[derive(Debug)]
+pub(crate) enum FileCheck {
+    /// A file of ours whose bytes are as they were written.
+    Intact {
+        /// The number of its rows.
+        rows: u64,
+        /// Its footer metadata.
+        footer: Box<FileFooter>,
+    },
+    /// A Parquet file of another tool, which has no checksum.
+    Foreign {
+        /// The number of its rows.
+        rows: u64,
+    },
+    /// What is wrong with the file, without the file's name: `Corrupt`, or `Invalid` when the file
+    /// has a newer format.
+    Damaged(Error),
+}
+
+/// Reads a file whole and compares its bytes with its checksum.
 ///
 /// # Errors
 /// Any error from the store.
-pub(crate) async fn check_file(
-    root: &Root,
-    file: &ObjectMeta,
-) -> Result<Result<(u64, Option<FileFooter>), &'static str>> {
+pub(crate) async fn check_file(root: &Root, file: &ObjectMeta) -> Result<FileCheck> {
+    let not_whole = || FileCheck::Damaged(Error::corrupt("is not a whole Parquet file"));
     let bytes = match read_body(root, &file.location, file.size).await {
-        Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(Err(NOT_WHOLE)),
+        Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(not_whole()),
         read => read?,
     };
     let Ok(metadata) = ParquetMetaDataReader::new().parse_and_finish(&bytes) else {
-        return Ok(Err(NOT_WHOLE));
+        return Ok(not_whole());
     };
     let rows = metadata.file_metadata().num_rows().unsigned_abs();
-    Ok(check_bytes(&file.location, &bytes, &metadata).map(|account| (rows, account)))
+    Ok(match check_bytes(&file.location, &bytes, &metadata) {
+        Ok(Some(footer)) => FileCheck::Intact { rows, footer: Box::new(footer) },
+        Ok(None) => FileCheck::Foreign { rows },
+        Err(what) => FileCheck::Damaged(what),
+    })
 }
 
 /// Compares the bytes of a whole file with its checksum. `metadata` is the file's Parquet
-/// metadata. Gives the footer metadata, `None` for a file of another tool, or what is wrong with
-/// the file.
+/// metadata. Gives the footer metadata, or `None` for a file of another tool.
+///
+/// # Errors
+/// What is wrong with the file, without its name: `Corrupt`, or `Invalid` when it has a newer
+/// format.
 pub(crate) fn check_bytes(
     location: &Path,
     file: &[u8],
     metadata: &ParquetMetaData,
-) -> Result<Option<FileFooter>, &'static str> {
-    let vouched = Vouched::of(metadata).map_err(|_| DAMAGED)?;
-    let Some(Vouched { account, seal }) = vouched else {
-        return if is_named_ours(location) { Err(NO_FOOTER) } else { Ok(None) };
+) -> Result<Option<FileFooter>> {
+    let Some(OwnFooter { footer, checksum }) = OwnFooter::of(metadata)? else {
+        return if is_named_ours(location) { Err(Error::corrupt(NO_FOOTER)) } else { Ok(None) };
     };
-    let rows = usize::try_from(account.body.bytes).unwrap_or(usize::MAX);
-    let (body, tail) = file.split_at_checked(rows).ok_or(DAMAGED)?;
-    let is_tail = seal.is_none_or(|seal| checksum::is_tail(&seal, tail));
-    if !is_tail || FileDigest::of(body) != account.body {
-        return Err(DAMAGED);
+    let damaged = || Error::corrupt(DAMAGED);
+    let rows = usize::try_from(footer.body.bytes).unwrap_or(usize::MAX);
+    let (body, tail) = file.split_at_checked(rows).ok_or_else(damaged)?;
+    let is_tail = checksum.is_none_or(|checksum| checksum::is_tail(&checksum, tail));
+    if !is_tail || FileDigest::of(body) != footer.body {
+        return Err(damaged());
     }
-    if account.is_at(location) { Ok(Some(account)) } else { Err(ANOTHER) }
+    if footer.is_at(location) { Ok(Some(footer)) } else { Err(Error::corrupt(ANOTHER)) }
 }
 
 /// Checks a file of ours whole and gives its footer metadata.
@@ -63,9 +86,12 @@ pub(crate) fn check_bytes(
 /// `Corrupt`, with the file's name, when the file is damaged, is not the one that its name says,
 /// or isn't ours; any error from the store.
 pub(crate) async fn whole_file(root: &Root, file: &ObjectMeta) -> Result<FileFooter> {
-    let wrong = |what| Error::corrupt(format!("{}: {what}", root.full_name(&file.location)));
-    let (_, account) = check_file(root, file).await?.map_err(wrong)?;
-    account.ok_or_else(|| wrong(NO_FOOTER))
+    let name = || root.full_name(&file.location);
+    match check_file(root, file).await? {
+        FileCheck::Intact { footer, .. } => Ok(*footer),
+        FileCheck::Foreign { .. } => Err(Error::corrupt(NO_FOOTER).about(name())),
+        FileCheck::Damaged(what) => Err(what.about(name())),
+    }
 }
 
 /// Reads a hint whole, and stops using the hint when it is damaged. A hint that is gone is not an
@@ -107,8 +133,6 @@ pub(crate) async fn check_once(root: &Root, segment: &SegmentFile) -> Result<()>
     Ok(())
 }
 
-const NOT_WHOLE: &str = "is not a whole Parquet file";
-
 /// Turns a decoding error into an error that names the damaged or missing file among `files`.
 /// Decoders don't know which file they decode.
 pub(crate) async fn name_damage<'a>(
@@ -123,14 +147,13 @@ pub(crate) async fn name_damage<'a>(
     let mut whole = 0;
     for file in &files {
         match check_file(root, file).await {
-            Ok(Err(what)) => {
-                let name = root.full_name(&file.location);
-                return Error::corrupt(format!("{name}: {what}")).with_source(error);
+            Ok(FileCheck::Damaged(what)) => {
+                return what.about(root.full_name(&file.location)).with_source(error);
             }
             // The file isn't damaged. It is deleted or out of reach.
             Err(other) => return other,
-            Ok(Ok((_, Some(_)))) => whole += 1,
-            Ok(Ok((_, None))) => {}
+            Ok(FileCheck::Intact { .. }) => whole += 1,
+            Ok(FileCheck::Foreign { .. }) => {}
         }
     }
     if whole == files.len() {

@@ -66,36 +66,37 @@ fn split(tail: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// The checksum in a file's Parquet metadata.
-pub(crate) fn seal_of(metadata: &ParquetMetaData) -> Option<&str> {
+pub(crate) fn checksum_of(metadata: &ParquetMetaData) -> Option<&str> {
     let pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
     pairs.filter(|pair| pair.key == KEY).find_map(|pair| pair.value.as_deref())
 }
 
 /// Whether the checksum matches all bytes behind a file's rows.
-pub(crate) fn is_tail(seal: &str, tail: &[u8]) -> bool {
-    split(tail).is_some_and(|(index, footer)| is_footer(seal, footer) && is_index(seal, index))
+pub(crate) fn is_tail(checksum: &str, tail: &[u8]) -> bool {
+    split(tail)
+        .is_some_and(|(index, footer)| is_footer(checksum, footer) && is_index(checksum, index))
 }
 
 /// Whether the checksum matches the footer.
-pub(crate) fn is_footer(seal: &str, footer: &[u8]) -> bool {
+pub(crate) fn is_footer(checksum: &str, footer: &[u8]) -> bool {
     let check = || {
-        let at = place_of(footer, seal.as_bytes())?;
+        let at = place_of(footer, checksum.as_bytes())?;
         let (before, behind) = (footer.get(..at + HALF)?, footer.get(at + 2 * HALF..)?);
-        Some(seal.get(HALF..)? == hash(&[before, &blank_half(), behind]))
+        Some(checksum.get(HALF..)? == hash(&[before, &blank_half(), behind]))
     };
     check().unwrap_or_default()
 }
 
 /// Whether the checksum matches the page index.
-pub(crate) fn is_index(seal: &str, index: &[u8]) -> bool {
-    seal.get(..HALF).is_some_and(|half| half == hash(&[index]))
+pub(crate) fn is_index(checksum: &str, index: &[u8]) -> bool {
+    checksum.get(..HALF).is_some_and(|half| half == hash(&[index]))
 }
 
 /// The offset of the checksum in its footer. The checksum comes behind its key and two bytes that
 /// encode a text of the checksum's length.
-fn place_of(footer: &[u8], seal: &[u8]) -> Option<usize> {
+fn place_of(footer: &[u8], checksum: &[u8]) -> Option<usize> {
     let at = memmem::rfind(footer, KEY.as_bytes())? + KEY.len() + 2;
-    (footer.get(at..at + 2 * HALF)? == seal).then_some(at)
+    (footer.get(at..at + 2 * HALF)? == checksum).then_some(at)
 }
 
 fn blank_half() -> [u8; HALF] {

@@ -24,7 +24,7 @@ pub(crate) const FOOTER_KEY: &str = "tallybook";
 pub(crate) const FILE_FORMAT: u32 = 2;
 
 /// The first file format whose files have a checksum.
-pub(crate) const FIRST_SEALED: u32 = 2;
+pub(crate) const FIRST_WITH_CHECKSUM: u32 = 2;
 
 /// A file's footer metadata.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +63,7 @@ impl FileFooter {
     /// `Corrupt` when there is no footer metadata or it can't be parsed; `Invalid` when it has a
     /// newer format.
     pub(crate) fn of(metadata: &ParquetMetaData) -> Result<Self> {
-        Self::parse(account_text(metadata)?.as_bytes())
+        Self::parse(footer_text(metadata)?.as_bytes())
     }
 
     pub(crate) fn parse(text: &[u8]) -> Result<Self> {
@@ -194,7 +194,7 @@ impl FileFooter {
     }
 }
 
-pub(crate) fn account_text(metadata: &ParquetMetaData) -> Result<&str> {
+pub(crate) fn footer_text(metadata: &ParquetMetaData) -> Result<&str> {
     let pairs = metadata.file_metadata().key_value_metadata();
     pairs
         .into_iter()

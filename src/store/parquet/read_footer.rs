@@ -18,7 +18,7 @@ use crate::{
         FileFooter, Root,
         cache::metadata::name_of,
         list::raw_name::is_named_ours,
-        parquet::footer::{FIRST_SEALED, account_text},
+        parquet::footer::{FIRST_WITH_CHECKSUM, footer_text},
         store_error,
     },
 };
@@ -31,7 +31,7 @@ use crate::{
 /// checksum, isn't the file that its name says, or has one of our names and no footer metadata;
 /// `Invalid` when the footer metadata has a newer format; any error from the store.
 pub(crate) async fn read_metadata(root: &Root, meta: &ObjectMeta) -> Result<Arc<ParquetMetaData>> {
-    read_sealed(root, meta, PageIndexPolicy::Skip).await
+    read_checked(root, meta, PageIndexPolicy::Skip).await
 }
 
 /// A file's Parquet metadata with the page index, which lets a scan skip pages. Checked as by
@@ -43,10 +43,10 @@ pub(crate) async fn read_metadata_and_index(
     root: &Root,
     meta: &ObjectMeta,
 ) -> Result<Arc<ParquetMetaData>> {
-    read_sealed(root, meta, PageIndexPolicy::Optional).await
+    read_checked(root, meta, PageIndexPolicy::Optional).await
 }
 
-async fn read_sealed(
+async fn read_checked(
     root: &Root,
     meta: &ObjectMeta,
     index: PageIndexPolicy,
@@ -60,25 +60,25 @@ async fn read_sealed(
         .await;
     let metadata = read.map_err(|error| parquet_error(&name(), error))?;
     let damaged = || Error::corrupt(format!("{}: {DAMAGED}", name()));
-    let vouched = Vouched::of(&metadata).map_err(|error| error.about(name()))?;
-    if vouched.is_none() && is_named_ours(&meta.location) {
+    let own = OwnFooter::of(&metadata).map_err(|error| error.about(name()))?;
+    if own.is_none() && is_named_ours(&meta.location) {
         return Err(Error::corrupt(format!("{}: {NO_FOOTER}", name())));
     }
-    let Some(Vouched { account, seal: Some(seal) }) = vouched else {
+    let Some(OwnFooter { footer, checksum: Some(checksum) }) = own else {
         return Ok(Arc::new(metadata));
     };
-    if !account.is_at(&meta.location) {
+    if !footer.is_at(&meta.location) {
         return Err(Error::corrupt(format!("{}: {ANOTHER}", name())));
     }
     let ending = tail.bytes(meta.size.saturating_sub(checksum::ENDING)..meta.size).await?;
     let length = checksum::footer_length(&ending).filter(|length| *length <= meta.size);
     let footer_at = meta.size - length.ok_or_else(damaged)?;
-    let footer = tail.bytes(footer_at..meta.size).await?;
-    let mut is_whole = checksum::is_footer(&seal, &footer);
+    let footer_bytes = tail.bytes(footer_at..meta.size).await?;
+    let mut is_whole = checksum::is_footer(&checksum, &footer_bytes);
     if is_whole && index != PageIndexPolicy::Skip {
-        let rows = account.body.bytes;
+        let rows = footer.body.bytes;
         let index = tail.bytes(rows..footer_at.max(rows)).await?;
-        is_whole = checksum::is_index(&seal, &index);
+        is_whole = checksum::is_index(&checksum, &index);
     }
     if is_whole { Ok(Arc::new(metadata)) } else { Err(damaged()) }
 }
@@ -87,34 +87,34 @@ async fn read_sealed(
 pub(crate) const DAMAGED: &str = "its bytes are not those it was written with";
 
 /// The message for a file of another tool with a name that only our files have.
-pub(crate) const NO_FOOTER: &str = "has the name of a file of ours, and says nothing of itself";
+pub(crate) const NO_FOOTER: &str = "has the name of a file of ours, and has no footer of ours";
 
 /// The message for a file that matches its checksum but not its name.
 pub(crate) const ANOTHER: &str = "is not the file that its name says";
 
 /// The footer metadata and the checksum of a file of ours.
-pub(crate) struct Vouched {
-    pub(crate) account: FileFooter,
+pub(crate) struct OwnFooter {
+    pub(crate) footer: FileFooter,
     /// Files of format 1 have no checksum.
-    pub(crate) seal: Option<String>,
+    pub(crate) checksum: Option<String>,
 }
 
-impl Vouched {
+impl OwnFooter {
     /// Reads both from a file's Parquet metadata. `None` for another tool's file.
     ///
     /// # Errors
     /// `Corrupt` when only one of the two is present or the footer metadata can't be parsed;
     /// `Invalid` when the footer metadata has a newer format.
     pub(crate) fn of(metadata: &ParquetMetaData) -> Result<Option<Self>> {
-        let seal = checksum::seal_of(metadata).map(str::to_owned);
-        if account_text(metadata).is_err() {
-            return if seal.is_some() { Err(Error::corrupt(DAMAGED)) } else { Ok(None) };
+        let checksum = checksum::checksum_of(metadata).map(str::to_owned);
+        if footer_text(metadata).is_err() {
+            return if checksum.is_some() { Err(Error::corrupt(DAMAGED)) } else { Ok(None) };
         }
-        let account = FileFooter::of(metadata)?;
-        if seal.is_none() && account.format >= FIRST_SEALED {
+        let footer = FileFooter::of(metadata)?;
+        if checksum.is_none() && footer.format >= FIRST_WITH_CHECKSUM {
             return Err(Error::corrupt(DAMAGED));
         }
-        Ok(Some(Self { account, seal }))
+        Ok(Some(Self { footer, checksum }))
     }
 }
 
@@ -124,10 +124,10 @@ impl Vouched {
 /// See [`read_metadata`]. Also `Corrupt` when the file isn't one of ours.
 pub(crate) async fn file_footer(root: &Root, file: &ObjectMeta) -> Result<FileFooter> {
     let name = root.full_name(&file.location);
-    let kept_as = name_of(file);
-    let text = root.kept().find_or(&kept_as, async {
+    let key = name_of(file);
+    let text = root.metadata_cache().find_or(&key, async {
         let metadata = read_metadata(root, file).await?;
-        let text = account_text(&metadata).map_err(|error| error.about(&name))?;
+        let text = footer_text(&metadata).map_err(|error| error.about(&name))?;
         Ok(Bytes::from(text.to_owned()))
     });
     FileFooter::parse(&text.await?).map_err(|error| error.about(&name))

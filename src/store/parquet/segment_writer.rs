@@ -9,8 +9,8 @@ use crate::{
     base::{Error, ErrorKind, Result, failpoint},
     model::Rollup,
     store::{
-        ChecksummedWriter, Creation, FileKind, Packing, Root, Staging, check_file, create_file,
-        delete_file,
+        ChecksummedWriter, Creation, FileCheck, FileKind, Packing, Root, Staging, check_file,
+        create_file, delete_file,
     },
 };
 
@@ -77,10 +77,12 @@ impl SegmentWriter {
         let of_month = matches!(kind, FileKind::Month(_));
         let (path, bytes) = self.finish(kind.clone()).await?;
         // Another builder's segment of the same leaves has the same rows.
-        let judge = || async {
+        let read_back = || async {
             let Some(there) = root.look(target).await? else { return Ok(None) };
             match check_file(root, &there).await? {
-                Ok((_, Some(found))) if is_same(&found.kind, &kind) => Ok(Some(Creation::Same)),
+                FileCheck::Intact { footer, .. } if is_same(&footer.kind, &kind) => {
+                    Ok(Some(Creation::Same))
+                }
                 // A hint is nobody's last copy, so a damaged hint can be deleted.
                 _ => {
                     delete_file(root, target).await?;
@@ -89,11 +91,11 @@ impl SegmentWriter {
             }
         };
         failpoint("rollup.snapshot");
-        let mut creation = create_file(root, target, &path, &judge).await;
+        let mut creation = create_file(root, target, &path, &read_back).await;
         if creation.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unavailable)
-            && judge().await?.is_none()
+            && read_back().await?.is_none()
         {
-            creation = create_file(root, target, &path, &judge).await;
+            creation = create_file(root, target, &path, &read_back).await;
         }
         let creation = creation?;
         if of_month {
