@@ -65,7 +65,11 @@ fn usage_of_an_organization_and_the_platform() {
     assert!(people.err.contains("29 days from rollups, 0 days with raw rows"), "{}", people.err);
     sandbox.run(&["usage", "org", "x", "--by", "cost"]).failed(3, "can't group by `cost`");
     sandbox.run(&["usage", "org", "x", "--last", "soon"]).failed(3, "--last");
-    sandbox.run(&["usage", "org", "x", "--from", &to, "--to", &from]).failed(3, "is before --from");
+    for command in [&["usage", "org", "x"][..], &["verify"], &["files"], &["rollup"], &["compact"]]
+    {
+        let swapped = [command, &["--from", &to, "--to", &from]].concat();
+        sandbox.run(&swapped).failed(3, "is before --from");
+    }
 }
 
 #[test]

@@ -373,3 +373,22 @@ fn a_batch_that_is_not_whole_is_told() {
     small.run("erase --where who=a").ok();
     assert_eq!(small.run("verify").ok().err, "");
 }
+
+/// A day that was rolled up twice has segments of fewer leaves until `gc`. After a compaction, the
+/// absorbed leaves are in the manifest alone.
+#[test]
+fn no_loss_is_told_where_nothing_is_lost() {
+    let small = Small::new();
+    for batch in ["one", "two", "three"] {
+        small.append(batch, &[DAY, "2026-01-04"], &["a"], 1).ok();
+        small.run("rollup").ok();
+    }
+    for line in ["rollup --compact", "purge --older-than 9d"] {
+        small.run(line).ok();
+        for line in ["status", "verify", "rollup", "nightly", "gc --dry-run"] {
+            let ran = small.run(line).ok();
+            assert!(!ran.err.contains("gone") && !ran.err.contains("warning"), "{line}: {ran:?}");
+        }
+        assert_eq!(small.counts("auto"), [format!("{DAY} a 3"), "2026-01-04 a 3".to_owned()]);
+    }
+}

@@ -8,7 +8,7 @@ use super::{
     tell,
 };
 use crate::{
-    base::{Day, Error, OnWarning, Result, Settings},
+    base::{Day, Error, OnWarning, Result, Settings, Span},
     engine::{Builder, Tallybook},
 };
 
@@ -135,12 +135,26 @@ pub(super) fn days(
             let days = last.map_or(Ok(30), count_of_days)?;
             (today.plus(1 - days), today)
         }
-        _ => return Err(Error::invalid("give --from and --to, or --last")),
+        _ => return Err(Error::invalid("--to needs --from, and --last stands alone")),
     };
-    if last < first {
-        return Err(Error::invalid(format!("--to {last} is before --from {first}")));
-    }
+    check_order(Some(first), Some(last))?;
     Ok((first, last))
+}
+
+/// The span from `--from` to `--to`, both inclusive. An end that isn't given is open.
+pub(super) fn span(from: Option<Day>, to: Option<Day>) -> Result<Span> {
+    check_order(from, to)?;
+    Ok(Span::between(from, to))
+}
+
+/// Checks that `--to` isn't before `--from`.
+pub(super) fn check_order(from: Option<Day>, to: Option<Day>) -> Result<()> {
+    match (from, to) {
+        (Some(from), Some(to)) if to < from => {
+            Err(Error::invalid(format!("--to {to} is before --from {from}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn count_of_days(text: &str) -> Result<i32> {

@@ -11,10 +11,10 @@ use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream, t
 use crate::{
     base::{Day, Error, ErrorKind, Result, Span},
     model::{
-        Fingerprint, Freshness, LeafDay, LeafId, PeriodSegments, Rollup, SegmentFile, Snapshot,
-        freshness, month_fingerprint,
+        Fingerprint, Freshness, LeafDay, LeafId, LeafKind, PeriodSegments, Rollup, SegmentFile,
+        Snapshot, freshness, month_fingerprint,
     },
-    store::{Root, Segments, file_footer, list_leaves, list_segments},
+    store::{Root, Segments, file_footer, leaf_ids, list_leaves, list_segments},
 };
 
 /// Requests that run concurrently.
@@ -148,7 +148,7 @@ async fn serving_of(
                 read.push((segment, built_from));
             }
             let found = freshness(&live, live.remains_of(rollup), &read);
-            warn_of_lost(root, &live, &read);
+            warn_of_lost(root, &live, &read).await?;
             Ok::<_, Error>((live.day, found))
         })
         .buffered(CONCURRENT_REQUESTS);
@@ -157,28 +157,35 @@ async fn serving_of(
     Ok(known.into_iter().collect())
 }
 
-/// Warns about each segment that was built from an unknown leaf, one that is neither present nor
-/// in the manifest. Such a segment is not used. Unless somebody removed the leaf on purpose, the
-/// leaf is lost.
-fn warn_of_lost(
+/// Warns when a segment was built from an unknown leaf: one that is neither present nor accounted
+/// for by the manifest. Such a segment is not used. Unless somebody removed the leaf on purpose,
+/// the leaf is lost. Other tools may replace their files, so days with such files tell nothing.
+///
+/// # Errors
+/// `Unavailable` when the store refuses.
+async fn warn_of_lost(
     root: &Root,
     live: &LeafDay,
     segments: &[(Arc<SegmentFile>, Option<BTreeSet<LeafId>>)],
-) {
-    let manifest = live.base.as_ref().and_then(|base| base.manifest.as_ref());
-    let is_known = |id: &LeafId| {
-        live.loose().any(|leaf| leaf.id == *id)
-            || manifest.is_some_and(|manifest| manifest.ids.contains(id))
-    };
-    for (segment, built_from) in segments {
-        if let Some(lost) = built_from.iter().flatten().find(|id| !is_known(id)) {
-            root.warn(&format!(
-                "{}: was built from the leaf {lost}, which is gone, and is not used; if nobody took \
-                 that leaf away on purpose, its rows are lost: `verify` tells more",
-                root.full_name(&segment.file.location)
-            ));
-        }
+) -> Result<()> {
+    if live.leaves.iter().any(|leaf| leaf.kind == LeafKind::Foreign) {
+        return Ok(());
     }
+    let known = match leaf_ids(root, live).await {
+        Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+        // A damaged manifest beside a tag that decides the day is `verify`'s to report.
+        Err(_) => return Ok(()),
+        Ok(ids) => ids,
+    };
+    let mut built_from = segments.iter().flat_map(|(_, built_from)| built_from.iter().flatten());
+    if let Some(lost) = built_from.find(|id| !known.contains(id)) {
+        root.warn(&format!(
+            "{}: rollups were built from the leaf {lost} of this day, which is gone; they are not \
+             used. If nobody took that leaf away on purpose, its rows are lost: run `verify`",
+            live.day
+        ));
+    }
+    Ok(())
 }
 
 /// The days that a month's segment serves: all days of the month that have rows, or none.

@@ -193,7 +193,7 @@ impl Root {
     /// answer instead, and the next `rollup` builds the hint again.
     pub(crate) fn distrust(&self, hint: &ObjectMeta, why: &Error) {
         lock(&self.distrusted).insert(name_of(hint));
-        self.warn(&format!("{why}; not used, and the next `rollup` builds it anew"));
+        self.warn(&format!("{why}; it is not used, and `rollup` builds it anew"));
     }
 
     /// Whether the hint was found damaged.

@@ -14,6 +14,7 @@ use crate::{
 };
 
 pub(super) async fn run(root: &RootArgs, args: &CompactArgs) -> Result<ExitCode> {
+    resolve::check_order(args.span.from, args.span.to)?;
     let db = resolve::open(root).await?;
     let options = CompactOptions {
         from: args.span.from,

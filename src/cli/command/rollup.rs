@@ -15,6 +15,7 @@ use crate::{
 };
 
 pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> {
+    resolve::check_order(args.from, args.to)?;
     let db = resolve::open(root).await?;
     let options = JobOptions {
         from: args.from,

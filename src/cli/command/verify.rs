@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::{
-    base::{Result, Span},
+    base::Result,
     cli::{
         args::{RootArgs, SpanArgs},
         exit,
@@ -16,7 +16,7 @@ pub(super) async fn run(root: &RootArgs, args: &SpanArgs) -> Result<ExitCode> {
     let db = resolve::open(root).await?;
     let (mut files, mut rows) = (0, 0);
     let found = db
-        .verify(Span::between(args.from, args.to), |checked| {
+        .verify(resolve::span(args.from, args.to)?, |checked| {
             files += 1;
             rows += checked.rows;
         })
@@ -40,7 +40,7 @@ pub(super) async fn run(root: &RootArgs, args: &SpanArgs) -> Result<ExitCode> {
 
 pub(super) async fn list_files(root: &RootArgs, args: &SpanArgs) -> Result<ExitCode> {
     let db = resolve::open(root).await?;
-    for file in db.files(Span::between(args.from, args.to)).await? {
+    for file in db.files(resolve::span(args.from, args.to)?).await? {
         say(file)?;
     }
     Ok(ExitCode::SUCCESS)

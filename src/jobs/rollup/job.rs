@@ -82,8 +82,7 @@ async fn days(
 ) -> Result<()> {
     let (rollups, span) = (rollups_of(context.dataset, options)?, span_of(options, context.clock));
     let snapshot = context.snapshot(span).await?;
-    let snapshot =
-        if options.dry_run { snapshot } else { without_damaged(context, span, snapshot).await? };
+    let snapshot = without_damaged(context, span, snapshot).await?;
     let tasks = tasks(&snapshot, span, &rollups);
     if options.dry_run {
         for task in &tasks {
