@@ -156,7 +156,7 @@ fn exit_codes() {
     assert_eq!(sandbox.run(&["--version"]).code, 0);
     sandbox.run(&["query", "SELECT 1"]).failed(4, "there is no dataset at");
     sandbox.run(&["init"]).ok();
-    sandbox.run(&["query", "SELEC 1"]).failed(3, "SQL error");
+    sandbox.run(&["query", "SELEC 1"]).failed(3, "can't be parsed");
     sandbox.run(&["query", "SELECT nope FROM ai_usage_log"]).failed(3, "nope");
     sandbox.run(&["query", "SELECT 1", "--route", "fast"]).failed(2, "is not auto, raw or rollup");
     sandbox.run(&["usage", "platform"]).ok();

@@ -107,5 +107,78 @@ fn computed_parts_of_grouping_sets_are_as_in_a_subquery() {
         assert!(small.query("auto", &sql).ok().out.starts_with("g,n\n0,"), "{part}");
     }
     let sql = "SELECT count(*) FROM log GROUP BY ROLLUP (v + 9223372036854775807)";
-    small.query("raw", sql).failed(3, "overflow");
+    small.query("raw", sql).failed(3, "beyond what its type can hold");
+}
+
+#[test]
+fn any_and_all_of_the_same_table_compare_with_the_outer_row() {
+    let small = rolled_up(SMALL_LOG);
+    for (condition, expected) in [
+        ("who = ANY (SELECT who FROM log WHERE v = 100)", "n\n1\n"),
+        ("v >= ALL (SELECT v FROM log)", "n\n1\n"),
+        ("v < ANY (SELECT v FROM log)", "n\n1\n"),
+        ("date > ANY (SELECT date FROM log WHERE who = log.who)", "n\n1\n"),
+    ] {
+        both(&small, &format!("SELECT count(*) AS n FROM log WHERE {condition}"), expected);
+    }
+}
+
+#[test]
+fn a_part_of_a_day_is_added_to_a_dates_first_instant() {
+    let small = rolled_up(SMALL_LOG);
+    for (condition, expected) in [
+        ("at < date + INTERVAL '5 hours 1 second'", "n\n2\n"),
+        ("at > date + INTERVAL '5 hours'", "n\n0\n"),
+        ("at >= INTERVAL '4 hours' + DATE '2026-01-04'", "n\n1\n"),
+        ("at < date - INTERVAL '1 hour'", "n\n0\n"),
+        ("date = DATE '2026-01-03' + INTERVAL '1 day'", "n\n1\n"),
+    ] {
+        both(&small, &format!("SELECT count(*) AS n FROM log WHERE {condition}"), expected);
+    }
+}
+
+#[test]
+fn what_would_get_another_meaning_is_refused() {
+    let small = rolled_up(SMALL_LOG);
+    let grouped = "(SELECT who, date AS d, count(*) AS n FROM log GROUP BY 1, 2)";
+    for (sql, words) in [
+        ("SELECT max(at) - min(at) > INTERVAL '1 day' FROM log", "intervals can't be compared"),
+        (
+            "SELECT count(*) FROM log WHERE at - TIMESTAMP '2026-01-03' < INTERVAL '1 day'",
+            "intervals",
+        ),
+        ("SELECT INTERVAL '1 day' IN (INTERVAL '24 hours')", "intervals can't be compared"),
+        (
+            "SELECT sum(n) OVER (ORDER BY who RANGE 1 PRECEDING) FROM {grouped}",
+            "RANGE with a distance",
+        ),
+        (
+            "SELECT sum(n) OVER v FROM {grouped} WINDOW w AS (PARTITION BY who), v AS (w ORDER BY d)",
+            "write both in one OVER",
+        ),
+        (
+            "SELECT sum(n) OVER (w ORDER BY d) FROM {grouped} WINDOW w AS (PARTITION BY who)",
+            "write both in one OVER",
+        ),
+        ("SELECT who FROM log RIGHT JOIN (SELECT 'z' AS who) z USING (who)", "coalesce(a.x, b.x)"),
+        ("SELECT * FROM log NATURAL FULL JOIN (SELECT 'z' AS who) z", "coalesce(a.x, b.x)"),
+        (
+            "SELECT count(*) FROM log l WHERE EXISTS (SELECT count(*) FROM log k WHERE k.who = l.who)",
+            "it always has a row",
+        ),
+        (
+            "SELECT count(*) FROM log l WHERE EXISTS (SELECT 1 FROM log k WHERE k.who = l.who OFFSET 1)",
+            "EXISTS with OFFSET",
+        ),
+        ("SELECT -min(v - 9223372036854775807 - 2) FROM log", "beyond what its type can hold"),
+        ("SELECT v / 0 FROM log", "division by zero"),
+    ] {
+        for route in ["raw", "auto"] {
+            small.query(route, &sql.replace("{grouped}", grouped)).failed(3, words);
+        }
+    }
+    let sql = "SELECT who, first_value(v ORDER BY v, v DESC) AS f FROM log GROUP BY 1 ORDER BY 1";
+    both(&small, sql, "who,f\na,1\nb,100\n");
+    let sql = "SELECT count(*) AS n FROM log WHERE EXISTS (SELECT count(*) FROM log WHERE v > 7)";
+    both(&small, sql, "n\n2\n");
 }

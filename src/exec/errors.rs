@@ -37,12 +37,43 @@ fn ours(error: DataFusionError) -> Error {
         cause = inner.source();
     }
     let root = error.find_root();
-    let message = in_words(root.strip_backtrace());
+    let message = in_words(&root.strip_backtrace());
     Error::new(kind_of(root), message).with_source(error)
 }
 
+/// What DataFusion and arrow put in front of messages. It says where an error arose in their code.
+const ORIGINS: [&str; 7] = [
+    "Error during planning: ",
+    "Schema error: ",
+    "Execution error: ",
+    "Arrow error: ",
+    "Invalid argument error: ",
+    "Cast error: ",
+    "Compute error: ",
+];
+
+/// The message without its origin.
+fn without_origin(message: &str) -> &str {
+    let rest = ORIGINS.iter().find_map(|origin| message.strip_prefix(origin));
+    rest.map_or(message, without_origin)
+}
+
 /// Adds what to do to messages of DataFusion that don't say it.
-fn in_words(message: String) -> String {
+fn in_words(message: &str) -> String {
+    let message = without_origin(message);
+    if let Some(parsing) = message.strip_prefix("SQL error: ParserError(\"") {
+        let what = parsing.strip_suffix("\")").unwrap_or(parsing).replace("\\\"", "\"");
+        return format!("the SQL can't be parsed: {what}");
+    }
+    if message.contains("Divide by zero") {
+        return "a division by zero; write x / nullif(y, 0), which is NULL then".to_owned();
+    }
+    if let Some(what) = message.strip_prefix("Arithmetic overflow: ") {
+        return format!(
+            "a number is beyond what its type can hold ({what}); cast the operands to a larger type \
+             first, such as DECIMAL(38, 0) or DOUBLE"
+        );
+    }
     if message.contains("CompiledTooBig") {
         return "a regular expression is too large: its repetitions, such as {100}, multiply each \
                 other; use fewer"
@@ -57,7 +88,7 @@ fn in_words(message: String) -> String {
     // arrow-cast ends its message like this for a local time at which a zone's clocks are
     // changed.
     if !message.ends_with("error computing timezone offset") {
-        return message;
+        return message.to_owned();
     }
     let time = message.split('\'').nth(1).unwrap_or_default();
     format!(

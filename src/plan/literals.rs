@@ -6,11 +6,12 @@
 //! | `t < '….0000005'` of microseconds `t` | `t <= '….000000'`; other comparisons alike |
 //! | `t = '….0000005'` | false, or NULL where `t` is |
 //! | `f > 0.1` of a double `f` | a comparison of doubles |
+//! | `d + INTERVAL '1 hour'` of a date `d` | the same of the day's first instant |
 //! | `NOT (x IN (a))`, `NOT (x LIKE a)` | `x NOT IN (a)`, `x NOT LIKE a` |
 //!
 //! DataFusion drops NULL from lists that it merges with other lists. It also cuts digits finer
-//! than a microsecond. DataFusion's analyzer makes the last change itself, but then the names of
-//! grouping sets are lost.
+//! than a microsecond, and the part of a day that is added to a date. The last row is done here
+//! because DataFusion's analyzer does it too late: it would rename grouping sets.
 //!
 //! ```text
 //! at < '2026-01-05T00:00:00.0000005Z'
@@ -27,11 +28,12 @@ use datafusion::{
     },
     error::Result,
     logical_expr::{
-        BinaryExpr, Cast, Expr, ExprSchemable as _, LogicalPlan, Operator, expr::InList, lit, when,
+        BinaryExpr, Cast, Expr, ExprSchemable as _, LogicalPlan, Operator, cast, expr::InList, lit,
+        when,
     },
 };
 
-use super::{expressions::changed, sets::with_doubles_on_both_sides};
+use super::{expressions::changed, sets::with_doubles_on_both_sides, ties::each_once};
 use crate::model::decimals_beside_doubles;
 
 /// Rewrites literals so that they keep their meaning. The plan must not be analyzed yet, because
@@ -44,9 +46,36 @@ pub(crate) fn keep_meaning(plan: LogicalPlan) -> Result<LogicalPlan> {
     changed(plan, |expr, schema| {
         expr.transform_up(|part| {
             let part = decimals_beside_doubles(part, schema);
-            part.transform_data(|part| kept(part, schema))
+            let part = part.transform_data(|part| kept(part, schema))?;
+            part.transform_data(|part| Ok(with_keys_once(part)))
         })
     })
+}
+
+/// The call of an aggregate, with each key of its order once.
+fn with_keys_once(expr: Expr) -> Transformed<Expr> {
+    let Expr::AggregateFunction(mut call) = expr else { return Transformed::no(expr) };
+    let keys = call.params.order_by.len();
+    call.params.order_by = each_once(call.params.order_by);
+    let is_shorter = call.params.order_by.len() < keys;
+    Transformed::new_transformed(Expr::AggregateFunction(call), is_shorter)
+}
+
+fn is_date(expr: &Expr, schema: &DFSchema) -> bool {
+    matches!(expr.get_type(schema), Ok(DataType::Date32))
+}
+
+/// Whether the expression is an interval with a part of a day.
+fn is_below_a_day(expr: &Expr) -> bool {
+    let Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(interval)), _) = expr else {
+        return false;
+    };
+    interval.nanoseconds != 0
+}
+
+/// The first instant of a date.
+fn as_instant(date: Expr) -> Expr {
+    cast(date, DataType::Timestamp(TimeUnit::Microsecond, None))
 }
 
 fn kept(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
@@ -56,6 +85,20 @@ fn kept(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     };
     check_no_number(&expr, schema)?;
     match expr {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: op @ (Operator::Plus | Operator::Minus),
+            right,
+        }) if is_below_a_day(&right) && is_date(&left, schema) => {
+            let left = Box::new(as_instant(*left));
+            Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right })))
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: op @ Operator::Plus, right })
+            if is_below_a_day(&left) && is_date(&right, schema) =>
+        {
+            let right = Box::new(as_instant(*right));
+            Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right })))
+        }
         Expr::Not(inner) => Ok(match !*inner {
             same @ Expr::Not(_) => Transformed::no(same),
             negated => Transformed::yes(negated),

@@ -24,6 +24,7 @@ use super::{
     lossy_casts::{self, Lossy},
     push_down::PushDown,
     repeatable::is_repeatable,
+    set_comparison,
     subqueries::{check_analyzed, check_optimized},
 };
 
@@ -67,6 +68,7 @@ pub(crate) fn prepare(
     state: &SessionState,
 ) -> datafusion::error::Result<LogicalPlan> {
     check_analyzed(&analyzed)?;
+    let analyzed = set_comparison::with_own_names(analyzed)?;
     let analyzed = lossy_casts::keep(analyzed, Lossy::Numbers)?;
     // These are DataFusion's rules in DataFusion's order: subqueries must be joins before filters
     // are pushed into them.

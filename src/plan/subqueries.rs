@@ -16,17 +16,22 @@ use datafusion::{
         tree_node::{TreeNode as _, TreeNodeRecursion},
     },
     error::Result,
-    logical_expr::{Expr, LogicalPlan, Subquery, expr::InSubquery},
+    logical_expr::{Expr, LogicalPlan, Subquery, expr::InSubquery, utils::merge_schema},
 };
 
-/// Checks an analyzed plan for subqueries that DataFusion would answer wrongly.
+use super::other_meaning;
+
+/// Checks an analyzed plan for subqueries and other expressions that DataFusion would answer
+/// wrongly.
 ///
 /// # Errors
 /// `Plan` when there is one.
 pub(crate) fn check_analyzed(plan: &LogicalPlan) -> Result<()> {
     plan.apply_with_subqueries(|node| {
+        let schema = merge_schema(&node.inputs());
         node.apply_expressions(|expr| {
             expr.apply(|part| {
+                other_meaning::check(part, &schema)?;
                 match part {
                     Expr::InSubquery(InSubquery { expr, negated: true, .. }) if is_null(expr) => {
                         return plan_err!(

@@ -111,9 +111,10 @@ pub(super) fn of_aggregate(mut aggregate: Aggregate) -> Result<Transformed<Logic
         if params.distinct || !ORDERED.contains(&func.name()) {
             return Ok(expr.clone());
         }
-        let before = params.order_by.len();
+        let before = params.order_by.clone();
+        params.order_by = each_once(params.order_by);
         extend(&mut params.order_by, &rest, &[]);
-        if params.order_by.len() == before {
+        if params.order_by == before {
             return Ok(expr.clone());
         }
         changed = true;
@@ -142,6 +143,18 @@ fn adds_doubles(
     };
     let argument = calls::exact_argument(function, argument, schema)?;
     Ok(params.distinct || calls::adds_floats(function, &argument.get_type(schema)?))
+}
+
+/// The order without keys that an earlier key decides. DataFusion 55 panics on such keys.
+pub(super) fn each_once(order: Vec<SortExpr>) -> Vec<SortExpr> {
+    let mut once: Vec<SortExpr> = Vec::with_capacity(order.len());
+    for key in order {
+        let expr = key.expr.unalias_nested().data;
+        if once.iter().all(|known| known.expr != expr) {
+            once.push(SortExpr { expr, ..key });
+        }
+    }
+    once
 }
 
 /// Adds the keys that an order lacks. Expressions in `fixed` are constant among the ordered rows,

@@ -53,7 +53,7 @@ measures = ["count(*) as n", "sum(cost) as c", "sum(output_tokens) as o"]
 """
 
 # What the engines differ in on purpose, by words of our refusal.
-REFUSED = ["Divide by zero", "is beyond what a", "depends on the outer row", "write NOT EXISTS"]
+REFUSED = ["division by zero", "is beyond what a", "depends on the outer row", "write NOT EXISTS"]
 
 
 def run(*args, rows=""):

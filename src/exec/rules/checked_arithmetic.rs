@@ -8,7 +8,7 @@ use arrow::{
 };
 use datafusion::{
     common::{
-        DFSchema, plan_err,
+        DFSchema, ScalarValue, plan_err,
         tree_node::{Transformed, TreeNode as _},
     },
     error::Result,
@@ -64,6 +64,14 @@ impl OptimizerRule for CheckedArithmetic {
 }
 
 fn checked(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    if let Expr::Negative(inner) = &expr
+        && let kind = inner.get_type(schema)?
+        && kind.is_integer()
+    {
+        let zero = Expr::Literal(ScalarValue::new_zero(&kind)?, None);
+        let difference = BinaryExpr::new(Box::new(zero), Operator::Minus, inner.clone());
+        return checked(Expr::BinaryExpr(difference), schema);
+    }
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = &expr else {
         return Ok(Transformed::no(expr));
     };

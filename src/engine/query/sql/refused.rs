@@ -3,12 +3,16 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, GroupByExpr, Query, SetExpr, SetOperator, SetQuantifier, Visitor,
+    Expr, GroupByExpr, JoinConstraint, JoinOperator, NamedWindowDefinition, NamedWindowExpr, Query,
+    Select, SetExpr, SetOperator, SetQuantifier, Visitor, WindowType,
 };
 
 /// The maximum number of grouping sets that CUBE, ROLLUP and GROUPING SETS make. Each row is
 /// counted in each set.
 const SETS_MAX: u64 = 1_024;
+
+const BUILT_WINDOW: &str = "a window that builds on a named one isn't supported, as the named one's \
+                            PARTITION BY and ORDER BY would be lost; write both in one OVER (…)";
 
 /// Finds the first construct to refuse. The message says what to write instead.
 pub(super) struct Refused;
@@ -30,6 +34,10 @@ impl Visitor for Refused {
                     ));
                 }
             }
+            if let SetExpr::Select(select) = part {
+                joins_apart(select)?;
+                windows_alone(select)?;
+            }
             let SetExpr::SetOperation { op, set_quantifier, left, right } = part else { continue };
             parts.extend([left.as_ref(), right.as_ref()]);
             let of_all = matches!(set_quantifier, SetQuantifier::All | SetQuantifier::AllByName);
@@ -44,6 +52,45 @@ impl Visitor for Refused {
         }
         ControlFlow::Continue(())
     }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<String> {
+        if let Expr::Function(call) = expr
+            && let Some(WindowType::WindowSpec(window)) = &call.over
+            && window.window_name.is_some()
+        {
+            return ControlFlow::Break(BUILT_WINDOW.to_owned());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Refuses RIGHT and FULL joins by USING, and NATURAL ones. DataFusion 55 gives the left side's
+/// column alone, which is NULL where only the right side has a row.
+fn joins_apart(select: &Select) -> ControlFlow<String> {
+    for join in select.from.iter().flat_map(|from| &from.joins) {
+        let (JoinOperator::Right(by) | JoinOperator::RightOuter(by) | JoinOperator::FullOuter(by)) =
+            &join.join_operator
+        else {
+            continue;
+        };
+        if matches!(by, JoinConstraint::Using(_) | JoinConstraint::Natural) {
+            return ControlFlow::Break(
+                "a RIGHT or FULL join by USING or NATURAL isn't supported, as the shared column would \
+                 be NULL where only the right side has a row; write ON a.x = b.x, and coalesce(a.x, b.x)"
+                    .to_owned(),
+            );
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// Refuses a named window that builds on another one. DataFusion 55 loses the other one's parts.
+fn windows_alone(select: &Select) -> ControlFlow<String> {
+    let builds = select.named_window.iter().any(|NamedWindowDefinition(_, window)| match window {
+        NamedWindowExpr::NamedWindow(_) => true,
+        NamedWindowExpr::WindowSpec(window) => window.window_name.is_some(),
+    });
+    if builds { ControlFlow::Break(BUILT_WINDOW.to_owned()) } else { ControlFlow::Continue(()) }
 }
 
 /// The number of grouping sets that a key of GROUP BY makes.
