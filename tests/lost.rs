@@ -392,3 +392,88 @@ fn no_loss_is_told_where_nothing_is_lost() {
         assert_eq!(small.counts("auto"), [format!("{DAY} a 3"), "2026-01-04 a 3".to_owned()]);
     }
 }
+
+/// When a file of a purged day's remains is lost, a hint may be the last copy of its rows.
+#[test]
+fn gc_keeps_the_hints_of_a_day_that_lost_its_remains() {
+    let small = rolled();
+    small.run("purge --older-than 9d").ok();
+    small.run("gc --grace 0s").ok();
+    let expected = small.counts("auto");
+    for remains in small.raw(DAY, "P2-") {
+        fs::remove_file(remains).unwrap();
+    }
+    let hints = small.sandbox.files("rollups");
+    assert_eq!(small.counts("auto"), expected);
+    let more = SMALL_LOG.replace("\"count(*) as n\"", "\"count(*) as n\", \"max(v) as m\"");
+    small.sandbox.write("more.toml", more);
+    small.run("init more.toml --replace").ok();
+    for line in ["gc --grace 0s", "nightly"] {
+        small.run(line).failed(5, "P2-");
+        assert_eq!(small.sandbox.files("rollups"), hints, "{line}");
+    }
+}
+
+/// Rows without a batch id have no claim. When the folder of their purged day is lost, the hints
+/// alone show that there were rows.
+#[test]
+fn gc_keeps_the_hints_of_a_day_without_a_folder() {
+    let small = Small::new();
+    for day in [DAY, "2026-01-04"] {
+        let row = format!("{{\"at\":\"{day}T05:00:00Z\",\"who\":\"a\",\"v\":1}}\n");
+        small.sandbox.run_with(&["append"], row.as_bytes()).ok();
+    }
+    small.run("rollup").ok();
+    small.run("purge --older-than 9d").ok();
+    small.run("gc --grace 0s").ok();
+    fs::remove_dir_all(small.sandbox.root().join(format!("raw/date={DAY}"))).unwrap();
+    for _ in 0..2 {
+        for line in ["status", "verify"] {
+            let ran = small.run(line);
+            assert!(ran.code == 1 && ran.out.contains(DAY), "{line}: {ran:?}");
+        }
+        small.run("gc --grace 0s").ok();
+    }
+}
+
+/// An erasure voids the names of claimed leaves that aren't there. A void is no leaf, and the leaf
+/// that follows it may be lost like any other.
+#[test]
+fn a_void_hides_no_loss() {
+    let small = Small::new();
+    small.append("other", &[DAY], &["c"], 1).ok();
+    small.append_and_die("append.claim", "half", &[DAY], &["a", "b"]);
+    let lacks = |small: &Small| {
+        small.run("verify").ok().err.contains("rows of these batches are not there: `half`.")
+    };
+    assert!(lacks(&small));
+    for who in ["x", "y"] {
+        small.run(&format!("erase --where who={who}")).ok();
+        assert!(lacks(&small), "a void is no leaf");
+    }
+    let before = small.raw(DAY, "L2-");
+    small.append("half", &[DAY], &["a", "b"], 1).ok();
+    assert!(!lacks(&small));
+    small.run("rollup").ok();
+    let leaf = small.raw(DAY, "L2-").into_iter().find(|leaf| !before.contains(leaf)).unwrap();
+    fs::remove_file(leaf).unwrap();
+    for line in ["verify", "nightly", "gc --grace 0s", "verify"] {
+        let ran = small.run(line);
+        assert_eq!(ran.code, i32::from(line == "verify"), "{line}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_leaf_that_was_copied_into_another_day_counts_nothing() {
+    let small = rolled();
+    small.append("later", &["2026-01-04"], &["a"], 1).ok();
+    let expected = small.counts("raw");
+    let leaf = small.raw("2026-01-04", "L2-").remove(0);
+    let day = small.sandbox.root().join(format!("raw/date={DAY}"));
+    fs::copy(&leaf, day.join("other.parquet")).unwrap();
+    for route in ["raw", "auto"] {
+        assert_eq!(small.counts(route), expected);
+    }
+    small.run("rollup").ok();
+    assert_eq!(small.counts("auto"), expected);
+}

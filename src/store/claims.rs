@@ -24,6 +24,10 @@ use crate::{
 /// Claims that are read concurrently.
 const CONCURRENT_READS: usize = 32;
 
+/// How many erasures in a row that voided a claimed leaf are told from a loss of the leaf. Each
+/// needs an append that died, and an erasure before its retry.
+const VOIDS_MAX: u32 = 16;
+
 /// The newest claim format that this program reads, and the format that this program writes.
 const CLAIM_FORMAT: u32 = 2;
 
@@ -95,6 +99,18 @@ impl Claim {
         let day = leaf.date.parse().map_err(|_| self.wrong(&leaf.date))?;
         let batch = BatchId::try_new(self.batch.clone()).map_err(|_| self.wrong(&self.batch))?;
         Ok((day, LeafId::of(&batch, self.number, (day, leaf.part), &leaf.content, attempt)))
+    }
+
+    /// The UTC day of a leaf of the claim, and the ids that the leaf may have: the first, and those
+    /// after each erasure that voided one, as far as is looked.
+    ///
+    /// # Errors
+    /// See [`leaf`](Self::leaf).
+    pub(crate) fn ids_of(&self, leaf: &ClaimedLeaf) -> Result<(Day, Vec<LeafId>)> {
+        let (day, first) = self.leaf(leaf, 0)?;
+        let next = (1..=VOIDS_MAX).map(|attempt| Ok(self.leaf(leaf, attempt)?.1));
+        let ids = std::iter::once(Ok(first)).chain(next).collect::<Result<_>>()?;
+        Ok((day, ids))
     }
 
     fn wrong(&self, what: &str) -> Error {

@@ -159,7 +159,8 @@ async fn serving_of(
 
 /// Warns when a segment was built from an unknown leaf: one that is neither present nor accounted
 /// for by the manifest. Such a segment is not used. Unless somebody removed the leaf on purpose,
-/// the leaf is lost. Other tools may replace their files, so days with such files tell nothing.
+/// the leaf is lost. Days with files of other tools tell nothing, as these tools may replace them;
+/// nor do purged days, where an erasure that died leaves a mark that no manifest has.
 ///
 /// # Errors
 /// `Unavailable` when the store refuses.
@@ -168,7 +169,7 @@ async fn warn_of_lost(
     live: &LeafDay,
     segments: &[(Arc<SegmentFile>, Option<BTreeSet<LeafId>>)],
 ) -> Result<()> {
-    if live.leaves.iter().any(|leaf| leaf.kind == LeafKind::Foreign) {
+    if live.is_purged() || live.leaves.iter().any(|leaf| leaf.kind == LeafKind::Foreign) {
         return Ok(());
     }
     let known = match leaf_ids(root, live).await {

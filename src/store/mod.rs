@@ -91,6 +91,7 @@ pub(crate) use self::parquet::read_footer::{
 };
 pub(crate) use self::parquet::segment_writer::SegmentWriter;
 pub(crate) use cache::metadata::MetadataCache;
+pub(crate) use cache::{BoundedCache, bounded};
 pub(crate) use claims::{Claim, ClaimedLeaf, create_claim, list_claims, newest_claim};
 pub(crate) use clock::StoreClock;
 pub(crate) use definitions::{

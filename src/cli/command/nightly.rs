@@ -21,7 +21,7 @@ pub(super) async fn run(root: &RootArgs) -> Result<ExitCode> {
             bytes += file.bytes;
             printer.say(&file.file);
         }
-        NightlyReport::Stopped(error) => tell(format_args!("tallybook: {error}")),
+        NightlyReport::Stopped(error) => printer.fail(error),
     });
     let night = night.await;
     let printed = printer.finish();

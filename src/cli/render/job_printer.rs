@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{counted, size};
 use crate::{
-    base::Result,
+    base::{Error, Result},
     cli::{say, tell},
     engine::{JobReport, Outcome, Period, Plan, RawFiles},
 };
@@ -57,14 +57,19 @@ impl JobPrinter {
             Outcome::Failed(error) => {
                 self.failed_segments += u64::from(report.subject.is_some());
                 self.failures += 1;
-                if self.told.insert(error.to_string()) {
-                    tell(format_args!("tallybook: {error}"));
-                }
+                self.fail(error);
             }
             outcome => tell_why(period, subject, outcome),
         }
         if let Some(line) = line(period, subject, outcome) {
             self.say(line);
+        }
+    }
+
+    /// Prints a failure, unless the same failure was printed before.
+    pub(crate) fn fail(&mut self, error: &Error) {
+        if self.told.insert(error.to_string()) {
+            tell(format_args!("tallybook: {error}"));
         }
     }
 

@@ -18,15 +18,12 @@ use parquet::arrow::{
     ProjectionMask,
     arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
 };
-use quick_cache::{
-    DefaultHashBuilder, OptionsBuilder, Weighter,
-    sync::{Cache, DefaultLifecycle},
-};
+use quick_cache::Weighter;
 
 use crate::{
     base::{Error, Result},
     model::SegmentFile,
-    store::{NO_FOOTER, Root, check_bytes, read_body},
+    store::{BoundedCache, NO_FOOTER, Root, bounded, check_bytes, read_body},
 };
 
 /// Number of files that are read at once.
@@ -46,7 +43,7 @@ const SEGMENT_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct SegmentCache {
     budget: u64,
-    cached: Cache<Path, Arc<CachedSegment>, ByBytes>,
+    cached: BoundedCache<Path, Arc<CachedSegment>, ByBytes>,
 }
 
 #[derive(Clone, Debug)]
@@ -72,20 +69,7 @@ impl SegmentCache {
     /// An empty cache for at most `budget` bytes of arrays.
     #[must_use]
     pub(crate) fn new(budget: usize) -> Self {
-        let mut options = OptionsBuilder::new();
-        options.weight_capacity(budget as u64).estimated_items_capacity(budget / SEGMENT_BYTES);
-        // A shard holds only its share of the budget, and one segment may need half of the budget.
-        options.shards(1);
-        let cached = match options.build() {
-            Ok(options) => Cache::with_options(
-                options,
-                ByBytes,
-                DefaultHashBuilder::default(),
-                DefaultLifecycle::default(),
-            ),
-            // Both capacities are set, so this doesn't happen.
-            Err(_) => Cache::with_weighter(0, 0, ByBytes),
-        };
+        let cached = bounded(budget / SEGMENT_BYTES, budget as u64, ByBytes);
         Self { budget: budget as u64, cached }
     }
 

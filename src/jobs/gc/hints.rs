@@ -2,8 +2,8 @@
 //!
 //! For each rollup and day, the segment stays that is current or serves best. For a month, the
 //! segment stays that was built from the month's present days. All other segments are nobody's
-//! last copy. They are deleted when they are older than the grace period, even if their day is
-//! gone.
+//! last copy. They are deleted when they are older than the grace period. The caller leaves out
+//! days that are gone or not whole.
 
 use std::sync::Arc;
 

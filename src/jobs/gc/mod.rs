@@ -10,7 +10,7 @@ mod hints;
 mod raw;
 mod traces;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use object_store::ObjectMeta;
@@ -25,7 +25,7 @@ use crate::{
     model::{Freshness, Leaf, LeafDay, Manifest},
     store::{
         ManifestTag, RawFolder, Serving, StoreClock, create_tag, delete_file, list_raw,
-        list_segments, live_days, load, read_footer,
+        list_segments, live_days, load, lost_file, read_footer,
     },
 };
 
@@ -65,7 +65,8 @@ pub struct Superseded {
 }
 
 /// Deletes superseded files. Calls `report` for each. A day that can't be read, or whose counted
-/// files aren't whole, keeps all of its files and doesn't stop the other days.
+/// files aren't whole, keeps all of its files and doesn't stop the other days. A day whose raw
+/// files are all gone keeps its segments, which alone show that the day was there.
 ///
 /// # Errors
 /// `Unavailable` when the store refuses; at the end, the error of the first day that was left
@@ -78,13 +79,8 @@ pub(crate) async fn gc(
     let Some(days) = Span::ALL.day_bounds() else { return Ok(()) };
     let root = context.root;
     let now = StoreClock::read(root, context.staging, context.clock).await?.now;
-    let earlier = |by: Duration| {
-        let by = chrono::Duration::from_std(by);
-        let by = by.map_err(|error| Error::invalid("the grace period").with_source(error))?;
-        Ok::<_, Error>(now.checked_sub_signed(by).unwrap_or(DateTime::<Utc>::MIN_UTC))
-    };
-    let before = earlier(options.grace)?;
-    let abandoned = earlier(options.abandoned.max(options.grace))?;
+    let before = earlier(now, options.grace)?;
+    let abandoned = earlier(now, options.abandoned.max(options.grace))?;
     let collector = Collector { context, before, abandoned, dry_run: options.dry_run };
     let folders = list_raw(root, days).await?;
     let live = live_days(root, &folders).await?;
@@ -97,16 +93,32 @@ pub(crate) async fn gc(
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
                 Err(error) => damaged.push((live.day, error)),
             }
+        } else if let Some(lost) = live.lost.first() {
+            damaged.push((live.day, lost_file(root, lost)));
         }
     }
-    // If a day's rows aren't whole, a hint may be the last trace of them.
-    let is_whole = |day: &Day| damaged.iter().all(|(damaged, _)| damaged != day);
+    // If a day's rows aren't whole or not there, a hint may be the last trace of them.
+    let mut whole = days_with_rows(&live);
+    whole.retain(|day| damaged.iter().all(|(damaged, _)| damaged != day));
+    let is_whole = |day: &Day| whole.contains(day);
     let traces = Traces::new(root, &live);
     collector.collect_hints(&live, (is_whole, &traces), &mut report).await?;
     match damaged.into_iter().next() {
         None => Ok(()),
         Some((day, first)) => Err(first.about(format!("day {day}"))),
     }
+}
+
+/// The instant that long before another one, or the first instant of all.
+fn earlier(now: DateTime<Utc>, by: Duration) -> Result<DateTime<Utc>> {
+    let by = chrono::Duration::from_std(by);
+    let by = by.map_err(|error| Error::invalid("the grace period").with_source(error))?;
+    Ok(now.checked_sub_signed(by).unwrap_or(DateTime::<Utc>::MIN_UTC))
+}
+
+fn days_with_rows(live: &[Arc<LeafDay>]) -> BTreeSet<Day> {
+    let here = live.iter().filter(|live| live.base.is_some() || !live.leaves.is_empty());
+    here.map(|live| live.day).collect()
 }
 
 struct Collector<'a> {

@@ -71,8 +71,8 @@ impl<'a> Traces<'a> {
 async fn claimed_leaves(root: &Root) -> Result<BTreeSet<LeafId>> {
     let mut claimed = BTreeSet::new();
     for claim in list_claims(root).await?.into_iter().flatten() {
-        let ids = claim.leaves.iter().filter_map(|leaf| claim.leaf(leaf, 0).ok());
-        claimed.extend(ids.map(|(_, id)| id));
+        let ids = claim.leaves.iter().filter_map(|leaf| claim.ids_of(leaf).ok());
+        claimed.extend(ids.flat_map(|(_, ids)| ids));
     }
     Ok(claimed)
 }

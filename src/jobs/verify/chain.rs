@@ -16,8 +16,8 @@ use crate::{
 pub(super) struct Claims {
     /// The newest claim on each batch.
     pub(super) newest: BTreeMap<String, NewestClaim>,
-    /// The leaves of all claims. The key is the id that a leaf has if no erasure voided it. The
-    /// value is the id that the leaf has if one erasure did.
+    /// The ids that leaves of all claims may have. The value is the id that the leaf has if an
+    /// erasure voided the key.
     pub(super) leaves: BTreeMap<LeafId, LeafId>,
 }
 
@@ -34,8 +34,8 @@ pub(super) struct NewestClaim {
 pub(super) struct ClaimedIds {
     /// The UTC day of the leaf.
     pub(super) day: Day,
-    /// The id if no erasure voided the leaf, and the id if one erasure did.
-    pub(super) ids: [LeafId; 2],
+    /// The first id, and the next ones, each for an erasure that voided the one before.
+    pub(super) ids: Vec<LeafId>,
 }
 
 /// Reads all claims. Gives a difference instead when a claim is damaged, or when the newest
@@ -51,8 +51,8 @@ pub(super) async fn check_claims(
     for claim in list_claims(context.root).await? {
         let read = claim.and_then(|claim| {
             let ids = claim.leaves.iter().map(|leaf| {
-                let ((day, first), (_, next)) = (claim.leaf(leaf, 0)?, claim.leaf(leaf, 1)?);
-                Ok(ClaimedIds { day, ids: [first, next] })
+                let (day, ids) = claim.ids_of(leaf)?;
+                Ok(ClaimedIds { day, ids })
             });
             let leaves = ids.collect::<Result<Vec<_>>>()?;
             Ok((claim, leaves))
@@ -65,7 +65,9 @@ pub(super) async fn check_claims(
             }
         };
         definition = definition.max(claim.definition);
-        claims.leaves.extend(leaves.iter().cloned().map(|leaf| leaf.ids.into()));
+        for ids in leaves.iter().map(|leaf| &leaf.ids) {
+            claims.leaves.extend(ids.iter().cloned().zip(ids.iter().skip(1).cloned()));
+        }
         let newest = claims.newest.get(&claim.batch);
         if newest.is_none_or(|newest| newest.number < claim.number) {
             let newest = NewestClaim { number: claim.number, leaves };

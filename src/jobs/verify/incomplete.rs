@@ -7,8 +7,8 @@ use super::{chain::ClaimedIds, listed::Listed};
 use crate::{
     base::{Day, ErrorKind, Result, Span},
     jobs::JobContext,
-    model::LeafId,
-    store::leaf_ids,
+    model::{LeafId, LeafKind},
+    store::{RawFolder, file_footer},
 };
 
 /// How many batches the warning names.
@@ -22,9 +22,8 @@ pub(super) async fn warn(context: JobContext<'_>, listed: &Listed, span: Span) -
     let mut known: BTreeMap<Day, BTreeSet<LeafId>> = BTreeMap::new();
     let mut changing: BTreeSet<Day> = BTreeSet::new();
     for folder in &listed.folders {
-        let live = folder.live(context.root).await?;
-        match leaf_ids(context.root, &live).await {
-            Ok(ids) => _ = known.insert(folder.day, ids.into_iter().collect()),
+        match published(context, folder).await {
+            Ok(ids) => _ = known.insert(folder.day, ids),
             Err(error) if error.kind() == ErrorKind::NotFound => _ = changing.insert(folder.day),
             Err(error) => return Err(error),
         }
@@ -50,4 +49,21 @@ pub(super) async fn warn(context: JobContext<'_>, listed: &Listed, span: Span) -
         ));
     }
     Ok(())
+}
+
+/// The leaves of the day that were published, and are no voids.
+async fn published(context: JobContext<'_>, folder: &RawFolder) -> Result<BTreeSet<LeafId>> {
+    let root = context.root;
+    let mut published = BTreeSet::new();
+    if let Some(manifest) = folder.read_newest(root).await? {
+        let absorbed = manifest.absorbed.iter().filter(|absorbed| !absorbed.void);
+        published.extend(absorbed.map(|absorbed| absorbed.id.clone()));
+    }
+    let live = folder.live(root).await?;
+    for leaf in live.loose().filter(|leaf| leaf.kind == LeafKind::Appended) {
+        let footer = file_footer(root, &leaf.file).await?;
+        published
+            .extend(footer.leaf().filter(|leaf| leaf.void.is_none()).map(|leaf| leaf.id.clone()));
+    }
+    Ok(published)
 }

@@ -5,9 +5,12 @@ use std::future::Future;
 
 use bytes::Bytes;
 use object_store::ObjectMeta;
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::Weighter;
 
-use crate::{base::Result, store::cache::disk::Disk};
+use crate::{
+    base::Result,
+    store::cache::{BoundedCache, bounded, disk::Disk},
+};
 
 /// The expected size of an entry, in bytes: the footer of a small file.
 const ENTRY_BYTES: usize = 8 << 10;
@@ -15,7 +18,7 @@ const ENTRY_BYTES: usize = 8 << 10;
 /// Content of immutable files, by name.
 #[derive(Debug)]
 pub(crate) struct MetadataCache {
-    memory: Cache<String, Bytes, ByBytes>,
+    memory: BoundedCache<String, Bytes, ByBytes>,
     disk: Option<Disk>,
 }
 
@@ -33,12 +36,13 @@ impl MetadataCache {
     /// A cache of at most `budget` bytes in memory, and with a folder on disk if `disk` is given.
     #[must_use]
     pub(crate) fn new(budget: usize, disk: Option<Disk>) -> Self {
-        let memory = Cache::with_weighter(budget / ENTRY_BYTES, budget as u64, ByBytes);
+        let memory = bounded(budget / ENTRY_BYTES, budget as u64, ByBytes);
         Self { memory, disk }
     }
 
     /// The bytes cached under this name. On a miss, the bytes come from `read` and are cached.
-    /// Callers that miss one name at once share one read.
+    /// Callers that miss one name at once read it each: a caller that waited for another one's
+    /// read would hang when that caller is no longer polled.
     ///
     /// # Errors
     /// The error of `read`.
@@ -47,17 +51,19 @@ impl MetadataCache {
         name: &str,
         read: impl Future<Output = Result<Bytes>> + Send,
     ) -> Result<Bytes> {
-        let read = async {
-            if let Some(found) = self.disk.as_ref().and_then(|disk| disk.read(name, None)) {
-                return Ok(found);
-            }
-            let found = read.await?;
-            if let Some(disk) = &self.disk {
-                disk.write(name, &found);
-            }
-            Ok(found)
-        };
-        self.memory.get_or_insert_async(name, read).await
+        if let Some(found) = self.memory.get(name) {
+            return Ok(found);
+        }
+        if let Some(found) = self.disk.as_ref().and_then(|disk| disk.read(name, None)) {
+            self.memory.insert(name.to_owned(), found.clone());
+            return Ok(found);
+        }
+        let found = read.await?;
+        self.memory.insert(name.to_owned(), found.clone());
+        if let Some(disk) = &self.disk {
+            disk.write(name, &found);
+        }
+        Ok(found)
     }
 }
 
@@ -109,21 +115,5 @@ mod tests {
             find(&cached, &name.to_string(), Some("content")).await.unwrap();
         }
         assert!((100..=1000).contains(&cached.memory.weight()), "{}", cached.memory.weight());
-    }
-
-    #[tokio::test]
-    async fn who_misses_at_once_shares_a_read() {
-        let cached = MetadataCache::new(1000, None);
-        let reads = std::sync::atomic::AtomicU64::new(0);
-        let read = || {
-            cached.find_or("a", async {
-                reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                tokio::task::yield_now().await;
-                Ok(Bytes::from("one"))
-            })
-        };
-        let (one, other) = tokio::join!(read(), read());
-        assert_eq!((one.unwrap(), other.unwrap()), ("one".into(), "one".into()));
-        assert_eq!(reads.into_inner(), 1);
     }
 }

@@ -57,9 +57,9 @@ pub(crate) async fn told_by_footer(root: &Root, leaf: Arc<Leaf>) -> Result<Arc<L
 }
 
 /// Whether a file with another tool's name is a copy of one of ours, so that its rows would count
-/// twice. A copied leaf counts as a copy if the original is among the day's leaves, was absorbed
-/// by the manifest, or has another copy that is listed first. Any other copied file of ours
-/// counts as a copy.
+/// twice. A copied leaf counts as a copy if it is of another day, or if the original is among the
+/// day's leaves, was absorbed by the manifest, or has another copy that is listed first. Any other
+/// copied file of ours counts as a copy.
 ///
 /// # Errors
 /// The store's error when a footer can't be read.
@@ -76,6 +76,7 @@ pub(crate) async fn is_copy(
     let is_here = match footer.leaf() {
         // A file of merged rows, or of a rollup.
         None => true,
+        Some(found) if found.date != file.day.to_string() => true,
         Some(found) => {
             let absorbed = manifest.and_then(|manifest| manifest.absorbed(&found.id));
             absorbed.is_some_and(|absorbed| !absorbed.void)
@@ -85,8 +86,8 @@ pub(crate) async fn is_copy(
     };
     if is_here {
         root.warn(&format!(
-            "{}: is a copy of a file of this day, and doesn't count; delete it, or if that file is \
-             gone, rename the copy back",
+            "{}: is a copy of a file of Tallybook, and doesn't count; delete it, or if that file is \
+             gone, give the copy its day and name back",
             root.full_name(&file.file.location)
         ));
     }

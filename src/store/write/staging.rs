@@ -1,8 +1,9 @@
 //! Where files are written before they become visible.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, Permissions},
     io,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -47,7 +48,11 @@ struct StagingFolder {
 impl StagingFolder {
     /// Makes a writer's folder in `parent`.
     fn make_in(parent: &Path) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+        // Nobody else reads rows here. They are published by links to files, which get their own
+        // permissions.
+        let private = Permissions::from_mode(0o700);
+        let mut folder = tempfile::Builder::new();
+        let folder = folder.prefix(PREFIX).permissions(private).tempdir_in(parent)?;
         // The lock file gets its name when it is locked, so a living writer's lock file never looks
         // abandoned.
         let unlocked = folder.path().join(".unlocked");
@@ -92,7 +97,7 @@ impl Staging {
 
     fn in_temp_dir(temp: &Path) -> Result<StagingFolder> {
         let made = StagingFolder::make_in(temp).map_err(|error| unwritable(temp, error))?;
-        remove_abandoned(temp, PREFIX);
+        remove_abandoned(temp, PREFIX, &made);
         Ok(made)
     }
 
@@ -110,7 +115,7 @@ impl Staging {
             }
         };
         // All that is in this folder is Tallybook's.
-        remove_abandoned(&staging, "");
+        remove_abandoned(&staging, "", &made);
         Ok(made)
     }
 
@@ -176,14 +181,19 @@ fn unwritable(path: &Path, error: io::Error) -> Error {
 }
 
 /// Deletes the folders of writers that died, whose lock files nobody has locked: rows in them may
-/// have been erased since. Their names begin with `prefix`. Best effort: a folder that can't be
-/// deleted is left for the next writer.
-fn remove_abandoned(parent: &Path, prefix: &str) {
-    let folders = std::fs::read_dir(parent).into_iter().flatten().flatten();
-    for folder in folders {
+/// have been erased since. Their names begin with `prefix`, and their owner is that of `own`.
+/// Anybody may write into a temporary folder, so nothing but a plain lock file is opened. Best
+/// effort: a folder that can't be deleted is left for the next writer.
+fn remove_abandoned(parent: &Path, prefix: &str, own: &StagingFolder) {
+    let Ok(owner) = own.folder.path().metadata().map(|own| own.uid()) else { return };
+    let is_abandoned = |lock: &Path| {
+        let is_plain =
+            lock.symlink_metadata().is_ok_and(|lock| lock.is_file() && lock.uid() == owner);
+        is_plain && File::open(lock).is_ok_and(|lock| lock.try_lock().is_ok())
+    };
+    for folder in std::fs::read_dir(parent).into_iter().flatten().flatten() {
         let is_ours = folder.file_name().as_encoded_bytes().starts_with(prefix.as_bytes());
-        let lock = || File::open(folder.path().join(LOCK_FILE));
-        if is_ours && lock().is_ok_and(|lock| lock.try_lock().is_ok()) {
+        if is_ours && is_abandoned(&folder.path().join(LOCK_FILE)) {
             drop(std::fs::remove_dir_all(folder.path()));
         }
     }
