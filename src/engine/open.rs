@@ -236,9 +236,9 @@ impl Tallybook {
         let previous = definitions.opened().previous.iter().flatten();
         let previous: Vec<_> = previous.map(parse).collect::<Result<_>>()?;
         let dataset = parse(&definitions.opened().newest)?.with_previous(&previous);
-        let better: [LogicalRule; 2] =
+        let replacements: [LogicalRule; 2] =
             [Arc::new(PushDown::default()), Arc::new(SingleDistinct::default())];
-        let session = new_session(&root, &settings, &better)?;
+        let session = new_session(&root, &settings, &replacements)?;
         session.register_table(dataset.table(), Arc::new(DatasetTable::new(&dataset)))?;
         let segments = Arc::new(SegmentCache::new(settings.segment_cache_bytes));
         let (dataset, prepared) = (Arc::new(dataset), PlanCache::default());

@@ -30,14 +30,14 @@ pub(crate) const ROOT_URL: &str = "tallybook://root/";
 pub(crate) type LogicalRule = Arc<dyn OptimizerRule + Send + Sync>;
 
 /// A session with the root's store registered under [`ROOT_URL`], and a memory pool that spills
-/// to disk. The rule `better` replaces DataFusion's rule of the same name.
+/// to disk. Each rule in `replacements` replaces DataFusion's rule of the same name.
 ///
 /// # Errors
 /// `Unavailable` when there is no folder to spill to.
 pub(crate) fn new_session(
     root: &Root,
     settings: &Settings,
-    better: &[LogicalRule],
+    replacements: &[LogicalRule],
 ) -> Result<SessionContext> {
     let url =
         url::Url::parse(ROOT_URL).map_err(|error| Error::internal("url").with_source(error))?;
@@ -57,7 +57,7 @@ pub(crate) fn new_session(
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
-        .with_optimizer_rules(optimizer_rules(better))
+        .with_optimizer_rules(optimizer_rules(replacements))
         .with_physical_optimizer_rule(Arc::new(CheckDeadline))
         .with_physical_optimizer_rule(Arc::new(YieldingJoins))
         .build();
@@ -67,11 +67,11 @@ pub(crate) fn new_session(
     Ok(context)
 }
 
-/// DataFusion's rules, with `better` in place of the rule of its name, and our own rules behind
+/// DataFusion's rules, each with its namesake among `replacements` in its place, and our own rules behind
 /// them. A deadline check precedes each rule.
-fn optimizer_rules(better: &[LogicalRule]) -> Vec<LogicalRule> {
+fn optimizer_rules(replacements: &[LogicalRule]) -> Vec<LogicalRule> {
     let replaced = |rule: LogicalRule| {
-        let found = better.iter().find(|better| better.name() == rule.name());
+        let found = replacements.iter().find(|replacement| replacement.name() == rule.name());
         found.map_or(rule, Arc::clone)
     };
     let rules = Optimizer::new().rules.into_iter().map(replaced);

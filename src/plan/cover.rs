@@ -136,7 +136,7 @@ impl Cover {
     /// The files that are read, in the order of days. A file that answers several pieces occurs
     /// once.
     pub(crate) fn files(&self) -> Vec<&ObjectMeta> {
-        let mut met = HashSet::new();
+        let mut seen = HashSet::new();
         let mut files = Vec::new();
         for piece in &self.pieces {
             let (segment, leaves): (_, &[Arc<Leaf>]) = match &piece.source {
@@ -146,7 +146,7 @@ impl Cover {
             let read = segment.into_iter().chain(leaves.iter().map(|leaf| &leaf.file));
             // All pieces share the snapshot's own file metadata, so equal addresses mean equal
             // files.
-            files.extend(read.filter(|file| met.insert(std::ptr::from_ref::<ObjectMeta>(file))));
+            files.extend(read.filter(|file| seen.insert(std::ptr::from_ref::<ObjectMeta>(file))));
         }
         files
     }

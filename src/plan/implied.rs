@@ -68,7 +68,8 @@ fn any_implies<'e>(
     conclusion: &Expr,
     schema: &DFSchema,
 ) -> Result<bool> {
-    premises.try_fold(false, |met, premise| Ok(met || implies(premise, conclusion, schema)?))
+    premises
+        .try_fold(false, |implied, premise| Ok(implied || implies(premise, conclusion, schema)?))
 }
 
 /// Whether the conclusion is true for every row for which the premise is true.

@@ -46,7 +46,7 @@ pub(crate) fn keep_meaning(plan: LogicalPlan) -> Result<LogicalPlan> {
     changed(plan, |expr, schema| {
         expr.transform_up(|part| {
             let part = decimals_beside_doubles(part, schema);
-            let part = part.transform_data(|part| kept(part, schema))?;
+            let part = part.transform_data(|part| keep_literal(part, schema))?;
             part.transform_data(|part| Ok(with_keys_once(part)))
         })
     })
@@ -78,7 +78,7 @@ fn as_instant(date: Expr) -> Expr {
     cast(date, DataType::Timestamp(TimeUnit::Microsecond, None))
 }
 
-fn kept(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+fn keep_literal(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let is_time = |expr: &Expr| {
         let kind = expr.get_type(schema);
         kind.is_ok_and(|kind| matches!(kind, DataType::Timestamp(TimeUnit::Microsecond, _)))

@@ -4,8 +4,9 @@
 //! ```text
 //! plan ─ order: a total order for aggregated results
 //!      ─ each aggregate block: shape → derive (per rollup) → cover → splice
+//!        of other aggregates: exact sums, averages and variances
 //!      ─ other raw scans: the files of their span
-//!      ─ exact: sums, averages and variances of all other aggregates
+//!      ─ grouping_sets: their columns are no constants
 //! ```
 
 mod attempt;

@@ -159,7 +159,7 @@ async fn serving_of(
 
 /// Warns when a segment was built from an unknown leaf: one that is neither present nor accounted
 /// for by the manifest. Such a segment is not used. Unless somebody removed the leaf on purpose,
-/// the leaf is lost. Days with files of other tools tell nothing, as these tools may replace them;
+/// the leaf is lost. Days with files of other tools show nothing, as these tools may replace them;
 /// nor do purged days, where an erasure that died leaves a mark that no manifest has.
 ///
 /// # Errors

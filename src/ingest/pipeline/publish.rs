@@ -68,11 +68,11 @@ impl Publisher<'_> {
     async fn try_once(&self, leaf: &StagedLeaf) -> Result<Tried> {
         let (root, mine) = (self.context.root, &leaf.footer);
         let path = leaf_path(leaf.day, &mine.id);
-        let met = Mutex::new(None);
+        let void_found = Mutex::new(None);
         let read_back = || async {
             let Some(found) = leaf_at(root, &path).await? else { return Ok(None) };
             if let Some(void) = found.void {
-                *met.lock().unwrap_or_else(PoisonError::into_inner) = Some(void);
+                *void_found.lock().unwrap_or_else(PoisonError::into_inner) = Some(void);
                 return Ok(Some(Creation::Same));
             }
             self.same(&found, mine, leaf).map(Some)
@@ -92,7 +92,7 @@ impl Publisher<'_> {
         } else {
             create_file(root, &path, &leaf.path, read_back).await?
         };
-        let void = met.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let void = void_found.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(void) = void {
             return Ok(Tried::Void(void));
         }

@@ -150,7 +150,7 @@ pub(crate) async fn erase_day(
     let (told, others): (Vec<_>, Vec<_>) =
         remains.iter().partition(|(rollup, _)| erasing.is_told_by(rollup));
     // When no remaining row matches, all remains stay, and only matching late rows are left out.
-    let dropped: Vec<&Rollup> = if has_remains(context, &told, erasing).await? {
+    let dropped: Vec<&Rollup> = if any_remaining_match(context, &told, erasing).await? {
         others.iter().map(|(rollup, _)| rollup).collect()
     } else {
         Vec::new()
@@ -231,7 +231,7 @@ async fn look(
     }
     let remains = remains_of(context, live, definitions).await?;
     let told: Vec<_> = remains.iter().filter(|(rollup, _)| erasing.is_told_by(rollup)).collect();
-    let remain = has_remains(context, &told, erasing).await?;
+    let remain = any_remaining_match(context, &told, erasing).await?;
     let has_such = remain || has_raw(context, live, erasing).await?;
     // A rollup with a filter can't show rows that the filter left out.
     let tells_all = told.iter().any(|(rollup, _)| rollup.filter().is_none());
@@ -283,7 +283,7 @@ async fn has_rows(
     Ok(rows?.count().await? > 0)
 }
 
-async fn has_remains(
+async fn any_remaining_match(
     context: JobContext<'_>,
     told: &[&(Rollup, Arc<SegmentFile>)],
     erasing: &Erasing,

@@ -35,9 +35,9 @@ pub(super) fn useless_of_day<'s>(
     others.filter(move |segment| segment.file.last_modified <= before)
 }
 
-/// Whether the segment has the same rows as a file of a purged day's remains. The segment serves
-/// no more. But if the day's own folder is lost, nothing else shows the day to `verify` and
-/// `status`.
+/// Whether the segment has the same rows as a file of a purged day's remains. The remains answer
+/// instead of it. The segment stays, as it alone shows the day to `verify` and `status` if the
+/// day's own folder is lost.
 pub(super) fn tells_of_purged(live: &LeafDay, rollup: &Rollup, segment: &SegmentFile) -> bool {
     let base = live.base.as_ref().filter(|base| base.purged);
     segment.period == Period::Day(live.day)
@@ -45,9 +45,9 @@ pub(super) fn tells_of_purged(live: &LeafDay, rollup: &Rollup, segment: &Segment
         && base.is_some_and(|base| base.fingerprint == segment.fingerprint)
 }
 
-/// The segments of a month that were built from other days than the month's present ones. All
-/// segments of the month if, by `replaces`, every day has a segment of the rollup's present
-/// definition, and the rollup is of a previous one.
+/// The segments of a month whose days have changed since. If the rollup is of a previous
+/// definition, and by `replaces` the present one has a segment of every day: all segments of the
+/// month.
 pub(super) fn useless_of_month<'s>(
     live: &[Arc<LeafDay>],
     month: &'s PeriodSegments,

@@ -87,7 +87,7 @@ impl<'a> Generation<'a> {
     }
 
     /// The generation that the rows are read from; 0 when there is none.
-    pub(crate) fn from(&self) -> u32 {
+    pub(crate) fn previous_number(&self) -> u32 {
         self.number - 1
     }
 

@@ -7,8 +7,8 @@ use crate::{
     store::{Root, list_leaves},
 };
 
-/// `Ok` when `why` can come from another writer's change, and the day did change since it was
-/// listed.
+/// Drops the error `why` if another writer changed the day since it was listed: the change explains
+/// the error.
 ///
 /// # Errors
 /// `why` when the day is as it was listed, or when `why` has another kind than `NotFound` or

@@ -83,7 +83,7 @@ impl<'a> Parts<'a> {
         content.merge(last.content);
         let set = SetFooter {
             files: self.done.len() + 1,
-            from: self.generation.from(),
+            from: self.generation.previous_number(),
             absorbed: self.generation.absorbed(taken),
             marks: self.generation.marks(marks),
             content: content.finish(),

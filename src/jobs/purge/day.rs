@@ -16,7 +16,7 @@ use super::super::{
         overtaken::unless_changed,
         sources::{check_days, check_sources},
     },
-    rollup::{Late, Proofs, add_rows, check_rows, group_rows},
+    rollup::{Proofs, RawRows, check_rows, group_rows, merge_with_late},
 };
 use crate::{
     base::{Error, Result},
@@ -104,7 +104,7 @@ impl Purging<'_> {
         let content = content(generation.base.as_deref(), &taken)?;
         let set = SetFooter {
             files: rows.len(),
-            from: generation.from(),
+            from: generation.previous_number(),
             absorbed: generation.absorbed(&taken),
             marks: generation.marks(&marks),
             content: content.clone(),
@@ -160,8 +160,8 @@ impl Purging<'_> {
                 Error::internal(format!("{}: no remains of `{}`", self.live.day, remains.rollup))
             })?;
             let rows_in = self.check(base, remains, segment).await?;
-            let late = Late { leaves: late, proofs, without };
-            let stream = add_rows(self.context, &rollup, segment, late).await?;
+            let late = RawRows { leaves: late, proofs, without };
+            let stream = merge_with_late(self.context, &rollup, segment, late).await?;
             let rows_in = rows_in.saturating_add(rows_of(self.context, late.leaves).await?);
             rows.push(Rows { rollup, definition, behind: Some(rows_in), stream });
         }

@@ -31,7 +31,7 @@ pub(super) const GROUP_LAST: &str = "tallybook_last";
 
 /// Leaves, the proven facts about their rows, and the condition on rows to leave out.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Late<'a> {
+pub(crate) struct RawRows<'a> {
     pub(crate) leaves: &'a [Arc<Leaf>],
     pub(crate) proofs: &'a Proofs,
     pub(crate) without: Option<&'a Expr>,
@@ -49,14 +49,14 @@ pub(crate) async fn group_rows(
     (day, leaves): (Day, &[Arc<Leaf>]),
     proofs: &Proofs,
 ) -> Result<SendableRecordBatchStream> {
-    let rows = (day, Late { leaves, proofs, without: None });
+    let rows = (day, RawRows { leaves, proofs, without: None });
     sorted(grouped_leaves(context, rollup, rows)?, rollup).await
 }
 
 fn grouped_leaves(
     context: JobContext<'_>,
     rollup: &Rollup,
-    (day, Late { leaves, proofs, without }): (Day, Late<'_>),
+    (day, RawRows { leaves, proofs, without }): (Day, RawRows<'_>),
 ) -> Result<DataFrame> {
     let dataset = context.dataset;
     let time = dataset.time_column();
@@ -98,8 +98,8 @@ fn grouped_leaves(
     grouped(rows, rollup, bucket, partials, &beside)
 }
 
-/// The rollup's rows, built from a segment of a finer rollup that has all of its dimensions and
-/// states. The rows have the same order as from raw rows.
+/// The rollup's rows, built from a segment of `finer`, which has every dimension and state of
+/// `rollup`. The rows have the same order as from raw rows.
 ///
 /// # Errors
 /// DataFusion's error when the plan can't be made.
@@ -125,19 +125,19 @@ pub(super) async fn merge_rows(
 ///
 /// # Errors
 /// DataFusion's error when the plan can't be made.
-pub(crate) async fn add_rows(
+pub(crate) async fn merge_with_late(
     context: JobContext<'_>,
     rollup: &Rollup,
     segment: &Arc<SegmentFile>,
-    late: Late<'_>,
+    late: RawRows<'_>,
 ) -> Result<SendableRecordBatchStream> {
     let columns: Vec<_> =
         rollup.segment_schema().fields().iter().map(|field| ident(field.name())).collect();
     let mut rows = stored_rows(context, rollup, segment)?;
-    let is_told = |without: &&Expr| {
+    let has_all_columns = |without: &&Expr| {
         without.column_refs().iter().all(|column| rollup.has_dimension(column.name()))
     };
-    if let Some(without) = late.without.filter(is_told) {
+    if let Some(without) = late.without.filter(has_all_columns) {
         rows = rows.filter(without.clone().is_not_true())?;
     }
     rows = rows.select(columns.clone())?;

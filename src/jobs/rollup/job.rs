@@ -100,7 +100,7 @@ async fn days(
         let permits_taken = if bytes_of(day) > LARGE_DAY_BYTES { at_once } else { 1 };
         let permits_taken = u32::try_from(permits_taken).unwrap_or(1);
         let permit = permits.acquire_many(permits_taken).await;
-        let built = build_as_it_is(context, snapshot, rollups, day).await;
+        let built = build_with_retries(context, snapshot, rollups, day).await;
         drop(permit);
         built
     });
@@ -192,7 +192,7 @@ const LISTINGS_MAX: usize = 10;
 
 /// The outcomes of a day's tasks. When another writer replaced files meanwhile, the day is listed
 /// again.
-async fn build_as_it_is<'a>(
+async fn build_with_retries<'a>(
     context: JobContext<'_>,
     snapshot: &Snapshot,
     rollups: &[&'a Rollup],
@@ -201,11 +201,12 @@ async fn build_as_it_is<'a>(
     let outcomes = build_day(context, snapshot, day).await;
     let mut built: Vec<_> = day.iter().cloned().zip(outcomes).collect();
     for _ in 1..LISTINGS_MAX {
-        let (met, kept): (Vec<_>, Vec<_>) = built.into_iter().partition(|(_, it)| is_not_found(it));
-        built = kept;
-        let Some((task, _)) = met.first() else { break };
+        let (to_retry, done): (Vec<_>, Vec<_>) =
+            built.into_iter().partition(|(_, it)| is_not_found(it));
+        built = done;
+        let Some((task, _)) = to_retry.first() else { break };
         let (span, of_failed) = (task.day.span(), |rollup: &&&Rollup| {
-            met.iter().any(|(task, _)| task.rollup.name() == rollup.name())
+            to_retry.iter().any(|(task, _)| task.rollup.name() == rollup.name())
         });
         let rollups: Vec<_> = rollups.iter().filter(of_failed).copied().collect();
         let root = context.root.with_new_listings();

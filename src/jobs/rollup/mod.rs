@@ -11,7 +11,7 @@ mod proofs;
 mod segment_builder;
 mod tasks;
 
-pub(crate) use grouping::{Late, add_rows, group_rows};
+pub(crate) use grouping::{RawRows, group_rows, merge_with_late};
 pub use job::JobOptions;
 pub(crate) use job::rollup;
 pub(crate) use proofs::Proofs;

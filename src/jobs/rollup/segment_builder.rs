@@ -12,7 +12,9 @@ use object_store::ObjectMeta;
 
 use super::{
     Proofs, Task,
-    grouping::{self, GROUP_FIRST, GROUP_LAST, GROUP_ROWS, add_rows, group_rows, merge_rows},
+    grouping::{
+        self, GROUP_FIRST, GROUP_LAST, GROUP_ROWS, group_rows, merge_rows, merge_with_late,
+    },
 };
 use crate::{
     base::{Day, Error, Result},
@@ -157,8 +159,9 @@ async fn groups(
             merge_rows(context, task.rollup, finer.rollup, &finer.segment).await
         }
         Source::Late(late) => {
-            let added = grouping::Late { leaves: late.leaves, proofs: &late.proofs, without: None };
-            add_rows(context, task.rollup, late.segment, added).await
+            let added =
+                grouping::RawRows { leaves: late.leaves, proofs: &late.proofs, without: None };
+            merge_with_late(context, task.rollup, late.segment, added).await
         }
     }
 }

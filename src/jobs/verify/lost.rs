@@ -11,10 +11,9 @@ use crate::{
 };
 
 /// The first segment of the day that was built from a lost leaf: one that is neither there nor
-/// accounted for by the day's manifest. On two kinds of days, only leaves that a claim lists are
-/// known to be ours. One kind has files of other tools, which these tools may have replaced. The
-/// other kind is purged: there an erasure that died leaves segments with a mark that no manifest
-/// has.
+/// accounted for by the day's manifest. On a day with files of other tools, and on a purged day,
+/// only leaves that a claim lists count: other tools replace their files, and an erasure that died
+/// leaves a mark in a segment that no manifest has.
 ///
 /// # Errors
 /// `NotFound` when a listed file is gone; `Unavailable` when the store refuses.
