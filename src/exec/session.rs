@@ -67,8 +67,8 @@ pub(crate) fn new_session(
     Ok(context)
 }
 
-/// DataFusion's rules, each with its namesake among `replacements` in its place, and our own rules behind
-/// them. A deadline check precedes each rule.
+/// DataFusion's rules, each with its namesake among `replacements` in its place, and our own rules
+/// behind them. A deadline check precedes each rule.
 fn optimizer_rules(replacements: &[LogicalRule]) -> Vec<LogicalRule> {
     let replaced = |rule: LogicalRule| {
         let found = replacements.iter().find(|replacement| replacement.name() == rule.name());
