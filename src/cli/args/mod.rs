@@ -27,7 +27,7 @@ pub(super) struct Args {
 /// The root to work on.
 #[derive(ClapArgs, Debug)]
 pub(super) struct RootArgs {
-    /// A folder, or an s3://, gs:// or az:// URL [default: ./tallybook]
+    /// A folder, or an s3://, gs:// or az:// URL [default: ./tallybook, of `demo` ./tallybook-demo]
     #[arg(long, global = true, env = "TALLYBOOK_ROOT", value_name = "URL")]
     pub(super) root: Option<String>,
 }

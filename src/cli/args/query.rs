@@ -51,7 +51,7 @@ pub(crate) struct AnswerArgs {
     /// Refuse an answer with more rows
     #[arg(long, value_name = "N")]
     pub(crate) max_rows: Option<u64>,
-    /// Memory for sorts, groups and joins; beyond it, they spill to disk [default: 1 GiB]
+    /// Memory for sorts, groups and joins; beyond it, they spill to disk [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) memory: Option<u64>,
     /// A setting: `rollup.min_span=DAYS`, the longest span that is read raw (default 7)
@@ -84,7 +84,7 @@ fn parse_setting(text: &str) -> Result<Setting, String> {
     }
 }
 
-/// Parses a size in bytes. Units are decimal, as on disks and bills.
+/// Parses a size in bytes. `MB` is decimal, as on disks and bills; `MiB` is binary.
 fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
     let unit = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
@@ -93,7 +93,14 @@ fn parse_size(text: &str) -> Result<u64, String> {
         "mb" => 1_000_000,
         "gb" => 1_000_000_000,
         "tb" => 1_000_000_000_000,
-        _ => return Err("a size is a number of bytes, or of kB, MB, GB or TB".to_owned()),
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => {
+            return Err("a size is a number of bytes, or of kB, MB, GB, TB, KiB, MiB, GiB or TiB"
+                .to_owned());
+        }
     };
     let count = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
     count.ok_or_else(|| "a size is a whole number, such as 500MB".to_owned())
@@ -149,4 +156,25 @@ pub(crate) struct ReportArgs {
     pub(crate) top: Option<u32>,
     #[command(flatten)]
     pub(crate) answer: AnswerArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_decimal_or_binary() {
+        for (text, bytes) in [
+            ("7", Some(7)),
+            ("1kB", Some(1000)),
+            ("2 MB", Some(2_000_000)),
+            ("1GiB", Some(1 << 30)),
+            ("3kib", Some(3072)),
+            ("1.5GB", None),
+            ("1XB", None),
+            ("99999999999TB", None),
+        ] {
+            assert_eq!(parse_size(text).ok(), bytes, "{text}");
+        }
+    }
 }
