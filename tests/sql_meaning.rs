@@ -18,6 +18,14 @@ fn both(small: &Small, sql: &str, expected: &str) {
     }
 }
 
+/// Asks the query under each condition, by both routes.
+#[track_caller]
+fn under(small: &Small, select: &str, cases: &[(&str, &str)], then: &str) {
+    for (condition, expected) in cases {
+        both(small, &format!("{select} FROM log WHERE {condition}{then}"), expected);
+    }
+}
+
 #[test]
 fn a_subquery_in_a_filter_reads_days_of_its_own() {
     let small = rolled_up(SMALL_LOG);
@@ -39,14 +47,13 @@ fn a_subquery_in_a_filter_reads_days_of_its_own() {
 #[test]
 fn is_distinct_from_binds_more_than_and_and_or() {
     let small = rolled_up(SMALL_LOG);
-    for (condition, expected) in [
+    let cases = [
         ("who IS NOT DISTINCT FROM 'a' AND v = 100", "who\n"),
         ("who IS DISTINCT FROM 'a' OR v = 1", "who\na\nb\n"),
         ("NOT who IS DISTINCT FROM 'a' AND v = 1", "who\na\n"),
         ("v IS DISTINCT FROM NULL AND who IS DISTINCT FROM 'a' IS TRUE", "who\nb\n"),
-    ] {
-        both(&small, &format!("SELECT who FROM log WHERE {condition} ORDER BY 1"), expected);
-    }
+    ];
+    under(&small, "SELECT who", &cases, " ORDER BY 1");
 }
 
 #[test]
@@ -113,28 +120,26 @@ fn computed_parts_of_grouping_sets_are_as_in_a_subquery() {
 #[test]
 fn any_and_all_of_the_same_table_compare_with_the_outer_row() {
     let small = rolled_up(SMALL_LOG);
-    for (condition, expected) in [
+    let cases = [
         ("who = ANY (SELECT who FROM log WHERE v = 100)", "n\n1\n"),
         ("v >= ALL (SELECT v FROM log)", "n\n1\n"),
         ("v < ANY (SELECT v FROM log)", "n\n1\n"),
         ("date > ANY (SELECT date FROM log WHERE who = log.who)", "n\n1\n"),
-    ] {
-        both(&small, &format!("SELECT count(*) AS n FROM log WHERE {condition}"), expected);
-    }
+    ];
+    under(&small, "SELECT count(*) AS n", &cases, "");
 }
 
 #[test]
 fn a_part_of_a_day_is_added_to_a_dates_first_instant() {
     let small = rolled_up(SMALL_LOG);
-    for (condition, expected) in [
+    let cases = [
         ("at < date + INTERVAL '5 hours 1 second'", "n\n2\n"),
         ("at > date + INTERVAL '5 hours'", "n\n0\n"),
         ("at >= INTERVAL '4 hours' + DATE '2026-01-04'", "n\n1\n"),
         ("at < date - INTERVAL '1 hour'", "n\n0\n"),
         ("date = DATE '2026-01-03' + INTERVAL '1 day'", "n\n1\n"),
-    ] {
-        both(&small, &format!("SELECT count(*) AS n FROM log WHERE {condition}"), expected);
-    }
+    ];
+    under(&small, "SELECT count(*) AS n", &cases, "");
 }
 
 #[test]

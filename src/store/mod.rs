@@ -90,8 +90,8 @@ pub(crate) use self::parquet::read_footer::{
     DAMAGED, NO_FOOTER, file_footer, read_body, read_footer, read_metadata, read_metadata_and_index,
 };
 pub(crate) use self::parquet::segment_writer::SegmentWriter;
+pub(crate) use cache::bounded;
 pub(crate) use cache::metadata::MetadataCache;
-pub(crate) use cache::{BoundedCache, bounded};
 pub(crate) use claims::{Claim, ClaimedLeaf, create_claim, list_claims, newest_claim};
 pub(crate) use clock::StoreClock;
 pub(crate) use definitions::{

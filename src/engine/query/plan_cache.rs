@@ -4,13 +4,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use datafusion::logical_expr::LogicalPlan;
-use quick_cache::sync::Cache;
+use quick_cache::{UnitWeighter, sync::Cache};
 
 use crate::{
     base::Span,
     engine::Query,
     model::Snapshot,
     plan::{Decision, RawReason, Source},
+    store::bounded,
 };
 
 /// The maximum number of cached plans.
@@ -19,7 +20,7 @@ const PLANS_MAX: usize = 64;
 /// Optimized plans by query.
 #[derive(Debug)]
 pub(crate) struct PlanCache {
-    cached: Cache<Query, Arc<Prepared>>,
+    cached: Cache<Query, Arc<Prepared>, UnitWeighter>,
 }
 
 /// A query's plan over the files of one snapshot.
@@ -51,7 +52,7 @@ impl Prepared {
 
 impl Default for PlanCache {
     fn default() -> Self {
-        Self { cached: Cache::new(PLANS_MAX) }
+        Self { cached: bounded(PLANS_MAX, PLANS_MAX as u64, UnitWeighter) }
     }
 }
 

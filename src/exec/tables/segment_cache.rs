@@ -18,12 +18,12 @@ use parquet::arrow::{
     ProjectionMask,
     arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
 };
-use quick_cache::Weighter;
+use quick_cache::{Weighter, sync::Cache};
 
 use crate::{
     base::{Error, Result},
     model::SegmentFile,
-    store::{BoundedCache, NO_FOOTER, Root, bounded, check_bytes, read_body},
+    store::{NO_FOOTER, Root, bounded, check_bytes, read_body},
 };
 
 /// Number of files that are read at once.
@@ -43,7 +43,7 @@ const SEGMENT_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct SegmentCache {
     budget: u64,
-    cached: BoundedCache<Path, Arc<CachedSegment>, ByBytes>,
+    cached: Cache<Path, Arc<CachedSegment>, ByBytes>,
 }
 
 #[derive(Clone, Debug)]

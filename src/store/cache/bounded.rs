@@ -7,16 +7,13 @@ use quick_cache::{
     sync::{Cache, DefaultLifecycle},
 };
 
-/// A cache whose entries together weigh no more than its bound.
-pub(crate) type BoundedCache<K, V, W> = Cache<K, V, W>;
-
 /// An empty cache for about `entries` entries that together weigh at most `weight_max`. It is in
 /// one piece: of a cache in shards, each shard would hold entries of its share of the bound only.
 pub(crate) fn bounded<K: Eq + Hash, V: Clone, W: Weighter<K, V> + Clone>(
     entries: usize,
     weight_max: u64,
     weighter: W,
-) -> BoundedCache<K, V, W> {
+) -> Cache<K, V, W> {
     let mut options = OptionsBuilder::new();
     options.estimated_items_capacity(entries).weight_capacity(weight_max).shards(1);
     match options.build() {

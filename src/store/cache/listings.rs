@@ -9,10 +9,10 @@ use std::{
 use bytes::Bytes;
 use chrono::DateTime;
 use object_store::{ObjectMeta, path::Path};
-use quick_cache::Weighter;
+use quick_cache::{Weighter, sync::Cache};
 use serde::{Deserialize, Serialize};
 
-use crate::store::cache::{BoundedCache, bounded, disk::Disk};
+use crate::store::cache::{bounded, disk::Disk};
 
 /// The maximum number of files in all listings in memory. Each takes about 300 bytes.
 const FILES_MAX: u64 = 500_000;
@@ -24,7 +24,7 @@ const LISTINGS: usize = 1000;
 /// The last listings, in memory and, if there is a cache folder, on disk.
 #[derive(Debug)]
 pub(crate) struct Listings {
-    memory: BoundedCache<String, Made, ByFiles>,
+    memory: Cache<String, Made, ByFiles>,
     /// The names of the listings on disk that this process wrote or read.
     on_disk: Mutex<HashSet<String>>,
     disk: Option<Disk>,

@@ -5,11 +5,11 @@ use std::future::Future;
 
 use bytes::Bytes;
 use object_store::ObjectMeta;
-use quick_cache::Weighter;
+use quick_cache::{Weighter, sync::Cache};
 
 use crate::{
     base::Result,
-    store::cache::{BoundedCache, bounded, disk::Disk},
+    store::cache::{bounded, disk::Disk},
 };
 
 /// The expected size of an entry, in bytes: the footer of a small file.
@@ -18,7 +18,7 @@ const ENTRY_BYTES: usize = 8 << 10;
 /// Content of immutable files, by name.
 #[derive(Debug)]
 pub(crate) struct MetadataCache {
-    memory: BoundedCache<String, Bytes, ByBytes>,
+    memory: Cache<String, Bytes, ByBytes>,
     disk: Option<Disk>,
 }
 

@@ -5,4 +5,4 @@ pub(super) mod disk;
 pub(super) mod listings;
 pub(super) mod metadata;
 
-pub(crate) use bounded::{BoundedCache, bounded};
+pub(crate) use bounded::bounded;
