@@ -172,14 +172,22 @@ async fn warn_of_lost(
     if live.is_purged() || live.leaves.iter().any(|leaf| leaf.kind == LeafKind::Foreign) {
         return Ok(());
     }
+    let loose: BTreeSet<&LeafId> = live.loose().map(|leaf| &leaf.id).collect();
+    let mut others: Vec<&LeafId> = Vec::new();
+    for (_, built_from) in segments {
+        others.extend(built_from.iter().flatten().filter(|id| !loose.contains(id)));
+    }
+    if others.is_empty() {
+        return Ok(());
+    }
+    // Sorted.
     let known = match leaf_ids(root, live).await {
         Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
         // A damaged manifest beside a tag that decides the day is `verify`'s to report.
         Err(_) => return Ok(()),
         Ok(ids) => ids,
     };
-    let mut built_from = segments.iter().flat_map(|(_, built_from)| built_from.iter().flatten());
-    if let Some(lost) = built_from.find(|id| !known.contains(id)) {
+    if let Some(lost) = others.into_iter().find(|id| known.binary_search(id).is_err()) {
         root.warn(&format!(
             "{}: rollups were built from the leaf {lost} of this day, which is gone; they are not \
              used. If nobody took that leaf away on purpose, its rows are lost: run `verify`",
