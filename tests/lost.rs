@@ -477,3 +477,85 @@ fn a_leaf_that_was_copied_into_another_day_counts_nothing() {
     small.run("rollup").ok();
     assert_eq!(small.counts("auto"), expected);
 }
+
+#[test]
+fn a_lost_manifest_beside_its_tag_is_told_by_status() {
+    let small = rolled();
+    small.append("three", &["2026-01-04"], &["a"], 1).ok();
+    small.run("rollup").ok();
+    small.run("compact").ok();
+    let manifests = small.raw(&format!("{DAY}/_m"), "2-");
+    let manifest = manifests.iter().find(|file| file.extension().is_some_and(|it| it == "json"));
+    let manifest = manifest.unwrap();
+    let content = fs::read(manifest).unwrap();
+    let told = |words: &str| {
+        let status = small.run("status");
+        assert!(status.code == 1 && status.out.contains(words), "{status:?}");
+        assert_eq!(small.run("verify").code, 1);
+        assert_eq!(small.counts("raw").len(), 3);
+        // The other day is still worked on.
+        small.run("rollup").ok();
+    };
+    fs::write(manifest, "").unwrap();
+    told("2026-01-03: the day's newest manifest is gone or empty");
+    fs::remove_file(manifest).unwrap();
+    told("2026-01-03: the day's newest manifest is gone or empty");
+    fs::write(manifest, content).unwrap();
+    small.run("status").ok();
+}
+
+/// A file that another user made, or that is on a bad part of a disk.
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_read_stops_no_other_day() {
+    use std::os::unix::process::CommandExt as _;
+    let small = rolled();
+    small.append("three", &["2026-01-04"], &["a"], 1).ok();
+    let file = small.raw(DAY, "L2-").pop().unwrap();
+    // The superuser reads all files, so the program runs as another user then.
+    set_mode(&file, 0);
+    let is_superuser = fs::read(&file).is_ok();
+    let run = |args: &[&str]| {
+        let mut command = small.sandbox.command(args);
+        if is_superuser {
+            open_to_all(small.sandbox.root().parent().unwrap());
+            set_mode(&file, 0);
+            command.uid(65534);
+        }
+        crate::support::run(command, b"")
+    };
+    run(&["rollup"]).ok();
+    let of_day = |day: &str| {
+        let sql = format!("SELECT count(*) AS n FROM log WHERE date = '{day}'");
+        run(&["query", &sql, "--format", "csv", "--route", "raw"])
+    };
+    assert_eq!(of_day("2026-01-04").ok().out, "n\n1\n");
+    of_day(DAY).failed(5, "ermission denied");
+    let verify = run(&["verify"]);
+    assert!(verify.code == 1 && verify.out.contains("ermission denied"), "{verify:?}");
+    // The other day is compacted.
+    small.append("four", &["2026-01-04"], &["b"], 1).ok();
+    run(&["rollup"]).ok();
+    let compact = run(&["compact"]).failed(5, "ermission denied");
+    assert!(compact.out.contains("2026-01-04"), "{compact:?}");
+}
+
+/// Lets all users read and write everything below the folder.
+#[cfg(unix)]
+fn open_to_all(folder: &Path) {
+    set_mode(folder, 0o777);
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            open_to_all(&path);
+        } else {
+            set_mode(&path, 0o666);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}

@@ -210,6 +210,47 @@ fn what_would_be_planned_wrongly_is_refused() {
     small.query("auto", &sql).failed(8, "SELECTs");
 }
 
+/// The parser takes the syntax of many engines, and DataFusion ignores parts of it.
+#[test]
+fn what_would_be_ignored_is_refused() {
+    let small = near_the_limit(&[DAY]);
+    for (sql, words) in [
+        ("SELECT who FROM log TABLESAMPLE BERNOULLI (10)", "random() < 0.1"),
+        ("SELECT who FROM (SELECT * FROM log) TABLESAMPLE (10 PERCENT)", "random() < 0.1"),
+        ("SELECT who FROM log WITH (nolock)", "leave it out"),
+        ("SELECT who FROM log PARTITION (p)", "WHERE date ="),
+        ("SELECT who FROM log WITH ORDINALITY", "row_number()"),
+        ("SELECT who, count(*) FROM log GROUP BY who WITH ROLLUP", "GROUP BY ROLLUP (a, b)"),
+        ("SELECT who, count(*) FROM log GROUP BY who WITH CUBE", "GROUP BY CUBE (a, b)"),
+        ("SELECT who, count(*) FROM log GROUP BY who WITH TOTALS", "GROUPING SETS ((a, b), ())"),
+        ("SELECT who FROM log PREWHERE who = 'x'", "write WHERE"),
+        ("SELECT who FROM log CONNECT BY 1 = 1", "WITH RECURSIVE"),
+        ("SELECT who FROM log SETTINGS max_threads = 1", "SETTINGS"),
+        ("SELECT who FROM log FORMAT JSON", "--format json"),
+        ("SELECT who FROM log FOR XML AUTO", "--format json"),
+        ("SELECT who FROM log FOR UPDATE", "only reads"),
+        ("SELECT who FROM log LIMIT 1 BY who", "QUALIFY"),
+        ("SELECT who FROM log FETCH FIRST 2 ROWS ONLY", "write LIMIT"),
+        ("SELECT TOP 1 who FROM log", "write LIMIT"),
+        ("SELECT * ILIKE 'w%' FROM log", "name the columns"),
+        ("SELECT * RENAME (who AS w) FROM log", "EXCLUDE (a), a AS b"),
+        ("SELECT median(0.3)(v) FROM log", "one pair of parentheses"),
+        ("SELECT who FROM log a GLOBAL JOIN log b USING (who)", "write JOIN"),
+        ("SELECT who FROM log SORT BY who", "write ORDER BY"),
+        ("SELECT * FROM log PIVOT (sum(v) FOR who IN ('a', 'b'))", "FILTER (WHERE"),
+        // Inside of other parts, too.
+        ("WITH a AS (SELECT who FROM log PREWHERE v = 1) SELECT * FROM a", "write WHERE"),
+        ("SELECT 1 WHERE 1 IN (SELECT v FROM log TABLESAMPLE (10))", "random() < 0.1"),
+        ("INSERT INTO log VALUES (1)", "SQL only reads here"),
+        ("DROP TABLE log", "SQL only reads here"),
+        ("SET datafusion.execution.batch_size = 1", "SQL only reads here"),
+    ] {
+        for route in ["raw", "auto"] {
+            small.query(route, sql).failed(3, words);
+        }
+    }
+}
+
 #[test]
 fn functions_of_texts_make_no_more_than_they_may() {
     let small = near_the_limit(&[DAY]);

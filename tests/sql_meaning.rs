@@ -187,3 +187,33 @@ fn what_would_get_another_meaning_is_refused() {
     let sql = "SELECT count(*) AS n FROM log WHERE EXISTS (SELECT count(*) FROM log WHERE v > 7)";
     both(&small, sql, "n\n2\n");
 }
+
+/// DataFusion turns decimals beside texts into decimals of ten digits after the point.
+#[test]
+fn a_decimal_beside_a_text_keeps_its_digits() {
+    let small = rolled_up(&SMALL_LOG.replace("integer", "decimal(18, 12)"));
+    for v in ["1.000000000001", "1.000000000002"] {
+        let line = format!("{{\"at\":\"2026-01-03T05:00:00Z\",\"who\":\"{v}\",\"v\":{v}}}\n");
+        small.append_lines(v, &line).ok();
+    }
+    let cases = [
+        ("v = '1.000000000001'", "v\n1.000000000001\n"),
+        ("v = ' 1.000000000001 '", "v\n1.000000000001\n"),
+        ("v > '1.000000000001' AND v < '2'", "v\n1.000000000002\n"),
+        ("v = '1.0000000000019'", "v\n"),
+        ("v - 1 = '1e-12'", "v\n1.000000000001\n"),
+        ("v IN ('1.000000000002', '1e2')", "v\n1.000000000002\n100.000000000000\n"),
+        ("v BETWEEN '1.0000000000005' AND '1.0000000000015'", "v\n1.000000000001\n"),
+        ("CASE v WHEN '1.000000000001' THEN true END", "v\n1.000000000001\n"),
+        (
+            "v = coalesce(nullif(who, 'a'), '7') AND who > '1' AND who < '2'",
+            "v\n1.000000000001\n1.000000000002\n",
+        ),
+        ("nullif(v, '1.000000000001') IS NULL", "v\n1.000000000001\n"),
+    ];
+    under(&small, "SELECT v", &cases, " ORDER BY 1");
+    let sql = "SELECT sum(coalesce(v, '0')) AS s, count(*) FILTER (WHERE v = '1.000000000002') AS n FROM log";
+    both(&small, sql, "s,n\n103.000000000003,1\n");
+    let sql = "SELECT v FROM log JOIN (VALUES ('1.000000000002')) AS t (x) ON v = x";
+    both(&small, sql, "v\n1.000000000002\n");
+}

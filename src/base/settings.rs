@@ -51,6 +51,11 @@ pub struct Settings {
     pub streams: usize,
     /// Memory for sorts, groups and joins, in bytes. Beyond it, they spill to disk.
     pub memory_bytes: usize,
+    /// Upper bound for the memory of the whole process while a query runs, in bytes. A query that
+    /// exceeds the bound is ended by an error. It is for what `memory_bytes` can't see: rows on
+    /// their way between operators, and the state of functions. Looked at every 5 ms, on systems
+    /// that tell a process's resident memory. Processes that also do other work leave it `None`.
+    pub process_memory_bytes: Option<usize>,
     /// Memory for cached rollup columns, in bytes. The columns are decoded, ready for the next
     /// query. With 0, none is cached.
     pub segment_cache_bytes: usize,
@@ -97,6 +102,7 @@ impl Default for Settings {
             store_options: Vec::new(),
             streams: std::thread::available_parallelism().map_or(2, Into::into),
             memory_bytes: 1 << 30,
+            process_memory_bytes: None,
             segment_cache_bytes: 256 << 20,
             metadata_cache_bytes: 32 << 20,
             cache_dir: None,
@@ -123,6 +129,7 @@ impl fmt::Debug for Settings {
             .field("store_options", &names)
             .field("streams", &self.streams)
             .field("memory_bytes", &self.memory_bytes)
+            .field("process_memory_bytes", &self.process_memory_bytes)
             .field("segment_cache_bytes", &self.segment_cache_bytes)
             .field("metadata_cache_bytes", &self.metadata_cache_bytes)
             .field("cache_dir", &self.cache_dir)

@@ -42,6 +42,10 @@ pub(super) fn settings() -> Settings {
     Settings { store_options, cache_dir, on_warning, ..Settings::default() }
 }
 
+/// What the program takes beside the memory for sorts, groups and joins: its own code, the buffers
+/// of files that are read, and rows between operators.
+const PROGRAM_BYTES: usize = 256 << 20;
+
 /// The folder where data of remote roots is cached. `TALLYBOOK_CACHE` names the folder; an empty
 /// value means none. Without the variable, the folder is `tallybook` in the user's folder for
 /// caches.
@@ -78,7 +82,9 @@ pub(super) async fn open_for_query(args: &RootArgs, answer: &AnswerArgs) -> Resu
     settings.max_result_rows = answer.max_rows;
     if let Some(bytes) = answer.memory {
         settings.memory_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        settings.segment_cache_bytes = settings.segment_cache_bytes.min(settings.memory_bytes / 4);
     }
+    settings.process_memory_bytes = Some(settings.memory_bytes.saturating_add(PROGRAM_BYTES));
     for setting in &answer.set {
         match setting {
             Setting::MinSpan(days) => settings.min_span_days = *days,

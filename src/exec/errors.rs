@@ -7,7 +7,8 @@ use datafusion::error::DataFusionError;
 
 use crate::{
     base::{Error, ErrorKind},
-    store::store_error_kind,
+    exec::messages::in_words,
+    store::read_error_kind,
 };
 
 impl From<Error> for DataFusionError {
@@ -32,7 +33,7 @@ fn ours(error: DataFusionError) -> Error {
             return Error::new(ours.kind(), ours.to_string()).with_source(error);
         }
         if let Some(store) = inner.downcast_ref::<object_store::Error>() {
-            return Error::new(store_error_kind(store), store.to_string()).with_source(error);
+            return Error::new(read_error_kind(store), store.to_string()).with_source(error);
         }
         cause = inner.source();
     }
@@ -41,69 +42,17 @@ fn ours(error: DataFusionError) -> Error {
     Error::new(kind_of(root), message).with_source(error)
 }
 
-/// What DataFusion and arrow put in front of messages. It says where an error arose in their code.
-const ORIGINS: [&str; 7] = [
-    "Error during planning: ",
-    "Schema error: ",
-    "Execution error: ",
-    "Arrow error: ",
-    "Invalid argument error: ",
-    "Cast error: ",
-    "Compute error: ",
-];
-
-/// The message without its origin.
-fn without_origin(message: &str) -> &str {
-    let rest = ORIGINS.iter().find_map(|origin| message.strip_prefix(origin));
-    rest.map_or(message, without_origin)
-}
-
-/// Adds what to do to messages of DataFusion that don't say it.
-fn in_words(message: &str) -> String {
-    let message = without_origin(message);
-    if let Some(parsing) = message.strip_prefix("SQL error: ParserError(\"") {
-        let what = parsing.strip_suffix("\")").unwrap_or(parsing).replace("\\\"", "\"");
-        return format!("the SQL can't be parsed: {what}");
-    }
-    if message.contains("Divide by zero") {
-        return "a division by zero; write x / nullif(y, 0), which is NULL then".to_owned();
-    }
-    if let Some(what) = message.strip_prefix("Arithmetic overflow: ") {
-        return format!(
-            "a number is beyond what its type can hold ({what}); cast the operands to a larger type \
-             first, such as DECIMAL(38, 0) or DOUBLE"
-        );
-    }
-    if message.contains("CompiledTooBig") {
-        return "a regular expression is too large: its repetitions, such as {100}, multiply each \
-                other; use fewer"
-            .to_owned();
-    }
-    if message.ends_with("Timestamp out of range") {
-        return format!(
-            "{message}: a time plus an interval of days or months is no time of its zone, as clocks \
-             are changed then; add hours, such as INTERVAL '24 hours'"
-        );
-    }
-    // arrow-cast ends its message like this for a local time at which a zone's clocks are
-    // changed.
-    if !message.ends_with("error computing timezone offset") {
-        return message.to_owned();
-    }
-    let time = message.split('\'').nth(1).unwrap_or_default();
-    format!(
-        "'{time}' is no time of its zone, or two of them, as clocks are changed then; write it with \
-         an offset, such as '{time}+02:00'"
-    )
+/// Whether the message is about the query, though DataFusion reports a bug of its own: a window
+/// over a time of day, a regular expression that is too large, or an argument of a type that the
+/// function doesn't take.
+fn is_of_the_query(message: &str) -> bool {
+    ["Cannot run range queries on datatype", "CompiledTooBig", "failed to match any signature"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 fn kind_of(error: &DataFusionError) -> ErrorKind {
-    // A window over a time of day, which DataFusion takes for a bug of its own.
-    if error.to_string().contains("Cannot run range queries on datatype") {
-        return ErrorKind::Invalid;
-    }
-    // DataFusion reports a regular expression that is too large as a bug of its own.
-    if error.to_string().contains("CompiledTooBig") {
+    if is_of_the_query(&error.to_string()) {
         return ErrorKind::Invalid;
     }
     match error {

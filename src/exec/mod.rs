@@ -1,14 +1,15 @@
 //! Layer 3: DataFusion's runtime, set up in one place.
 
+mod alarm;
 mod bounded;
-mod deadline;
 mod errors;
+mod messages;
 mod query_root;
 mod rules;
 mod session;
 mod tables;
 
-pub(crate) use deadline::Deadline;
+pub(crate) use alarm::Alarm;
 pub(crate) use query_root::set_query_root;
 pub(crate) use session::{LogicalRule, ROOT_URL, new_session, register_functions};
 pub(crate) use tables::file_table::FileTable;

@@ -16,8 +16,10 @@ use crate::{
     base::{Error, Result, Settings},
     exec::{
         bounded,
-        deadline::CheckDeadline,
-        rules::{checked_arithmetic::CheckedArithmetic, yielding_joins::YieldingJoins},
+        rules::{
+            check_alarm::CheckAlarm, checked_arithmetic::CheckedArithmetic,
+            yielding_joins::YieldingJoins,
+        },
     },
     model::sketch,
     store::Root,
@@ -58,7 +60,7 @@ pub(crate) fn new_session(
         .with_runtime_env(runtime)
         .with_default_features()
         .with_optimizer_rules(optimizer_rules(replacements))
-        .with_physical_optimizer_rule(Arc::new(CheckDeadline))
+        .with_physical_optimizer_rule(Arc::new(CheckAlarm))
         .with_physical_optimizer_rule(Arc::new(YieldingJoins))
         .build();
     let context = SessionContext::new_with_state(state);
@@ -68,7 +70,7 @@ pub(crate) fn new_session(
 }
 
 /// DataFusion's rules, each with its namesake among `replacements` in its place, and our own rules
-/// behind them. A deadline check precedes each rule.
+/// behind them. A check of the alarm precedes each rule.
 fn optimizer_rules(replacements: &[LogicalRule]) -> Vec<LogicalRule> {
     let replaced = |rule: LogicalRule| {
         let found = replacements.iter().find(|replacement| replacement.name() == rule.name());
@@ -76,7 +78,7 @@ fn optimizer_rules(replacements: &[LogicalRule]) -> Vec<LogicalRule> {
     };
     let rules = Optimizer::new().rules.into_iter().map(replaced);
     let last: LogicalRule = Arc::new(CheckedArithmetic);
-    CheckDeadline::between(rules.chain([last]).collect())
+    CheckAlarm::between(rules.chain([last]).collect())
 }
 
 /// Registers the functions that make and merge sketches. Our `approx_distinct` replaces

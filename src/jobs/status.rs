@@ -139,7 +139,22 @@ fn problems(context: JobContext<'_>, snapshot: &Snapshot) -> Vec<String> {
     let lost = snapshot.live(Span::ALL).flat_map(|live| {
         live.lost.iter().map(|lost| format!("{}: {}", live.day, lost_file(context.root, lost)))
     });
-    damaged.chain(lost).collect()
+    let no_manifest = snapshot.live(Span::ALL).filter(|live| lost_manifest(live));
+    let no_manifest = no_manifest.map(|live| {
+        format!(
+            "{}: the day's newest manifest is gone or empty, and only its tag is there; copy the \
+             folder raw/date={}/_m again from a backup",
+            live.day, live.day
+        )
+    });
+    damaged.chain(lost).chain(no_manifest).collect()
+}
+
+/// Whether the store lists the tag of the day's newest manifest without the manifest. Queries need
+/// the tag alone, and jobs need the manifest.
+fn lost_manifest(live: &LeafDay) -> bool {
+    let by_tag = live.base.as_ref().filter(|base| base.manifest.is_none());
+    by_tag.is_some_and(|base| base.listed.as_ref().is_none_or(|file| file.size == 0))
 }
 
 /// The days that have segments but no raw file, not even a manifest. Rows and segments may arrive

@@ -9,8 +9,8 @@ mod snapshot;
 
 pub use algebra::{Function, Quantile};
 pub(crate) use algebra::{
-    State, StoredState, as_is, changed_expressions, decimals_beside_doubles, double_sum, in_order,
-    is_as_is, narrowed, opaque, sketch, stored_needs_room,
+    State, StoredState, as_is, changed_expressions, double_sum, in_order, is_as_is, keep_digits,
+    narrowed, opaque, sketch, stored_needs_room, without_lost_digits,
 };
 pub use column::{Column, ColumnType};
 pub(crate) use definition::{

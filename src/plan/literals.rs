@@ -34,7 +34,7 @@ use datafusion::{
 };
 
 use super::{expressions::changed, sets::with_doubles_on_both_sides, ties::each_once};
-use crate::model::decimals_beside_doubles;
+use crate::model::without_lost_digits;
 
 /// Rewrites literals so that they keep their meaning. The plan must not be analyzed yet, because
 /// the analyzer turns texts into times.
@@ -45,7 +45,7 @@ pub(crate) fn keep_meaning(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = with_doubles_on_both_sides(plan)?;
     changed(plan, |expr, schema| {
         expr.transform_up(|part| {
-            let part = decimals_beside_doubles(part, schema);
+            let part = without_lost_digits(part, schema);
             let part = part.transform_data(|part| keep_literal(part, schema))?;
             part.transform_data(|part| Ok(with_keys_once(part)))
         })

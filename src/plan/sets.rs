@@ -1,5 +1,5 @@
 //! Decimals beside doubles where two plans meet. They become doubles, as within expressions
-//! ([`decimals_beside_doubles`](crate::model::decimals_beside_doubles)).
+//! ([`without_lost_digits`](crate::model::without_lost_digits)).
 //!
 //! ```text
 //! Union: f of doubles; c of decimals   ──▶  Union: f; Projection: CAST(c AS Float64)
@@ -21,6 +21,8 @@ use datafusion::{
         Union, cast, utils::merge_schema,
     },
 };
+
+use crate::model::keep_digits;
 
 /// Casts decimals to doubles wherever the other side of a union, join or subquery comparison has
 /// doubles.
@@ -78,13 +80,7 @@ fn of_join(mut join: Join) -> Result<Transformed<LogicalPlan>> {
     if join.join_constraint == JoinConstraint::On {
         for (left, right) in &mut join.on {
             let kinds = (left.get_type(join.left.schema())?, right.get_type(join.right.schema())?);
-            let decimal = match kinds {
-                (one, other) if one.is_floating() && other.is_decimal() => right,
-                (one, other) if other.is_floating() && one.is_decimal() => left,
-                _ => continue,
-            };
-            *decimal = cast(std::mem::take(decimal), DataType::Float64);
-            changed = true;
+            changed |= keep_digits(vec![(Some(kinds.0), left), (Some(kinds.1), right)]);
         }
     }
     Ok(Transformed::new_transformed(LogicalPlan::Join(join), changed))

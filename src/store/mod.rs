@@ -98,7 +98,7 @@ pub(crate) use definitions::{
     Definitions, Stored, check_newest_definition, create_definition, has_definition,
     move_to_format_2, probe_create, read_definitions,
 };
-pub(crate) use errors::{lost_file, store_error, store_error_kind};
+pub(crate) use errors::{lost_file, read_error, read_error_kind, store_error};
 pub(crate) use layout::{
     compacted_name, intent_path, leaf_path, manifest_path, raw_path, raw_prefix, remains_name,
     segment_path, segments_prefix,

@@ -25,7 +25,7 @@ use crate::{
             remote,
             request_counter::MeteredStore,
         },
-        store_error,
+        read_error, store_error,
     },
 };
 
@@ -287,7 +287,7 @@ impl Root {
     /// # Errors
     /// Any error from the store, with the file's name.
     pub(crate) async fn read(&self, path: &Path) -> Result<Option<bytes::Bytes>> {
-        let fail = |error| store_error(&self.full_name(path), error);
+        let fail = |error| read_error(&self.full_name(path), error);
         match self.store.get(path).await {
             Ok(found) => found.bytes().await.map(Some).map_err(fail),
             Err(object_store::Error::NotFound { .. }) => Ok(None),

@@ -42,9 +42,9 @@ pub(super) async fn print(answer: &mut Answer, format: OutputFormat, limited: bo
     let mut out = BufWriter::new(std::io::stdout());
     match format {
         OutputFormat::Table => {
-            let in_time = || rows.answer.check_time();
+            let within_limits = || rows.answer.check_limits();
             let (schema, batches) = (&rows.schema, rows.read.make_contiguous());
-            table::print(schema, batches, &mut out, in_time)?;
+            table::print(schema, batches, &mut out, within_limits)?;
         }
         OutputFormat::Csv => print_csv(&mut rows, &mut out).await?,
         OutputFormat::Json => {
@@ -78,7 +78,7 @@ impl Rows<'_> {
 
     /// The next rows, so few that printing them takes no noticeable time.
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
-        self.answer.check_time()?;
+        self.answer.check_limits()?;
         let next = match self.read.pop_front() {
             Some(batch) => Some(batch),
             None => self.answer.next().await?,

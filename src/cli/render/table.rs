@@ -20,20 +20,20 @@ use crate::{
 /// Prints the rows in a frame, below their columns' names.
 ///
 /// # Errors
-/// The error of `in_time`, which is called for every row; `Invalid` when a value can't be
+/// The error of `within_limits`, which is called for every row; `Invalid` when a value can't be
 /// printed; or an error of writing.
 pub(super) fn print(
     schema: &Schema,
     batches: &[RecordBatch],
     out: &mut impl Write,
-    in_time: impl Fn() -> Result<()>,
+    within_limits: impl Fn() -> Result<()>,
 ) -> Result<()> {
     let names: Vec<_> = schema.fields().iter().map(|field| on_a_line(field.name())).collect();
     let mut widths: Vec<_> = names.iter().map(|name| name.width()).collect();
     for batch in batches {
         let columns = columns(batch)?;
         for row in 0..batch.num_rows() {
-            in_time()?;
+            within_limits()?;
             for (width, column) in widths.iter_mut().zip(&columns) {
                 *width = (*width).max(column.cell(row)?.width());
             }
@@ -47,7 +47,7 @@ pub(super) fn print(
     for batch in batches {
         let columns = columns(batch)?;
         for row in 0..batch.num_rows() {
-            in_time()?;
+            within_limits()?;
             line.cells(columns.iter().map(|column| column.cell(row)))?;
         }
     }

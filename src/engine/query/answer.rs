@@ -120,7 +120,7 @@ impl Answer {
     /// The next rows; `None` at the end.
     ///
     /// # Errors
-    /// `Limit` when the query takes too long or the answer has too many rows; otherwise the error
+    /// `Limit` when the query takes too long or too much memory, or the answer has too many rows; otherwise the error
     /// from reading. An answer that ends in an error is not whole.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
         if let Some(first) = self.first.take() {
@@ -128,7 +128,7 @@ impl Answer {
         }
         let stream = &mut self.stream;
         let next = async { stream.next().await.transpose().map_err(Error::from) };
-        let error = match self.limits.in_time(next).await {
+        let error = match self.limits.bound(next).await {
             Ok(batch) => {
                 self.limits.count(batch.as_ref().map_or(0, RecordBatch::num_rows))?;
                 match &batch {
@@ -160,12 +160,13 @@ impl Answer {
         );
     }
 
-    /// Checks that the query's time isn't over. For callers that work on its rows.
+    /// Checks that the query is within its limits of time and memory. For callers that work on its
+    /// rows.
     ///
     /// # Errors
-    /// `Limit` when the time is over.
-    pub fn check_time(&self) -> Result<()> {
-        self.limits.check_time()
+    /// `Limit` when the time is over or the process takes too much memory.
+    pub fn check_limits(&self) -> Result<()> {
+        self.limits.check()
     }
 
     /// The rows as a stream. The stream ends after its first error.

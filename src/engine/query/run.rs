@@ -101,7 +101,7 @@ async fn start(
     root: &Root,
     limits: &Limits,
 ) -> Result<Answer> {
-    let planned = limits.in_time(Box::pin(plan(db, root, query, limits))).await?;
+    let planned = limits.bound(Box::pin(plan(db, root, query, limits))).await?;
     let task = db.session().task_ctx();
     let stream = execute_stream(Arc::clone(&planned.physical), task)?;
     let times = Times { asked, planning: planned.planning };

@@ -1,4 +1,5 @@
 //! Optimizer rules beside DataFusion's own.
 
+pub(super) mod check_alarm;
 pub(super) mod checked_arithmetic;
 pub(super) mod yielding_joins;

@@ -29,7 +29,7 @@ use tokio::sync::OnceCell;
 use crate::{
     base::Error,
     exec::tables::fitting::check_fits,
-    store::{BlockHashes, DAMAGED, FileFooter, Root, read_metadata_and_index, store_error},
+    store::{BlockHashes, DAMAGED, FileFooter, Root, read_error, read_metadata_and_index},
 };
 
 /// Wraps DataFusion's readers. Errors name the file, and Parquet metadata is cached.
@@ -185,7 +185,7 @@ pub(crate) async fn cached_metadata(
 fn named(name: &str, error: ParquetError) -> ParquetError {
     let ours = match error {
         ParquetError::External(source) => match source.downcast::<object_store::Error>() {
-            Ok(store) => store_error(name, *store),
+            Ok(store) => read_error(name, *store),
             Err(source) => Error::corrupt(format!("{name}: {source}")).with_source(source),
         },
         other => {

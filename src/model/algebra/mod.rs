@@ -1,22 +1,22 @@
 //! The algebra of measures: the states of aggregate functions, how states merge, and the functions
 //! of values that plans need beside DataFusion's own.
 
-mod beside_doubles;
 mod changed_expressions;
 mod double_sum;
 mod expansion;
 mod function;
 mod in_order;
+mod mixed_operands;
 mod narrowed;
 mod opaque;
 pub(crate) mod sketch;
 mod state;
 
-pub(crate) use beside_doubles::decimals_beside_doubles;
 pub(crate) use changed_expressions::changed_expressions;
 pub(crate) use double_sum::double_sum;
 pub use function::{Function, Quantile};
 pub(crate) use in_order::in_order;
+pub(crate) use mixed_operands::{keep_digits, without_lost_digits};
 pub(crate) use narrowed::narrowed;
 pub(crate) use opaque::{as_is, is_as_is, opaque};
 pub(crate) use state::{State, StoredState, stored_needs_room};

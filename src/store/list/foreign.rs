@@ -13,7 +13,7 @@ use object_store::{ObjectMeta, ObjectStoreExt as _};
 use crate::{
     base::{Day, Error, ErrorKind, Result},
     model::{ForeignFile, Leaf, LeafId, LeafKind, Manifest},
-    store::{Root, cache::metadata::name_of, file_footer, layout::file_name, store_error},
+    store::{Root, cache::metadata::name_of, file_footer, layout::file_name, read_error},
 };
 
 /// The file as a leaf. The leaf's id is only a key: if a file of its name was absorbed, the bytes
@@ -164,7 +164,7 @@ async fn hash_of(root: &Root, file: &ObjectMeta) -> Result<String> {
 /// # Errors
 /// The store's error when the file can't be read.
 pub(crate) async fn hash_now(root: &Root, file: &ObjectMeta) -> Result<String> {
-    let fail = |error| store_error(&root.full_name(&file.location), error);
+    let fail = |error| read_error(&root.full_name(&file.location), error);
     let mut bytes = root.store().get(&file.location).await.map_err(fail)?.into_stream();
     let mut hasher = blake3::Hasher::new();
     while let Some(chunk) = bytes.try_next().await.map_err(fail)? {

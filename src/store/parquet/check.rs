@@ -42,7 +42,11 @@ pub(crate) enum FileCheck {
 pub(crate) async fn check_file(root: &Root, file: &ObjectMeta) -> Result<FileCheck> {
     let not_whole = || FileCheck::Damaged(Error::corrupt("is not a whole Parquet file"));
     let bytes = match read_body(root, &file.location, file.size).await {
-        Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(not_whole()),
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            let (name, what) = (root.full_name(&file.location), error.to_string());
+            let what = what.strip_prefix(&format!("{name}: ")).unwrap_or(&what).to_owned();
+            return Ok(FileCheck::Damaged(Error::corrupt(what).with_source(error)));
+        }
         read => read?,
     };
     let Ok(metadata) = ParquetMetaDataReader::new().parse_and_finish(&bytes) else {

@@ -19,7 +19,7 @@ use crate::{
         cache::metadata::name_of,
         list::raw_name::is_named_ours,
         parquet::footer::{FIRST_WITH_CHECKSUM, footer_text},
-        store_error,
+        read_error,
     },
 };
 
@@ -156,7 +156,7 @@ pub(crate) async fn read_body(root: &Root, path: &Path, bytes: u64) -> Result<By
         return Ok(Bytes::new());
     }
     let read = root.store().get_range(path, 0..bytes).await;
-    let body = read.map_err(|error| store_error(&root.full_name(path), error))?;
+    let body = read.map_err(|error| read_error(&root.full_name(path), error))?;
     if (body.len() as u64) < bytes {
         return Err(Error::corrupt(format!("{}: cut short", root.full_name(path))));
     }
@@ -184,7 +184,7 @@ impl Tail<'_> {
             return Ok(if start < end { bytes.slice(start..end) } else { Bytes::new() });
         }
         let read = self.root.store().get_range(self.path, range.clone()).await;
-        let bytes = read.map_err(|error| store_error(&self.root.full_name(self.path), error))?;
+        let bytes = read.map_err(|error| read_error(&self.root.full_name(self.path), error))?;
         self.fetched.push((range, bytes.clone()));
         Ok(bytes)
     }

@@ -4,12 +4,14 @@
 //! text ─ size: the text is not too large or too deep to be parsed
 //!      ─ precedence: `IS DISTINCT FROM` binds as SQL says
 //!      ─ expansion: the WITH parts don't use each other too often to be planned
+//!      ─ ignored: it has no part that DataFusion would leave out
 //!      ─ refused: DataFusion plans nothing in it with another meaning
 //!      ─ types: literals get the types that they need
 //!      ─ names: no two columns have one name
 //! ```
 
 mod expansion;
+mod ignored;
 mod names;
 mod precedence;
 mod refused;
@@ -23,12 +25,13 @@ use datafusion::{
     logical_expr::LogicalPlan,
     sql::{
         parser::Statement,
-        sqlparser::ast::{Visit, VisitMut},
+        sqlparser::ast::{self, Visit, VisitMut},
     },
 };
 
 use self::{
     expansion::Expansion,
+    ignored::Ignored,
     names::{CastsAsCalls, has_two_columns_of_one_name},
     precedence::with_right_sides,
     refused::Refused,
@@ -36,6 +39,32 @@ use self::{
     types::WithTypes,
 };
 use crate::base::{Error, Result};
+
+/// Checks that the statement only reads.
+///
+/// # Errors
+/// `Invalid` when the statement would change something.
+fn check_only_reads(statement: &Statement) -> Result<()> {
+    let first_word = match statement {
+        Statement::Explain(_) => return Ok(()),
+        Statement::Statement(statement) => match statement.as_ref() {
+            ast::Statement::Query(_)
+            | ast::Statement::Explain { .. }
+            | ast::Statement::ExplainTable { .. }
+            | ast::Statement::ShowTables { .. }
+            | ast::Statement::ShowColumns { .. }
+            | ast::Statement::ShowFunctions { .. }
+            | ast::Statement::ShowVariable { .. } => return Ok(()),
+            other => other.to_string(),
+        },
+        other => other.to_string(),
+    };
+    let first_word = first_word.split_whitespace().next().unwrap_or_default().to_uppercase();
+    Err(Error::invalid(format!(
+        "{first_word} isn't supported: SQL only reads here; rows are added by `append`, and removed \
+         by `erase` and `purge`"
+    )))
+}
 
 /// The plan of one SELECT, not analyzed yet.
 ///
@@ -46,9 +75,13 @@ pub(super) async fn plan_of(state: &SessionState, sql: &str) -> Result<LogicalPl
     check_size(sql)?;
     let dialect = state.config().options().sql_parser.dialect;
     let mut statement = state.sql_to_statement(&with_right_sides(sql), &dialect)?;
+    check_only_reads(&statement)?;
     if let Statement::Statement(statement) = &mut statement {
         if let ControlFlow::Break(what) = Visit::visit(statement, &mut Expansion) {
             return Err(Error::limit(what));
+        }
+        if let ControlFlow::Break(what) = Visit::visit(statement, &mut Ignored) {
+            return Err(Error::invalid(what));
         }
         if let ControlFlow::Break(what) = Visit::visit(statement, &mut Refused) {
             return Err(Error::invalid(what));
