@@ -9,7 +9,7 @@ use crate::{
     base::{Error, ErrorKind, Result, Span},
     jobs::JobContext,
     model::{Freshness, LeafDay, Rollup, Snapshot},
-    store::{RawFolder, file_footer, list_raw, list_segments, lost_file, read_base, read_metadata},
+    store::{file_footer, list_raw, list_segments, lost_file, read_base, read_metadata},
 };
 
 /// The number of days whose footers are read at once.
@@ -168,18 +168,15 @@ async fn without_folder(context: JobContext<'_>) -> Result<Vec<String>> {
             segments.days.iter().filter(|it| !it.segments.is_empty()).map(|it| it.period.first()),
         );
     }
-    let has_files = |folder: &RawFolder| {
-        !folder.leaves.is_empty() || !folder.written.is_empty() || !folder.manifests.is_empty()
-    };
     for folder in list_raw(context.root, all_days).await? {
-        if has_files(&folder) {
+        if folder.has_files() {
             days.remove(&folder.day);
         }
     }
     let now = context.root.with_new_listings();
     let mut problems = Vec::new();
     for day in days {
-        if !list_raw(&now, (day, day)).await?.iter().any(|folder| has_files(folder)) {
+        if !list_raw(&now, (day, day)).await?.iter().any(|folder| folder.has_files()) {
             problems.push(format!(
                 "{day}: rollups were built of rows, and all of its raw files are gone; copy them again, or, if it was \
                  deleted on purpose, delete the folders rollups/*/*/date={day}, too"

@@ -11,10 +11,12 @@ use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream, t
 use crate::{
     base::{Day, Error, ErrorKind, Result, Span},
     model::{
-        Fingerprint, Freshness, LeafDay, LeafId, LeafKind, PeriodSegments, Rollup, SegmentFile,
-        Snapshot, freshness, month_fingerprint,
+        Fingerprint, Freshness, LeafDay, LeafId, PeriodSegments, Rollup, SegmentFile, Snapshot,
+        freshness, month_fingerprint,
     },
-    store::{Root, Segments, file_footer, leaf_ids, list_leaves, list_segments},
+    store::{
+        Root, Segments, file_footer, has_foreign, leaf_ids, list_leaves, list_raw, list_segments,
+    },
 };
 
 /// Requests that run concurrently.
@@ -114,8 +116,11 @@ async fn serving_of(
     let mut of_days = segments.days.into_iter().peekable();
     let mut known = Vec::with_capacity(listed.days.len());
     let mut unsure = Vec::new();
+    let mut without_rows = None;
     for live in listed.days {
-        while of_days.next_if(|segments| segments.period.first() < live.day).is_some() {}
+        while let Some(segments) = of_days.next_if(|it| it.period.first() < live.day) {
+            without_rows = without_rows.or(day_of(&segments));
+        }
         let found = of_days.next_if(|segments| segments.period.first() == live.day);
         if let Some(month) = by_month.remove(&live.day) {
             known.push((live.day, Freshness::Current(month)));
@@ -140,6 +145,10 @@ async fn serving_of(
             _ => unsure.push((Arc::clone(live), segments)),
         }
     }
+    without_rows = without_rows.or_else(|| of_days.find_map(|segments| day_of(&segments)));
+    if let Some(day) = without_rows {
+        warn_without_rows(root, day).await?;
+    }
     let read = stream::iter(unsure)
         .map(|(live, segments)| async move {
             let mut read = Vec::with_capacity(segments.len());
@@ -157,6 +166,27 @@ async fn serving_of(
     Ok(known.into_iter().collect())
 }
 
+/// The day of these segments, if there are any.
+fn day_of(segments: &PeriodSegments) -> Option<Day> {
+    (!segments.segments.is_empty()).then(|| segments.period.first())
+}
+
+/// Warns when a day has segments and no raw file. The day is listed again, as both may have arrived
+/// while the days were listed.
+///
+/// # Errors
+/// Any error from the store.
+async fn warn_without_rows(root: &Root, day: Day) -> Result<()> {
+    let now = list_raw(&root.with_new_listings(), (day, day)).await?;
+    if !now.iter().any(|folder| folder.has_files()) {
+        root.warn(&format!(
+            "{day}: rollups were built of rows, and all of its raw files are gone, so no row of it \
+             counts; `status` names each such day"
+        ));
+    }
+    Ok(())
+}
+
 /// Warns when a segment was built from an unknown leaf: one that is neither present nor accounted
 /// for by the manifest. Such a segment is not used. Unless somebody removed the leaf on purpose,
 /// the leaf is lost. Days with files of other tools show nothing, as these tools may replace them;
@@ -169,7 +199,7 @@ async fn warn_of_lost(
     live: &LeafDay,
     segments: &[(Arc<SegmentFile>, Option<BTreeSet<LeafId>>)],
 ) -> Result<()> {
-    if live.is_purged() || live.leaves.iter().any(|leaf| leaf.kind == LeafKind::Foreign) {
+    if live.is_purged() {
         return Ok(());
     }
     let loose: BTreeSet<&LeafId> = live.loose().map(|leaf| &leaf.id).collect();
@@ -180,12 +210,12 @@ async fn warn_of_lost(
     if others.is_empty() {
         return Ok(());
     }
-    // Sorted.
-    let known = match leaf_ids(root, live).await {
+    let known = match ids_without_foreign(root, live).await {
         Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
         // A damaged manifest beside a tag that decides the day is `verify`'s to report.
-        Err(_) => return Ok(()),
-        Ok(ids) => ids,
+        Err(_) | Ok(None) => return Ok(()),
+        // Sorted.
+        Ok(Some(ids)) => ids,
     };
     if let Some(lost) = others.into_iter().find(|id| known.binary_search(id).is_err()) {
         root.warn(&format!(
@@ -195,6 +225,11 @@ async fn warn_of_lost(
         ));
     }
     Ok(())
+}
+
+/// The ids of the day's leaves, sorted; `None` if the day has or had files of other tools.
+async fn ids_without_foreign(root: &Root, live: &LeafDay) -> Result<Option<Vec<LeafId>>> {
+    if has_foreign(root, live).await? { Ok(None) } else { leaf_ids(root, live).await.map(Some) }
 }
 
 /// The days that a month's segment serves: all days of the month that have rows, or none.

@@ -7,7 +7,7 @@ use object_store::{ObjectMeta, ObjectStoreExt as _};
 
 use crate::{
     base::{Day, Error, ErrorKind, Result},
-    model::{Base, LeafDay, LeafId, Manifest, sorted_ids},
+    model::{Base, Leaf, LeafDay, LeafId, LeafKind, Manifest, sorted_ids},
     store::{
         Creation, ManifestTag, Root, Staging, cache::metadata::name_of, create_bytes,
         layout::tag_path, list_raw, manifest_path, store_error,
@@ -52,6 +52,20 @@ pub(crate) async fn read_base(root: &Root, day: Day, base: &Base) -> Result<Arc<
         Some(manifest) => Ok(Arc::clone(manifest)),
         None => read_manifest(root, day, base.generation, base.listed.as_ref()).await,
     }
+}
+
+/// Whether the day has files of other tools, or had some that its manifest absorbed. Their owners may
+/// replace them, so a hint of a file that is gone proves no loss.
+///
+/// # Errors
+/// See [`read_manifest`].
+pub(crate) async fn has_foreign(root: &Root, live: &LeafDay) -> Result<bool> {
+    let is_foreign = |leaf: &Arc<Leaf>| leaf.kind == LeafKind::Foreign;
+    Ok(match &live.base {
+        _ if live.leaves.iter().any(is_foreign) => true,
+        None => false,
+        Some(base) => read_base(root, live.day, base).await?.foreign().next().is_some(),
+    })
 }
 
 /// The ids of all leaves that brought rows to the day, and the marks of the day's erasures,

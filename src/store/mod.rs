@@ -109,7 +109,8 @@ pub(crate) use list::raw_folder::{RawFolder, WrittenFile};
 pub(crate) use list::raw_name::{ManifestTag, Writer};
 pub(crate) use load_snapshot::{Serving, load, load_more};
 pub(crate) use manifests::{
-    create_manifest, create_tag, delete_file, leaf_ids, newest_manifest, read_base, read_manifest,
+    create_manifest, create_tag, delete_file, has_foreign, leaf_ids, newest_manifest, read_base,
+    read_manifest,
 };
 pub(crate) use object::request_counter::RequestCounter;
 pub(crate) use root::Root;

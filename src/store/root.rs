@@ -25,7 +25,7 @@ use crate::{
             remote,
             request_counter::MeteredStore,
         },
-        read_error, store_error,
+        read_error,
     },
 };
 
@@ -278,7 +278,7 @@ impl Root {
             // `PrefixStore` returns the path of the underlying store.
             Ok(meta) => Ok(Some(ObjectMeta { location: path.clone(), ..meta })),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(store_error(&self.full_name(path), error)),
+            Err(error) => Err(read_error(&self.full_name(path), error)),
         }
     }
 

@@ -111,7 +111,13 @@ fn typed(name: &str, value: &str, kind: ColumnType) -> Result<ScalarValue> {
         }
     }
     let text = ScalarValue::Utf8(Some(value.to_owned()));
-    text.cast_to(&kind.query_type()).ok().filter(|value| !value.is_null()).ok_or_else(wrong)
+    let typed = text.cast_to(&kind.query_type()).ok().filter(|value| !value.is_null());
+    // -0.0 is stored as 0.0.
+    let stored = typed.map(|value| match value {
+        ScalarValue::Float64(Some(number)) => ScalarValue::Float64(Some(number + 0.0)),
+        other => other,
+    });
+    stored.ok_or_else(wrong)
 }
 
 /// The result of erasing rows of a day.

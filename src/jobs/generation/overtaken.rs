@@ -25,7 +25,8 @@ pub(crate) async fn unless_changed(root: &Root, live: &LeafDay, why: Error) -> R
 pub(crate) async fn is_changed(root: &Root, live: &LeafDay) -> Result<bool> {
     let listed = list_leaves(&root.with_new_listings(), (live.day, live.day)).await?;
     let what = |live: &LeafDay| {
-        let files = live.leaves.iter().map(|leaf| leaf.file.location.clone());
+        // The id of another tool's file says which version of the file it is.
+        let files = live.leaves.iter().map(|leaf| (leaf.file.location.clone(), leaf.id.clone()));
         let generation = live.base.as_ref().map(|base| base.generation);
         (generation, files.collect::<Vec<_>>(), live.damage.clone())
     };

@@ -22,7 +22,7 @@ use super::{
     next::{Generation, NextManifest, absorb},
     overtaken::unless_changed,
     parts::Parts,
-    sources::{check_columns_known, check_days, expected_content},
+    sources::{check_columns_known, check_days, check_still_absorbed, expected_content},
 };
 use crate::{
     base::{Error, Result},
@@ -104,6 +104,7 @@ impl Rewrite<'_> {
             read.add(&rows)?;
             parts.write(kept).await?;
         }
+        check_still_absorbed(self.context, &self.leaves, &taken).await?;
         if let Some(expected) = expected
             && expected != read.finish()
         {

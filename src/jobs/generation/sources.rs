@@ -13,7 +13,7 @@ use crate::{
     base::{Day, Error, Result},
     exec::FileTable,
     jobs::JobContext,
-    model::{ContentHash, ContentHasher, DATE_COLUMN, Leaf, LeafKind, Manifest},
+    model::{Absorbed, ContentHash, ContentHasher, DATE_COLUMN, Leaf, LeafKind, Manifest},
     store::{FileCheck, Root, check_file, file_footer, hash_now, read_metadata},
 };
 
@@ -82,6 +82,31 @@ pub(crate) async fn check_columns_known(
                  a newer one in `definitions/` is gone; nothing was changed, try again",
                 context.root.full_name(&leaf.file.location),
                 column.name()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that the files of other tools among `leaves` still have the bytes that were absorbed.
+/// Their owners may replace them at any time, so this comes after their rows were read.
+///
+/// # Errors
+/// `Corrupt`, naming the file, when its owner replaced it; `NotFound` when a file is gone;
+/// `Unavailable` when the store refuses.
+pub(crate) async fn check_still_absorbed(
+    context: JobContext<'_>,
+    leaves: &[Arc<Leaf>],
+    absorbed: &[Absorbed],
+) -> Result<()> {
+    for leaf in leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign) {
+        let known = absorbed.iter().find(|absorbed| absorbed.id == leaf.id);
+        let known = known.and_then(|absorbed| absorbed.foreign.as_ref());
+        let now = hash_now(context.root, &leaf.file).await?;
+        if known.is_none_or(|known| known.blake3 != now) {
+            return Err(Error::corrupt(format!(
+                "{}: its owner replaced it while it was read; nothing was changed, try again",
+                context.root.full_name(&leaf.file.location)
             )));
         }
     }

@@ -14,7 +14,7 @@ use super::super::{
     generation::{
         next::{Generation, NextManifest, absorb, location},
         overtaken::unless_changed,
-        sources::{check_days, check_sources},
+        sources::{check_columns_known, check_days, check_sources, check_still_absorbed},
     },
     rollup::{Proofs, RawRows, check_rows, group_rows, merge_with_late},
 };
@@ -78,6 +78,7 @@ impl Purging<'_> {
     async fn write(&self, generation: &Generation<'_>) -> Result<NextManifest> {
         let leaves = self.live.leaves.iter().filter(|leaf| !leaf.is_purged());
         let leaves: Vec<_> = leaves.cloned().collect();
+        check_columns_known(self.context, &leaves).await?;
         check_sources(self.context, generation.base.as_deref(), &leaves).await?;
         let taken = absorb(self.context, &leaves).await?;
         let proofs = Proofs::of(self.context, &leaves).await?;
@@ -110,6 +111,7 @@ impl Purging<'_> {
             content: content.clone(),
         };
         let remains = Box::pin(self.create(generation, rows, &definitions, set)).await?;
+        check_still_absorbed(self.context, &leaves, &taken).await?;
         let (state, files) = (ManifestState::Purged, Vec::new());
         Ok(NextManifest { state, taken, marks, files, content, remains, definitions })
     }

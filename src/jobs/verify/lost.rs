@@ -6,8 +6,8 @@ use super::{Difference, listed::Listed};
 use crate::{
     base::{Day, ErrorKind, Result},
     jobs::JobContext,
-    model::{LeafDay, LeafId, LeafKind, SegmentFile},
-    store::{file_footer, leaf_ids},
+    model::{LeafDay, LeafId, SegmentFile},
+    store::{file_footer, has_foreign, leaf_ids},
 };
 
 /// The first segment of the day that was built from a lost leaf: one that is neither there nor
@@ -23,10 +23,6 @@ pub(super) async fn check(
     day: Day,
     live: Option<&Arc<LeafDay>>,
 ) -> Result<Option<Difference>> {
-    let unknown = |live: &Arc<LeafDay>| {
-        live.is_purged() || live.leaves.iter().any(|leaf| leaf.kind == LeafKind::Foreign)
-    };
-    let only_claimed = live.is_some_and(unknown);
     let current = live.map(|live| &live.fingerprint);
     let segments = listed.segments(day).flatten().flat_map(|found| &found.segments);
     let others: Vec<_> = segments.filter(|segment| Some(&segment.fingerprint) != current).collect();
@@ -35,6 +31,12 @@ pub(super) async fn check(
             leaf_ids(context.root, live).await?.into_iter().collect()
         }
         _ => BTreeSet::new(),
+    };
+    let only_claimed = match live {
+        Some(live) if !others.is_empty() => {
+            live.is_purged() || has_foreign(context.root, live).await?
+        }
+        _ => false,
     };
     for segment in others {
         let leaves = leaves_of(context, segment).await?;

@@ -75,6 +75,12 @@ impl WrittenFile {
 }
 
 impl RawFolder {
+    /// Whether the folder has a leaf, a file of merged rows or of remains, or a manifest.
+    #[must_use]
+    pub(crate) fn has_files(&self) -> bool {
+        !self.leaves.is_empty() || !self.written.is_empty() || !self.manifests.is_empty()
+    }
+
     /// The newest generation that has a manifest or a tag.
     #[must_use]
     pub(crate) fn newest(&self) -> Option<u32> {

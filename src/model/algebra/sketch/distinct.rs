@@ -90,12 +90,24 @@ impl Sketch for DistinctSketch {
     }
 
     fn stored(&self) -> Option<Vec<u8>> {
-        (!self.0.is_empty()).then(|| self.0.to_sketch(HllType::Hll8).serialize())
+        (!self.0.is_empty()).then(|| in_order(self.0.to_sketch(HllType::Hll8).serialize()))
     }
 
     fn size(&self) -> usize {
         size_of::<Self>() + self.0.estimated_size()
     }
+}
+
+/// The sketch with its coupons in order. A sketch of few values is a list or a set of coupons, four
+/// bytes each, in the order in which they arrived. The first byte counts the words before them
+/// (Apache `DataSketches`, HLL preamble: 2 for a list, 3 for a set).
+fn in_order(mut sketch: Vec<u8>) -> Vec<u8> {
+    let Some(words @ (2 | 3)) = sketch.first().copied() else { return sketch };
+    if let Some(coupons) = sketch.get_mut(usize::from(words) * 4..) {
+        let (coupons, _) = coupons.as_chunks_mut::<4>();
+        coupons.sort_unstable();
+    }
+    sketch
 }
 
 fn unreadable(error: datasketches::error::Error) -> DataFusionError {
