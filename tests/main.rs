@@ -53,6 +53,7 @@ mod segment_cache;
 mod shapes;
 mod sketches;
 mod slt;
+mod sql_corners;
 mod sql_hostile;
 mod sql_limits;
 mod sql_meaning;

@@ -53,8 +53,8 @@ pub struct Settings {
     pub memory_bytes: usize,
     /// Upper bound for the memory of the whole process while a query runs, in bytes. A query that
     /// exceeds the bound is ended by an error. It is for what `memory_bytes` can't see: rows on
-    /// their way between operators, and the state of functions. Looked at every 5 ms, on systems
-    /// that tell a process's resident memory. Processes that also do other work leave it `None`.
+    /// their way between operators, and the state of functions. It is checked every 2 ms, where
+    /// the system reports a process's memory. Processes that also do other work leave it `None`.
     pub process_memory_bytes: Option<usize>,
     /// Memory for cached rollup columns, in bytes. The columns are decoded, ready for the next
     /// query. With 0, none is cached.

@@ -11,10 +11,16 @@ use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 
-use crate::base::{Error, Result};
+use crate::base::{Error, ErrorKind, Result};
 
 /// How long unfinished work may take to clean up after itself.
 const SHUTDOWN: Duration = Duration::from_millis(500);
+
+/// The same for a query that exceeded a limit. It may go on to take memory.
+const SHUTDOWN_AT_LIMIT: Duration = Duration::from_millis(20);
+
+/// The stack of a thread, as large as the main thread's. Plans are recursive.
+const STACK_BYTES: usize = 8 << 20;
 
 /// Runs the program with the process's arguments and returns its exit code.
 #[must_use]
@@ -26,12 +32,14 @@ pub fn run() -> ExitCode {
         tell(format_args!("tallybook: {error}"));
         return exit::code_of(&error);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().thread_stack_size(STACK_BYTES).build();
     let done = match runtime {
         Ok(runtime) => {
             let done = runtime.block_on(command::run(args));
             // Work that was dropped because of a limit may be in the middle of something long.
-            runtime.shutdown_timeout(SHUTDOWN);
+            let at_limit = done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Limit);
+            runtime.shutdown_timeout(if at_limit { SHUTDOWN_AT_LIMIT } else { SHUTDOWN });
             done
         }
         Err(error) => Err(Error::internal("starting the runtime").with_source(error)),

@@ -10,7 +10,7 @@ use datafusion::{
     },
     common::TableReference,
     datasource::ViewTable,
-    execution::{SessionState, SessionStateBuilder},
+    execution::{FunctionRegistry as _, SessionState, SessionStateBuilder},
     prelude::SessionContext,
 };
 
@@ -47,6 +47,12 @@ pub(super) async fn state(db: &Tallybook, zone: Zone) -> Result<SessionState> {
     let mut state =
         SessionStateBuilder::new_from_existing(state).with_catalog_list(catalogs).build();
     state.config_mut().options_mut().execution.time_zone = Some(zone.to_string());
+    // Functions such as `now` and `to_timestamp` know the zone that was set when they were made.
+    let functions = state.scalar_functions().values();
+    let in_zone = functions.filter_map(|it| it.inner().with_updated_config(state.config_options()));
+    for function in in_zone.collect::<Vec<_>>() {
+        state.register_udf(Arc::new(function))?;
+    }
     let add = |name: &str, table: Arc<dyn TableProvider>| {
         schema.register_table(name.to_owned(), table).map(drop)
     };

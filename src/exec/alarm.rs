@@ -19,7 +19,7 @@ use memory_stats::memory_stats;
 use crate::base::{Error, Result, Settings};
 
 /// The time between two looks at the process's memory. A look takes about ten microseconds.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// About a hundred years. A timeout of this or more is no limit.
 const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);

@@ -18,7 +18,7 @@ use crate::{
         bounded,
         rules::{
             check_alarm::CheckAlarm, checked_arithmetic::CheckedArithmetic,
-            yielding_joins::YieldingJoins,
+            guarded_conditions::GuardedConditions, yielding_joins::YieldingJoins,
         },
     },
     model::sketch,
@@ -77,8 +77,8 @@ fn optimizer_rules(replacements: &[LogicalRule]) -> Vec<LogicalRule> {
         found.map_or(rule, Arc::clone)
     };
     let rules = Optimizer::new().rules.into_iter().map(replaced);
-    let last: LogicalRule = Arc::new(CheckedArithmetic);
-    CheckAlarm::between(rules.chain([last]).collect())
+    let last: [LogicalRule; 2] = [Arc::new(CheckedArithmetic), Arc::new(GuardedConditions)];
+    CheckAlarm::between(rules.chain(last).collect())
 }
 
 /// Registers the functions that make and merge sketches. Our `approx_distinct` replaces

@@ -9,8 +9,8 @@ mod snapshot;
 
 pub use algebra::{Function, Quantile};
 pub(crate) use algebra::{
-    State, StoredState, as_is, changed_expressions, double_sum, in_order, is_as_is, keep_digits,
-    narrowed, opaque, sketch, stored_needs_room, without_lost_digits,
+    State, StoredState, as_is, cast_exactly, changed_expressions, checked, double_sum,
+    exact_operands, in_order, is_as_is, is_in_zone, narrowed, opaque, sketch, stored_needs_room,
 };
 pub use column::{Column, ColumnType};
 pub(crate) use definition::{

@@ -212,4 +212,32 @@ measures = ["count(*) as n"]
             prop_assert_eq!(segments_read, of_segments);
         }
     }
+
+    /// Leaves 0 and 1 of one day answer different parts of it, so one filter can't serve both.
+    #[test]
+    fn two_leaves_of_a_day_have_a_filter_each() {
+        let dataset = Dataset::parse(GRAINS, "grains.toml").unwrap();
+        // `hours` lacks leaf 2. `quarters` lacks leaves 1 and 2.
+        let built = [vec![Some(1)], vec![Some(2)], vec![None]];
+        let snapshot = snapshot(&dataset, Day::from_epoch_days(0), &[3], &built);
+        let rollups: Vec<_> = dataset.rollups().iter().collect();
+        let hour = Span::new(8 * QUARTER, 12 * QUARTER);
+        let quarter = Span::new(17 * QUARTER, 18 * QUARTER);
+        let edge = Span::new(21 * QUARTER + 1, 21 * QUARTER + 2);
+        let cover = Cover::tile(Spans::union_of([hour, quarter, edge]), &snapshot, &rollups);
+        let read: Vec<_> = raw_branches(&cover)
+            .into_iter()
+            .map(|branch| (branch.within, branch.files.len()))
+            .collect();
+        let mut expected = vec![
+            (None, 1),
+            (Some(Spans::union_of([quarter, edge])), 1),
+            (Some(Spans::union_of([edge])), 1),
+        ];
+        let key = |(within, files): &(Option<Spans>, usize)| format!("{within:?} {files}");
+        expected.sort_by_key(key);
+        let mut read = read;
+        read.sort_by_key(key);
+        assert_eq!(read, expected);
+    }
 }

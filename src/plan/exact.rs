@@ -9,6 +9,7 @@
 //!                                            WindowAggr: sum(CAST(i AS Decimal)) OVER …
 //! Aggregate: sum(f), avg(f)           ──▶  Projection: sum, sum / count
 //!                                            Aggregate: double_sum(f), count(f)
+//! WindowAggr: sum(f), avg(f) OVER …   ──▶  the same with double_sum(f) OVER …, count(f) OVER …
 //! ```
 //!
 //! A block over segments computes these functions from exact sums ([`Function`]). Every other
@@ -16,7 +17,7 @@
 //! its SQL type is an error, where DataFusion's sum wraps (apache/datafusion#17539). A sum of
 //! doubles is rounded once, so the result doesn't depend on the order in which rows are read.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use arrow::datatypes::DataType;
 use datafusion::{
@@ -26,7 +27,7 @@ use datafusion::{
     logical_expr::{
         Aggregate, AggregateUDF, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, Window,
         WindowFunctionDefinition, cast,
-        expr::{AggregateFunction, AggregateFunctionParams, WindowFunction},
+        expr::{AggregateFunction, AggregateFunctionParams, WindowFunction, WindowFunctionParams},
         lit,
     },
 };
@@ -139,17 +140,26 @@ fn exact_call(
 }
 
 fn exact_window(window: Window) -> Result<Transformed<LogicalPlan>> {
-    let mut made = Vec::new();
+    let mut made: Vec<Expr> = Vec::new();
     let mut finals = Vec::new();
     let prefix = new_prefix(&window.schema);
-    for (at, expr) in window.window_expr.iter().enumerate() {
-        let wide = wide_window(&window, expr)?;
-        let name = format!("{prefix}{at}");
-        finals.push(match &wide {
-            None => Exact::Same,
-            Some(_) => Exact::Narrowed(Expr::Column(Column::from_name(&name))),
-        });
-        made.push(wide.map_or_else(|| expr.clone(), |wide| wide.alias(name)));
+    // DataFusion can't plan a node that has one call twice.
+    let mut names: HashMap<Expr, String> = HashMap::new();
+    for expr in &window.window_expr {
+        let column = |call: Expr| {
+            let next = format!("{prefix}{}", names.len());
+            let name = names.entry(call.clone()).or_insert_with(|| {
+                made.push(call.alias(&next));
+                next
+            });
+            Expr::Column(Column::from_name(name.as_str()))
+        };
+        if let Some(value) = exact_over(&window, expr, column)? {
+            finals.push(value);
+        } else {
+            made.push(expr.clone());
+            finals.push(Exact::Same);
+        }
     }
     if finals.iter().all(|made| matches!(made, Exact::Same)) {
         return Ok(Transformed::no(LogicalPlan::Window(window)));
@@ -186,20 +196,37 @@ fn outputs(schema: &DFSchema, finals: Vec<Exact>) -> Result<Vec<Expr>> {
     outputs.collect()
 }
 
-/// A sum over a window in a type in which it can't wrap. `None` when the sum can't wrap in its
-/// own type.
-fn wide_window(window: &Window, expr: &Expr) -> Result<Option<Expr>> {
+/// What replaces a call over a window. `column` gives the column of a new call over the same
+/// window. `None` when the call is exact already.
+fn exact_over(
+    window: &Window,
+    expr: &Expr,
+    mut column: impl FnMut(Expr) -> Expr,
+) -> Result<Option<Exact>> {
     let Expr::WindowFunction(call) = expr.clone().unalias() else { return Ok(None) };
-    let WindowFunction { fun, mut params } = *call;
+    let WindowFunction { fun, params } = *call;
     let WindowFunctionDefinition::AggregateUDF(called) = &fun else { return Ok(None) };
-    let is_sum = function(called.name(), &params.args) == Some(Function::Sum);
     let [argument] = params.args.as_slice() else { return Ok(None) };
     let kind = argument.get_type(window.input.schema())?;
-    if !is_sum || !Function::Sum.can_wrap(&kind) {
-        return Ok(None);
-    }
-    params.args = vec![Function::with_room(argument.clone(), &kind)];
-    Ok(Some(Expr::WindowFunction(Box::new(WindowFunction { fun, params }))))
+    let mut over = |func: &Arc<AggregateUDF>, argument: Expr| {
+        let params = WindowFunctionParams { args: vec![argument], ..params.clone() };
+        let fun = WindowFunctionDefinition::AggregateUDF(Arc::clone(func));
+        column(Expr::WindowFunction(Box::new(WindowFunction { fun, params })))
+    };
+    Ok(match function(called.name(), &params.args) {
+        Some(Function::Sum) if kind == DataType::Float64 => {
+            Some(Exact::Value(over(&double_sum(), argument.clone())))
+        }
+        Some(Function::Avg) if kind == DataType::Float64 && !params.distinct => {
+            let sum = over(&double_sum(), argument.clone());
+            let count = over(&count_udaf(), argument.clone());
+            Some(Exact::Value(sum / cast(count, DataType::Float64)))
+        }
+        Some(Function::Sum) if Function::Sum.can_wrap(&kind) => {
+            Some(Exact::Narrowed(over(called, Function::with_room(argument.clone(), &kind))))
+        }
+        _ => None,
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! | `t = '….0000005'` | false, or NULL where `t` is |
 //! | `f > 0.1` of a double `f` | a comparison of doubles |
 //! | `d + INTERVAL '1 hour'` of a date `d` | the same of the day's first instant |
+//! | `CAST(t AS TIMESTAMP)` of a time in a zone | the zone's local time |
 //! | `NOT (x IN (a))`, `NOT (x LIKE a)` | `x NOT IN (a)`, `x NOT LIKE a` |
 //!
 //! DataFusion drops NULL from lists that it merges with other lists. It also cuts digits finer
@@ -27,6 +28,7 @@ use datafusion::{
         tree_node::{Transformed, TreeNode as _},
     },
     error::Result,
+    functions::datetime::expr_fn::to_local_time,
     logical_expr::{
         BinaryExpr, Cast, Expr, ExprSchemable as _, LogicalPlan, Operator, cast, expr::InList, lit,
         when,
@@ -34,7 +36,7 @@ use datafusion::{
 };
 
 use super::{expressions::changed, sets::with_doubles_on_both_sides, ties::each_once};
-use crate::model::without_lost_digits;
+use crate::model::{exact_operands, is_in_zone};
 
 /// Rewrites literals so that they keep their meaning. The plan must not be analyzed yet, because
 /// the analyzer turns texts into times.
@@ -45,7 +47,7 @@ pub(crate) fn keep_meaning(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = with_doubles_on_both_sides(plan)?;
     changed(plan, |expr, schema| {
         expr.transform_up(|part| {
-            let part = without_lost_digits(part, schema);
+            let part = exact_operands(part, schema);
             let part = part.transform_data(|part| keep_literal(part, schema))?;
             part.transform_data(|part| Ok(with_keys_once(part)))
         })
@@ -98,6 +100,13 @@ fn keep_literal(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         {
             let right = Box::new(as_instant(*right));
             Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right })))
+        }
+        Expr::Cast(Cast { expr, field })
+            if matches!(field.data_type(), DataType::Timestamp(_, None))
+                && expr.get_type(schema).is_ok_and(|kind| is_in_zone(&kind)) =>
+        {
+            let local = Box::new(to_local_time(vec![*expr]));
+            Ok(Transformed::yes(Expr::Cast(Cast { expr: local, field })))
         }
         Expr::Not(inner) => Ok(match !*inner {
             same @ Expr::Not(_) => Transformed::no(same),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::{
-    common::{Column, tree_node::Transformed},
+    common::{Column, JoinType, tree_node::Transformed},
     error::Result,
     logical_expr::{Expr, LogicalPlan, Sort, SortExpr},
 };
@@ -93,6 +93,12 @@ fn origin(plan: &LogicalPlan) -> Origin {
     match plan {
         LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(_) => Origin::Aggregates,
         LogicalPlan::TableScan(scan) if is_raw(scan) => Origin::Raw,
+        LogicalPlan::Join(join) => match join.join_type {
+            // The other side only decides which rows stay.
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => origin(&join.left),
+            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => origin(&join.right),
+            _ => origin(&join.left).max(origin(&join.right)),
+        },
         node => node.inputs().into_iter().map(origin).max().unwrap_or(Origin::Tables),
     }
 }

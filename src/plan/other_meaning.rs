@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `a - b < INTERVAL '1 day'` | a comparison of months, then days, then the rest |
 //! | `… OVER (ORDER BY text RANGE 1 PRECEDING)` | all rows before |
+//! | `var_pop(x) OVER (… ROWS 1 PRECEDING)`, and other statistics | with what is left of rows that left |
+//! | `to_char(timestamp, 'YYYY-MM')` | the text YYYY-MM |
 //! | `EXISTS (SELECT count(*) … WHERE inner = outer)` | whether there is such a row; it always has one |
 //! | `EXISTS (SELECT … WHERE inner = outer OFFSET 1)` | without OFFSET |
 
@@ -14,7 +16,7 @@ use datafusion::{
     logical_expr::{
         BinaryExpr, Expr, ExprSchemable as _, LogicalPlan, Operator, WindowFrameBound,
         WindowFrameUnits,
-        expr::{Exists, WindowFunction},
+        expr::{Exists, ScalarFunction, WindowFunction},
     },
 };
 
@@ -29,8 +31,12 @@ pub(super) fn check(part: &Expr, schema: &DFSchema) -> Result<()> {
         }
         Expr::Between(between) => check_interval([between.expr.as_ref(), &between.low], schema),
         Expr::InList(list) => check_interval([list.expr.as_ref()], schema),
-        Expr::WindowFunction(call) => check_range(call, schema),
+        Expr::WindowFunction(call) => {
+            check_moving(call)?;
+            check_range(call, schema)
+        }
         Expr::Exists(exists) => check_exists(exists),
+        Expr::ScalarFunction(call) => check_format(call),
         _ => Ok(()),
     }
 }
@@ -46,6 +52,33 @@ fn check_interval<'e>(sides: impl IntoIterator<Item = &'e Expr>, schema: &DFSche
         return plan_err!(
             "intervals can't be compared: a month has no fixed length. Compare points in time: \
              a < b + INTERVAL '1 day' instead of a - b < INTERVAL '1 day'"
+        );
+    }
+    Ok(())
+}
+
+/// A format of `to_char` for another engine, such as `YYYY-MM`, would be the answer itself.
+fn check_format(call: &ScalarFunction) -> Result<()> {
+    if call.func.name() == "to_char"
+        && let Some(Expr::Literal(format, _)) = call.args.get(1)
+        && let Some(Some(format)) = format.try_as_str()
+        && !format.contains('%')
+    {
+        return plan_err!("`{format}` is no format of to_char; write '%Y-%m-%d %H:%M:%S'");
+    }
+    Ok(())
+}
+
+/// DataFusion subtracts the rows that leave a moving frame. What is left of them can be larger than
+/// the rows that remain.
+fn check_moving(call: &WindowFunction) -> Result<()> {
+    const STATISTICS: [&str; 4] = ["var", "stddev", "co", "regr_"];
+    let name = call.fun.name();
+    let is_statistic = STATISTICS.iter().any(|start| name.starts_with(start)) && name != "count";
+    if is_statistic && !call.params.window_frame.start_bound.is_unbounded() {
+        return plan_err!(
+            "{name} over a frame that moves isn't supported, as it would not be exact; begin the frame \
+             with UNBOUNDED PRECEDING, or join the table with itself and group"
         );
     }
     Ok(())

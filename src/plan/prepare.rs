@@ -5,11 +5,14 @@ use std::{collections::HashMap, sync::Arc};
 use chrono::{DateTime, Utc};
 use datafusion::{
     common::{
-        ParamValues, ScalarValue, alias::AliasGenerator, config::ConfigOptions,
+        ParamValues, ScalarValue,
+        alias::AliasGenerator,
+        config::ConfigOptions,
         metadata::ScalarAndMetadata,
+        tree_node::{Transformed, TreeNode as _},
     },
     execution::{FunctionRegistry, SessionState, context::SQLOptions},
-    logical_expr::LogicalPlan,
+    logical_expr::{Expr, LogicalPlan},
     optimizer::{
         Optimizer, OptimizerConfig, decorrelate_lateral_join::DecorrelateLateralJoin,
         decorrelate_predicate_subquery::DecorrelatePredicateSubquery,
@@ -20,6 +23,7 @@ use datafusion::{
 };
 
 use super::{
+    expressions::changed,
     literals::keep_meaning,
     lossy_casts::{self, Lossy},
     push_down::PushDown,
@@ -27,6 +31,7 @@ use super::{
     set_comparison,
     subqueries::{check_analyzed, check_optimized},
 };
+use crate::model::checked;
 
 /// Checks that the query is read-only, sets its parameters, resolves types, and
 /// [prepares](prepare) the plan. The second value says whether the plan is
@@ -69,6 +74,7 @@ pub(crate) fn prepare(
 ) -> datafusion::error::Result<LogicalPlan> {
     check_analyzed(&analyzed)?;
     let analyzed = set_comparison::with_own_names(analyzed)?;
+    let analyzed = with_checked_constants(analyzed)?;
     let analyzed = lossy_casts::keep(analyzed, Lossy::Numbers)?;
     // These are DataFusion's rules in DataFusion's order: subqueries must be joins before filters
     // are pushed into them.
@@ -84,6 +90,37 @@ pub(crate) fn prepare(
     let mut options = state.config_options().as_ref().clone();
     options.optimizer.max_passes = 1;
     rules.optimize(analyzed, &OnePass { state, options: Arc::new(options) }, |_, _| {})
+}
+
+/// The plan with checked arithmetic of constants. DataFusion would compute it before the session's
+/// last rule checks all arithmetic.
+fn with_checked_constants(plan: LogicalPlan) -> datafusion::error::Result<LogicalPlan> {
+    changed(plan, |expr, schema| {
+        expr.transform_up(|part| {
+            let is_arithmetic = matches!(part, Expr::BinaryExpr(_) | Expr::Negative(_));
+            if is_arithmetic && is_constant(&part)? {
+                return checked(part, schema);
+            }
+            Ok(Transformed::no(part))
+        })
+    })
+}
+
+/// Whether the expression is made of literals alone.
+fn is_constant(expr: &Expr) -> datafusion::error::Result<bool> {
+    let is_other = |part: &Expr| {
+        let of_literals = matches!(
+            part,
+            Expr::Literal(..)
+                | Expr::Cast(_)
+                | Expr::TryCast(_)
+                | Expr::BinaryExpr(_)
+                | Expr::Negative(_)
+                | Expr::ScalarFunction(_)
+        );
+        Ok(!of_literals || part.is_volatile_node())
+    };
+    Ok(!expr.exists(is_other)?)
 }
 
 /// Optimizes a rewritten plan by the session's rules.

@@ -1,5 +1,5 @@
 //! Decimals beside doubles where two plans meet. They become doubles, as within expressions
-//! ([`without_lost_digits`](crate::model::without_lost_digits)).
+//! ([`exact_operands`](crate::model::exact_operands)).
 //!
 //! ```text
 //! Union: f of doubles; c of decimals   ──▶  Union: f; Projection: CAST(c AS Float64)
@@ -22,7 +22,7 @@ use datafusion::{
     },
 };
 
-use crate::model::keep_digits;
+use crate::model::cast_exactly;
 
 /// Casts decimals to doubles wherever the other side of a union, join or subquery comparison has
 /// doubles.
@@ -80,7 +80,7 @@ fn of_join(mut join: Join) -> Result<Transformed<LogicalPlan>> {
     if join.join_constraint == JoinConstraint::On {
         for (left, right) in &mut join.on {
             let kinds = (left.get_type(join.left.schema())?, right.get_type(join.right.schema())?);
-            changed |= keep_digits(vec![(Some(kinds.0), left), (Some(kinds.1), right)]);
+            changed |= cast_exactly(vec![(Some(kinds.0), left), (Some(kinds.1), right)]);
         }
     }
     Ok(Transformed::new_transformed(LogicalPlan::Join(join), changed))

@@ -12,11 +12,14 @@
 
 use datafusion::{
     common::{
-        JoinType, plan_err,
+        DFSchema, JoinType, plan_err,
         tree_node::{TreeNode as _, TreeNodeRecursion},
     },
     error::Result,
-    logical_expr::{Expr, LogicalPlan, Subquery, expr::InSubquery, utils::merge_schema},
+    logical_expr::{
+        BinaryExpr, Expr, ExprSchemable as _, LogicalPlan, Operator, Subquery, expr::InSubquery,
+        utils::merge_schema,
+    },
 };
 
 use super::other_meaning;
@@ -49,6 +52,9 @@ pub(crate) fn check_analyzed(plan: &LogicalPlan) -> Result<()> {
         })?;
         if let LogicalPlan::Subquery(lateral) = node {
             check_subquery(lateral)?;
+        }
+        if let LogicalPlan::Filter(filter) = node {
+            check_in(&filter.predicate, &schema, Place { is_conjunct: true, null_is_false: true })?;
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
@@ -110,6 +116,46 @@ pub(crate) fn check_optimized(plan: &LogicalPlan) -> Result<()> {
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(())
+}
+
+/// Where a condition stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Whether it must be true by itself for a row to stay.
+    is_conjunct: bool,
+    /// Whether NULL has the same effect there as false.
+    null_is_false: bool,
+}
+
+/// Checks that no IN of a subquery can be NULL where NULL and false differ. DataFusion makes it a
+/// mark that is never NULL.
+fn check_in(expr: &Expr, schema: &DFSchema, place: Place) -> Result<()> {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) => {
+            let is_conjunct = place.is_conjunct && *op == Operator::And;
+            check_in(left, schema, Place { is_conjunct, ..place })?;
+            check_in(right, schema, Place { is_conjunct, ..place })
+        }
+        Expr::InSubquery(of) => {
+            let in_subquery = of.subquery.subquery.schema().fields();
+            let may_be_null =
+                of.expr.nullable(schema)? || in_subquery.iter().any(|field| field.is_nullable());
+            if place.is_conjunct || place.null_is_false && !of.negated || !may_be_null {
+                return Ok(());
+            }
+            plan_err!(
+                "IN (a subquery) isn't supported under NOT, IS or CASE, nor NOT IN beside OR, where \
+                 values may be NULL; write EXISTS (SELECT 1 … WHERE inner = outer)"
+            )
+        }
+        other => {
+            let inner = Place { is_conjunct: false, null_is_false: false };
+            other.apply_children(|child| {
+                check_in(child, schema, inner).map(|()| TreeNodeRecursion::Continue)
+            })?;
+            Ok(())
+        }
+    }
 }
 
 /// Whether the expression is NULL for every row.

@@ -108,12 +108,18 @@ pub(super) fn of_aggregate(mut aggregate: Aggregate) -> Result<Transformed<Logic
             let call = AggregateFunction { func: in_order(&func), params };
             return Ok(Expr::AggregateFunction(call).alias(name));
         }
-        if params.distinct || !ORDERED.contains(&func.name()) {
+        if !ORDERED.contains(&func.name()) {
             return Ok(expr.clone());
         }
         let before = params.order_by.clone();
         params.order_by = each_once(params.order_by);
-        extend(&mut params.order_by, &rest, &[]);
+        if params.distinct {
+            // Distinct values can be ordered by themselves alone.
+            let value = params.args.first().map(|value| value.clone().sort(true, false));
+            extend(&mut params.order_by, value.as_slice(), &[]);
+        } else {
+            extend(&mut params.order_by, &rest, &[]);
+        }
         if params.order_by == before {
             return Ok(expr.clone());
         }

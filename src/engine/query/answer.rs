@@ -120,8 +120,8 @@ impl Answer {
     /// The next rows; `None` at the end.
     ///
     /// # Errors
-    /// `Limit` when the query takes too long or too much memory, or the answer has too many rows; otherwise the error
-    /// from reading. An answer that ends in an error is not whole.
+    /// `Limit` when the query takes too long or too much memory, or the answer has too many rows;
+    /// otherwise the error from reading. An answer that ends in an error is not whole.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));

@@ -39,6 +39,22 @@ impl Limits {
         }
     }
 
+    /// The result of `work`, as a task of its own. Planning can be one long computation. In its own
+    /// task it doesn't delay the end of the query.
+    ///
+    /// # Errors
+    /// Those of `work`; `Internal` when `work` panics.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        if self.alarm.is_none() {
+            return work.await;
+        }
+        let done = tokio::spawn(work).await;
+        done.map_err(|error| Error::internal("planning ended early").with_source(error))?
+    }
+
     /// Checks that there is time and memory left. For work that never waits.
     ///
     /// # Errors

@@ -52,7 +52,8 @@ struct Planning<'a> {
     /// The root, with the query's own request counter.
     root: &'a Root,
     /// The session that plans the query.
-    state: &'a SessionState,
+    state: &'a Arc<SessionState>,
+    limits: &'a Limits,
 }
 
 /// A query that is ready to run.
@@ -121,7 +122,8 @@ pub(crate) async fn explain(db: &Tallybook, query: &Query) -> Result<Explanation
         let distrusted = db.root().distrusted_count();
         let explained = async {
             let limits = Limits::of(db.settings())?;
-            let planned = plan(db, &db.root_of_query(), query, &limits).await?;
+            let root = db.root_of_query();
+            let planned = limits.bound(Box::pin(plan(db, &root, query, &limits))).await?;
             Explanation::counted(db, &planned.decision).await
         };
         match explained.await {
@@ -140,7 +142,8 @@ async fn plan(db: &Tallybook, root: &Root, query: &Query, limits: &Limits) -> Re
     let mut state = tables::state(db, query.time_zone).await?;
     set_query_root(&mut state, root);
     limits.bound_planning(&mut state);
-    let asking = Planning { db, root, state: &state };
+    let state = Arc::new(state);
+    let asking = Planning { db, root, state: &state, limits };
     let known = db.prepared().find(query);
     let listed = match &known {
         Some(known) => Some((known.span, list_again(asking, known, &mut waited).await?)),
@@ -155,12 +158,13 @@ async fn plan(db: &Tallybook, root: &Root, query: &Query, limits: &Limits) -> Re
     for block in &decision.blocks {
         tracing::debug!(cover = %block.cover, refusals = ?block.refusals, "planned");
     }
-    let physical = state.query_planner().create_physical_plan(&plan, &state).await;
-    let physical = match physical {
+    let physical = limits.aside(async move {
+        let planner = Arc::clone(state.query_planner());
+        planner.create_physical_plan(&plan, state.as_ref()).await.map_err(Error::from)
+    });
+    let physical = match physical.await {
         Ok(physical) => physical,
-        Err(error) => {
-            return Err(name_damage(db.root(), Error::from(error), decision.files_read()).await);
-        }
+        Err(error) => return Err(name_damage(db.root(), error, decision.files_read()).await),
     };
     Ok(Planned { physical, decision, planning: start.elapsed().saturating_sub(waited) })
 }
@@ -187,12 +191,18 @@ async fn prepare_new(
     listed: Option<(Span, Snapshot)>,
     waited: &mut Duration,
 ) -> Result<(LogicalPlan, Arc<Decision>)> {
-    let Planning { db, state, .. } = asking;
-    let plan = sql::plan_of(state, &query.sql).await?;
-    let (analyzed, repeatable) = analyze(state, &query.params, plan)?;
+    let Planning { db, state, limits, .. } = asking;
+    let (session, sql, params) = (Arc::clone(state), query.sql.clone(), query.params.clone());
+    let analyzed = limits.aside(async move {
+        let plan = sql::plan_of(&session, &sql).await?;
+        analyze(&session, &params, plan).map_err(Error::from)
+    });
+    let (analyzed, repeatable) = analyzed.await?;
     let decided = decide((db, asking.root), query.route, analyzed, listed).await?;
     *waited += decided.waited;
-    let plan = optimize(decided.plan, state)?;
+    let (session, rewritten) = (Arc::clone(state), decided.plan);
+    let plan = limits.aside(async move { optimize(rewritten, &session).map_err(Error::from) });
+    let plan = plan.await?;
     let decision = Arc::new(decided.decision);
     if repeatable {
         let (plan, decision) = (plan.clone(), Arc::clone(&decision));

@@ -18,7 +18,7 @@ use datafusion::{
     },
 };
 
-use super::expansion::ExactSum;
+use super::{expansion::ExactSum, moving_sum::MovingSum};
 
 /// The aggregate function `double_sum`.
 pub(crate) fn double_sum() -> Arc<AggregateUDF> {
@@ -51,6 +51,16 @@ impl AggregateUDFImpl for DoubleSum {
         Ok(Box::new(One::default()))
     }
 
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        if args.is_distinct {
+            return Ok(Box::new(Different::default()));
+        }
+        Ok(Box::new(MovingSum::default()))
+    }
+
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         let terms = Arc::new(Field::new_list_field(DataType::Float64, true));
         let columns = ["terms", "scaled"].map(|column| {
@@ -73,7 +83,7 @@ impl AggregateUDFImpl for DoubleSum {
 }
 
 /// The doubles of a column, without its NULLs.
-fn doubles(columns: &[ArrayRef]) -> impl Iterator<Item = f64> {
+pub(super) fn doubles(columns: &[ArrayRef]) -> impl Iterator<Item = f64> {
     columns.iter().flat_map(|column| column.as_primitive::<Float64Type>().iter().flatten())
 }
 

@@ -1,14 +1,16 @@
-//! Operands of different types, where DataFusion would lose digits.
+//! Operands of different types, where DataFusion would lose digits or a zone.
 //!
 //! | operands | DataFusion's type | here |
 //! |---|---|---|
 //! | decimal, double | decimal with 15 digits after the point | double |
 //! | decimal, literal text | decimal with 10 digits after the point | decimal of the text's digits |
-//! | decimal, other text | decimal with 10 digits after the point | decimal of the decimal's digits |
+//! | decimal, other text | decimal of the decimal's digits, or 10 | decimal with 18 digits, or more |
+//! | time in a zone, date | the date's first instant in UTC | the date's first instant in the zone |
 //!
 //! With 15 digits `f > 0.0` is false for a double of 1e-20, and an error for a double of 1e100. SQL
 //! texts are full of decimal literals: `f * 0.5`, `f > 0.1`. With 10 digits
-//! `cost = '0.000000000001'` is true for all small costs. `PostgreSQL` and `DuckDB` keep the digits.
+//! `cost = '0.000000000001'` is true for all small costs. `PostgreSQL` and `DuckDB` keep all digits
+//! of the decimal.
 
 use arrow::{
     compute::kernels::cast_utils::parse_decimal,
@@ -22,21 +24,24 @@ use datafusion::{
 /// Functions whose arguments must all have one type.
 const OF_ONE_TYPE: [&str; 6] = ["coalesce", "nullif", "nvl", "nvl2", "greatest", "least"];
 
-/// The expression, with its operands cast so that none of them loses digits. Call this for the
-/// parts of an expression first, and before types are coerced.
-pub(crate) fn without_lost_digits(mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+/// The expression, with its operands cast so that none of them loses digits or its zone. Call this
+/// for the parts of an expression first, and before types are coerced.
+pub(crate) fn exact_operands(mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let mut changed = false;
     for operands in operands(&mut expr) {
         let operands = operands.into_iter().map(|it| (it.get_type(schema).ok(), it));
-        changed |= keep_digits(operands.collect());
+        changed |= cast_exactly(operands.collect());
     }
     Transformed::new_transformed(expr, changed)
 }
 
 /// Casts operands that are compared with each other, or must have one type, so that none of them
-/// loses digits. Returns whether any was cast.
-pub(crate) fn keep_digits(operands: Vec<(Option<DataType>, &mut Expr)>) -> bool {
+/// loses digits or its zone. Returns whether any was cast.
+pub(crate) fn cast_exactly(operands: Vec<(Option<DataType>, &mut Expr)>) -> bool {
     let kinds = || operands.iter().filter_map(|(kind, _)| kind.as_ref());
+    if let Some(zoned) = kinds().find(|kind| is_in_zone(kind)).cloned() {
+        return dates_in_zone(operands, &zoned);
+    }
     let Some(scale) = kinds().filter_map(scale_of).max() else { return false };
     let has_doubles = kinds().any(DataType::is_floating);
     let mut changed = false;
@@ -55,6 +60,25 @@ pub(crate) fn keep_digits(operands: Vec<(Option<DataType>, &mut Expr)>) -> bool 
     changed
 }
 
+/// Whether values of that type are times in a zone other than UTC.
+pub(crate) fn is_in_zone(kind: &DataType) -> bool {
+    matches!(kind, DataType::Timestamp(_, Some(zone)) if !matches!(&**zone, "UTC" | "+00:00"))
+}
+
+/// Casts dates to their first instants in the zone of that type.
+fn dates_in_zone(operands: Vec<(Option<DataType>, &mut Expr)>, zoned: &DataType) -> bool {
+    let DataType::Timestamp(unit, _) = zoned else { return false };
+    let mut changed = false;
+    for (kind, operand) in operands {
+        if matches!(kind, Some(DataType::Date32 | DataType::Date64)) {
+            let local = cast(std::mem::take(operand), DataType::Timestamp(*unit, None));
+            *operand = cast(local, zoned.clone());
+            changed = true;
+        }
+    }
+    changed
+}
+
 /// The number of digits after the point of a decimal type.
 fn scale_of(kind: &DataType) -> Option<i8> {
     match kind {
@@ -64,18 +88,19 @@ fn scale_of(kind: &DataType) -> Option<i8> {
 }
 
 /// The text as a decimal that has all of its digits, or those of the decimals beside it. `None` for
-/// other types, and where DataFusion's own cast is as good.
+/// other types.
 fn exact_text(operand: &Expr, kind: &DataType, scale: i8) -> Option<Expr> {
-    /// The digits after the point in DataFusion's cast.
-    const COERCED_SCALE: i8 = 10;
+    /// The digits after the point that a column of texts has at least. DataFusion rounds texts to
+    /// the digits of the decimal beside them, so that '1.45' = 1.5.
+    const TEXT_SCALE: i8 = 18;
     if !matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
         return None;
     }
-    match operand {
-        Expr::Literal(value, _) => Some(lit(decimal(value.try_as_str()??)?)),
-        _ => (scale > COERCED_SCALE)
-            .then(|| cast(operand.clone(), DataType::Decimal128(DECIMAL128_MAX_PRECISION, scale))),
+    if let Expr::Literal(value, _) = operand {
+        return Some(lit(decimal(value.try_as_str()??)?));
     }
+    let scale = scale.max(TEXT_SCALE);
+    Some(cast(operand.clone(), DataType::Decimal128(DECIMAL128_MAX_PRECISION, scale)))
 }
 
 /// The number that a text denotes, with all of its digits. `None` when the text is no number, or

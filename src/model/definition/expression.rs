@@ -19,7 +19,7 @@ use datafusion::{
 use super::Dataset;
 use crate::{
     base::{Error, Result},
-    model::{ColumnType, algebra::without_lost_digits, column::is_word},
+    model::{ColumnType, algebra::exact_operands, column::is_word},
 };
 
 /// A value that is computed from the columns of one raw row.
@@ -52,7 +52,7 @@ impl Expression {
         config.options_mut().sql_parser.parse_float_as_decimal = true;
         let parser = SessionContext::new_with_config(config);
         let expr = parser.parse_sql_expr(text, &schema).map_err(refused)?;
-        let expr = expr.transform_up(|part| Ok(without_lost_digits(part, &schema)));
+        let expr = expr.transform_up(|part| Ok(exact_operands(part, &schema)));
         let expr = expr.data().map_err(refused)?;
         let simplifier = ExprSimplifier::new(SimplifyContext::default());
         let expr = simplifier.coerce(expr, &schema).map_err(refused)?;

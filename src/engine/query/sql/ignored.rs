@@ -5,14 +5,20 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArguments, GroupByExpr, GroupByWithModifier, Join, LimitClause,
-    OrderBy, Query, Select, SelectItem, TableAlias, TableFactor, Visitor,
-    WildcardAdditionalOptions,
+use datafusion::{
+    execution::SessionState,
+    sql::sqlparser::ast::{
+        DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+        FunctionArguments, GroupByExpr, GroupByWithModifier, Join, LimitClause, OrderBy, Query,
+        Select, SelectItem, TableAlias, TableFactor, Visitor, WildcardAdditionalOptions,
+    },
 };
 
 /// Finds the first part that would be ignored. The message says what to write instead.
-pub(super) struct Ignored;
+pub(super) struct Ignored<'a> {
+    /// Knows which functions are scalar ones.
+    pub(super) state: &'a SessionState,
+}
 
 /// A part of a query, and what to write instead.
 type Part = (&'static str, &'static str);
@@ -20,7 +26,7 @@ type Part = (&'static str, &'static str);
 const LEAVE_OUT: &str = "leave it out";
 const SAMPLE: Part = ("TABLESAMPLE", "write WHERE random() < 0.1 for a tenth of the rows");
 
-impl Visitor for Ignored {
+impl Visitor for Ignored<'_> {
     type Break = String;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<String> {
@@ -37,7 +43,7 @@ impl Visitor for Ignored {
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<String> {
         match expr {
-            Expr::Function(call) => refuse(of_call(call)),
+            Expr::Function(call) => refuse(self.of_call(call)),
             _ => ControlFlow::Continue(()),
         }
     }
@@ -208,17 +214,67 @@ fn of_alias(alias: Option<&TableAlias>) -> Option<Part> {
     part(at.is_some(), "AT after a table", LEAVE_OUT)
 }
 
-fn of_call(call: &Function) -> Option<Part> {
-    let Function {
-        name: _,
-        uses_odbc_syntax: _,
-        parameters,
-        args: _,
-        filter: _,
-        null_treatment: _,
-        over: _,
-        within_group: _,
-    } = call;
-    let has_parameters = !matches!(parameters, FunctionArguments::None);
-    part(has_parameters, "f(…)(…)", "write all arguments in one pair of parentheses")
+/// Aggregates that count each row, also with DISTINCT.
+const OF_ALL_ROWS: [&str; 6] = ["approx_", "corr", "covar", "regr_", "percentile_cont", "median_"];
+
+impl Ignored<'_> {
+    fn of_call(&self, call: &Function) -> Option<Part> {
+        let Function {
+            name,
+            uses_odbc_syntax: _,
+            parameters,
+            args,
+            filter,
+            null_treatment,
+            over,
+            within_group,
+        } = call;
+        let name = name.to_string().to_lowercase();
+        let (mut is_distinct, mut of_star, mut has_clauses) = (false, false, false);
+        if let FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment,
+            args,
+            clauses,
+        }) = args
+        {
+            is_distinct = *duplicate_treatment == Some(DuplicateTreatment::Distinct);
+            of_star = args.iter().any(|argument| {
+                matches!(
+                    argument,
+                    FunctionArg::Unnamed(
+                        FunctionArgExpr::Wildcard | FunctionArgExpr::QualifiedWildcard(_)
+                    )
+                )
+            });
+            has_clauses = !clauses.is_empty();
+        }
+        let of_rows = is_distinct
+            || has_clauses
+            || filter.is_some()
+            || null_treatment.is_some()
+            || over.is_some()
+            || !within_group.is_empty();
+        let is_scalar = self.state.scalar_functions().contains_key(&name);
+        let counts_all = OF_ALL_ROWS.iter().any(|start| name.starts_with(start));
+        part(
+            !matches!(parameters, FunctionArguments::None),
+            "f(…)(…)",
+            "write all arguments in one pair of parentheses",
+        )
+        .or(part(
+            is_distinct && of_star,
+            "DISTINCT *",
+            "write SELECT count(*) FROM (SELECT DISTINCT * FROM …)",
+        ))
+        .or(part(
+            is_distinct && counts_all,
+            "DISTINCT in such a function",
+            "write it over (SELECT DISTINCT x FROM …)",
+        ))
+        .or(part(
+            of_rows && is_scalar,
+            "DISTINCT, FILTER, ORDER BY, OVER or the like in a function of one row",
+            LEAVE_OUT,
+        ))
+    }
 }

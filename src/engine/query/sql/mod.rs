@@ -80,7 +80,7 @@ pub(super) async fn plan_of(state: &SessionState, sql: &str) -> Result<LogicalPl
         if let ControlFlow::Break(what) = Visit::visit(statement, &mut Expansion) {
             return Err(Error::limit(what));
         }
-        if let ControlFlow::Break(what) = Visit::visit(statement, &mut Ignored) {
+        if let ControlFlow::Break(what) = Visit::visit(statement, &mut Ignored { state }) {
             return Err(Error::invalid(what));
         }
         if let ControlFlow::Break(what) = Visit::visit(statement, &mut Refused) {

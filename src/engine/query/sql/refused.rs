@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, GroupByExpr, JoinConstraint, JoinOperator, NamedWindowDefinition, NamedWindowExpr, Query,
-    Select, SetExpr, SetOperator, SetQuantifier, Visitor, WindowType,
+    BinaryOperator, Expr, GroupByExpr, JoinConstraint, JoinOperator, NamedWindowDefinition,
+    NamedWindowExpr, Query, Select, SetExpr, SetOperator, SetQuantifier, Visitor, WindowType,
 };
 
 /// The maximum number of grouping sets that CUBE, ROLLUP and GROUPING SETS make. Each row is
@@ -54,6 +54,21 @@ impl Visitor for Refused {
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<String> {
+        if let Expr::BinaryOp { op: BinaryOperator::BitwiseXor, .. } = expr {
+            return ControlFlow::Break(
+                "`^` is a power in some engines and XOR in others; write power(a, b), or \
+                 (a | b) - (a & b)"
+                    .to_owned(),
+            );
+        }
+        if let Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets) = expr
+            && sets.iter().flatten().any(|key| matches!(key, Expr::Value(_)))
+        {
+            return ControlFlow::Break(
+                "a number is no column in ROLLUP, CUBE and GROUPING SETS; name the column"
+                    .to_owned(),
+            );
+        }
         if let Expr::Function(call) = expr
             && let Some(WindowType::WindowSpec(window)) = &call.over
             && window.window_name.is_some()
