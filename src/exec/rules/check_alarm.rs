@@ -1,5 +1,5 @@
-//! Planning that ends once its query's alarm has rung. Planning never waits for anything, so nothing
-//! else could end it.
+//! Planning that ends once its query's alarm has rung. Planning never waits for anything, so
+//! nothing else could end it.
 
 use std::sync::Arc;
 
