@@ -54,8 +54,8 @@ pub(crate) async fn read_base(root: &Root, day: Day, base: &Base) -> Result<Arc<
     }
 }
 
-/// Whether the day has files of other tools, or had some that its manifest absorbed. Their owners may
-/// replace them, so a hint of a file that is gone proves no loss.
+/// Whether the day has files of other tools, or had some that its manifest absorbed. Their owners
+/// may replace them, so a hint of a file that is gone proves no loss.
 ///
 /// # Errors
 /// See [`read_manifest`].
