@@ -79,7 +79,7 @@
 //! | 4 | `plan`, `jobs`, `ingest` | the rewrite, pure; what changes and checks a root; `append` |
 //! | 3 | `exec` | DataFusion, set up in one place: session, tables, rules |
 //! | 2 | `store` | paths, listing, Parquet files, and how a file becomes visible |
-//! | 1 | `model` | definition, algebra of measures, names of files, snapshot |
+//! | 1 | `model` | definition, algebra of measures, what files hold, snapshot |
 //! | 0 | `base` | day, month, span, grain, zone, clock, error, settings |
 //!
 //! # Invariants
@@ -88,7 +88,9 @@
 //!    answers for a purged day is in the day's own folder.
 //! 2. A query has one snapshot.
 //! 3. Only `store::write` makes a file visible, and nothing visible changes. A day's next manifest
-//!    changes which files of the day count, and only `gc` deletes what counted.
+//!    changes which files of the day count, and only `gc` deletes what counted. Exceptions are
+//!    `dataset.toml`, which keeps programs of format 1 out, and the short-lived file that shows the
+//!    store's clock.
 //! 4. A cover tiles its span: no gap, no overlap. That is checked before a query runs.
 //! 5. A query that was not rewritten carries the refusals.
 //! 6. Only `cli` reads environment variables of the program and prints. Only [`Clock`] says which

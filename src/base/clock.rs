@@ -1,4 +1,5 @@
-//! Time as an argument. No other file reads the wall clock.
+//! Time as an argument. Only `store/list/local_folders` and `store/cache/disk` also read the
+//! machine's clock, to compare it with times of local files.
 
 use std::fmt;
 

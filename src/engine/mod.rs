@@ -1,5 +1,5 @@
 //! Layer 5: the facade. Every surface works through [`Tallybook`], and uses only the names that
-//! this module exports.
+//! this module and `base` export.
 
 mod explain;
 mod jobs;

@@ -4,8 +4,9 @@
 //! # The storage protocol
 //!
 //! Files are immutable. Any number of hosts work at once. The only atomic operation is *create if
-//! absent*. No rule draws a conclusion from a host's clock or from the age of a file. The model
-//! in `tests/protocol` explores these rules. Its transitions have the names of the failpoints.
+//! absent*. No answer depends on a host's clock or on the age of a file: age only delays
+//! deletions. The model in `tests/protocol` explores these rules. Its transitions have the names of
+//! the failpoints.
 //!
 //! **A day is a chain of generations.** The writer that creates manifest *g* + 1 first decides
 //! the content of generation *g* + 1. The files of a generation carry its number and the attempt

@@ -1,4 +1,4 @@
-//! Optimizer rules beside DataFusion's own.
+//! Optimizer rules of the session beside DataFusion's own. The rules of the rewrite are in `plan`.
 
 pub(super) mod check_alarm;
 pub(super) mod checked_arithmetic;

@@ -228,6 +228,7 @@ pub(crate) async fn absorb(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Res
             check_columns(context, leaf).await?;
             let foreign = Some(foreign_file(context.root, &leaf.file).await?);
             absorbed.push(Absorbed { id, content: None, void: false, foreign });
+            absorbed.extend(leaf_copied_to(context, leaf).await?);
             continue;
         }
         let footer = file_footer(context.root, &leaf.file).await?;
@@ -239,6 +240,23 @@ pub(crate) async fn absorb(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Res
         absorbed.push(Absorbed { id, content, void, foreign: None });
     }
     Ok(absorbed)
+}
+
+/// The entry of the leaf that a file with another tool's name is a copy of, if it is one. The copy
+/// counts in the place of a lost leaf. If that leaf comes back, or its batch is appended again, its
+/// rows must not count beside the copy's.
+async fn leaf_copied_to(context: JobContext<'_>, copy: &Leaf) -> Result<Option<Absorbed>> {
+    let footer = match file_footer(context.root, &copy.file).await {
+        Ok(footer) => footer,
+        Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(footer.leaf().filter(|leaf| leaf.void.is_none()).map(|leaf| Absorbed {
+        id: leaf.id.clone(),
+        content: Some(leaf.content.clone()),
+        void: false,
+        foreign: None,
+    }))
 }
 
 /// Makes sure that another tool's file has no column that the dataset lacks: the file written in

@@ -108,9 +108,24 @@ pub(super) async fn check_claim_of(
              append that batch again"
         ));
     }
+    if footer.void.is_none() && claims.leaves.get(&leaf.id).is_some_and(is_known) {
+        return differs(format!(
+            "is of batch `{batch}` as it was before an erasure, and what was appended again since \
+             counts, too; delete this file"
+        ));
+    }
     let Some(number) = footer.claim else { return Ok(None) };
     if claims.newest.get(batch).is_some_and(|newest| newest.number >= number) {
-        return Ok(None);
+        let is_claimed = claims.leaves.contains_key(&leaf.id)
+            || claims.leaves.values().any(|next| *next == leaf.id);
+        return if is_claimed {
+            Ok(None)
+        } else {
+            differs(format!(
+                "is of batch `{batch}`, and no claim on it in `batches/` lists this file: its claim \
+                 was lost, and other rows were appended under the same id"
+            ))
+        };
     }
     // A claim is created before its leaves, so this claim may be newer than the listing of
     // claims.

@@ -1,4 +1,5 @@
-//! The names of a root's files, and the contents of its small files.
+//! What a root's files are: leaves, segments and manifests, with their ids and hashes. Their paths
+//! are in `store/layout`.
 
 mod content_hash;
 mod day_files;
