@@ -14,7 +14,7 @@ use std::{hint::black_box, path::Path, sync::Arc};
 use arrow::array::RecordBatch;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tallybook::{
-    AppendOptions, Day, FixedClock, Input, JobOptions, NamedQuery, Query, Route, SampleLog,
+    AppendOptions, Day, FixedClock, Input, NamedQuery, Query, RollupOptions, Route, SampleLog,
     Settings, Stats, Tallybook,
 };
 use tempfile::TempDir;
@@ -80,7 +80,7 @@ fn rollup_a_day(c: &mut Criterion) {
             || drop(std::fs::remove_dir_all(root.path().join("rollups"))),
             |()| {
                 let mut built = 0;
-                let done = runtime.block_on(db.rollup(&JobOptions::default(), |_| built += 1));
+                let done = runtime.block_on(db.rollup(&RollupOptions::default(), |_| built += 1));
                 done.unwrap().into_result().unwrap();
                 assert_eq!(built, 3);
             },
@@ -99,7 +99,7 @@ fn usage_questions(c: &mut Criterion) {
     for offset in 0..days {
         rows += runtime.block_on(append(&db, lines_of(first_day().plus(offset))));
     }
-    runtime.block_on(db.rollup(&JobOptions::default(), |_| {})).unwrap().into_result().unwrap();
+    runtime.block_on(db.rollup(&RollupOptions::default(), |_| {})).unwrap().into_result().unwrap();
     eprintln!("usage queries over {days} days, {rows} rows");
     let last = first_day().plus(days - 1);
     for (name, query, by, organization) in [

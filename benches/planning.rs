@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tallybook::{
-    AppendOptions, Day, FixedClock, Input, JobOptions, Query, Route, SampleLog, Settings,
+    AppendOptions, Day, FixedClock, Input, Query, RollupOptions, Route, SampleLog, Settings,
     Tallybook,
     datafusion::{datasource::empty::EmptyTable, prelude::SessionContext},
 };
@@ -33,7 +33,7 @@ async fn year() -> Tallybook {
     let lines: String = (0..365).map(|at| log.hour(day("2025-01-01").plus(at), 12)).collect();
     let input = Input::bytes("year.ndjson", lines);
     db.append(vec![input], AppendOptions::default()).await.unwrap();
-    db.rollup(&JobOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
+    db.rollup(&RollupOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
     db
 }
 

@@ -8,13 +8,13 @@
 //! segment, and every answer stays the same, only slower.
 //!
 //! ```
-//! use tallybook::{AppendOptions, Input, JobOptions, Query, Tallybook};
+//! use tallybook::{AppendOptions, Input, RollupOptions, Query, Tallybook};
 //!
 //! # tokio::runtime::Runtime::new().unwrap().block_on(async {
 //! let db = Tallybook::builder("memory://").create().await?;
 //! let log = r#"{"timestamp":"2026-01-24T09:30:00Z","organizationId":"acme","cost":0.25}"#;
 //! db.append(vec![Input::bytes("calls.ndjson", log)], AppendOptions::default()).await?;
-//! db.rollup(&JobOptions::default(), |_| {}).await?.into_result()?;
+//! db.rollup(&RollupOptions::default(), |_| {}).await?.into_result()?;
 //!
 //! let answer = db.sql("SELECT sum(cost) FROM ai_usage_log").await?;
 //! assert_eq!(answer.decision().blocks[0].cover.to_string(), "1 day: 1 from org_daily");
@@ -125,12 +125,12 @@ pub use base::{
     Span, Spans, SystemClock, Zone,
 };
 pub use engine::{
-    Answer, AppendOptions, AppendReport, BatchId, BlockDecision, BlockExplanation, Builder,
-    Checked, Column, ColumnType, CompactOptions, ContentHash, Cover, DEFAULT_DEFINITION, Dataset,
-    DayStatus, Decision, Difference, Explanation, FORMAT, Fingerprint, Format, Function, GcOptions,
-    Input, JobOptions, JobReport, JobSummary, LeafId, Measure, Nightly, NightlyReport, Outcome,
-    Period, Piece, Plan, PurgeOptions, Quantile, Query, RawFiles, RawReason, Reason, Refusal,
-    Rejects, Repair, Rollup, RollupExplanation, RollupState, RouteTaken, Source, SpanExplanation,
-    Stats, Status, Superseded, Tallybook,
+    Answer, AppendOptions, AppendReport, BatchId, BlockDecision, BlockExplanation, BuildReason,
+    Builder, Checked, Column, ColumnType, CompactOptions, ContentHash, Cover, DEFAULT_DEFINITION,
+    Dataset, DayStatus, Decision, Difference, Explanation, FORMAT, Fingerprint, Format, Function,
+    GcOptions, Input, JobReport, JobSummary, LeafId, Measure, Nightly, NightlyReport, Outcome,
+    Period, Piece, Plan, PurgeOptions, Quantile, Query, RawFiles, RawReason, Refusal, Rejects,
+    Repair, Rollup, RollupExplanation, RollupOptions, RollupState, RouteTaken, Source,
+    SpanExplanation, Stats, Status, Superseded, Tallybook,
 };
 pub use reports::{NamedQuery, SampleLog, named_queries};

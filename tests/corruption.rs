@@ -18,8 +18,8 @@ use std::{
 use rand::{RngExt as _, SeedableRng as _, seq::IndexedRandom as _};
 use rand_chacha::ChaCha8Rng;
 use tallybook::{
-    CompactOptions, Error, FixedClock, JobOptions, JobSummary, Outcome, Period, PurgeOptions,
-    Query, Route, Settings, Span, Tallybook,
+    CompactOptions, Error, FixedClock, JobSummary, Outcome, Period, PurgeOptions, Query,
+    RollupOptions, Route, Settings, Span, Tallybook,
 };
 
 use crate::support::{
@@ -87,7 +87,7 @@ impl Whole {
         append(&db, "four", &lines(&[five], 9)).await;
         rollup(&db).await;
         let mut months = 0;
-        let all = JobOptions::default();
+        let all = RollupOptions::default();
         let done = db.rollup(&all, |report| {
             months += usize::from(matches!(report.period, Period::Month(_)));
         });
@@ -103,8 +103,11 @@ impl Whole {
         let db = Tallybook::builder(&location).definition(redefined(), "redefined.toml");
         let db = db.clock(clock).replace_definition().await.unwrap();
         // One day has both definitions' segments.
-        let of_five =
-            JobOptions { from: Some(day(five)), to: Some(day(five)), ..JobOptions::default() };
+        let of_five = RollupOptions {
+            from: Some(day(five)),
+            to: Some(day(five)),
+            ..RollupOptions::default()
+        };
         db.rollup(&of_five, |_| {}).await.unwrap().into_result().unwrap();
         assert_eq!(db.verify(Span::ALL, |_| {}).await.unwrap(), None);
         let expected = csv(&db, REPORT, Route::Auto).await.0;
@@ -242,7 +245,7 @@ impl Case<'_> {
             }
         };
         let mut failed = Vec::new();
-        let all = JobOptions::default();
+        let all = RollupOptions::default();
         let done = db.rollup(&all, |report| {
             if let (Some(_), Outcome::Failed(error)) = (&report.subject, &report.outcome) {
                 failed.push(error.to_string());

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use tallybook::{
-    AppendOptions, BatchId, CompactOptions, ErrorKind, Input, JobOptions, Outcome, Query, Route,
+    AppendOptions, BatchId, CompactOptions, ErrorKind, Input, Outcome, Query, RollupOptions, Route,
     SampleLog, Settings,
 };
 
@@ -148,7 +148,7 @@ async fn a_job_that_fails_anywhere_changes_no_answer() {
         append_days(&db, &LOG, "2026-01-01", 10, &[12]).await;
         let (expected, _) = csv(&db, COUNT, Route::Raw).await;
         store.break_from("PUT", nth * 5, Fault::UnavailableAfter);
-        drop(db.rollup(&JobOptions::default(), |_| {}).await);
+        drop(db.rollup(&RollupOptions::default(), |_| {}).await);
         store.mend();
         assert_eq!(csv(&db, COUNT, Route::Auto).await.0, expected);
         rollup(&db).await;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tallybook::{
-    FixedClock, JobOptions, Outcome, Period, Route, SampleLog, Settings, Span, Tallybook,
+    FixedClock, Outcome, Period, RollupOptions, Route, SampleLog, Settings, Span, Tallybook,
 };
 
 use crate::support::life::AT_ONCE;
@@ -18,7 +18,7 @@ const TOTAL: &str =
 
 async fn months(db: &Tallybook) -> Vec<String> {
     let mut built = Vec::new();
-    let all = JobOptions::default();
+    let all = RollupOptions::default();
     let done = db.rollup(&all, |report| {
         // After rows were erased from a purged day, some rollups have no source for the day.
         let fine = matches!(report.outcome, Outcome::Built { .. } | Outcome::NoSource);

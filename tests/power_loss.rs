@@ -17,7 +17,7 @@ use std::{
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tallybook::{
-    CompactOptions, Day, GcOptions, JobOptions, Outcome, PurgeOptions, Route, SampleLog, Span,
+    CompactOptions, Day, GcOptions, Outcome, PurgeOptions, RollupOptions, Route, SampleLog, Span,
     SystemClock, Tallybook,
 };
 
@@ -62,7 +62,7 @@ impl Deed {
         match self {
             Self::Append(batch, lines) => drop(append(db, batch, lines).await),
             Self::Rollup => {
-                let all = JobOptions::default();
+                let all = RollupOptions::default();
                 let done = db.rollup(&all, |report| {
                     // After rows were erased from a purged day, some rollups have no source for
                     // the day.
@@ -398,7 +398,7 @@ impl Record {
         assert_eq!(csv(&db, REPORT, Route::Auto).await.0, after, "after it was done again");
         if seed.is_multiple_of(4) {
             Deed::Rollup.run(&db).await;
-            let (again, mut built) = (JobOptions::default(), 0);
+            let (again, mut built) = (RollupOptions::default(), 0);
             let built_one =
                 |outcome: &Outcome| usize::from(matches!(outcome, Outcome::Built { .. }));
             let done = db.rollup(&again, |report| built += built_one(&report.outcome));

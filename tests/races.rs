@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use futures::future::join_all;
 use tallybook::{
-    AppendOptions, BatchId, CompactOptions, Input, JobOptions, Outcome, Route, Settings, Tallybook,
+    AppendOptions, BatchId, CompactOptions, Input, Outcome, RollupOptions, Route, Settings,
+    Tallybook,
 };
 
 use crate::support::{SMALL_LOG, azurite, csv, db_with, fake_store::FakeStore, many::number, moto};
@@ -36,7 +37,7 @@ async fn write(db: &Tallybook, batch: &str, done: &Done) {
 }
 
 async fn roll_up(db: &Tallybook) {
-    let all = JobOptions::default();
+    let all = RollupOptions::default();
     let built = db.rollup(&all, |report| {
         assert!(matches!(report.outcome, Outcome::Built { .. }), "{report:?}");
     });

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tallybook::{JobOptions, Outcome, Period, Plan, Reason, RollupState, Route, SampleLog};
+use tallybook::{BuildReason, Outcome, Period, Plan, RollupOptions, RollupState, Route, SampleLog};
 
 use crate::support::{self, Sandbox, append, both, csv, day, db_at, rollup};
 
@@ -48,13 +48,13 @@ async fn a_late_batch_counts_at_once_and_costs_only_itself() {
     assert_eq!((behind, states.len(), status.is_current()), (3, 60, false));
 
     let mut reasons = Vec::new();
-    let dry = JobOptions { dry_run: true, ..JobOptions::default() };
+    let dry = RollupOptions { dry_run: true, ..RollupOptions::default() };
     let planned = db.rollup(&dry, |report| match report.outcome {
         Outcome::Planned(plan) => reasons.push((report.period, plan)),
         _ => panic!("{report:?}"),
     });
     assert_eq!(planned.await.unwrap().into_result().unwrap(), 3);
-    let plan = Plan::Build(Reason::Behind { leaves: 1 });
+    let plan = Plan::Build(BuildReason::Behind { leaves: 1 });
     assert_eq!(reasons, [(Period::Day(day("2026-01-05")), plan); 3]);
     assert_eq!(rollup(&db).await, 3);
     assert!(db.status().await.unwrap().is_current());
@@ -97,18 +97,18 @@ async fn ranges_and_names_are_obeyed() {
     let db = db_at("memory://", "2026-01-20", tallybook::Settings::default()).await;
     append_days(&db, 10).await;
     let mut built = Vec::new();
-    let options = JobOptions {
+    let options = RollupOptions {
         from: Some(day("2026-01-03")),
         to: Some(day("2026-01-04")),
         names: vec!["org_hourly".to_owned()],
-        ..JobOptions::default()
+        ..RollupOptions::default()
     };
     let done = db.rollup(&options, |report| {
         built.push(format!("{} {}", report.period, report.subject.as_deref().unwrap()));
     });
     done.await.unwrap().into_result().unwrap();
     assert_eq!(built, ["2026-01-03 org_hourly", "2026-01-04 org_hourly"]);
-    let unknown = JobOptions { names: vec!["nope".to_owned()], ..JobOptions::default() };
+    let unknown = RollupOptions { names: vec!["nope".to_owned()], ..RollupOptions::default() };
     let error = db.rollup(&unknown, |_| {}).await.unwrap_err();
     assert_eq!(error.kind(), tallybook::ErrorKind::NotFound);
 }
@@ -135,7 +135,7 @@ async fn one_failing_day_does_not_stop_the_others() {
     let content = fs::read(broken).unwrap();
     fs::write(broken, &content[..content.len() / 2]).unwrap();
     let (mut built, mut failed) = (0, Vec::new());
-    let all = JobOptions::default();
+    let all = RollupOptions::default();
     let done = db.rollup(&all, |report| match &report.outcome {
         Outcome::Failed(error) => failed.push((report.period, error.to_string())),
         _ => built += 1,
@@ -162,7 +162,7 @@ async fn a_sum_that_overflows_is_an_error_and_the_day_is_read_raw() {
     );
     append(&db, "huge", &row.repeat(2)).await;
     let mut failed = 0;
-    let all = JobOptions::default();
+    let all = RollupOptions::default();
     let done = db.rollup(&all, |report| {
         failed += usize::from(matches!(report.outcome, Outcome::Failed(_)));
     });
@@ -240,7 +240,7 @@ async fn segments_are_the_same_bytes_whatever_they_are_made_of() {
     let of_finer = contents();
     fs::remove_dir_all(sandbox.root().join("rollups")).unwrap();
     for name in ["org_daily", "platform_daily", "org_hourly"] {
-        let one = JobOptions { names: vec![name.to_owned()], ..JobOptions::default() };
+        let one = RollupOptions { names: vec![name.to_owned()], ..RollupOptions::default() };
         db.rollup(&one, |_| {}).await.unwrap().into_result().unwrap();
     }
     assert_eq!(of_finer.len(), 24);

@@ -14,8 +14,8 @@ use std::{
 };
 
 use tallybook::{
-    AppendOptions, BatchId, CompactOptions, Error, ErrorKind, FixedClock, Input, JobOptions,
-    Outcome, PurgeOptions, Query, Route, Settings, Tallybook,
+    AppendOptions, BatchId, CompactOptions, Error, ErrorKind, FixedClock, Input, Outcome,
+    PurgeOptions, Query, RollupOptions, Route, Settings, Tallybook,
 };
 
 use crate::support::life::AT_ONCE;
@@ -128,7 +128,7 @@ impl Life {
 
     async fn rollup(&mut self) {
         loop {
-            let (mut failed, options) = (0, JobOptions::default());
+            let (mut failed, options) = (0, RollupOptions::default());
             drop(until_done!(
                 self,
                 self.db.rollup(&options, |report| {

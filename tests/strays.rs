@@ -4,7 +4,8 @@
 use std::{fs, sync::Arc};
 
 use tallybook::{
-    CompactOptions, FixedClock, JobOptions, Outcome, PurgeOptions, Route, Settings, Span, Tallybook,
+    CompactOptions, FixedClock, Outcome, PurgeOptions, RollupOptions, Route, Settings, Span,
+    Tallybook,
 };
 
 use crate::support::{
@@ -99,7 +100,7 @@ async fn fill(db: &Tallybook) {
     append(db, "three", &lines(&["2026-01-03", "2026-01-31"], 7)).await;
     purge(db).await;
     append(db, "late", &lines(&["2026-01-01", "2026-01-02"], 9)).await;
-    db.rollup(&JobOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
+    db.rollup(&RollupOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
     append(db, "later", &lines(&["2026-01-31", "2026-02-01"], 11)).await;
 }
 
@@ -130,7 +131,7 @@ async fn live_among(location: &str, settings: &Settings, what: &str, expected: &
     db.status().await.unwrap_or_else(|error| panic!("{what}: status: {error}"));
     assert_eq!(db.verify(Span::ALL, |_| {}).await.unwrap(), None, "{what}");
     append(&db, "late", &lines(&["2026-01-01", "2026-01-02"], 9)).await;
-    db.rollup(&JobOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
+    db.rollup(&RollupOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
     db.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
     purge(&db).await;
     let none = [("who".to_owned(), "nobody".to_owned())];

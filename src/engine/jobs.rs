@@ -6,8 +6,8 @@ use crate::{
     base::{Day, Result, Span},
     engine::Tallybook,
     jobs::{
-        self, Checked, CompactOptions, Difference, GcOptions, JobContext, JobOptions, JobReport,
-        JobSummary, Nightly, NightlyReport, PurgeOptions, Repair, Status, Superseded,
+        self, Checked, CompactOptions, Difference, GcOptions, JobContext, JobReport, JobSummary,
+        Nightly, NightlyReport, PurgeOptions, Repair, RollupOptions, Status, Superseded,
     },
     model::Leaf,
     store::Staging,
@@ -25,7 +25,7 @@ impl Tallybook {
     #[tracing::instrument(level = "info", skip_all)]
     pub async fn rollup(
         &self,
-        options: &JobOptions,
+        options: &RollupOptions,
         report: impl FnMut(&JobReport) + Send,
     ) -> Result<JobSummary> {
         jobs::rollup(self.job_context(&self.staging()), options, report).await

@@ -20,9 +20,9 @@ pub(crate) use crate::ingest::check;
 pub use crate::{
     ingest::{AppendOptions, AppendReport, Format, Input, Rejects},
     jobs::{
-        Checked, CompactOptions, DayStatus, Difference, GcOptions, JobOptions, JobReport,
-        JobSummary, Nightly, NightlyReport, Outcome, Plan, PurgeOptions, RawFiles, Reason, Repair,
-        RollupState, Status, Superseded,
+        BuildReason, Checked, CompactOptions, DayStatus, Difference, GcOptions, JobReport,
+        JobSummary, Nightly, NightlyReport, Outcome, Plan, PurgeOptions, RawFiles, Repair,
+        RollupOptions, RollupState, Status, Superseded,
     },
     model::{
         BatchId, Column, ColumnType, ContentHash, DEFAULT_DEFINITION, Dataset, FORMAT, Fingerprint,

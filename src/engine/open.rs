@@ -8,9 +8,9 @@ use tokio::sync::Semaphore;
 use crate::{
     base::{Clock, Error, Result, Settings, SystemClock},
     engine::{Tallybook, query::plan_cache::PlanCache},
-    exec::{LogicalRule, SegmentCache, new_session},
+    exec::{LogicalRule, SegmentCache, SingleDistinct, new_session},
     model::{DEFAULT_DEFINITION, Dataset},
-    plan::{DatasetTable, PushDown, SingleDistinct},
+    plan::{DatasetTable, PushDown},
     store::{
         Definitions, Root, RootDefinitions, Staging, Stored, create_definition, no_dataset,
         probe_create, read_definitions,
@@ -151,7 +151,7 @@ impl Builder {
             )));
         }
         let staging = Staging::new(&root, &self.settings);
-        let number = definitions.number(&root, &staging).await? + 1;
+        let number = definitions.ensure_stored(&root, &staging).await? + 1;
         let text = Dataset::stored_text(&given.text);
         if !create_definition(&root, &staging, number, &text).await? {
             return Err(Error::conflict(format!(
@@ -241,7 +241,7 @@ impl Tallybook {
         let session = new_session(&root, &settings, &replacements)?;
         session.register_table(dataset.table(), Arc::new(DatasetTable::new(&dataset)))?;
         let segments = Arc::new(SegmentCache::new(settings.segment_cache_bytes));
-        let (dataset, prepared) = (Arc::new(dataset), PlanCache::default());
+        let (dataset, plan_cache) = (Arc::new(dataset), PlanCache::default());
         let permits = settings.max_queries.map(|permits| Arc::new(Semaphore::new(permits)));
         Ok(Self {
             root,
@@ -251,7 +251,7 @@ impl Tallybook {
             clock,
             session,
             segments,
-            prepared,
+            plan_cache,
             permits,
         })
     }

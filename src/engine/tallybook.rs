@@ -10,7 +10,7 @@ use crate::{
     base::{Clock, Error, Result, Settings},
     engine::{
         Answer, Explanation, Query,
-        query::{plan_cache::PlanCache, run as query},
+        query::{plan_cache::PlanCache, run},
         registered, tables,
     },
     exec::SegmentCache,
@@ -29,7 +29,7 @@ pub struct Tallybook {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) session: SessionContext,
     pub(super) segments: Arc<SegmentCache>,
-    pub(super) prepared: PlanCache,
+    pub(super) plan_cache: PlanCache,
     /// One permit for each query that may be answered at once; `None` without a limit.
     pub(super) permits: Option<Arc<Semaphore>>,
 }
@@ -97,8 +97,9 @@ impl Tallybook {
         };
         let context = AppendContext { root, dataset: &self.dataset, staging: &staging, definition };
         let of_claim = |number| self.dataset_of(number);
-        let make_ready: Box<MakeReady<'_>> =
-            Box::new(|| async { self.definitions.number(root, &staging).await.map(drop) }.boxed());
+        let make_ready: Box<MakeReady<'_>> = Box::new(|| {
+            async { self.definitions.ensure_stored(root, &staging).await.map(drop) }.boxed()
+        });
         let definitions = ingest::Definitions { dataset_of: &of_claim, make_ready };
         ingest::append(context, settings, self.clock(), definitions, inputs, options).await
     }
@@ -167,7 +168,7 @@ impl Tallybook {
     /// settings; otherwise the error from reading.
     #[tracing::instrument(level = "info", name = "query", skip_all)]
     pub async fn query(&self, query: &Query) -> Result<Answer> {
-        query::answer(self, query).await
+        run::answer(self, query).await
     }
 
     /// Explains how a query would be answered, without answering it.
@@ -175,7 +176,7 @@ impl Tallybook {
     /// # Errors
     /// See [`query`](Self::query).
     pub async fn explain(&self, query: &Query) -> Result<Explanation> {
-        query::explain(self, query).await
+        run::explain(self, query).await
     }
 
     pub(super) const fn root(&self) -> &Root {
@@ -207,8 +208,8 @@ impl Tallybook {
         &self.segments
     }
 
-    pub(super) const fn prepared(&self) -> &PlanCache {
-        &self.prepared
+    pub(super) const fn plan_cache(&self) -> &PlanCache {
+        &self.plan_cache
     }
 
     pub(super) const fn settings(&self) -> &Settings {

@@ -1,7 +1,7 @@
 //! Layer 3: DataFusion's runtime, set up in one place.
 
 mod alarm;
-mod bounded;
+mod bounded_functions;
 mod errors;
 mod messages;
 mod query_root;
@@ -11,6 +11,7 @@ mod tables;
 
 pub(crate) use alarm::Alarm;
 pub(crate) use query_root::set_query_root;
+pub(crate) use rules::single_distinct::SingleDistinct;
 pub(crate) use session::{LogicalRule, ROOT_URL, new_session, register_functions};
 pub(crate) use tables::file_table::FileTable;
 pub(crate) use tables::leaf_table::LeafTable;

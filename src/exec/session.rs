@@ -15,7 +15,7 @@ use datafusion::{
 use crate::{
     base::{Error, Result, Settings},
     exec::{
-        bounded,
+        bounded_functions,
         rules::{
             check_alarm::CheckAlarm, checked_arithmetic::CheckedArithmetic,
             guarded_conditions::GuardedConditions, yielding_joins::YieldingJoins,
@@ -65,7 +65,7 @@ pub(crate) fn new_session(
         .build();
     let context = SessionContext::new_with_state(state);
     register_functions(&context);
-    bounded::register(&context);
+    bounded_functions::register(&context);
     Ok(context)
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     base::{Error, Result},
     jobs::{
-        CompactOptions, GcOptions, JobContext, JobOptions, JobReport, JobSummary, Superseded,
+        CompactOptions, GcOptions, JobContext, JobReport, JobSummary, RollupOptions, Superseded,
         compact, gc, rollup,
     },
 };
@@ -51,7 +51,7 @@ pub(crate) async fn nightly(
     mut report: impl FnMut(NightlyReport<'_>) + Send,
 ) -> Nightly {
     let mut night = Nightly::default();
-    let all = JobOptions::default();
+    let all = RollupOptions::default();
     let built = rollup(context, &all, |done| report(NightlyReport::Job(done))).await;
     night.built = night.part(built, &mut report);
     let few = CompactOptions { files_max: CompactOptions::NIGHTLY_FILES_MAX, ..Default::default() };

@@ -29,7 +29,7 @@ pub enum Outcome {
     /// The rollup's segment was built.
     Built {
         /// Why it was built.
-        reason: Reason,
+        reason: BuildReason,
         /// The number of raw rows that the segment was built from.
         rows_in: u64,
         /// The number of rows in the segment.
@@ -79,7 +79,7 @@ pub enum Outcome {
 #[non_exhaustive]
 pub enum Plan {
     /// Build the rollup's segment.
-    Build(Reason),
+    Build(BuildReason),
     /// Merge these files.
     Compact(RawFiles),
     /// Purge the rows of these files.
@@ -90,7 +90,7 @@ pub enum Plan {
 
 /// The reason why a segment is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum BuildReason {
     /// The day or month has no segment.
     Missing,
     /// The day's segment lacks some leaves.
@@ -100,7 +100,7 @@ pub enum Reason {
     },
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for BuildReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("missing"),

@@ -4,8 +4,10 @@ use std::{collections::BTreeSet, fmt};
 
 use object_store::ObjectMeta;
 
-use super::{Cover, Piece, Source};
-use crate::base::{Day, Grain, Zone};
+use crate::{
+    base::{Day, Grain, Zone},
+    plan::{Cover, Piece, Source},
+};
 
 /// Which kinds of files answer a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +67,7 @@ pub enum Refusal {
     Volatile(String),
     /// Something in a joined table, or in a subquery, whose rows may differ from run to run; its
     /// name.
-    Differs(String),
+    NotDeterministic(String),
     /// An aggregate that can't be merged from parts; the call.
     NotMergeable(String),
     /// An aggregate that adds up floats, whose last digits depend on the order of addition; the
@@ -119,7 +121,7 @@ impl fmt::Display for Refusal {
                 write!(f, "a subquery below the aggregate whose value depends on the row")
             }
             Self::Volatile(call) => write!(f, "{call} differs from call to call"),
-            Self::Differs(what) => write!(
+            Self::NotDeterministic(what) => write!(
                 f,
                 "a joined table or a subquery has {what}, and may have other rows each time it is \
                  run"

@@ -2,54 +2,40 @@
 //! explicit files, and the decision with its reasons. No store, no execution, no clock.
 //!
 //! ```text
-//! plan ─ order: a total order for aggregated results
-//!      ─ each aggregate block: shape → derive (per rollup) → cover → splice
-//!        of other aggregates: exact sums, averages and variances
-//!      ─ other raw scans: the files of their span
-//!      ─ grouping_sets: their columns are no constants
+//! prepare:    literals and doubles keep their meaning → DataFusion's analyzer → subqueries with
+//!             another meaning are refused → set comparisons, lossy casts → subqueries become joins →
+//!             filters are pushed down
+//! rewrite:    one_answer: an order for aggregated rows, ties
+//!             each aggregate: block → derive (per rollup) → cover → splice
+//!             of other aggregates: one_answer: exact sums, averages and variances
+//!             other raw scans: the files of their span
+//!             one_answer: columns of grouping sets are no constants
+//! optimize:   lossy casts to dates → the session's optimizer → subqueries left over are refused
 //! ```
+//!
+//! | folder | what is there |
+//! |---|---|
+//! | `prepare` | a parsed query becomes a plan that the rewrite can read |
+//! | `block` | an aggregate over the raw table, read from the plan, and what no rollup can serve |
+//! | `derive` | how the block's values follow from a rollup's columns |
+//! | `cover` | which files answer which part of the time, and the plan over these files |
+//! | `one_answer` | what SQL leaves open, settled so that no route shows in the answer |
 
-mod attempt;
 mod block;
-mod branches;
-mod calls;
 mod cover;
-mod cover_words;
 mod decision;
 mod derive;
-mod exact;
 mod expressions;
-mod grouping_sets;
-mod implied;
-mod literals;
-mod lossy_casts;
-mod order;
-mod other_meaning;
-mod partials;
+mod one_answer;
 mod prepare;
-mod push_down;
 mod raw_table;
-mod repeatable;
 mod rewrite;
-mod set_comparison;
-mod sets;
-mod shape;
-mod single_distinct;
-mod splice;
-mod stable;
-mod subqueries;
 #[cfg(test)]
 mod test_root;
-mod ties;
-mod time_filter;
-mod time_terms;
 
+pub(crate) use cover::splice::FileSources;
 pub use cover::{Cover, Piece, RawReason, Source};
 pub use decision::{BlockDecision, Decision, Refusal, RouteTaken};
-pub(crate) use literals::keep_meaning;
-pub(crate) use prepare::{analyze, optimize, prepare};
-pub(crate) use push_down::PushDown;
+pub(crate) use prepare::{analyze, literals::keep_meaning, optimize, prepare, push_down::PushDown};
 pub(crate) use raw_table::{DatasetTable, reads_raw};
 pub(crate) use rewrite::{Rewriter, spans_needed};
-pub(crate) use single_distinct::SingleDistinct;
-pub(crate) use splice::FileSources;

@@ -16,18 +16,17 @@ use datafusion::{
     },
 };
 
-use super::{
-    BlockDecision, Cover, Decision, FileSources, RawReason, Refusal,
-    attempt::or_refusal,
-    block::Block,
-    derive::{self, Derivation},
-    exact, grouping_sets, order, raw_table, shape,
-    splice::Splice,
-    time_filter,
-};
 use crate::{
     base::{Route, Span, Spans},
     model::{Dataset, Rollup, Snapshot},
+    plan::{
+        BlockDecision, Cover, Decision, FileSources, RawReason, Refusal,
+        block::{Block, shape},
+        cover::splice::Splice,
+        derive::{self, Derivation, attempt::or_refusal, time_filter},
+        one_answer::{exact, grouping_sets, order},
+        raw_table,
+    },
 };
 
 /// Refusals, each with the rollup's name.

@@ -11,13 +11,13 @@ use datafusion::{
 use futures::executor::block_on;
 use object_store::{ObjectMeta, path::Path};
 
-use super::{DatasetTable, Decision, FileSources, Rewriter, analyze, spans_needed};
 use crate::{
     base::{Day, Result, Route},
     model::{
         BatchId, ContentHasher, Dataset, Fingerprint, Leaf, LeafDay, LeafId, LeafKind, Period,
         Rollup, SegmentFile, Snapshot, freshness, sketch,
     },
+    plan::{DatasetTable, Decision, FileSources, Rewriter, analyze, spans_needed},
 };
 
 /// A file with the given name and size.

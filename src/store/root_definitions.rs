@@ -55,7 +55,7 @@ impl RootDefinitions {
     /// `Conflict` when somebody else created the root meanwhile with a different definition, or
     /// moved it to format 2 with a different chain; `Unavailable` when the store can't be written
     /// to; any other error from the store.
-    pub(crate) async fn number(&self, root: &Root, staging: &Staging) -> Result<u32> {
+    pub(crate) async fn ensure_stored(&self, root: &Root, staging: &Staging) -> Result<u32> {
         let number = self.number.get_or_try_init(|| async {
             if self.unmade {
                 return self.make(root, staging).await;
@@ -72,8 +72,12 @@ impl RootDefinitions {
     ///
     /// # Errors
     /// See [`number`](Self::number).
-    pub(crate) async fn current(&self, root: &Root, staging: &Staging) -> Result<Definitions> {
-        let number = self.number(root, staging).await?;
+    pub(crate) async fn ensure_current(
+        &self,
+        root: &Root,
+        staging: &Staging,
+    ) -> Result<Definitions> {
+        let number = self.ensure_stored(root, staging).await?;
         Ok(Definitions { number, ..self.opened.clone() })
     }
 

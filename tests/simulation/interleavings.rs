@@ -36,8 +36,8 @@ use rand::{
 };
 use rand_chacha::ChaCha8Rng;
 use tallybook::{
-    AppendOptions, BatchId, CompactOptions, ErrorKind, FixedClock, GcOptions, Input, JobOptions,
-    JobSummary, Outcome, PurgeOptions, Query, Route, Settings, Span, Tallybook,
+    AppendOptions, BatchId, CompactOptions, ErrorKind, FixedClock, GcOptions, Input, JobSummary,
+    Outcome, PurgeOptions, Query, RollupOptions, Route, Settings, Span, Tallybook,
 };
 
 use self::{
@@ -101,7 +101,7 @@ fn at_once() -> GcOptions {
 /// One random operation.
 async fn operate(world: &World, db: &Tallybook, random: &mut ChaCha8Rng) {
     world.tally.lock().unwrap().operations += 1;
-    let days = JobOptions { months: false, ..JobOptions::default() };
+    let days = RollupOptions { months: false, ..RollupOptions::default() };
     let done = match random.random_range(0..12) {
         kind @ 0..4 => {
             let (batch, mut lines) = {
@@ -118,7 +118,7 @@ async fn operate(world: &World, db: &Tallybook, random: &mut ChaCha8Rng) {
             appended
         }
         4 => db.rollup(&days, |_| {}).await.map(drop),
-        5 => db.rollup(&JobOptions::default(), |_| {}).await.map(drop),
+        5 => db.rollup(&RollupOptions::default(), |_| {}).await.map(drop),
         6 | 7 => db.compact(&CompactOptions::default(), |_| {}).await.map(drop),
         8 => db.gc(&at_once(), |_| {}).await,
         9 => {
@@ -216,7 +216,7 @@ async fn settle(world: &World, store: SimulatedStore) {
         world.ledger.lock().unwrap().done(batch);
     }
     check("after all retries").await;
-    let all = JobOptions::default();
+    let all = RollupOptions::default();
     let built = db.rollup(&all, |report| {
         assert!(matches!(report.outcome, Outcome::Built { .. }), "{report:?}");
     });

@@ -19,7 +19,7 @@ use std::{
 };
 
 use tallybook::{
-    AppendOptions, AppendReport, BatchId, Day, FixedClock, Input, JobOptions, Query, Route,
+    AppendOptions, AppendReport, BatchId, Day, FixedClock, Input, Query, RollupOptions, Route,
     SampleLog, Settings, Stats, Tallybook,
 };
 use tempfile::TempDir;
@@ -177,7 +177,7 @@ pub(crate) async fn append_days(
 
 pub(crate) async fn rollup(db: &Tallybook) -> usize {
     let mut built = 0;
-    let days = JobOptions { months: false, ..JobOptions::default() };
+    let days = RollupOptions { months: false, ..RollupOptions::default() };
     let done = db.rollup(&days, |report| {
         assert!(matches!(report.outcome, tallybook::Outcome::Built { .. }), "{report:?}");
         built += 1;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt as _, seq::IndexedRandom as _};
 use rand_chacha::ChaCha8Rng;
-use tallybook::{JobOptions, Tallybook};
+use tallybook::{RollupOptions, Tallybook};
 
 use super::{append, day};
 
@@ -76,7 +76,8 @@ pub(crate) async fn some_rollups(db: &Tallybook, random: &mut ChaCha8Rng) {
     let names: Vec<_> = names.filter(|_| random.random_ratio(4, 5)).collect();
     let from = day("2026-01-01").plus(random.random_range(0..DAYS / 3));
     let to = from.plus(random.random_range(DAYS / 2..DAYS));
-    let options = JobOptions { from: Some(from), to: Some(to), names, ..JobOptions::default() };
+    let options =
+        RollupOptions { from: Some(from), to: Some(to), names, ..RollupOptions::default() };
     if !options.names.is_empty() {
         db.rollup(&options, |_| {}).await.unwrap().into_result().unwrap();
     }

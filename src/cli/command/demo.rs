@@ -17,7 +17,7 @@ use crate::{
         render::{bars, count},
         resolve, say, tell,
     },
-    engine::{AppendOptions, BatchId, Input, JobOptions, Stats, Tallybook},
+    engine::{AppendOptions, BatchId, Input, RollupOptions, Stats, Tallybook},
     reports::{NamedQuery, SampleLog},
 };
 
@@ -81,7 +81,7 @@ async fn append(db: &Tallybook, args: &DemoArgs, (first, last): (Day, Day)) -> R
 async fn rollup(db: &Tallybook) -> Result<()> {
     let started = Instant::now();
     let bar = ProgressBar::new_spinner();
-    let summary = db.rollup(&JobOptions::default(), |_| bar.tick()).await?;
+    let summary = db.rollup(&RollupOptions::default(), |_| bar.tick()).await?;
     bar.finish_and_clear();
     let built = summary.into_result()?;
     tell(format_args!(

@@ -4,6 +4,7 @@ mod append;
 mod compact;
 mod demo;
 mod erase;
+mod files;
 mod gc;
 mod init;
 mod nightly;
@@ -33,7 +34,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         Command::Usage(usage) => usage::run(root, usage).await,
         Command::Status(status) => status::run(root, status).await,
         Command::Verify(span) => verify::run(root, span).await,
-        Command::Files(span) => verify::list_files(root, span).await,
+        Command::Files(span) => files::run(root, span).await,
         Command::Compact(compact) => compact::run(root, compact).await,
         Command::Purge(purge) => purge::run(root, purge).await,
         Command::Erase(erase) => erase::run(root, erase).await,

@@ -11,13 +11,13 @@ use crate::{
         render::{JobPrinter, counted},
         resolve, tell,
     },
-    engine::{CompactOptions, JobOptions},
+    engine::{CompactOptions, RollupOptions},
 };
 
 pub(super) async fn run(root: &RootArgs, args: &RollupArgs) -> Result<ExitCode> {
     resolve::check_order(args.from, args.to)?;
     let db = resolve::open(root).await?;
-    let options = JobOptions {
+    let options = RollupOptions {
         from: args.from,
         to: args.to,
         names: args.name.clone(),

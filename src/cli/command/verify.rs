@@ -1,4 +1,4 @@
-//! The `verify` and `files` commands.
+//! The `verify` command.
 
 use std::process::ExitCode;
 
@@ -36,12 +36,4 @@ pub(super) async fn run(root: &RootArgs, args: &SpanArgs) -> Result<ExitCode> {
             ExitCode::from(exit::NO)
         }
     })
-}
-
-pub(super) async fn list_files(root: &RootArgs, args: &SpanArgs) -> Result<ExitCode> {
-    let db = resolve::open(root).await?;
-    for file in db.files(resolve::span(args.from, args.to)?).await? {
-        say(file)?;
-    }
-    Ok(ExitCode::SUCCESS)
 }

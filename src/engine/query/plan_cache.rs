@@ -20,12 +20,12 @@ const PLANS_MAX: usize = 64;
 /// Optimized plans by query.
 #[derive(Debug)]
 pub(crate) struct PlanCache {
-    cached: Cache<Query, Arc<Prepared>, UnitWeighter>,
+    cached: Cache<Query, Arc<CachedPlan>, UnitWeighter>,
 }
 
 /// A query's plan over the files of one snapshot.
 #[derive(Debug)]
-pub(crate) struct Prepared {
+pub(crate) struct CachedPlan {
     /// The snapshot's span.
     pub(crate) span: Span,
     /// The rollups whose segments the plan depends on.
@@ -37,7 +37,7 @@ pub(crate) struct Prepared {
     pub(crate) decision: Arc<Decision>,
 }
 
-impl Prepared {
+impl CachedPlan {
     pub(crate) fn new(
         span: Span,
         snapshot: &Snapshot,
@@ -58,13 +58,13 @@ impl Default for PlanCache {
 
 impl PlanCache {
     /// The query's plan, if it is cached.
-    pub(crate) fn find(&self, query: &Query) -> Option<Arc<Prepared>> {
+    pub(crate) fn find(&self, query: &Query) -> Option<Arc<CachedPlan>> {
         self.cached.get(query)
     }
 
     /// Caches the query's plan.
-    pub(crate) fn insert(&self, query: &Query, prepared: Prepared) {
-        self.cached.insert(query.clone(), Arc::new(prepared));
+    pub(crate) fn insert(&self, query: &Query, plan: CachedPlan) {
+        self.cached.insert(query.clone(), Arc::new(plan));
     }
 }
 

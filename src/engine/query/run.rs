@@ -17,7 +17,7 @@ use crate::{
     base::{Day, Error, ErrorKind, Result, Route, Span},
     engine::{
         Answer, Explanation, Tallybook,
-        query::{answer::Times, limits::Limits, plan_cache::Prepared, sources::RootSources, sql},
+        query::{answer::Times, limits::Limits, plan_cache::CachedPlan, sources::RootSources, sql},
         tables,
     },
     exec::set_query_root,
@@ -143,17 +143,17 @@ async fn plan(db: &Tallybook, root: &Root, query: &Query, limits: &Limits) -> Re
     set_query_root(&mut state, root);
     limits.bound_planning(&mut state);
     let state = Arc::new(state);
-    let asking = Planning { db, root, state: &state, limits };
-    let known = db.prepared().find(query);
+    let planning = Planning { db, root, state: &state, limits };
+    let known = db.plan_cache().find(query);
     let listed = match &known {
-        Some(known) => Some((known.span, list_again(asking, known, &mut waited).await?)),
+        Some(known) => Some((known.span, list_again(planning, known, &mut waited).await?)),
         None => None,
     };
     let (plan, decision) = match (known, listed) {
         (Some(known), Some((_, listed))) if listed == known.snapshot => {
             (known.plan.clone(), Arc::clone(&known.decision))
         }
-        (_, listed) => prepare_new(asking, query, listed, &mut waited).await?,
+        (_, listed) => plan_anew(planning, query, listed, &mut waited).await?,
     };
     for block in &decision.blocks {
         tracing::debug!(cover = %block.cover, refusals = ?block.refusals, "planned");
@@ -172,7 +172,7 @@ async fn plan(db: &Tallybook, root: &Root, query: &Query, limits: &Limits) -> Re
 /// A new snapshot of the files that a cached plan depends on. Adds the time of listing to `waited`.
 async fn list_again(
     Planning { db, root, .. }: Planning<'_>,
-    known: &Prepared,
+    known: &CachedPlan,
     waited: &mut Duration,
 ) -> Result<Snapshot> {
     let listing = Instant::now();
@@ -185,29 +185,29 @@ async fn list_again(
 
 /// Plans the query anew, and caches the optimized plan. `listed` is a span and the part of its
 /// snapshot that is already known. That part is not listed again.
-async fn prepare_new(
-    asking: Planning<'_>,
+async fn plan_anew(
+    planning: Planning<'_>,
     query: &Query,
     listed: Option<(Span, Snapshot)>,
     waited: &mut Duration,
 ) -> Result<(LogicalPlan, Arc<Decision>)> {
-    let Planning { db, state, limits, .. } = asking;
+    let Planning { db, state, limits, .. } = planning;
     let (session, sql, params) = (Arc::clone(state), query.sql.clone(), query.params.clone());
     let analyzed = limits.aside(async move {
         let plan = sql::plan_of(&session, &sql).await?;
         analyze(&session, &params, plan).map_err(Error::from)
     });
-    let (analyzed, repeatable) = analyzed.await?;
-    let decided = decide((db, asking.root), query.route, analyzed, listed).await?;
+    let (analyzed, cacheable) = analyzed.await?;
+    let decided = decide((db, planning.root), query.route, analyzed, listed).await?;
     *waited += decided.waited;
     let (session, rewritten) = (Arc::clone(state), decided.plan);
     let plan = limits.aside(async move { optimize(rewritten, &session).map_err(Error::from) });
     let plan = plan.await?;
     let decision = Arc::new(decided.decision);
-    if repeatable {
+    if cacheable {
         let (plan, decision) = (plan.clone(), Arc::clone(&decision));
-        let prepared = Prepared::new(decided.span, &decided.snapshot, plan, decision);
-        db.prepared().insert(query, prepared);
+        let cached = CachedPlan::new(decided.span, &decided.snapshot, plan, decision);
+        db.plan_cache().insert(query, cached);
     }
     Ok((plan, decision))
 }

@@ -3,4 +3,5 @@
 pub(super) mod check_alarm;
 pub(super) mod checked_arithmetic;
 pub(super) mod guarded_conditions;
+pub(super) mod single_distinct;
 pub(super) mod yielding_joins;

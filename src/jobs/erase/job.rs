@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::{
     base::{Day, Error, ErrorKind, Result, Span, failpoint},
     jobs::{
-        JobContext, JobOptions, JobReport, JobSummary, Outcome,
+        JobContext, JobReport, JobSummary, Outcome, RollupOptions,
         erase::{
             day::{ErasedDay, Erasing, days_with, erase_day, held_by_others},
             fence::fence,
@@ -42,7 +42,7 @@ pub(crate) async fn erase(
         return Ok(reporter.finish());
     }
     let Some(all_days) = Span::ALL.day_bounds() else { return Ok(reporter.finish()) };
-    let definitions = context.definitions.current(context.root, context.staging).await?;
+    let definitions = context.definitions.ensure_current(context.root, context.staging).await?;
     // A day or a claim that can't be read doesn't stop the rest. Its error is returned at the
     // end.
     let mut unread = fence(context, &erasing).await?;
@@ -149,7 +149,7 @@ async fn rebuild(
 ) -> Result<()> {
     // The segments of a day that isn't over are built after its end, as always.
     for day in erased.iter().copied().filter(|day| *day < context.clock.today()) {
-        let options = JobOptions { from: Some(day), to: Some(day), ..JobOptions::default() };
+        let options = RollupOptions { from: Some(day), to: Some(day), ..RollupOptions::default() };
         // The day had these segments before, so they are no news.
         let built = rollup(context, &options, |_| {}).await?;
         for error in built.failures {

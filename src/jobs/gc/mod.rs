@@ -16,9 +16,7 @@ use chrono::{DateTime, Utc};
 use object_store::ObjectMeta;
 
 use self::{raw::Dead, traces::Traces};
-use super::generation::{
-    close::close_generations, overtaken::unless_changed, sources::check_named,
-};
+use super::generation::{checks::check_named, close::close_generations, overtaken::unless_changed};
 use crate::{
     base::{Day, Error, ErrorKind, Result, Span, failpoint},
     jobs::JobContext,

@@ -19,10 +19,10 @@ use datafusion::{
 use futures::StreamExt as _;
 
 use super::{
+    checks::{check_columns_known, check_days, check_still_absorbed, expected_content},
     next::{Generation, NextManifest, absorb},
     overtaken::unless_changed,
     parts::Parts,
-    sources::{check_columns_known, check_days, check_still_absorbed, expected_content},
 };
 use crate::{
     base::{Error, Result},

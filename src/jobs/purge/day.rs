@@ -12,9 +12,9 @@ use futures::StreamExt as _;
 
 use super::super::{
     generation::{
+        checks::{check_columns_known, check_days, check_sources, check_still_absorbed},
         next::{Generation, NextManifest, absorb, location},
         overtaken::unless_changed,
-        sources::{check_columns_known, check_days, check_sources, check_still_absorbed},
     },
     rollup::{Proofs, RawRows, check_rows, group_rows, merge_with_late},
 };

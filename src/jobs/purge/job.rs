@@ -40,7 +40,7 @@ pub(crate) async fn purge(
     let span = Span::new(i64::MIN, end);
     let snapshot = context.snapshot(span).await?;
     if !options.dry_run {
-        context.definitions.number(context.root, context.staging).await?;
+        context.definitions.ensure_stored(context.root, context.staging).await?;
     }
     for live in snapshot.live(span) {
         let files = RawFiles::of_day(live);
@@ -72,7 +72,7 @@ pub(crate) async fn move_format_1(
     context: JobContext<'_>,
     reporter: &mut Reporter<impl FnMut(&JobReport) + Send>,
 ) -> Result<()> {
-    context.definitions.number(context.root, context.staging).await?;
+    context.definitions.ensure_stored(context.root, context.staging).await?;
     let snapshot = context.snapshot(Span::ALL).await?;
     let of_format_1 = |live: &&Arc<LeafDay>| live.remains.values().any(|it| it.is_hint());
     let days: Vec<_> = snapshot.live(Span::ALL).filter(of_format_1).cloned().collect();
@@ -86,6 +86,6 @@ pub(crate) async fn move_format_1(
 
 /// Purges a day; `false` when another writer changed the day meanwhile.
 async fn purge_day(context: JobContext<'_>, live: &LeafDay) -> Result<bool> {
-    let definitions = context.definitions.current(context.root, context.staging).await?;
+    let definitions = context.definitions.ensure_current(context.root, context.staging).await?;
     Purging { context, live, definitions: &definitions, without: None }.run().await
 }

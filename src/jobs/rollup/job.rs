@@ -17,7 +17,7 @@ use crate::{
     jobs::{
         JobContext, JobReport, JobSummary, Outcome,
         purge::job::move_format_1,
-        report::{Plan, Reason, Reporter},
+        report::{BuildReason, Plan, Reporter},
     },
     model::{Dataset, Freshness, Period, Rollup, Snapshot},
     store::{Serving, check_hint, load},
@@ -31,7 +31,7 @@ const LARGE_DAY_BYTES: u64 = 32 << 20;
 
 /// The days and rollups to build.
 #[derive(Clone, Debug)]
-pub struct JobOptions {
+pub struct RollupOptions {
     /// The first day; the root's first when `None`.
     pub from: Option<Day>,
     /// The last day; yesterday, UTC, when `None`.
@@ -44,7 +44,7 @@ pub struct JobOptions {
     pub dry_run: bool,
 }
 
-impl Default for JobOptions {
+impl Default for RollupOptions {
     /// All finished days and quiet months, and all rollups.
     fn default() -> Self {
         Self { from: None, to: None, names: Vec::new(), months: true, dry_run: false }
@@ -61,7 +61,7 @@ impl Default for JobOptions {
 /// report instead.
 pub(crate) async fn rollup(
     context: JobContext<'_>,
-    options: &JobOptions,
+    options: &RollupOptions,
     report: impl FnMut(&JobReport) + Send,
 ) -> Result<JobSummary> {
     let mut reporter = Reporter::new(report);
@@ -77,7 +77,7 @@ pub(crate) async fn rollup(
 
 async fn days(
     context: JobContext<'_>,
-    options: &JobOptions,
+    options: &RollupOptions,
     reporter: &mut Reporter<impl FnMut(&JobReport) + Send>,
 ) -> Result<()> {
     let (rollups, span) = (rollups_of(context.dataset, options)?, span_of(options, context.clock));
@@ -117,7 +117,7 @@ async fn days(
 /// Builds the segments of quiet months that are missing.
 async fn months(
     context: JobContext<'_>,
-    options: &JobOptions,
+    options: &RollupOptions,
     reporter: &mut Reporter<impl FnMut(&JobReport) + Send>,
 ) -> Result<()> {
     let (rollups, span) = (rollups_of(context.dataset, options)?, span_of(options, context.clock));
@@ -126,7 +126,7 @@ async fn months(
     let tasks = month_tasks(context.root, &snapshot, span, &rollups, context.clock.now()).await?;
     for task in tasks {
         let outcome = if options.dry_run {
-            Outcome::Planned(Plan::Build(Reason::Missing))
+            Outcome::Planned(Plan::Build(BuildReason::Missing))
         } else {
             build_month(context, &task).await
         };
@@ -170,14 +170,14 @@ async fn without_damaged(
     context.snapshot(span).await
 }
 
-fn rollups_of<'d>(dataset: &'d Dataset, options: &JobOptions) -> Result<Vec<&'d Rollup>> {
+fn rollups_of<'d>(dataset: &'d Dataset, options: &RollupOptions) -> Result<Vec<&'d Rollup>> {
     match options.names.as_slice() {
         [] => Ok(dataset.rollups().iter().collect()),
         names => names.iter().map(|name| dataset.rollup(name)).collect(),
     }
 }
 
-fn span_of(options: &JobOptions, clock: &dyn Clock) -> Span {
+fn span_of(options: &RollupOptions, clock: &dyn Clock) -> Span {
     let last = options.to.unwrap_or_else(|| clock.today().plus(-1));
     Span::between(options.from, Some(last))
 }

@@ -12,7 +12,7 @@ mod segment_builder;
 mod tasks;
 
 pub(crate) use grouping::{RawRows, group_rows, merge_with_late};
-pub use job::JobOptions;
+pub use job::RollupOptions;
 pub(crate) use job::rollup;
 pub(crate) use proofs::Proofs;
 use segment_builder::Built;

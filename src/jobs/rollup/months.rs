@@ -15,7 +15,7 @@ use super::Built;
 use crate::{
     base::{Error, Month, Result, Span},
     exec::FileTable,
-    jobs::{JobContext, Outcome, report::Reason},
+    jobs::{JobContext, Outcome, report::BuildReason},
     model::{
         Fingerprint, Freshness, LeafDay, Period, Rollup, SegmentFile, Snapshot, month_fingerprint,
     },
@@ -113,7 +113,7 @@ pub(super) async fn build_month(context: JobContext<'_>, task: &MonthTask<'_>) -
     let start = Instant::now();
     match build(context, task).await {
         Ok(Built { rows_in, rows_out, bytes }) => {
-            let (reason, took) = (Reason::Missing, start.elapsed());
+            let (reason, took) = (BuildReason::Missing, start.elapsed());
             Outcome::Built { reason, rows_in, rows_out, bytes, took }
         }
         Err(error) => {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     base::{Day, Error, Result},
-    jobs::{JobContext, generation::sources::check_days},
+    jobs::{JobContext, generation::checks::check_days},
     model::{Dataset, Leaf, Period, Rollup, SegmentFile},
     store::{
         FileKind, Root, SegmentFooter, SegmentWriter, leaf_ids, name_damage, read_metadata,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     base::{Day, Span},
-    jobs::report::Reason,
+    jobs::report::BuildReason,
     model::{Freshness, LeafDay, Rollup, Snapshot},
 };
 
@@ -16,7 +16,7 @@ pub(crate) struct Task<'a> {
     /// The rollup.
     pub(crate) rollup: &'a Rollup,
     /// The reason to build it.
-    pub(crate) reason: Reason,
+    pub(crate) reason: BuildReason,
     /// The day's raw rows: the files that hold them, and the leaves that they came as.
     pub(crate) live: Arc<LeafDay>,
     /// How far a segment serves the day already.
@@ -34,8 +34,8 @@ pub(crate) fn tasks<'a>(snapshot: &Snapshot, span: Span, rollups: &[&'a Rollup])
             let freshness = snapshot.freshness(rollup.name(), live.day);
             let reason = match freshness {
                 Freshness::Current(_) => continue,
-                Freshness::Missing => Reason::Missing,
-                Freshness::Behind { late, .. } => Reason::Behind { leaves: late.len() },
+                Freshness::Missing => BuildReason::Missing,
+                Freshness::Behind { late, .. } => BuildReason::Behind { leaves: late.len() },
             };
             let (live, freshness) = (Arc::clone(live), freshness.clone());
             tasks.push(Task { day: live.day, rollup, reason, live, freshness });

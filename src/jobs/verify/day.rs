@@ -5,7 +5,7 @@ use super::{Checked, Difference, Verdict, chain, difference, listed::Listed, los
 use crate::{
     base::{Day, ErrorKind, Result},
     jobs::JobContext,
-    jobs::generation::sources::{check_named, first_outside},
+    jobs::generation::checks::{check_named, first_outside},
     model::{ContentHasher, Freshness, Leaf, LeafDay, LeafId, LeafKind, Manifest, ManifestState},
     store::{FileCheck, FileKind, NO_FOOTER, check_file, file_footer, manifest_path},
 };

@@ -18,7 +18,7 @@ use datafusion::{
     },
 };
 
-use super::{expansion::ExactSum, moving_sum::MovingSum};
+use super::{exact_sum::ExactSum, moving_sum::MovingSum};
 
 /// The aggregate function `double_sum`.
 pub(crate) fn double_sum() -> Arc<AggregateUDF> {

@@ -58,7 +58,7 @@ pub enum Function {
     /// `bit_or(x)`.
     BitOr,
     /// `var_pop`, `var_samp`, `stddev_pop` or `stddev_samp`.
-    Spread {
+    Variance {
         /// Whether the rows are a sample: the divisor is n - 1 instead of n.
         sample: bool,
         /// Whether it is the standard deviation, the root of the variance.
@@ -93,7 +93,7 @@ impl Function {
     /// The function of one column with that SQL name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let spread = |sample, root| Self::Spread { sample, root };
+        let variance = |sample, root| Self::Variance { sample, root };
         Some(match name {
             "count" => Self::Count,
             "sum" => Self::Sum,
@@ -104,10 +104,10 @@ impl Function {
             "bool_or" => Self::BoolOr,
             "bit_and" => Self::BitAnd,
             "bit_or" => Self::BitOr,
-            "var" | "var_samp" => spread(true, false),
-            "var_pop" => spread(false, false),
-            "stddev" | "stddev_samp" => spread(true, true),
-            "stddev_pop" => spread(false, true),
+            "var" | "var_samp" => variance(true, false),
+            "var_pop" => variance(false, false),
+            "stddev" | "stddev_samp" => variance(true, true),
+            "stddev_pop" => variance(false, true),
             "approx_distinct" => Self::ApproxDistinct,
             _ => return None,
         })
@@ -126,10 +126,10 @@ impl Function {
             Self::BoolOr => "bool_or",
             Self::BitAnd => "bit_and",
             Self::BitOr => "bit_or",
-            Self::Spread { sample: true, root: false } => "var_samp",
-            Self::Spread { sample: false, root: false } => "var_pop",
-            Self::Spread { sample: true, root: true } => "stddev_samp",
-            Self::Spread { sample: false, root: true } => "stddev_pop",
+            Self::Variance { sample: true, root: false } => "var_samp",
+            Self::Variance { sample: false, root: false } => "var_pop",
+            Self::Variance { sample: true, root: true } => "stddev_samp",
+            Self::Variance { sample: false, root: true } => "stddev_pop",
             Self::ApproxDistinct => "approx_distinct",
             Self::ApproxPercentile(_) => "approx_percentile",
         }
@@ -138,7 +138,7 @@ impl Function {
     /// Whether DataFusion's own function would add up doubles where this one is exact.
     #[must_use]
     pub const fn is_made_exact(self) -> bool {
-        matches!(self, Self::Avg | Self::Spread { .. })
+        matches!(self, Self::Avg | Self::Variance { .. })
     }
 
     /// Whether DataFusion's own function can wrap over an argument of that type. It wraps when a
@@ -170,7 +170,7 @@ impl Function {
             Self::BoolOr => vec![State::BoolOr],
             Self::BitAnd => vec![State::BitAnd],
             Self::BitOr => vec![State::BitOr],
-            Self::Spread { .. } => vec![State::Count, sum, State::Squares],
+            Self::Variance { .. } => vec![State::Count, sum, State::Squares],
             Self::ApproxDistinct => vec![State::Distinct],
             Self::ApproxPercentile(_) => vec![State::Percentiles],
         }
@@ -196,8 +196,8 @@ impl Function {
         match (self, merged) {
             (Self::Rows | Self::Count, [count]) => Ok(coalesce(vec![count.clone(), lit(0_i64)])),
             (Self::Avg, [sum, count]) => Ok(average(sum, count, argument, to)),
-            (Self::Spread { sample, root }, [count, sum, squares]) => {
-                spread(count, sum, squares, argument, sample, root)
+            (Self::Variance { sample, root }, [count, sum, squares]) => {
+                variance(count, sum, squares, argument, sample, root)
             }
             (Self::ApproxDistinct, [sketch]) => Ok(distinct_estimate(sketch.clone())),
             (Self::ApproxPercentile(quantile), [sketch]) => {
@@ -230,7 +230,7 @@ fn average(sum: &Expr, count: &Expr, argument: &DataType, to: &DataType) -> Expr
 
 /// `n q - s²` is exact in 76 digits, and never negative. Only the later operations on doubles
 /// round.
-fn spread(
+fn variance(
     count: &Expr,
     sum: &Expr,
     squares: &Expr,

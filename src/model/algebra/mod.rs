@@ -4,7 +4,7 @@
 mod changed_expressions;
 mod checked;
 mod double_sum;
-mod expansion;
+mod exact_sum;
 mod function;
 mod in_order;
 mod mixed_operands;

@@ -9,7 +9,7 @@ use datafusion::{
     logical_expr::Accumulator,
 };
 
-use super::{double_sum::doubles, expansion::ExactSum};
+use super::{double_sum::doubles, exact_sum::ExactSum};
 
 /// The sum over a frame that moves: rows enter it and leave it. It is exact, so a row that leaves
 /// takes away all that it brought.

@@ -29,14 +29,14 @@ impl Measure {
         use ColumnType::{Boolean, Decimal, Float, Integer};
         let fits = match self.function {
             Function::Rows | Function::Count => true,
-            Function::Sum | Function::Avg | Function::Spread { .. } if kind == Float => {
+            Function::Sum | Function::Avg | Function::Variance { .. } if kind == Float => {
                 return Some(
                     "a sum of floats depends on the order of addition, so it can't be exact; \
                      declare the column as decimal"
                         .to_owned(),
                 );
             }
-            Function::Spread { .. } => match kind {
+            Function::Variance { .. } => match kind {
                 Decimal(_, scale) if scale > 19 => {
                     return Some("squares of over 19 digits after the point have no room".into());
                 }

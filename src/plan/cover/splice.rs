@@ -31,17 +31,16 @@ use datafusion::{
     },
 };
 
-use super::{
-    Cover, Refusal,
-    attempt::Attempt,
-    block::{Block, Call, Joined, is_joined, needs_join},
-    branches::{Branch, raw_branches, segment_branches},
-    derive::{Derivation, within},
-    grouping_sets::mapped,
-};
 use crate::{
     base::Grain,
     model::{Dataset, Function, Leaf, Rollup, SegmentFile, narrowed},
+    plan::{
+        Cover, Refusal,
+        block::{Block, Call, Joined, is_joined, needs_join},
+        cover::branches::{Branch, raw_branches, segment_branches},
+        derive::{Derivation, attempt::Attempt, within},
+        one_answer::grouping_sets::mapped,
+    },
 };
 
 /// Makes tables over given files. The caller implements it, because this layer can't read files.
@@ -53,18 +52,18 @@ pub(crate) trait FileSources {
 }
 
 /// A block with everything that its plan is built from.
-pub(super) struct Splice<'a> {
-    pub(super) dataset: &'a Dataset,
-    pub(super) sources: &'a dyn FileSources,
-    pub(super) aggregate: &'a Aggregate,
-    pub(super) block: &'a Block,
-    pub(super) derivations: &'a [(&'a Rollup, Derivation)],
-    pub(super) cover: &'a Cover,
+pub(in crate::plan) struct Splice<'a> {
+    pub(in crate::plan) dataset: &'a Dataset,
+    pub(in crate::plan) sources: &'a dyn FileSources,
+    pub(in crate::plan) aggregate: &'a Aggregate,
+    pub(in crate::plan) block: &'a Block,
+    pub(in crate::plan) derivations: &'a [(&'a Rollup, Derivation)],
+    pub(in crate::plan) cover: &'a Cover,
 }
 
 impl Splice<'_> {
     /// The plan, or the refusal when it can't keep the aggregate's schema.
-    pub(super) fn plan(&self) -> Attempt<LogicalPlan> {
+    pub(in crate::plan) fn plan(&self) -> Attempt<LogicalPlan> {
         let mut branches = Vec::new();
         for (rollup, derivation) in self.derivations {
             for branch in segment_branches(self.cover, rollup) {

@@ -32,8 +32,10 @@ use datafusion::{
     },
 };
 
-use super::calls::{adds_floats, exact_argument, function};
-use crate::model::{Function, double_sum, narrowed};
+use crate::{
+    model::{Function, double_sum, narrowed},
+    plan::block::calls::{adds_floats, exact_argument, function},
+};
 
 /// What replaces a call.
 enum Exact {
@@ -49,7 +51,7 @@ enum Exact {
 
 /// Makes the calls of an aggregate or a window exact. Sums of integers and decimals, and the
 /// averages and variances made of them, are computed in a type that can hold every sum.
-pub(super) fn exact(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+pub(in crate::plan) fn exact(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     match node {
         LogicalPlan::Aggregate(aggregate) => exact_aggregate(aggregate),
         LogicalPlan::Window(window) => exact_window(window),

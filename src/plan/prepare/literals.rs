@@ -35,8 +35,13 @@ use datafusion::{
     },
 };
 
-use super::{expressions::changed, sets::with_doubles_on_both_sides, ties::each_once};
-use crate::model::{exact_operands, is_in_zone};
+use crate::{
+    model::{exact_operands, is_in_zone},
+    plan::{
+        expressions::changed, one_answer::ties::each_once,
+        prepare::doubles_across_plans::with_doubles_on_both_sides,
+    },
+};
 
 /// Rewrites literals so that they keep their meaning. The plan must not be analyzed yet, because
 /// the analyzer turns texts into times.

@@ -7,12 +7,14 @@ use datafusion::{
     logical_expr::{Expr, ExprSchemable as _, cast, expr::AggregateFunction, lit, when},
 };
 
-use super::{Refusal, attempt::Attempt, block::Call};
-use crate::model::{Function, Quantile};
+use crate::{
+    model::{Function, Quantile},
+    plan::{Refusal, block::Call, derive::attempt::Attempt},
+};
 
 /// Reads a call over raw columns, or refuses a call that can't be merged from parts. The values
 /// of a DISTINCT call are added to `keys`.
-pub(super) fn read(call: &Expr, schema: &DFSchema, keys: &mut Vec<Expr>) -> Attempt<Call> {
+pub(in crate::plan) fn read(call: &Expr, schema: &DFSchema, keys: &mut Vec<Expr>) -> Attempt<Call> {
     let text = call.to_string();
     let Expr::AggregateFunction(AggregateFunction { func, params }) = call else {
         return Err(Refusal::NotMergeable(text).into());
@@ -67,7 +69,7 @@ pub(super) fn read(call: &Expr, schema: &DFSchema, keys: &mut Vec<Expr>) -> Atte
 /// of integers or decimals over a cast to a double. The result is the number without that cast. A
 /// double literal that is a whole number below 9e15 becomes an integer literal, whatever the
 /// function.
-pub(super) fn exact_argument(
+pub(in crate::plan) fn exact_argument(
     function: Function,
     argument: &Expr,
     schema: &DFSchema,
@@ -95,7 +97,7 @@ pub(super) fn exact_argument(
 }
 
 /// The function of the given name. `None` when it isn't one that merges.
-pub(super) fn function(name: &str, arguments: &[Expr]) -> Option<Function> {
+pub(in crate::plan) fn function(name: &str, arguments: &[Expr]) -> Option<Function> {
     match (name, arguments) {
         ("approx_percentile", [_, Expr::Literal(ScalarValue::Float64(Some(part)), _)]) => {
             Quantile::new(*part).map(Function::ApproxPercentile)
@@ -105,7 +107,7 @@ pub(super) fn function(name: &str, arguments: &[Expr]) -> Option<Function> {
 }
 
 /// Whether the function adds up doubles, so that the last digits depend on the order.
-pub(super) fn adds_floats(function: Function, argument: &DataType) -> bool {
-    let adds = matches!(function, Function::Sum | Function::Avg | Function::Spread { .. });
+pub(in crate::plan) fn adds_floats(function: Function, argument: &DataType) -> bool {
+    let adds = matches!(function, Function::Sum | Function::Avg | Function::Variance { .. });
     adds && !matches!(argument, DataType::Int64 | DataType::Decimal128(..))
 }

@@ -22,8 +22,10 @@ use datafusion::{
     },
 };
 
-use super::{calls, order::orderable};
-use crate::model::{Function, in_order};
+use crate::{
+    model::{Function, in_order},
+    plan::{block::calls, one_answer::order::orderable},
+};
 
 /// Window functions whose value depends on the order of equal rows.
 const OF_ONE_ROW: [&str; 5] = ["row_number", "ntile", "lag", "lead", "first_value"];
@@ -52,7 +54,7 @@ const OF_DOUBLES: [&str; 14] = [
 
 /// Extends the orders of windows to all columns of their input, where that matters. The extended
 /// windows get a node above the unchanged ones, because all windows of a node share one order.
-pub(super) fn of_window(window: Window) -> Result<Transformed<LogicalPlan>> {
+pub(in crate::plan) fn of_window(window: Window) -> Result<Transformed<LogicalPlan>> {
     let rest: Vec<_> = orderable(&window.input).map(|column| column.sort(true, false)).collect();
     let (mut same, mut continued) = (Vec::new(), Vec::new());
     for expr in &window.window_expr {
@@ -92,7 +94,7 @@ fn continued_window(expr: &Expr, rest: &[SortExpr]) -> Option<Expr> {
 }
 
 /// Extends the orders of the aggregate's calls to all columns of its input, where that matters.
-pub(super) fn of_aggregate(mut aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
+pub(in crate::plan) fn of_aggregate(mut aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     let schema = aggregate.input.schema();
     let rest: Vec<_> = orderable(&aggregate.input).map(|column| column.sort(true, false)).collect();
     let mut changed = false;
@@ -142,7 +144,7 @@ fn adds_doubles(
     params: &AggregateFunctionParams,
     schema: &DFSchema,
 ) -> Result<bool> {
-    let (Some(function @ Function::Spread { .. }), [argument]) =
+    let (Some(function @ Function::Variance { .. }), [argument]) =
         (calls::function(called.name(), &params.args), params.args.as_slice())
     else {
         return Ok(OF_DOUBLES.contains(&called.name()));
@@ -152,7 +154,7 @@ fn adds_doubles(
 }
 
 /// The order without keys that an earlier key decides. DataFusion 55 panics on such keys.
-pub(super) fn each_once(order: Vec<SortExpr>) -> Vec<SortExpr> {
+pub(in crate::plan) fn each_once(order: Vec<SortExpr>) -> Vec<SortExpr> {
     let mut once: Vec<SortExpr> = Vec::with_capacity(order.len());
     for key in order {
         let expr = key.expr.unalias_nested().data;

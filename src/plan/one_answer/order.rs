@@ -24,10 +24,10 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, Sort, SortExpr},
 };
 
-use super::{raw_table::is_raw, ties};
+use crate::plan::{one_answer::ties, raw_table::is_raw};
 
 /// Gives the aggregated rows of a plan a total order.
-pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(in crate::plan) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::Sort(sort) if aggregated(&sort.input) => Ok(continued(sort)),
         LogicalPlan::Limit(mut limit) if aggregated(&limit.input) && !sorted(&limit.input) => {
@@ -65,7 +65,7 @@ fn sort_all(plan: LogicalPlan) -> LogicalPlan {
     LogicalPlan::Sort(Sort { expr: keys, input: Arc::new(plan), fetch: None })
 }
 
-pub(super) fn orderable(plan: &LogicalPlan) -> impl Iterator<Item = Expr> {
+pub(in crate::plan) fn orderable(plan: &LogicalPlan) -> impl Iterator<Item = Expr> {
     plan.schema()
         .iter()
         .filter(|(_, field)| !matches!(field.data_type(), DataType::Map(..) | DataType::Null))

@@ -1,5 +1,14 @@
 //! Turns a parsed query into a plan that the rewrite can read.
 
+pub(super) mod cacheable;
+pub(super) mod doubles_across_plans;
+pub(super) mod literals;
+pub(super) mod lossy_casts;
+pub(super) mod other_meaning;
+pub(super) mod push_down;
+pub(super) mod set_comparison;
+pub(super) mod subqueries;
+
 use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
@@ -22,20 +31,23 @@ use datafusion::{
     },
 };
 
-use super::{
-    expressions::changed,
-    literals::keep_meaning,
-    lossy_casts::{self, Lossy},
-    push_down::PushDown,
-    repeatable::is_repeatable,
-    set_comparison,
-    subqueries::{check_analyzed, check_optimized},
+use crate::{
+    model::checked,
+    plan::{
+        expressions::changed,
+        prepare::{
+            cacheable::is_cacheable,
+            literals::keep_meaning,
+            lossy_casts::Lossy,
+            push_down::PushDown,
+            subqueries::{check_analyzed, check_optimized},
+        },
+    },
 };
-use crate::model::checked;
 
 /// Checks that the query is read-only, sets its parameters, resolves types, and
 /// [prepares](prepare) the plan. The second value says whether the plan is
-/// [repeatable](is_repeatable).
+/// [cacheable](is_cacheable).
 ///
 /// # Errors
 /// `Plan` when the query would change something, compares a date with a number, or has a subquery
@@ -59,8 +71,8 @@ pub(crate) fn analyze(
         if values.is_empty() { plan } else { plan.with_param_values(ParamValues::Map(values))? };
     let plan = keep_meaning(plan)?;
     let analyzed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
-    let repeatable = is_repeatable(&analyzed)?;
-    Ok((prepare(analyzed, state)?, repeatable))
+    let cacheable = is_cacheable(&analyzed)?;
+    Ok((prepare(analyzed, state)?, cacheable))
 }
 
 /// Pushes the filters of an analyzed plan down to where the rewrite looks for them, and turns

@@ -19,8 +19,10 @@ use datafusion::{
     logical_expr::{BinaryExpr, Expr, ExprSchemable as _, LogicalPlan},
 };
 
-use super::expressions::changed;
-use crate::model::{as_is, is_as_is};
+use crate::{
+    model::{as_is, is_as_is},
+    plan::expressions::changed,
+};
 
 /// Which casts are hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

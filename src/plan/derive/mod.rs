@@ -18,7 +18,13 @@
 //! 4. A predicate on time that is exactly a set of whole buckets is applied to the bucket's first
 //!    instant. A conjunct that is exactly a set of instants is left to the cover.
 //! 5. A rollup of some rows serves queries about these rows alone ([`implied`]).
-//! 6. Each aggregate's states must follow from stored states ([`partials`](super::partials)).
+//! 6. Each aggregate's states must follow from stored states ([`partials`]).
+
+pub(super) mod attempt;
+pub(super) mod implied;
+pub(super) mod partials;
+pub(super) mod time_filter;
+pub(super) mod time_terms;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::{
@@ -30,44 +36,44 @@ use datafusion::{
     logical_expr::{Expr, cast, lit, utils::disjunction},
 };
 
-use super::{
-    Refusal,
-    attempt::{Attempt, or_refusal},
-    block::{Block, Joined, is_joined},
-    implied,
-    time_filter::{self, TimeFilter},
-    time_terms,
-};
 use crate::{
     base::{Grain, Span, Spans, Zone},
     model::{DATE_COLUMN, Dataset, Rollup},
+    plan::{
+        Refusal,
+        block::{Block, Joined, is_joined},
+        derive::{
+            attempt::{Attempt, or_refusal},
+            time_filter::TimeFilter,
+        },
+    },
 };
 
 /// A block in terms of a rollup's columns.
 #[derive(Clone, Debug)]
-pub(super) struct Derivation {
+pub(in crate::plan) struct Derivation {
     /// The grouping expressions, then the keys.
-    pub(super) groups: Vec<Expr>,
+    pub(in crate::plan) groups: Vec<Expr>,
     /// The filters other than those that the cover or the rollup's own filter already applies.
-    pub(super) conjuncts: Vec<Expr>,
+    pub(in crate::plan) conjuncts: Vec<Expr>,
     /// The joined tables, with conditions in the rollup's columns.
-    pub(super) joins: Vec<Joined>,
+    pub(in crate::plan) joins: Vec<Joined>,
     /// The partial of each state of each call, in order.
-    pub(super) states: Vec<Expr>,
+    pub(in crate::plan) states: Vec<Expr>,
 }
 
 /// What is needed to rewrite a block's expressions in a rollup's columns.
-pub(super) struct Terms<'a> {
-    pub(super) block: &'a Block,
-    pub(super) rollup: &'a Rollup,
+pub(in crate::plan) struct Terms<'a> {
+    pub(in crate::plan) block: &'a Block,
+    pub(in crate::plan) rollup: &'a Rollup,
     /// The name of the time column.
-    pub(super) time: &'a str,
+    pub(in crate::plan) time: &'a str,
     /// The days that the block reads. A time zone must keep the rollup's buckets on these days.
-    pub(super) days: Span,
+    pub(in crate::plan) days: Span,
 }
 
 /// Derives the block from the rollup, or returns the first refusal.
-pub(super) fn derive(
+pub(in crate::plan) fn derive(
     block: &Block,
     rollup: &Rollup,
     dataset: &Dataset,
@@ -113,7 +119,7 @@ pub(super) fn derive(
 
 impl Terms<'_> {
     /// The expression in the rollup's columns.
-    pub(super) fn map(&self, expr: &Expr) -> Attempt<Expr> {
+    pub(in crate::plan) fn map(&self, expr: &Expr) -> Attempt<Expr> {
         let mut refusal = None;
         let mapped = expr.clone().transform_down(|node| {
             match or_refusal(self.in_time(&node))? {
@@ -209,7 +215,7 @@ fn whole_buckets(spans: &Spans, grain: Grain) -> bool {
 }
 
 /// The condition that an instant lies within the spans.
-pub(super) fn within(instant: &Expr, spans: &Spans) -> Expr {
+pub(in crate::plan) fn within(instant: &Expr, spans: &Spans) -> Expr {
     let at = |micros| {
         Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())), None)
     };

@@ -2,14 +2,14 @@
 
 use datafusion::error::DataFusionError;
 
-use super::Refusal;
+use crate::plan::Refusal;
 
 /// The result of an attempt.
-pub(super) type Attempt<T> = Result<T, Stop>;
+pub(in crate::plan) type Attempt<T> = Result<T, Stop>;
 
 /// Why an attempt ended.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(in crate::plan) enum Stop {
     /// No rollup can serve this way. Raw rows answer, and the query is no worse.
     Refused(Refusal),
     /// The plan is malformed. The query fails.
@@ -38,7 +38,9 @@ impl From<crate::base::Error> for Stop {
 ///
 /// # Errors
 /// The failure.
-pub(super) fn or_refusal<T>(attempt: Attempt<T>) -> Result<Result<T, Refusal>, DataFusionError> {
+pub(in crate::plan) fn or_refusal<T>(
+    attempt: Attempt<T>,
+) -> Result<Result<T, Refusal>, DataFusionError> {
     match attempt {
         Ok(value) => Ok(Ok(value)),
         Err(Stop::Refused(refusal)) => Ok(Err(refusal)),

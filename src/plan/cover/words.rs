@@ -3,8 +3,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Cover, Piece, RawReason, Source};
-use crate::base::Day;
+use crate::{
+    base::Day,
+    plan::{Cover, Piece, RawReason, Source},
+};
 
 /// How a day is answered. The variants are in the order of the words.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -22,7 +22,7 @@ use datafusion::{
     },
 };
 
-use super::other_meaning;
+use crate::plan::prepare::other_meaning;
 
 /// Checks an analyzed plan for subqueries and other expressions that DataFusion would answer
 /// wrongly.

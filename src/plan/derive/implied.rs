@@ -41,7 +41,7 @@ use crate::model::normal;
 
 /// The conjuncts that must still be applied to a rollup's rows. A conjunct that follows from the
 /// rollup's filter is left out. `None` when the rollup may lack rows that the conjuncts allow.
-pub(super) fn remaining<'c>(
+pub(in crate::plan) fn remaining<'c>(
     filter: &Expr,
     conjuncts: &'c [Expr],
     schema: &DFSchema,

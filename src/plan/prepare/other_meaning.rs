@@ -24,7 +24,7 @@ use datafusion::{
 ///
 /// # Errors
 /// `Plan` when the part would be computed with another meaning.
-pub(super) fn check(part: &Expr, schema: &DFSchema) -> Result<()> {
+pub(in crate::plan) fn check(part: &Expr, schema: &DFSchema) -> Result<()> {
     match part {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(*op) => {
             check_interval([left.as_ref(), right], schema)

@@ -25,7 +25,7 @@ use crate::base::{Grain, MICROS_PER_DAY, Zone};
 /// A cast between zones keeps the instant and changes the date and hour. A cast that drops the
 /// zone UTC keeps the instant, too. A cast that drops another zone, or that reads a time without
 /// a zone in another zone than UTC, changes the instant.
-pub(super) fn instant(expr: &Expr, time: &str) -> Option<Zone> {
+pub(in crate::plan) fn instant(expr: &Expr, time: &str) -> Option<Zone> {
     labelled(expr, time).map(|(zone, _)| zone)
 }
 
@@ -52,7 +52,7 @@ fn labelled(expr: &Expr, time: &str) -> Option<(Zone, bool)> {
 /// The zone whose clock decides the value, when the expression is a function of the rows'
 /// instants that is constant over each bucket of the grain. The caller must check that the zone
 /// keeps the buckets.
-pub(super) fn constant_in_bucket(expr: &Expr, time: &str, grain: Grain) -> Option<Zone> {
+pub(in crate::plan) fn constant_in_bucket(expr: &Expr, time: &str, grain: Grain) -> Option<Zone> {
     match expr {
         Expr::Cast(Cast { expr, field }) if *field.data_type() == DataType::Date32 => {
             moved(expr, time, grain)
@@ -106,7 +106,7 @@ fn nanos(interval: IntervalMonthDayNano) -> i128 {
 }
 
 /// The unit of a `date_trunc`, or the field of a `date_part`, in lower case.
-pub(super) fn word(expr: &Expr) -> Option<String> {
+pub(in crate::plan) fn word(expr: &Expr) -> Option<String> {
     literal_text(expr).map(|text| text.to_ascii_lowercase())
 }
 

@@ -23,15 +23,15 @@ use datafusion::{
     logical_expr::{Between, BinaryExpr, Cast, Expr, Operator, expr::ScalarFunction},
 };
 
-use super::time_terms::{instant, word};
 use crate::{
     base::{Day, MICROS_PER_DAY, Span, Spans, Zone},
     model::DATE_COLUMN,
+    plan::derive::time_terms::{instant, word},
 };
 
 /// The instants for which a predicate on time can hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum TimeFilter {
+pub(in crate::plan) enum TimeFilter {
     /// The predicate holds for these instants and no other.
     Exact(Spans),
     /// The predicate can hold for these instants only.
@@ -41,7 +41,7 @@ pub(super) enum TimeFilter {
 }
 
 /// Reads a predicate over raw columns.
-pub(super) fn read(predicate: &Expr, time: &str) -> TimeFilter {
+pub(in crate::plan) fn read(predicate: &Expr, time: &str) -> TimeFilter {
     match predicate {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
             either(read(left, time), read(right, time))
@@ -83,7 +83,10 @@ pub(super) fn read(predicate: &Expr, time: &str) -> TimeFilter {
 
 /// The instants that all conjuncts allow. Conjuncts that say nothing about time allow every
 /// instant.
-pub(super) fn spans_of<'a>(conjuncts: impl IntoIterator<Item = &'a Expr>, time: &str) -> Spans {
+pub(in crate::plan) fn spans_of<'a>(
+    conjuncts: impl IntoIterator<Item = &'a Expr>,
+    time: &str,
+) -> Spans {
     conjuncts.into_iter().fold(Spans::all(), |spans, conjunct| match read(conjunct, time) {
         TimeFilter::Exact(inside) | TimeFilter::Hull(inside) => spans.intersect(&inside),
         TimeFilter::Open => spans,

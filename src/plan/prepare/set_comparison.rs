@@ -16,7 +16,7 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder},
 };
 
-use super::expressions::changed;
+use crate::plan::expressions::changed;
 
 /// The name of such a subquery's rows.
 const COMPARED: &str = "compared";
@@ -25,7 +25,7 @@ const COMPARED: &str = "compared";
 ///
 /// # Errors
 /// DataFusion's, for a malformed plan.
-pub(super) fn with_own_names(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(in crate::plan) fn with_own_names(plan: LogicalPlan) -> Result<LogicalPlan> {
     changed(plan, |expr, _| {
         expr.transform_up(|part| match part {
             Expr::SetComparison(mut comparison) => {

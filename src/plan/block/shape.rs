@@ -27,16 +27,16 @@ use datafusion::{
     },
 };
 
-use super::{
+use crate::plan::{
     Refusal,
-    attempt::Attempt,
-    block::{Block, Joined, is_joined},
-    calls, raw_table, stable,
+    block::{Block, Joined, calls, deterministic, is_joined},
+    derive::attempt::Attempt,
+    raw_table,
 };
 
 /// Reads an aggregate. `None` when it isn't over the raw table; a refusal when no rollup can
 /// serve it.
-pub(super) fn read(aggregate: &Aggregate) -> Attempt<Option<Block>> {
+pub(in crate::plan) fn read(aggregate: &Aggregate) -> Attempt<Option<Block>> {
     if !raw_table::reads_raw(&aggregate.input)? {
         return Ok(None);
     }
@@ -53,12 +53,12 @@ pub(super) fn read(aggregate: &Aggregate) -> Attempt<Option<Block>> {
         .iter()
         .flat_map(|join| join.on.iter().flat_map(|(raw, other)| [raw, other]).chain(&join.filter));
     for expr in group.iter().chain(&calls).chain(&conjuncts).chain(joined) {
-        if let Some(refusal) = unstable(expr)? {
+        if let Some(refusal) = expr_refusal(expr)? {
             return Err(refusal.into());
         }
     }
     for join in &joins {
-        if let Some(refusal) = stable::unstable(&join.other)? {
+        if let Some(refusal) = deterministic::plan_refusal(&join.other)? {
             return Err(refusal.into());
         }
     }
@@ -242,12 +242,12 @@ fn node_name(plan: &LogicalPlan) -> String {
 
 /// The refusal if an expression has a volatile call or a subquery. A scalar subquery is allowed
 /// when its value depends neither on the row nor on the run.
-fn unstable(expr: &Expr) -> Result<Option<Refusal>> {
+fn expr_refusal(expr: &Expr) -> Result<Option<Refusal>> {
     let mut refusal = None;
     expr.apply(|node| {
         refusal = match node {
             Expr::ScalarSubquery(query) if query.outer_ref_columns.is_empty() => {
-                stable::unstable(&query.subquery)?
+                deterministic::plan_refusal(&query.subquery)?
             }
             Expr::ScalarSubquery(_)
             | Expr::InSubquery(_)

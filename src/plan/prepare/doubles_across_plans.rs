@@ -29,7 +29,7 @@ use crate::model::cast_exactly;
 ///
 /// # Errors
 /// DataFusion's, for a malformed plan.
-pub(super) fn with_doubles_on_both_sides(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(in crate::plan) fn with_doubles_on_both_sides(plan: LogicalPlan) -> Result<LogicalPlan> {
     let changed = plan.transform_up_with_subqueries(|node| {
         let node = match node {
             LogicalPlan::Union(union) => of_union(union)?,

@@ -2,21 +2,24 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Cover, Source};
 use crate::{
     base::{Day, Spans},
     model::{Leaf, Period, Rollup, SegmentFile},
+    plan::{Cover, Source},
 };
 
 /// Files that are read alike: in full, or only within some spans.
-pub(super) struct Branch<T> {
-    pub(super) within: Option<Spans>,
-    pub(super) files: Vec<T>,
+pub(in crate::plan) struct Branch<T> {
+    pub(in crate::plan) within: Option<Spans>,
+    pub(in crate::plan) files: Vec<T>,
 }
 
 /// Groups the rollup's segments in the cover into branches. A segment that answers all of its
 /// day or month is read in full.
-pub(super) fn segment_branches(cover: &Cover, rollup: &Rollup) -> Vec<Branch<Arc<SegmentFile>>> {
+pub(in crate::plan) fn segment_branches(
+    cover: &Cover,
+    rollup: &Rollup,
+) -> Vec<Branch<Arc<SegmentFile>>> {
     let mut parts = BTreeMap::new();
     for piece in &cover.pieces {
         if let Source::Segment { rollup: name, segment, .. } = &piece.source
@@ -59,7 +62,7 @@ fn is_all_of_its_period(cover: &Cover, segment: &SegmentFile) -> bool {
 
 /// Groups the raw leaves in the cover into branches. A leaf that answers everything that the
 /// query wants of its day is read in full: the block's own filter does the rest.
-pub(super) fn raw_branches(cover: &Cover) -> Vec<Branch<Arc<Leaf>>> {
+pub(in crate::plan) fn raw_branches(cover: &Cover) -> Vec<Branch<Arc<Leaf>>> {
     let mut parts = BTreeMap::new();
     for piece in &cover.pieces {
         if let Source::Leaves { leaves, .. } = &piece.source {

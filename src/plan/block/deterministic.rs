@@ -19,11 +19,13 @@ use datafusion::{
     logical_expr::{Distinct, Expr, ExprSchemable as _, LogicalPlan, expr::AggregateFunction},
 };
 
-use super::{Refusal, calls};
-use crate::model::{Function, double_sum, sketch};
+use crate::{
+    model::{Function, double_sum, sketch},
+    plan::{Refusal, block::calls},
+};
 
 /// Why the plan may have other rows in the next run. `None` when it always has the same rows.
-pub(super) fn unstable(plan: &LogicalPlan) -> Result<Option<Refusal>> {
+pub(in crate::plan) fn plan_refusal(plan: &LogicalPlan) -> Result<Option<Refusal>> {
     let mut refusal = None;
     plan.apply_with_subqueries(|node| {
         refusal = of_node(node)?;
@@ -81,12 +83,12 @@ fn of_call(call: &Expr, schema: &DFSchema) -> Result<Option<Refusal>> {
     let [argument, ..] = params.args.as_slice() else { return Ok(None) };
     let argument = calls::exact_argument(function, argument, schema)?;
     let is_float = argument.get_type(schema)?.is_floating();
-    let by_order = is_float && matches!(function, Function::Spread { .. });
+    let by_order = is_float && matches!(function, Function::Variance { .. });
     Ok(by_order.then(|| differs(&call.to_string())))
 }
 
 fn differs(what: &str) -> Refusal {
-    Refusal::Differs(what.to_owned())
+    Refusal::NotDeterministic(what.to_owned())
 }
 
 #[cfg(test)]

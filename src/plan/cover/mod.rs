@@ -1,5 +1,9 @@
 //! The cover: a query's time tiled by pieces, so that every leaf's rows are counted exactly once.
 
+pub(super) mod branches;
+pub(super) mod splice;
+pub(super) mod words;
+
 use std::{
     collections::{BTreeMap, HashSet},
     fmt,
@@ -88,7 +92,7 @@ impl Cover {
     /// Tiles `spans` by segments of `rollups`, and by raw leaves. Each of `rollups` must be able
     /// to serve the block.
     #[must_use]
-    pub(super) fn tile(spans: Spans, snapshot: &Snapshot, rollups: &[&Rollup]) -> Self {
+    pub(in crate::plan) fn tile(spans: Spans, snapshot: &Snapshot, rollups: &[&Rollup]) -> Self {
         let ranked = ranked(&spans, snapshot, rollups);
         let mut pieces = Vec::new();
         for (day, leaves) in snapshot.days(spans.hull()) {
@@ -105,7 +109,7 @@ impl Cover {
 
     /// Tiles `spans` by raw leaves alone.
     #[must_use]
-    pub(super) fn raw(spans: Spans, snapshot: &Snapshot, reason: RawReason) -> Self {
+    pub(in crate::plan) fn raw(spans: Spans, snapshot: &Snapshot, reason: RawReason) -> Self {
         let mut pieces = Vec::new();
         for (day, leaves) in snapshot.days(spans.hull()) {
             for wanted in spans.within(day.span()) {
@@ -117,7 +121,7 @@ impl Cover {
 
     /// The leaves that are read raw, in the order of days and then ids, without duplicates.
     #[must_use]
-    pub(super) fn leaves(&self) -> Vec<Arc<Leaf>> {
+    pub(in crate::plan) fn leaves(&self) -> Vec<Arc<Leaf>> {
         let mut leaves = BTreeMap::new();
         for piece in &self.pieces {
             if let Source::Leaves { leaves: read, .. } = &piece.source {
@@ -156,7 +160,7 @@ impl Cover {
     /// # Errors
     /// `Internal` when an instant of a leaf is answered twice or not at all, or when a piece has a
     /// leaf that isn't live. The query must not run then.
-    pub(super) fn check(&self, snapshot: &Snapshot) -> Result<()> {
+    pub(in crate::plan) fn check(&self, snapshot: &Snapshot) -> Result<()> {
         let mut tiles: BTreeMap<(Day, &LeafId), Vec<Span>> = BTreeMap::new();
         for piece in &self.pieces {
             let ids: Vec<&LeafId> = match &piece.source {
@@ -310,5 +314,4 @@ fn push_leaves(
 }
 
 #[cfg(test)]
-#[path = "cover_tests.rs"]
 mod tests;

@@ -23,7 +23,7 @@ use datafusion::{
 use crate::model::opaque;
 
 /// Makes the grouping expressions of a node with grouping sets opaque.
-pub(super) fn end_constants(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+pub(in crate::plan) fn end_constants(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let LogicalPlan::Aggregate(aggregate) = &node else { return Ok(Transformed::no(node)) };
     let [Expr::GroupingSet(sets)] = aggregate.group_expr.as_slice() else {
         return Ok(Transformed::no(node));
@@ -43,7 +43,7 @@ pub(super) fn end_constants(node: LogicalPlan) -> Result<Transformed<LogicalPlan
 }
 
 /// The grouping sets with every expression replaced by `to` of it.
-pub(super) fn mapped(sets: &GroupingSet, to: impl Fn(&Expr) -> Expr) -> GroupingSet {
+pub(in crate::plan) fn mapped(sets: &GroupingSet, to: impl Fn(&Expr) -> Expr) -> GroupingSet {
     let all = |exprs: &[Expr]| exprs.iter().map(&to).collect();
     match sets {
         GroupingSet::Rollup(exprs) => GroupingSet::Rollup(all(exprs)),

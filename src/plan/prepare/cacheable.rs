@@ -1,4 +1,5 @@
-//! Whether a plan gives the same result each time, as long as the raw files stay the same.
+//! Whether a plan may be cached: it gives the same result each time, as long as the raw files stay
+//! the same.
 
 use datafusion::{
     common::tree_node::{TreeNode as _, TreeNodeRecursion},
@@ -6,25 +7,25 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, Volatility},
 };
 
-use super::raw_table::is_raw;
+use crate::plan::raw_table::is_raw;
 
 /// Whether the plan's result depends on the raw table's files alone. It must not depend on the
 /// time of the query, nor on other tables, whose files may change under their names.
-pub(crate) fn is_repeatable(plan: &LogicalPlan) -> Result<bool> {
-    let mut repeatable = true;
+pub(crate) fn is_cacheable(plan: &LogicalPlan) -> Result<bool> {
+    let mut cacheable = true;
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
-            repeatable &= is_raw(scan);
+            cacheable &= is_raw(scan);
         }
         node.apply_expressions(|expr| {
             expr.apply(|part| {
                 if let Expr::ScalarFunction(call) = part {
-                    repeatable &= call.func.signature().volatility == Volatility::Immutable;
+                    cacheable &= call.func.signature().volatility == Volatility::Immutable;
                 }
                 Ok(TreeNodeRecursion::Continue)
             })
         })?;
-        Ok(if repeatable { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        Ok(if cacheable { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
     })?;
-    Ok(repeatable)
+    Ok(cacheable)
 }

@@ -30,18 +30,22 @@ use datafusion::{
     },
 };
 
-use super::{
-    Refusal,
-    attempt::{Attempt, or_refusal},
-    block::Call,
-    derive::Terms,
+use crate::{
+    model::{Expression, State, StoredState, normal},
+    plan::{
+        Refusal,
+        block::Call,
+        derive::{
+            Terms,
+            attempt::{Attempt, or_refusal},
+        },
+    },
 };
-use crate::model::{Expression, State, StoredState, normal};
 
 impl Terms<'_> {
     /// The partial of each of the call's states, or the refusal. A DISTINCT call has no partials:
     /// it is computed from its key alone.
-    pub(super) fn partials(&self, call: &Call) -> Attempt<Vec<Expr>> {
+    pub(in crate::plan) fn partials(&self, call: &Call) -> Attempt<Vec<Expr>> {
         if call.distinct.is_some() {
             return Ok(Vec::new());
         }
