@@ -504,6 +504,101 @@ fn a_lost_manifest_beside_its_tag_is_told_by_status() {
     small.run("status").ok();
 }
 
+#[test]
+fn a_copy_that_was_absorbed_counts_as_its_leaf() {
+    let small = rolled();
+    for leaf in small.raw(DAY, "L2-") {
+        let name = leaf.file_name().unwrap().to_str().unwrap();
+        fs::rename(&leaf, leaf.with_file_name(format!("part-{name}"))).unwrap();
+    }
+    assert_eq!(small.counts("raw"), ["2026-01-03 a 2", "2026-01-03 b 1"]);
+    small.run("erase --where who=b").ok();
+    // The batches are known, and the leaves may come back.
+    small.append("one", &[DAY], &["a", "b"], 1).ok();
+    small.append("two", &[DAY], &["a"], 1).ok();
+    let copies = small.raw(DAY, "part-");
+    for copy in &copies {
+        let name = copy.file_name().unwrap().to_str().unwrap().trim_start_matches("part-");
+        fs::copy(copy, copy.with_file_name(name)).unwrap();
+    }
+    small.run("rollup").ok();
+    for route in ["raw", "auto"] {
+        assert_eq!(small.counts(route), ["2026-01-03 a 2"], "{route}");
+    }
+    small.run("verify").ok();
+    small.run("gc --grace 0s").ok();
+    assert_eq!(small.counts("auto"), ["2026-01-03 a 2"]);
+}
+
+#[test]
+fn a_leaf_restored_over_its_void_is_told() {
+    let small = Small::new();
+    small.append("one", &[DAY], &["a", "b"], 1).ok();
+    let leaf = small.raw(DAY, "L2-").pop().unwrap();
+    let content = fs::read(&leaf).unwrap();
+    fs::remove_file(&leaf).unwrap();
+    small.run("erase --where who=b").ok();
+    small.append("one", &[DAY], &["a", "b"], 1).ok();
+    small.run("verify").ok();
+    fs::write(&leaf, content).unwrap();
+    let verify = small.run("verify");
+    assert!(verify.code == 1 && verify.out.contains("before an erasure"), "{verify:?}");
+}
+
+#[test]
+fn other_rows_under_the_id_of_a_lost_claim_are_told() {
+    let small = Small::new();
+    small.append("one", &[DAY], &["a", "b"], 1).ok();
+    fs::remove_dir_all(small.sandbox.root().join("batches")).unwrap();
+    assert_eq!(small.run("verify").code, 1);
+    small.append("one", &[DAY], &["c"], 1).ok();
+    let verify = small.run("verify");
+    assert!(verify.code == 1 && verify.out.contains("its claim was lost"), "{verify:?}");
+}
+
+#[test]
+fn a_lost_day_is_told_by_queries() {
+    let small = rolled();
+    small.append("three", &["2026-01-04"], &["a"], 1).ok();
+    small.run("rollup").ok();
+    let count = "SELECT count(*) AS n FROM log";
+    assert!(!small.query("auto", count).ok().err.contains("warning"));
+    fs::remove_dir_all(small.sandbox.root().join(format!("raw/date={DAY}"))).unwrap();
+    let told = small.query("auto", count).ok();
+    assert!(told.err.contains("2026-01-03: rollups were built of rows"), "{told:?}");
+    assert_eq!(told.out, "n\n1\n");
+    assert_eq!(small.run("status").code, 1);
+}
+
+#[test]
+fn no_loss_is_told_of_a_file_that_its_owner_touched() {
+    let small = rolled();
+    let sql = "SELECT at, 'c' AS who, v FROM log LIMIT 1";
+    let file = small.foreign(DAY, "f.parquet", sql);
+    small.run("rollup").ok();
+    let content = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, content).unwrap();
+    small.run("erase --where who=b").ok();
+    let ran = small.run("rollup").ok();
+    assert!(!ran.err.contains("gone"), "{ran:?}");
+    small.run("verify").ok();
+}
+
+#[test]
+fn sketches_of_few_values_are_the_same_in_every_order() {
+    let definition =
+        SMALL_LOG.replace("\"count(*) as n\"", "\"count(*) as n\", \"approx_distinct(v) as d\"");
+    let small = Small::of(&definition);
+    for batch in 0..6 {
+        small.append(&format!("b{batch}"), &[DAY], &["a", "b"], 7 * batch % 5).ok();
+    }
+    small.run("rollup").ok();
+    for _ in 0..5 {
+        small.run("verify").ok();
+    }
+}
+
 /// A file that another user made, or that is on a bad part of a disk.
 #[cfg(unix)]
 #[test]

@@ -1,6 +1,6 @@
 //! Layer 4: the jobs on a root. Most change it: they build rollups; merge, purge and erase a day's
-//! raw rows; and delete files that nothing refers to any more. `status` and `verify` only read. Each change of a
-//! day's raw rows takes effect by one new file, the day's next manifest.
+//! raw rows; and delete files that nothing refers to any more. `status` and `verify` only read.
+//! Each change of a day's raw rows takes effect by one new file, the day's next manifest.
 
 mod compact;
 mod context;

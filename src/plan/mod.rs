@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! prepare:    literals and doubles keep their meaning → DataFusion's analyzer → subqueries with
-//!             another meaning are refused → set comparisons, lossy casts → subqueries become joins →
-//!             filters are pushed down
+//!             another meaning are refused → set comparisons, lossy casts → subqueries become
+//!             joins → filters are pushed down
 //! rewrite:    one_answer: an order for aggregated rows, ties
 //!             each aggregate: block → derive (per rollup) → cover → splice
 //!             of other aggregates: one_answer: exact sums, averages and variances
