@@ -23,7 +23,7 @@ ranked AS (
   FROM each
 )
 SELECT
-  CASE WHEN place <= CAST($top AS BIGINT) THEN min({name})
+  CASE WHEN place <= CAST($top AS BIGINT) THEN CAST(min({name}) AS TEXT)
     ELSE concat('other (', count(*), ')') END AS {name},
   sum(total_cost) AS total_cost,
   sum(total_calls) AS total_calls,

@@ -51,6 +51,10 @@ fn usage_of_an_organization_and_the_platform() {
     let top = both(
         &[["usage", "platform", "--by", "organization", "--top", "3"].as_slice(), &span].concat(),
     );
+    let of_days =
+        both(&[["usage", "platform", "--by", "day", "--top", "2"].as_slice(), &span].concat());
+    assert_eq!(of_days.out.lines().count(), 4);
+    assert!(of_days.out.contains("\nother (38),"), "{}", of_days.out);
     let lines: Vec<_> = top.out.lines().collect();
     assert_eq!(lines.len(), 5);
     assert!(lines[4].starts_with("other (11),"), "{}", top.out);

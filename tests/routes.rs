@@ -98,7 +98,7 @@ fn reports(db: &Tallybook) -> Vec<Query> {
             ];
             let plain = [("usage_total", None)].into_iter();
             let each = by.iter().map(|by| ("usage_by", Some(*by)));
-            let top = [("usage_top", Some("organization")), ("usage_top", Some("model"))];
+            let top = ["organization", "model", "day", "hour"].map(|by| ("usage_top", Some(by)));
             for (name, by) in plain.chain(each).chain(top) {
                 let mut params: Vec<(String, Option<String>)> = vec![
                     ("from".into(), Some(from.into())),
