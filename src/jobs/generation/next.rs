@@ -130,7 +130,10 @@ impl<'a> Generation<'a> {
     /// All absorbed leaves, by id: those of the previous manifest, and `taken`.
     pub(crate) fn absorbed(&self, taken: &[Absorbed]) -> Vec<Absorbed> {
         let before = self.base.iter().flat_map(|base| &base.absorbed);
-        let mut all: Vec<_> = before.chain(taken).cloned().collect();
+        // An erasure voids a lost leaf before it finds that a copy of the leaf counts. The rows of
+        // the copy are accounted for, so that a retry of the batch doesn't add them.
+        let (voids, with_rows): (Vec<_>, Vec<_>) = taken.iter().partition(|leaf| leaf.void);
+        let mut all: Vec<_> = before.chain(with_rows).chain(voids).cloned().collect();
         all.sort_by(|a, b| a.id.cmp(&b.id));
         all.dedup_by(|a, b| a.id == b.id);
         all
