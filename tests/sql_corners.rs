@@ -1,7 +1,7 @@
 //! Corners of the rewrite that a change could break without another test noticing: answers by hand,
 //! by both routes.
 
-use crate::support::small::Small;
+use crate::support::{Ran, small::Small};
 
 const DEFINITION: &str = r#"
 name = "log"
@@ -61,23 +61,26 @@ const ROWS: &str = r#"{"at":"2026-01-03T05:00:00Z","org":"a","model":"m1","f":0.
 {"at":"2026-01-05T00:00:00.5Z","org":"c","model":"m2","f":0.5,"v":1}
 "#;
 
+/// A root of that definition beside a table of plans.
+fn beside_plans(definition: &str) -> Small {
+    let small = Small::of(definition);
+    small.sandbox.write("plans.csv", "org,budget\na,7\nb,50\n");
+    small
+}
+
 fn log() -> Small {
-    let small = Small::of(DEFINITION);
+    let small = beside_plans(DEFINITION);
     // Two batches: a day has several files.
     let (first, second) = ROWS.split_at(ROWS.match_indices('\n').nth(3).unwrap().0 + 1);
     small.append_lines("one", first).ok();
     small.append_lines("two", second).ok();
     small.run("rollup").ok();
-    small.sandbox.write("plans.csv", "org,budget\na,7\nb,50\n");
     small
 }
 
 #[track_caller]
-fn ask(small: &Small, route: &str, sql: &str) -> crate::support::Ran {
+fn ask(small: &Small, route: &str, sql: &str) -> Ran {
     let args = ["query", sql, "--format", "csv", "--route", route, "--table", "plans=plans.csv"];
-    if !small.sandbox.path("plans.csv").exists() {
-        small.sandbox.write("plans.csv", "org,budget\na,7\nb,50\n");
-    }
     small.sandbox.run(&[&args[..], &["--set", "rollup.min_span=0"]].concat())
 }
 
@@ -534,7 +537,7 @@ fn folds_of_a_users_doubles_have_one_order() {
 /// A decimal with many digits, times a factor.
 #[test]
 fn wide_decimals_are_scaled() {
-    let small = Small::of(
+    let small = beside_plans(
         r#"
 name = "log"
 table = "log"

@@ -9,7 +9,9 @@ use crate::{
     base::{Error, ErrorKind, Result, Span},
     jobs::JobContext,
     model::{Freshness, LeafDay, Rollup, Snapshot},
-    store::{file_footer, list_raw, list_segments, lost_file, read_base, read_metadata},
+    store::{
+        file_footer, has_raw_files, list_raw, list_segments, lost_file, read_base, read_metadata,
+    },
 };
 
 /// The number of days whose footers are read at once.
@@ -173,10 +175,9 @@ async fn without_folder(context: JobContext<'_>) -> Result<Vec<String>> {
             days.remove(&folder.day);
         }
     }
-    let now = context.root.with_new_listings();
     let mut problems = Vec::new();
     for day in days {
-        if !list_raw(&now, (day, day)).await?.iter().any(|folder| folder.has_files()) {
+        if !has_raw_files(context.root, day).await? {
             problems.push(format!(
                 "{day}: rollups were built of rows, and all of its raw files are gone; copy them again, or, if it was \
                  deleted on purpose, delete the folders rollups/*/*/date={day}, too"

@@ -15,7 +15,8 @@ use crate::{
         freshness, month_fingerprint,
     },
     store::{
-        Root, Segments, file_footer, has_foreign, leaf_ids, list_leaves, list_raw, list_segments,
+        Root, Segments, file_footer, has_foreign, has_raw_files, leaf_ids, list_leaves,
+        list_segments,
     },
 };
 
@@ -177,8 +178,7 @@ fn day_of(segments: &PeriodSegments) -> Option<Day> {
 /// # Errors
 /// Any error from the store.
 async fn warn_without_rows(root: &Root, day: Day) -> Result<()> {
-    let now = list_raw(&root.with_new_listings(), (day, day)).await?;
-    if !now.iter().any(|folder| folder.has_files()) {
+    if !has_raw_files(root, day).await? {
         root.warn(&format!(
             "{day}: rollups were built of rows, and all of its raw files are gone, so no row of it \
              counts; `status` names each such day"

@@ -104,8 +104,10 @@ pub(crate) use layout::{
     compacted_name, intent_path, leaf_path, manifest_path, raw_path, raw_prefix, remains_name,
     segment_path, segments_prefix,
 };
-pub(crate) use list::foreign::{foreign_file, hash_now};
-pub(crate) use list::listing::{Segments, list_leaves, list_raw, list_segments, live_days};
+pub(crate) use list::foreign::{foreign_file, hash_now, leaf_in};
+pub(crate) use list::listing::{
+    Segments, has_raw_files, list_leaves, list_raw, list_segments, live_days,
+};
 pub(crate) use list::raw_folder::{RawFolder, WrittenFile};
 pub(crate) use list::raw_name::{ManifestTag, Writer};
 pub(crate) use load_snapshot::{Serving, load, load_more};

@@ -1,6 +1,5 @@
 //! Conditions that fail on some rows, guarded by the conditions beside them.
 
-use arrow::datatypes::DataType;
 use datafusion::{
     common::{
         DFSchema, ScalarValue,
@@ -109,6 +108,9 @@ fn of_call(mut call: AggregateFunction, schema: &DFSchema) -> Result<Transformed
 
 /// The condition, of which a row that makes it false or NULL is left out.
 fn guarded(condition: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    if !can_fail(&condition, schema)? {
+        return Ok(Transformed::no(condition));
+    }
     let (mut safe, mut failing) = (Vec::new(), Vec::new());
     let mut changed = false;
     for part in split_conjunction_owned(condition.clone()) {
@@ -116,13 +118,15 @@ fn guarded(condition: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         changed |= part.transformed;
         if can_fail(&part.data, schema)? { failing.push(part.data) } else { safe.push(part.data) }
     }
-    if let (Some(guard), false) = (conjunction(safe.clone()), failing.is_empty()) {
-        let failing = conjunction(std::mem::take(&mut failing)).unwrap_or_else(|| lit(true));
-        safe.push(when(guard, failing, lit(false)));
-        changed = true;
-    }
-    safe.append(&mut failing);
-    Ok(match conjunction(safe) {
+    let parts = match (conjunction(safe.clone()), conjunction(failing)) {
+        (Some(guard), Some(failing)) => {
+            changed = true;
+            safe.push(when(guard, failing, lit(false)));
+            conjunction(safe)
+        }
+        (safe, failing) => safe.or(failing),
+    };
+    Ok(match parts {
         Some(guarded) if changed => Transformed::yes(guarded),
         _ => Transformed::no(condition),
     })
@@ -180,7 +184,7 @@ fn can_fail(expr: &Expr, schema: &DFSchema) -> Result<bool> {
                 !is_floating && !matches!(right.as_ref(), Expr::Literal(by, _) if !is_zero(by))
             }
             Expr::Cast(Cast { expr, field }) => {
-                is_text(&expr.get_type(schema)?) && !is_text(field.data_type())
+                expr.get_type(schema)?.is_string() && !field.data_type().is_string()
             }
             Expr::ScalarFunction(call) => FAILING.contains(&call.func.name()),
             _ => false,
@@ -188,8 +192,4 @@ fn can_fail(expr: &Expr, schema: &DFSchema) -> Result<bool> {
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(fails)
-}
-
-const fn is_text(kind: &DataType) -> bool {
-    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }

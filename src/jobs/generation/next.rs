@@ -27,8 +27,8 @@ use crate::{
     },
     store::{
         Creation, FileKind, ManifestTag, create_bytes, create_file, create_manifest, create_tag,
-        delete_file, file_footer, foreign_file, intent_path, lost_file, raw_path, read_base,
-        read_body, read_footer, read_metadata,
+        delete_file, file_footer, foreign_file, intent_path, leaf_in, lost_file, raw_path,
+        read_base, read_body, read_footer, read_metadata,
     },
 };
 
@@ -249,14 +249,10 @@ pub(crate) async fn absorb(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Res
 /// counts in the place of a lost leaf. If that leaf comes back, or its batch is appended again, its
 /// rows must not count beside the copy's.
 async fn leaf_copied_to(context: JobContext<'_>, copy: &Leaf) -> Result<Option<Absorbed>> {
-    let footer = match file_footer(context.root, &copy.file).await {
-        Ok(footer) => footer,
-        Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    Ok(footer.leaf().filter(|leaf| leaf.void.is_none()).map(|leaf| Absorbed {
-        id: leaf.id.clone(),
-        content: Some(leaf.content.clone()),
+    let leaf = leaf_in(context.root, &copy.file).await?.filter(|leaf| leaf.void.is_none());
+    Ok(leaf.map(|leaf| Absorbed {
+        id: leaf.id,
+        content: Some(leaf.content),
         void: false,
         foreign: None,
     }))

@@ -21,6 +21,8 @@ use datafusion::{
     logical_expr::{Expr, ExprSchemable as _, Operator, cast, lit},
 };
 
+use crate::base::Zone;
+
 /// Functions whose arguments must all have one type.
 const OF_ONE_TYPE: [&str; 6] = ["coalesce", "nullif", "nvl", "nvl2", "greatest", "least"];
 
@@ -62,7 +64,8 @@ pub(crate) fn cast_exactly(operands: Vec<(Option<DataType>, &mut Expr)>) -> bool
 
 /// Whether values of that type are times in a zone other than UTC.
 pub(crate) fn is_in_zone(kind: &DataType) -> bool {
-    matches!(kind, DataType::Timestamp(_, Some(zone)) if !matches!(&**zone, "UTC" | "+00:00"))
+    let DataType::Timestamp(_, Some(zone)) = kind else { return false };
+    zone.parse::<Zone>().is_ok_and(|zone| !zone.is_utc())
 }
 
 /// Casts dates to their first instants in the zone of that type.
@@ -93,7 +96,7 @@ fn exact_text(operand: &Expr, kind: &DataType, scale: i8) -> Option<Expr> {
     /// The digits after the point that a column of texts has at least. DataFusion rounds texts to
     /// the digits of the decimal beside them, so that '1.45' = 1.5.
     const TEXT_SCALE: i8 = 18;
-    if !matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
+    if !kind.is_string() {
         return None;
     }
     if let Expr::Literal(value, _) = operand {

@@ -90,12 +90,7 @@ fn check_range(call: &WindowFunction, schema: &DFSchema) -> Result<()> {
         WindowFrameBound::Preceding(by) | WindowFrameBound::Following(by) => !by.is_null(),
         WindowFrameBound::CurrentRow => false,
     };
-    let is_text = |expr: &Expr| {
-        let kind = expr.get_type(schema);
-        kind.is_ok_and(|kind| {
-            matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
-        })
-    };
+    let is_text = |expr: &Expr| expr.get_type(schema).is_ok_and(|kind| kind.is_string());
     if frame.units == WindowFrameUnits::Range
         && (has_distance(&frame.start_bound) || has_distance(&frame.end_bound))
         && call.params.order_by.iter().any(|key| is_text(&key.expr))

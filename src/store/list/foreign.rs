@@ -13,7 +13,9 @@ use object_store::{ObjectMeta, ObjectStoreExt as _};
 use crate::{
     base::{Day, Error, ErrorKind, Result},
     model::{ForeignFile, Leaf, LeafId, LeafKind, Manifest},
-    store::{Root, cache::metadata::name_of, file_footer, layout::file_name, read_error},
+    store::{
+        LeafFooter, Root, cache::metadata::name_of, file_footer, layout::file_name, read_error,
+    },
 };
 
 /// The file as a leaf. The leaf's id is only a key: if a file of its name was absorbed, the bytes
@@ -94,6 +96,19 @@ pub(crate) async fn is_copy(
     Ok(is_here)
 }
 
+/// The footer of the leaf that a file holds, whatever its name. `None` when the file isn't ours, is
+/// damaged or holds no leaf.
+///
+/// # Errors
+/// The store's error when the footer can't be read.
+pub(crate) async fn leaf_in(root: &Root, file: &ObjectMeta) -> Result<Option<LeafFooter>> {
+    match file_footer(root, file).await {
+        Ok(footer) => Ok(footer.leaf().cloned()),
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether the leaf with this id is among `leaves`, and isn't a void.
 async fn has_leaf(root: &Root, leaves: &[Arc<Leaf>], id: &LeafId) -> Result<bool> {
     let Some(leaf) = leaves.iter().find(|leaf| leaf.id == *id) else { return Ok(false) };
@@ -114,10 +129,8 @@ async fn has_copy_before(
 ) -> Result<bool> {
     let foreign = leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign);
     for leaf in foreign.filter(|leaf| leaf.file.location < copy.file.location) {
-        match file_footer(root, &leaf.file).await {
-            Ok(footer) if footer.leaf().is_some_and(|leaf| leaf.id == *id) => return Ok(true),
-            Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-            Ok(_) | Err(_) => {}
+        if leaf_in(root, &leaf.file).await?.is_some_and(|leaf| leaf.id == *id) {
+            return Ok(true);
         }
     }
     Ok(false)

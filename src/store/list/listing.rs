@@ -45,6 +45,15 @@ pub(crate) async fn list_raw(root: &Root, days: (Day, Day)) -> Result<Vec<Arc<Ra
     Ok(folders(PeriodLength::Day, &prefix, &files, days))
 }
 
+/// Whether a new listing of the day has raw files: a leaf, merged rows, remains or a manifest.
+///
+/// # Errors
+/// As [`list_leaves`].
+pub(crate) async fn has_raw_files(root: &Root, day: Day) -> Result<bool> {
+    let listed = list_raw(&root.with_new_listings(), (day, day)).await?;
+    Ok(listed.iter().any(|folder| folder.has_files()))
+}
+
 /// The live files of each folder, in the order of `folders`. A damaged day is no error:
 /// [`LeafDay::damage`] says what is wrong.
 ///

@@ -215,7 +215,7 @@ fn of_alias(alias: Option<&TableAlias>) -> Option<Part> {
 }
 
 /// Aggregates that count each row, also with DISTINCT.
-const OF_ALL_ROWS: [&str; 6] = ["approx_", "corr", "covar", "regr_", "percentile_cont", "median_"];
+const OF_ALL_ROWS: [&str; 5] = ["approx_", "corr", "covar", "regr_", "percentile_cont"];
 
 impl Ignored<'_> {
     fn of_call(&self, call: &Function) -> Option<Part> {
