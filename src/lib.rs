@@ -79,6 +79,7 @@
 //! | 4 | `plan`, `jobs`, `ingest` | the rewrite, pure; what changes and checks a root; `append` |
 //! | 3 | `exec` | DataFusion, set up in one place: session, tables, rules |
 //! | 2 | `store` | paths, listing, Parquet files, and how a file becomes visible |
+//! | 2 | `sources` | kinds of logs: how their records become rows; the language of maps |
 //! | 1 | `model` | definition, algebra of measures, what files hold, snapshot |
 //! | 0 | `base` | day, month, span, grain, zone, clock, error, settings |
 //!
@@ -113,6 +114,7 @@ mod jobs;
 mod model;
 mod plan;
 mod reports;
+mod sources;
 mod store;
 
 /// The DataFusion that sessions, record batches and schemas here are of, with its `arrow`.
@@ -129,8 +131,8 @@ pub use engine::{
     Builder, Checked, Column, ColumnType, CompactOptions, ContentHash, Cover, DEFAULT_DEFINITION,
     Dataset, DayStatus, Decision, Difference, Explanation, FORMAT, Fingerprint, Format, Function,
     GcOptions, Input, JobReport, JobSummary, LeafId, Measure, Nightly, NightlyReport, Outcome,
-    Period, Piece, Plan, PurgeOptions, Quantile, Query, RawFiles, RawReason, Refusal, Rejects,
-    Repair, Rollup, RollupExplanation, RollupOptions, RollupState, RouteTaken, Source,
-    SpanExplanation, Stats, Status, Superseded, Tallybook,
+    Period, Piece, Plan, Prefer, PurgeOptions, Quantile, Query, RawFiles, RawReason, Refusal,
+    Rejects, Repair, Rollup, RollupExplanation, RollupOptions, RollupState, RouteTaken, Source,
+    SourceRead, SpanExplanation, Stats, Status, Superseded, Tallybook, Unique,
 };
 pub use reports::{NamedQuery, SampleLog, named_queries};

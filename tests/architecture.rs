@@ -9,10 +9,11 @@ use std::{
 
 /// The layer of each folder of `src`. A folder names only folders of lower layers, so never a
 /// folder of its own layer.
-const LAYERS: [(&str, u8); 10] = [
+const LAYERS: [(&str, u8); 11] = [
     ("base", 0),
     ("model", 1),
     ("store", 2),
+    ("sources", 2),
     ("exec", 3),
     ("plan", 4),
     ("jobs", 4),
@@ -24,8 +25,11 @@ const LAYERS: [(&str, u8); 10] = [
 
 /// The folders that may not name all lower layers. `plan` is pure: it knows no store and runs
 /// nothing. A surface works through the facade.
-const MAY_NAME: [(&str, &[&str]); 2] =
-    [("plan", &["base", "model"]), ("cli", &["base", "engine", "reports"])];
+const MAY_NAME: [(&str, &[&str]); 3] = [
+    ("sources", &["base", "model"]),
+    ("plan", &["base", "model"]),
+    ("cli", &["base", "engine", "reports", "sources"]),
+];
 
 /// Outside crates that only these folders may name.
 const KEPT_CRATES: [(&str, &[&str]); 13] = [

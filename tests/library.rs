@@ -125,7 +125,7 @@ async fn record_batches_are_appended_with_the_checks_of_files() {
     assert!(error.to_string().contains("1999-01-01 is outside"), "{error}");
     let nameless = session.sql("SELECT 1 AS x").await.unwrap().execute_stream().await.unwrap();
     let error = db.append_batches(nameless, AppendOptions::default()).await.unwrap_err();
-    assert!(error.to_string().contains("there is no column for `timestamp`"), "{error}");
+    assert!(error.to_string().contains("there is no field for `timestamp`"), "{error}");
 }
 
 #[tokio::test]

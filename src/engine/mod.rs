@@ -18,7 +18,7 @@ pub use tallybook::Tallybook;
 #[cfg(feature = "cli")]
 pub(crate) use crate::ingest::check;
 pub use crate::{
-    ingest::{AppendOptions, AppendReport, Format, Input, Rejects},
+    ingest::{AppendOptions, AppendReport, Format, Input, Rejects, SourceRead},
     jobs::{
         BuildReason, Checked, CompactOptions, DayStatus, Difference, GcOptions, JobReport,
         JobSummary, Nightly, NightlyReport, Outcome, Plan, PurgeOptions, RawFiles, Repair,
@@ -26,7 +26,7 @@ pub use crate::{
     },
     model::{
         BatchId, Column, ColumnType, ContentHash, DEFAULT_DEFINITION, Dataset, FORMAT, Fingerprint,
-        Function, LeafId, Measure, Period, Quantile, Rollup,
+        Function, LeafId, Measure, Period, Prefer, Quantile, Rollup, Unique,
     },
     plan::{BlockDecision, Cover, Decision, Piece, RawReason, Refusal, RouteTaken, Source},
 };

@@ -63,8 +63,9 @@ impl Tallybook {
     pub async fn append(&self, inputs: Vec<Input>, options: AppendOptions) -> Result<AppendReport> {
         let root = &self.root;
         let missing = Staging::missing_folders(root);
+        let dry_run = options.dry_run;
         let appended = self.append_staged(inputs, options).await;
-        if appended.is_err() {
+        if dry_run || appended.is_err() {
             Staging::remove_empty(&missing);
         }
         appended
@@ -95,7 +96,10 @@ impl Tallybook {
             0 => u32::try_from(opened.previous.len()).unwrap_or(u32::MAX) + 1,
             number => number,
         };
-        let context = AppendContext { root, dataset: &self.dataset, staging: &staging, definition };
+        let context = {
+            let (dataset, session) = (&self.dataset, self.session());
+            AppendContext { root, dataset, staging: &staging, session, definition }
+        };
         let of_claim = |number| self.dataset_of(number);
         let make_ready: Box<MakeReady<'_>> = Box::new(|| {
             async { self.definitions.ensure_stored(root, &staging).await.map(drop) }.boxed()

@@ -3,6 +3,7 @@
 mod alarm;
 mod bounded_functions;
 mod errors;
+mod events;
 mod messages;
 mod query_root;
 mod rules;
@@ -10,6 +11,7 @@ mod session;
 mod tables;
 
 pub(crate) use alarm::Alarm;
+pub(crate) use events::{CountedRows, EventKeys, read_keys, read_remaining};
 pub(crate) use query_root::set_query_root;
 pub(crate) use rules::single_distinct::SingleDistinct;
 pub(crate) use session::{LogicalRule, ROOT_URL, new_session, register_functions};

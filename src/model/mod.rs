@@ -14,15 +14,15 @@ pub(crate) use algebra::{
 };
 pub use column::{Column, ColumnType};
 pub(crate) use definition::{
-    DATE_COLUMN, Expression, HOUR_COLUMN, Operand, QUARTER_HOUR_COLUMN, Relation, WarningRule,
-    normal,
+    DATE_COLUMN, EVENT_COLUMN, Expression, HOUR_COLUMN, Operand, QUARTER_HOUR_COLUMN, Relation,
+    WarningRule, normal,
 };
-pub use definition::{DEFAULT_DEFINITION, Dataset, FORMAT, Measure, Rollup};
+pub use definition::{DEFAULT_DEFINITION, Dataset, FORMAT, Measure, Prefer, Rollup, Unique};
 pub(crate) use files::{
-    Absorbed, Base, ContentHasher, Damage, ForeignFile, LeafDay, LeafKind, MANIFEST_FORMAT,
-    Manifest, ManifestFile, ManifestState, PeriodLength, PeriodSegments, Remains,
-    month_fingerprint, sorted_ids, with_hash, without_hash,
+    Absorbed, Base, ContentHasher, Damage, EventProof, ForeignFile, LeafDay, LeafKind,
+    MANIFEST_FORMAT, Manifest, ManifestFile, ManifestState, PeriodLength, PeriodSegments, Remains,
+    are_apart, has_no_copies, month_fingerprint, row_hashes, sorted_ids, with_hash, without_hash,
 };
 pub use files::{BatchId, ContentHash, Fingerprint, LeafId, Period};
 pub(crate) use files::{Leaf, SegmentFile};
-pub(crate) use snapshot::{Freshness, Snapshot, freshness};
+pub(crate) use snapshot::{EventProofs, Freshness, Snapshot, freshness};

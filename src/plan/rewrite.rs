@@ -254,7 +254,7 @@ impl Rewriter<'_> {
         decision.blocks.push(BlockDecision { cover, refusals });
         let scan = LogicalPlanBuilder::scan_with_filters_fetch(
             scan.table_name.clone(),
-            self.sources.raw(&leaves),
+            self.sources.raw(&leaves, &leaves),
             scan.projection.clone(),
             scan.filters.clone(),
             scan.fetch,

@@ -35,7 +35,7 @@ pub(super) fn file(name: &str, size: u64) -> ObjectMeta {
 pub(super) fn leaf(day: Day, part: u32) -> Leaf {
     let content = ContentHasher::new().finish();
     let id = LeafId::of(&BatchId::try_new("test").unwrap(), 0, (day, part), &content, 0);
-    Leaf { file: file(id.as_str(), 100), id, day, kind: LeafKind::Appended }
+    Leaf { file: file(id.as_str(), 100), id, day, kind: LeafKind::Appended, remains: None }
 }
 
 /// A snapshot of the days from `first` on. `leaves[n]` is the number of leaves of the n-th day.
@@ -67,7 +67,7 @@ pub(super) fn snapshot(
                 fingerprint: Fingerprint::of(&held),
                 file: file(&format!("rollups/{}/{day}", rollup.name()), 10),
             });
-            serving.insert(*day, freshness(&live, None, &[(segment, Some(held))]));
+            serving.insert(*day, freshness(&live, None, &[(segment, Some(held))], None));
         }
         rollups.insert(rollup.name().to_owned(), serving);
     }
@@ -110,7 +110,7 @@ filter = "paid = true"
 struct Shown;
 
 impl FileSources for Shown {
-    fn raw(&self, _: &[Arc<Leaf>]) -> Arc<dyn TableSource> {
+    fn raw(&self, _: &[Arc<Leaf>], _: &[Arc<Leaf>]) -> Arc<dyn TableSource> {
         table(calls().table_schema())
     }
 

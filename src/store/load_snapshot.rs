@@ -11,8 +11,8 @@ use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream, t
 use crate::{
     base::{Day, Error, ErrorKind, Result, Span},
     model::{
-        Fingerprint, Freshness, LeafDay, LeafId, PeriodSegments, Rollup, SegmentFile, Snapshot,
-        freshness, month_fingerprint,
+        EventProofs, Fingerprint, Freshness, LeafDay, LeafId, PeriodSegments, Rollup, SegmentFile,
+        Snapshot, Unique, freshness, month_fingerprint,
     },
     store::{
         Root, Segments, file_footer, has_foreign, has_raw_files, leaf_ids, list_leaves,
@@ -129,7 +129,8 @@ async fn serving_of(
         }
         // For a previous definition, only the remains answer on a purged day. A hint of a
         // previous definition couldn't be built again, and an erasure wouldn't know of the hint.
-        let found = found.filter(|_| !(live.is_purged() && rollup.is_previous()));
+        let found = found
+            .filter(|_| !(rollup.counts_otherwise() || live.is_purged() && rollup.is_previous()));
         let segments = found.iter().flat_map(|found| &found.segments);
         let segments = segments.filter(|segment| !root.is_distrusted(&segment.file)).cloned();
         let segments: Vec<_> = segments.collect();
@@ -138,7 +139,7 @@ async fn serving_of(
         // check the other hints. A query would have to read their footers for each day that was
         // rolled up twice, so a query doesn't.
         let is_sure = listed.serving == Serving::Months || segments.len() < 2;
-        match freshness(live, live.remains_of(rollup), &unread) {
+        match freshness(live, live.remains_of(rollup), &unread, None) {
             current @ Freshness::Current(_) if is_sure => known.push((live.day, current)),
             found if segments.is_empty() || is_sure && live.loose().next().is_none() => {
                 known.push((live.day, found));
@@ -157,7 +158,11 @@ async fn serving_of(
                 let built_from = built_from(root, rollup, &segment).await?;
                 read.push((segment, built_from));
             }
-            let found = freshness(&live, live.remains_of(rollup), &read);
+            let proofs = match rollup.unique() {
+                None => None,
+                Some(rule) => Some(event_proofs(root, rule, &live).await?),
+            };
+            let found = freshness(&live, live.remains_of(rollup), &read, proofs.as_ref());
             warn_of_lost(root, &live, &read).await?;
             Ok::<_, Error>((live.day, found))
         })
@@ -232,6 +237,26 @@ async fn ids_without_foreign(root: &Root, live: &LeafDay) -> Result<Option<Vec<L
     if has_foreign(root, live).await? { Ok(None) } else { leaf_ids(root, live).await.map(Some) }
 }
 
+/// What the footers of a day's raw files prove about their events. Files of other tools, and
+/// files that can't be read, prove nothing.
+///
+/// # Errors
+/// `Unavailable` when the store refuses.
+async fn event_proofs(root: &Root, rule: &Unique, live: &LeafDay) -> Result<EventProofs> {
+    let mut proofs = EventProofs::new();
+    for leaf in live.leaves.iter().filter(|leaf| !leaf.is_purged()) {
+        match file_footer(root, &leaf.file).await {
+            Ok(footer) => {
+                let proof = footer.events().cloned().and_then(|proof| proof.under(rule));
+                proofs.extend(proof.map(|proof| (leaf.id.clone(), proof)));
+            }
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(proofs)
+}
+
 /// The days that a month's segment serves: all days of the month that have rows, or none.
 fn days_served(
     root: &Root,
@@ -246,6 +271,9 @@ fn days_served(
     let in_it = |live: &&Arc<LeafDay>| period.contains(live.day);
     let is_out =
         |live: &Arc<LeafDay>| live.damage.is_some() || live.is_purged() && rollup.is_previous();
+    if rollup.counts_otherwise() {
+        return Vec::new();
+    }
     if listed.days.iter().filter(in_it).any(is_out) {
         return Vec::new();
     }

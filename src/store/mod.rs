@@ -115,6 +115,7 @@ pub(crate) use manifests::{
     create_manifest, create_tag, delete_file, has_foreign, leaf_ids, newest_manifest, read_base,
     read_manifest,
 };
+pub(crate) use object::objects::{Object, objects_at};
 pub(crate) use object::request_counter::RequestCounter;
 pub(crate) use root::Root;
 pub(crate) use root_definitions::{RootDefinitions, no_dataset};

@@ -10,7 +10,7 @@ use object_store::path::Path;
 
 use crate::{
     base::{Day, Error, ErrorKind, Month, Result},
-    model::{ContentHasher, Dataset, LeafId, SegmentFile},
+    model::{ContentHasher, Dataset, EventProof, LeafId, SegmentFile},
     store::{
         ChecksummedWriter, Creation, FileKind, LeafFooter, Packing, Root, Staging, Void,
         create_file, delete_file, file_footer, layout::leaf_path, list_segments, newest_manifest,
@@ -25,7 +25,7 @@ pub(crate) enum Voiding {
     Done,
     /// The name was taken by a leaf or by another void. Holds the footer metadata of the file
     /// with the name.
-    Taken(LeafFooter),
+    Taken(Box<LeafFooter>),
 }
 
 /// Creates a void at a leaf's name.
@@ -61,6 +61,7 @@ pub(crate) async fn create_void(
         content: ContentHasher::new().finish(),
         attempt,
         void: Some(void),
+        events: dataset.unique().map(EventProof::of_no_rows),
         lost,
     };
     let (staged, _) = writer.finish(FileKind::Leaf(footer.clone()))?;
@@ -79,7 +80,7 @@ pub(crate) async fn create_void(
             let found = leaf_at(root, &target).await?;
             let name = || root.full_name(&target);
             let gone = || Error::unavailable(format!("{}: was there, and is gone", name()));
-            Ok(Voiding::Taken(found.ok_or_else(gone)?))
+            Ok(Voiding::Taken(Box::new(found.ok_or_else(gone)?)))
         }
     }
 }

@@ -64,6 +64,8 @@ pub(super) enum Command {
     Repair(RepairArgs),
     /// Print a unit that runs the nightly job at 1 AM UTC
     Schedule(ScheduleArgs),
+    /// List the kinds of logs that can be appended, or print how one is read
+    Sources(SourcesArgs),
     /// Make 90 days of sample logs, roll them up, and report on them by both routes
     Demo(DemoArgs),
 }
@@ -79,17 +81,32 @@ pub(super) struct InitArgs {
 
 #[derive(ClapArgs, Debug)]
 pub(super) struct AppendArgs {
-    /// NDJSON, CSV or Parquet files, optionally .gz or .zst; `-` or none is standard input
+    /// JSON, CSV or Parquet files, optionally .gz, .zst or .bz2, folders of such files, or URLs of
+    /// an object store; `-` or none is standard input
     pub(super) files: Vec<PathBuf>,
+    /// The kind of log; otherwise recognized by the first records. `tallybook sources` lists the
+    /// kinds
+    #[arg(long, value_name = "SOURCE")]
+    pub(super) from: Option<String>,
     /// The input's format; otherwise detected from name and content
     #[arg(long, value_enum)]
     pub(super) format: Option<InputFormat>,
     /// The batch's id: appending the same batch again changes nothing
     #[arg(long, value_name = "ID")]
     pub(super) batch: Option<String>,
-    /// A TOML file whose table `map` says which input field is which column
+    /// A TOML file whose table `map` says which input field is which column; beside --from, it
+    /// replaces columns of the source
     #[arg(long, value_name = "FILE")]
     pub(super) map: Option<PathBuf>,
+    /// A value for a column in every row: `organization_id=acme`; may be given more than once
+    #[arg(long, value_name = "COLUMN=VALUE", value_parser = column_value)]
+    pub(super) set: Vec<(String, String)>,
+    /// The time of records that have none of their own: `2026-01-24T18:00:00Z`
+    #[arg(long, value_name = "TIME")]
+    pub(super) time: Option<String>,
+    /// Print what would be appended, and append nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
     /// The file to write bad rows to, unchanged
     #[arg(long, value_name = "FILE")]
     pub(super) rejects: Option<PathBuf>,
@@ -105,8 +122,21 @@ pub(super) struct AppendArgs {
 pub(super) enum InputFormat {
     #[value(alias = "jsonl")]
     Ndjson,
+    Json,
+    #[value(alias = "tsv")]
     Csv,
     Parquet,
+}
+
+fn column_value(text: &str) -> Result<(String, String), String> {
+    let (column, value) = text.split_once('=').ok_or("it is written COLUMN=VALUE")?;
+    Ok((column.trim().to_owned(), value.to_owned()))
+}
+
+#[derive(ClapArgs, Debug)]
+pub(super) struct SourcesArgs {
+    /// The source to print; without it, all are listed
+    pub(super) name: Option<String>,
 }
 
 #[derive(ClapArgs, Debug, Default)]

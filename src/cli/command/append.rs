@@ -8,10 +8,10 @@ use crate::{
     base::Result,
     cli::{
         args::{AppendArgs, InputFormat, RootArgs},
-        render::{count, counted, size},
+        render::{AppendPrinter, count, counted},
         resolve, tell,
     },
-    engine::{AppendOptions, AppendReport, BatchId, Format, Input, Rejects, check},
+    engine::{AppendOptions, BatchId, Format, Input, Rejects, check},
 };
 
 pub(super) async fn run(root: &RootArgs, args: &AppendArgs) -> Result<ExitCode> {
@@ -21,7 +21,7 @@ pub(super) async fn run(root: &RootArgs, args: &AppendArgs) -> Result<ExitCode> 
         None => None,
         Some(path) => Some((resolve::read(path)?, path.display().to_string())),
     };
-    let inputs = inputs(args);
+    let inputs = inputs(args).await?;
     let rejects = rejects(args)?;
     check(&inputs, &rejects)?;
     let bar = progress_bar(&inputs);
@@ -30,10 +30,15 @@ pub(super) async fn run(root: &RootArgs, args: &AppendArgs) -> Result<ExitCode> 
         batch,
         format: args.format.map(|format| match format {
             InputFormat::Ndjson => Format::Ndjson,
+            InputFormat::Json => Format::Json,
             InputFormat::Csv => Format::Csv,
             InputFormat::Parquet => Format::Parquet,
         }),
         map,
+        from: args.from.clone(),
+        fixed: args.set.clone(),
+        time: args.time.clone(),
+        dry_run: args.dry_run,
         rejects,
         progress: Some(Arc::new(move |bytes, rows| {
             ticking.set_position(bytes);
@@ -43,13 +48,19 @@ pub(super) async fn run(root: &RootArgs, args: &AppendArgs) -> Result<ExitCode> 
     let db = resolve::open_or_make(root, args.dataset.as_ref()).await?;
     let appended = db.append(inputs, options).await;
     bar.finish_and_clear();
-    report(&appended?, args.batch.is_some(), started);
+    let report = AppendPrinter { named: args.batch.is_some(), started };
+    if args.dry_run {
+        report.print_dry_run(&appended?)?;
+    } else {
+        report.print(&appended?);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The file for bad rows. Bad rows must not overwrite a file that this run or another one needs.
 fn rejects(args: &AppendArgs) -> Result<Rejects> {
-    let rejects = Rejects::new(args.max_rejects, args.rejects.as_deref())?;
+    let file = args.rejects.as_deref().filter(|_| !args.dry_run);
+    let rejects = Rejects::new(args.max_rejects, file)?;
     let others = [(&args.map, "the field map"), (&args.dataset, "the definition")];
     for (path, what) in others {
         path.iter().try_for_each(|path| rejects.spare_file(path, what))?;
@@ -57,15 +68,28 @@ fn rejects(args: &AppendArgs) -> Result<Rejects> {
     Ok(rejects)
 }
 
-fn inputs(args: &AppendArgs) -> Vec<Input> {
+async fn inputs(args: &AppendArgs) -> Result<Vec<Input>> {
     if args.files.is_empty() {
-        return vec![Input::stdin()];
+        return Ok(vec![Input::stdin()]);
     }
-    let input = |path: &std::path::PathBuf| match path.to_str() {
-        Some("-") => Input::stdin(),
-        _ => Input::file(path),
-    };
-    args.files.iter().map(input).collect()
+    let settings = resolve::settings();
+    let mut inputs = Vec::new();
+    for file in &args.files {
+        match file.to_str() {
+            Some(location) => inputs.extend(Input::at(location, &settings).await?),
+            None => inputs.push(Input::file(file)),
+        }
+    }
+    let count = inputs.len();
+    let inputs = Input::each_once(inputs);
+    let twice = count - inputs.len();
+    if twice > 0 {
+        tell(format_args!(
+            "{} given twice; each file is read once",
+            counted(twice as u64, "file is", "files are")
+        ));
+    }
+    Ok(inputs)
 }
 
 /// A progress bar. indicatif shows it only on a terminal.
@@ -81,64 +105,4 @@ fn progress_bar(inputs: &[Input]) -> ProgressBar {
         }
         None => ProgressBar::new_spinner(),
     }
-}
-
-fn no_rows(report: &AppendReport, named: bool) -> String {
-    let held = match report.rejected {
-        0 => "the input held no rows".to_owned(),
-        count => format!("the input held no good rows ({count} rejects)"),
-    };
-    if named {
-        format!("{held}: nothing was appended, and batch id {} was not used up", report.batch)
-    } else {
-        format!("{held}: nothing was appended")
-    }
-}
-
-fn report(report: &AppendReport, named: bool, started: Instant) {
-    for line in &report.reject_reasons {
-        tell(format_args!("rejected {line}"));
-    }
-    for (what, rows) in &report.warnings {
-        tell(format_args!("warning: {} {what}", counted(*rows, "row has", "rows have")));
-    }
-    if report.rows == 0 {
-        tell(no_rows(report, named));
-        return;
-    }
-    if named && report.leaves_new == 0 && report.leaves > 0 {
-        tell(format_args!(
-            "batch {} was appended before; nothing changed ({}, {})",
-            report.batch,
-            counted(report.rows, "row", "rows"),
-            counted(report.rejected, "reject", "rejects")
-        ));
-        return;
-    }
-    if !named {
-        tell(format_args!(
-            "batch {} is random: the same input again would count twice; name it with --batch",
-            report.batch
-        ));
-    }
-    let days = match report.days.as_slice() {
-        [] => "0 days".to_owned(),
-        [day] => format!("1 day ({day})"),
-        [first, .., last] => format!("{} days ({first} to {last})", report.days.len()),
-    };
-    #[expect(clippy::cast_precision_loss, reason = "a speed for people")]
-    let speed = report.rows as f64 / started.elapsed().as_secs_f64().max(1e-9);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a speed for people"
-    )]
-    let speed = count(speed as u64);
-    tell(format_args!(
-        "appended {} of {days}: {} in {}, {}, {speed} rows/s",
-        counted(report.rows, "row", "rows"),
-        size(report.bytes),
-        counted(report.leaves as u64, "leaf", "leaves"),
-        counted(report.rejected, "reject", "rejects")
-    ));
 }

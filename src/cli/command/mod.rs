@@ -13,6 +13,7 @@ mod query;
 mod repair;
 mod rollup;
 mod schedule;
+mod sources;
 mod status;
 mod usage;
 mod verify;
@@ -41,6 +42,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         Command::Gc(args) => gc::run(root, args).await,
         Command::Repair(args) => repair::run(root, args).await,
         Command::Schedule(schedule) => schedule::run(root, schedule),
+        Command::Sources(sources) => sources::run(sources),
         Command::Demo(demo) => demo::run(root, demo).await,
     }
 }

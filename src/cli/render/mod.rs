@@ -1,5 +1,6 @@
 //! Prints answers to standard output.
 
+mod append_printer;
 mod chart;
 mod job_printer;
 mod numbers;
@@ -22,6 +23,7 @@ use arrow::{
 };
 use parquet::arrow::ArrowWriter;
 
+pub(super) use append_printer::AppendPrinter;
 pub(super) use chart::bars;
 pub(super) use job_printer::JobPrinter;
 pub(super) use numbers::{count, counted, size};
@@ -54,6 +56,19 @@ pub(super) async fn print(answer: &mut Answer, format: OutputFormat, limited: bo
         OutputFormat::Ndjson => print_json::<LineDelimited>(&mut rows, &mut out).await?,
         OutputFormat::Parquet => print_parquet(&mut rows, &mut out).await?,
     }
+    out.flush().map_err(stdout_error)
+}
+
+/// Prints rows as a table, without the columns that are NULL in all rows.
+pub(super) fn print_rows(batches: &[RecordBatch]) -> Result<()> {
+    let Some(first) = batches.first() else { return Ok(()) };
+    let all = arrow::compute::concat_batches(&first.schema(), batches);
+    let all = all.map_err(|error| Error::internal("rows").with_source(error))?;
+    let filled: Vec<_> =
+        (0..all.num_columns()).filter(|at| all.column(*at).null_count() < all.num_rows()).collect();
+    let rows = all.project(&filled).map_err(|error| Error::internal("rows").with_source(error))?;
+    let mut out = BufWriter::new(std::io::stdout());
+    table::print(&rows.schema(), std::slice::from_ref(&rows), &mut out, || Ok(()))?;
     out.flush().map_err(stdout_error)
 }
 

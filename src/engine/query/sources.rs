@@ -19,9 +19,10 @@ pub(crate) struct RootSources<'a> {
 }
 
 impl FileSources for RootSources<'_> {
-    fn raw(&self, leaves: &[Arc<Leaf>]) -> Arc<dyn TableSource> {
+    fn raw(&self, leaves: &[Arc<Leaf>], of_days: &[Arc<Leaf>]) -> Arc<dyn TableSource> {
         let cache = Arc::clone(self.cache);
-        provider_as_source(Arc::new(LeafTable::new(self.root, self.dataset, leaves, cache)))
+        let table = LeafTable::new(self.root, self.dataset, leaves, of_days, cache);
+        provider_as_source(Arc::new(table))
     }
 
     fn segments(&self, rollup: &Rollup, segments: &[Arc<SegmentFile>]) -> Arc<dyn TableSource> {

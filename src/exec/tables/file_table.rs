@@ -13,7 +13,7 @@ use datafusion::{
         object_store::ObjectStoreUrl,
         physical_plan::{
             FileGroup, FileScanConfigBuilder, ParquetSource,
-            parquet::DefaultParquetFileReaderFactory,
+            parquet::{DefaultParquetFileReaderFactory, ParquetRowSelection},
         },
         source::DataSourceExec,
         table_schema::TableSchema,
@@ -25,7 +25,7 @@ use datafusion::{
 
 use crate::{
     base::Day,
-    exec::{ROOT_URL, query_root::query_root, tables::reader::NamingReaderFactory},
+    exec::{CountedRows, ROOT_URL, query_root::query_root, tables::reader::NamingReaderFactory},
     model::{Dataset, Leaf, Rollup, SegmentFile},
     store::Root,
 };
@@ -35,11 +35,28 @@ pub(crate) struct FileTable {
     root: Root,
     schema: TableSchema,
     files: Vec<PartitionedFile>,
+    /// The rows that count, if some rows may not.
+    counted: Option<Arc<CountedRows>>,
 }
 
 impl FileTable {
-    /// The raw table, over these leaves only. Its columns are the dataset's, and `date` from the
-    /// leaf's folder.
+    /// The rows that count of these leaves, in a table like that of [`of_leaves`](Self::of_leaves).
+    /// `of_days` are all leaves that may hold a copy of an event in `leaves`. Rows that meet
+    /// `without` are no copies of any row; the caller leaves them out.
+    #[must_use]
+    pub(crate) fn of_counted(
+        root: &Root,
+        dataset: &Dataset,
+        leaves: &[Arc<Leaf>],
+        of_days: &[Arc<Leaf>],
+        without: Option<&Expr>,
+    ) -> Self {
+        let counted = CountedRows::of(dataset, of_days, without);
+        Self { counted, ..Self::of_leaves(root, dataset, leaves) }
+    }
+
+    /// The raw table, over these leaves only, with all of their rows. Its columns are the
+    /// dataset's, and `date` from the leaf's folder.
     #[must_use]
     pub(crate) fn of_leaves(root: &Root, dataset: &Dataset, leaves: &[Arc<Leaf>]) -> Self {
         let schema = TableSchema::builder(dataset.query_file_schema())
@@ -50,7 +67,7 @@ impl FileTable {
             PartitionedFile::new_from_meta(leaf.file.clone())
                 .with_partition_values(vec![date(leaf.day)])
         });
-        Self { root: root.clone(), schema, files: files.collect() }
+        Self { root: root.clone(), schema, files: files.collect(), counted: None }
     }
 
     /// A rollup's rows, from these segments only.
@@ -67,7 +84,8 @@ impl FileTable {
     ) -> Self {
         let files = segments.iter();
         let files = files.map(|segment| PartitionedFile::new_from_meta(segment.file.clone()));
-        Self { root: root.clone(), schema: TableSchema::from(schema), files: files.collect() }
+        let (root, schema) = (root.clone(), TableSchema::from(schema));
+        Self { root, schema, files: files.collect(), counted: None }
     }
 
     /// The root, with the request counter of the query that scans the table.
@@ -82,21 +100,33 @@ impl FileTable {
 
     /// Divides the files into at most `streams_max` streams of about as many bytes each.
     /// Neighbouring files share a stream.
-    fn streams(&self, streams_max: usize) -> Vec<FileGroup> {
+    fn streams(&self, files: Vec<PartitionedFile>, streams_max: usize) -> Vec<FileGroup> {
         let share = (self.bytes() / streams_max.max(1) as u64).max(1);
         let mut groups = vec![Vec::new()];
         let mut bytes = 0;
-        for file in &self.files {
+        for file in files {
             if bytes >= share && groups.len() < streams_max {
                 groups.push(Vec::new());
                 bytes = 0;
             }
             bytes += file.object_meta.size;
             if let Some(group) = groups.last_mut() {
-                group.push(file.clone());
+                group.push(file);
             }
         }
         groups.into_iter().map(FileGroup::new).collect()
+    }
+
+    /// The files, each with the rows to read of it.
+    async fn selected(&self, state: &dyn Session, root: &Root) -> Result<Vec<PartitionedFile>> {
+        let Some(counted) = &self.counted else { return Ok(self.files.clone()) };
+        let selections = counted.selections(state, root).await?;
+        let files = self.files.iter().cloned();
+        let files = files.map(|file| match selections.get(file.path()).cloned() {
+            None => file,
+            Some(rows) => file.with_extension(ParquetRowSelection::new(rows)),
+        });
+        Ok(files.collect())
     }
 }
 
@@ -139,6 +169,7 @@ impl TableProvider for FileTable {
         }
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
         let root = self.root(state);
+        let files = self.selected(state, &root).await?;
         let readers = NamingReaderFactory {
             inner: DefaultParquetFileReaderFactory::new(root.store()),
             root,
@@ -149,7 +180,7 @@ impl TableProvider for FileTable {
             .with_table_parquet_options(state.table_options().parquet.clone())
             .with_parquet_file_reader_factory(Arc::new(readers));
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(ROOT_URL)?, Arc::new(source))
-            .with_file_groups(self.streams(state.config().target_partitions()))
+            .with_file_groups(self.streams(files, state.config().target_partitions()))
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .build();

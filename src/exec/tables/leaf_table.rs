@@ -35,16 +35,17 @@ pub(crate) struct LeafTable {
 }
 
 impl LeafTable {
-    /// The raw table, over these leaves only. Their rows are cached only if `cache` has room for
-    /// them.
+    /// The raw table, over the rows of these leaves that count. `of_days` are all leaves that may
+    /// hold a copy of an event in `leaves`. The rows are cached only if `cache` has room for them.
     #[must_use]
     pub(crate) fn new(
         root: &Root,
         dataset: &Dataset,
         leaves: &[Arc<Leaf>],
+        of_days: &[Arc<Leaf>],
         cache: Arc<SegmentCache>,
     ) -> Self {
-        let files = FileTable::of_leaves(root, dataset, leaves);
+        let files = FileTable::of_counted(root, dataset, leaves, of_days, None);
         Self { files, cache, last: LastScan::default() }
     }
 

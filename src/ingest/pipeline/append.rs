@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
+use arrow::array::RecordBatch;
+use datafusion::prelude::SessionContext;
 use futures::{StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 
 use crate::{
@@ -11,6 +13,7 @@ use crate::{
         pipeline::{
             claim::{Claimed, Standing, claim, standing_claim},
             publish::Publisher,
+            seen::SourceRead,
             stage::{Stage, Staged},
         },
     },
@@ -33,8 +36,19 @@ pub struct AppendOptions {
     pub batch: Option<BatchId>,
     /// The format of every input. With `None`, an input's name decides, or else its content.
     pub format: Option<Format>,
-    /// The text of a field map, and its name in messages.
+    /// The text of a field map, and its name in messages. Beside `from`, the map's columns replace
+    /// those of the source.
     pub map: Option<(String, String)>,
+    /// The name of the source that all inputs are read as. With `None`, and without a map, an
+    /// input is read by the names of its fields, or by the source that its first records show.
+    pub from: Option<String>,
+    /// Columns with the same value in every row, each with that value.
+    pub fixed: Vec<(String, String)>,
+    /// The time of records that have none of their own, for example
+    /// `2026-01-24T18:00:00Z`.
+    pub time: Option<String>,
+    /// Whether the input is only read and checked, and nothing is appended.
+    pub dry_run: bool,
     /// How bad rows are handled.
     pub rejects: Rejects,
     /// Called after each block of the input.
@@ -52,10 +66,25 @@ impl fmt::Debug for AppendOptions {
 pub struct AppendReport {
     /// The batch's id: the caller's or a random one.
     pub batch: BatchId,
+    /// Number of records that were read.
+    pub records: u64,
+    /// The sources that inputs were read as.
+    pub sources: Vec<SourceRead>,
+    /// Files of folders that were left out: no source recognizes anything in them.
+    pub left_out: Vec<String>,
+    /// Why rows were left out that are not calls, each with the number of rows.
+    pub skipped: Vec<(String, u64)>,
+    /// Names of fields that nothing reads, each with the name of the column that may be meant.
+    pub ignored: Vec<(String, Option<String>)>,
+    /// The first rows, at most five.
+    pub first_rows: Vec<RecordBatch>,
     /// Number of rows in the batch, without bad rows.
     pub rows: u64,
     /// The UTC days of the rows, in ascending order.
     pub days: Vec<Day>,
+    /// How many rows are copies of events that the day's other files, or earlier rows of the batch,
+    /// hold. Of all copies of an event one counts.
+    pub copies: u64,
     /// Number of the batch's leaves.
     pub leaves: usize,
     /// How many of the leaves this append made visible. Fewer than `leaves` when an earlier
@@ -72,7 +101,7 @@ pub struct AppendReport {
 }
 
 /// The root and the dataset that rows are appended to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct AppendContext<'a> {
     /// The root.
     pub(crate) root: &'a Root,
@@ -80,8 +109,16 @@ pub(crate) struct AppendContext<'a> {
     pub(crate) dataset: &'a Arc<Dataset>,
     /// Where files are written before they are visible.
     pub(crate) staging: &'a Arc<Staging>,
+    /// A session over the root.
+    pub(crate) session: &'a SessionContext,
     /// The number of the dataset's definition. The root may not have that definition yet.
     pub(crate) definition: u32,
+}
+
+impl fmt::Debug for AppendContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppendContext").field("root", self.root).finish_non_exhaustive()
+    }
 }
 
 /// Access to a root's definitions during an append.
@@ -112,7 +149,6 @@ pub(crate) async fn append(
     inputs: Vec<Input>,
     options: AppendOptions,
 ) -> Result<AppendReport> {
-    let AppendContext { staging, .. } = context;
     if let Some(root) = context.root.local_dir() {
         options.rejects.spare_folder(root)?;
     }
@@ -122,16 +158,7 @@ pub(crate) async fn append(
         None => BatchId::try_new(random_name())?,
     };
     let standing = if named { standing_claim(context, &batch).await? } else { Standing::default() };
-    let mut stage = Stage {
-        dataset: Arc::clone(context.dataset),
-        staging: Arc::clone(staging),
-        batch: batch.clone(),
-        claim: named.then_some(standing.next),
-        attempt: random_name(),
-        buffer_bytes: settings.append_buffer_bytes,
-        today: clock.today(),
-        streams: settings.streams.max(1),
-    };
+    let mut stage = stage(context, settings, clock, (&batch, named.then_some(standing.next)));
     let mut definition = context.definition;
     if let Some(claim) = &standing.claim {
         stage.dataset = (definitions.dataset_of)(claim.definition)?;
@@ -139,11 +166,15 @@ pub(crate) async fn append(
         definition = claim.definition;
     }
     let (dataset, rules) = (Arc::clone(&stage.dataset), (definition, stage.today));
+    let dry_run = options.dry_run;
     let read = tokio::task::spawn_blocking(move || stage.run(inputs, options)).await;
     let read = read.map_err(|error| Error::internal("reading the input").with_source(error))?;
     let mut staged = read?;
-    (definitions.make_ready)().await?;
     let mut report = AppendReport::of(&batch, &staged);
+    if dry_run {
+        return Ok(report);
+    }
+    (definitions.make_ready)().await?;
     if staged.content.rows == 0 {
         // There are no rows to claim the id for, or to compare with the rows that the id stands
         // for.
@@ -172,19 +203,48 @@ pub(crate) async fn append(
     Ok(report)
 }
 
+/// How a batch is read under the current definition. `claim` is the number of its claim, if it has
+/// one.
+fn stage(
+    context: AppendContext<'_>,
+    settings: &Settings,
+    clock: &dyn Clock,
+    (batch, claim): (&BatchId, Option<u32>),
+) -> Stage {
+    Stage {
+        dataset: Arc::clone(context.dataset),
+        staging: Arc::clone(context.staging),
+        batch: batch.clone(),
+        claim,
+        attempt: random_name(),
+        buffer_bytes: settings.append_buffer_bytes,
+        today: clock.today(),
+        streams: settings.streams.max(1),
+        root: context.root.clone(),
+        session: context.session.clone(),
+    }
+}
+
 impl AppendReport {
     /// The report of a staged batch before any of its leaves is published.
     fn of(batch: &BatchId, staged: &Staged) -> Self {
         let days: BTreeSet<_> = staged.leaves.iter().map(|leaf| leaf.day).collect();
         Self {
             batch: batch.clone(),
+            records: staged.records,
+            sources: staged.sources.clone(),
+            left_out: staged.left_out.clone(),
+            skipped: staged.skipped.clone(),
+            ignored: staged.ignored.clone(),
+            first_rows: staged.first_rows.clone(),
             rows: staged.content.rows,
             days: days.into_iter().collect(),
+            copies: staged.leaves.iter().map(|leaf| leaf.copies).sum(),
             leaves: staged.leaves.len(),
             leaves_new: 0,
             bytes: staged.leaves.iter().map(|leaf| leaf.bytes).sum(),
             rejected: staged.rejects.count(),
-            reject_reasons: staged.rejects.described().to_vec(),
+            reject_reasons: staged.rejects.described(),
             warnings: staged.warnings.clone(),
         }
     }

@@ -15,7 +15,7 @@ use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::Futures
 
 use crate::{
     base::{Day, Error, Result},
-    ingest::pipeline::{spool::PartRows, workers::Workers},
+    ingest::pipeline::{event_proofs::EventProofs, spool::PartRows, workers::Workers},
     model::{BatchId, ContentHash, ContentHasher, Dataset, LeafId},
     store::{ChecksummedWriter, FileKind, LeafFooter, Packing, Staging, distinct_texts},
 };
@@ -27,6 +27,8 @@ pub(crate) struct StagedLeaf {
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
     pub(crate) footer: LeafFooter,
+    /// How many rows are copies of events that are in other files, or in earlier rows.
+    pub(crate) copies: u64,
 }
 
 /// Writes parts while the rest of the input is read.
@@ -106,6 +108,8 @@ pub(crate) struct PartWriter {
     pub(crate) claim: Option<u32>,
     /// Identifies this run of `append`.
     pub(crate) attempt: String,
+    /// What proves facts about events, if copies of an event count once.
+    pub(crate) events: Option<EventProofs>,
 }
 
 impl PartWriter {
@@ -116,6 +120,13 @@ impl PartWriter {
         content.add(&sorted)?;
         let hash = content.finish();
         let id = LeafId::of(&self.batch, self.claim.unwrap_or(0), (part.day, part.part), &hash, 0);
+        let (events, copies) = match &self.events {
+            None => (None, 0),
+            Some(events) => {
+                let (proof, copies) = events.prove(part.day, &id, &sorted)?;
+                (Some(proof), copies)
+            }
+        };
         let (path, file) = self.staging.create(&format!("{id}.parquet"))?;
         let footer = LeafFooter {
             id,
@@ -126,10 +137,11 @@ impl PartWriter {
             content: hash,
             attempt: self.attempt.clone(),
             void: None,
+            events,
             lost: false,
         };
         let leaf = write_leaf(&self.staging, (path, file), part.day, footer, &sorted)?;
-        Ok((leaf, content))
+        Ok((StagedLeaf { copies, ..leaf }, content))
     }
 }
 
@@ -150,7 +162,7 @@ pub(crate) fn write_leaf(
     writer.write(rows)?;
     let (path, bytes) = writer.finish(FileKind::Leaf(footer.clone()))?;
     staging.settle(&path)?;
-    Ok(StagedLeaf { day, path, bytes, footer })
+    Ok(StagedLeaf { day, path, bytes, footer, copies: 0 })
 }
 
 /// Combines the chunks into one batch in the dataset's sort order, in one step.

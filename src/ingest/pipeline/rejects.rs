@@ -13,8 +13,19 @@ use crate::{
     },
 };
 
-/// How many bad rows are described in messages. Every bad row is counted and written to the file.
+/// How many different reasons are described in messages. Every bad row is counted and written to
+/// the file.
 const DESCRIBED_MAX: usize = 20;
+
+/// Bad rows with the same reason.
+#[derive(Debug)]
+struct Described {
+    /// Where the first one is: `file:line`.
+    first: String,
+    /// `field: reason`.
+    reason: String,
+    rows: u64,
+}
 
 /// A bad row.
 #[derive(Debug)]
@@ -32,7 +43,7 @@ pub(crate) struct BadRow {
 pub struct Rejects {
     max: u64,
     count: u64,
-    described: Vec<String>,
+    described: Vec<Described>,
     path: Option<RejectsPath>,
     file: Option<RejectsFile>,
     preamble: Vec<u8>,
@@ -89,10 +100,15 @@ impl Rejects {
         self.count
     }
 
-    /// Descriptions of the first bad rows: `file:line: field: reason`.
+    /// The first reasons why rows are bad, each with its first row: `file:line: field: reason`.
     #[must_use]
-    pub fn described(&self) -> &[String] {
-        &self.described
+    pub fn described(&self) -> Vec<String> {
+        let described = self.described.iter().map(|Described { first, reason, rows }| match rows {
+            1 => format!("{first}: {reason}"),
+            2 => format!("{first}: {reason} (and 1 more row)"),
+            rows => format!("{first}: {reason} (and {} more rows)", rows - 1),
+        });
+        described.collect()
     }
 
     /// Whether bad rows are written to a file.
@@ -104,10 +120,13 @@ impl Rejects {
     /// unless the preamble that was written last is equal.
     pub(crate) fn add(&mut self, name: &str, preamble: &[u8], row: &BadRow) -> Result<()> {
         self.count += 1;
-        if self.described.len() < DESCRIBED_MAX {
-            let BadRow { line, fault: Fault { field, reason }, .. } = row;
-            let field = if field.is_empty() { String::new() } else { format!("{field}: ") };
-            self.described.push(format!("{name}:{line}: {field}{reason}"));
+        let BadRow { line, fault: Fault { field, reason, .. }, .. } = row;
+        let field = if field.is_empty() { String::new() } else { format!("{field}: ") };
+        let reason = format!("{field}{reason}");
+        if let Some(known) = self.described.iter_mut().find(|known| known.reason == reason) {
+            known.rows += 1;
+        } else if self.described.len() < DESCRIBED_MAX {
+            self.described.push(Described { first: format!("{name}:{line}"), reason, rows: 1 });
         }
         if let Some(raw) = &row.raw {
             if preamble != self.preamble.as_slice() {
@@ -138,10 +157,10 @@ impl Rejects {
         if self.max > 0 {
             message = format!("{message} (--max-rejects {})", self.max);
         }
-        for line in &self.described {
+        for line in self.described() {
             message = format!("{message}\n  {line}");
         }
-        let more = self.count.saturating_sub(self.described.len() as u64);
+        let more = self.count - self.described.iter().map(|known| known.rows).sum::<u64>();
         if more > 0 {
             message = format!("{message}\n  and {more} more");
         }

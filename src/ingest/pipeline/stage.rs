@@ -3,27 +3,32 @@
 use std::{
     iter,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use arrow::array::RecordBatch;
+use datafusion::prelude::SessionContext;
 use futures::{StreamExt as _, stream};
 use tokio::runtime::Handle;
 
 use crate::{
     base::{Day, Result},
     ingest::{
-        AppendOptions, FieldMap, Input, Rejects, check,
+        AppendOptions, Format, Input, Rejects, check,
         pipeline::{
+            event_proofs::EventProofs,
             parts::{PartQueue, PartWriter, StagedLeaf},
+            row_maps::{InputMap, InputMaps, row_maps},
+            seen::{Seen, SourceRead},
             spool::Spool,
             workers::Workers,
         },
-        rows::{row_builder::warnings_of, validator::Validator},
+        rows::{header, validator::Validator},
     },
     model::{BatchId, ContentHash, Dataset},
-    store::Staging,
+    store::{Root, Staging},
 };
 
 /// How many blocks are read ahead for each stream, so that no stream waits for input.
@@ -45,6 +50,9 @@ pub(crate) struct Stage {
     pub(crate) today: Day,
     /// How many blocks and parts are worked on at once.
     pub(crate) streams: usize,
+    /// The root, whose files may hold copies of the batch's events.
+    pub(crate) root: Root,
+    pub(crate) session: SessionContext,
 }
 
 /// A batch that is validated and written to disk, but not visible.
@@ -54,6 +62,24 @@ pub(crate) struct Staged {
     pub(crate) content: ContentHash,
     pub(crate) rejects: Rejects,
     pub(crate) warnings: Vec<(String, u64)>,
+    /// As in [`AppendReport`](crate::ingest::AppendReport), as the next five.
+    pub(crate) records: u64,
+    pub(crate) sources: Vec<SourceRead>,
+    pub(crate) skipped: Vec<(String, u64)>,
+    pub(crate) ignored: Vec<(String, Option<String>)>,
+    pub(crate) first_rows: Vec<RecordBatch>,
+    pub(crate) left_out: Vec<String>,
+}
+
+/// What takes in the blocks of all inputs.
+struct Reading {
+    spool: Spool,
+    parts: PartQueue,
+    workers: Workers,
+    rejects: Rejects,
+    /// Bytes read before decompression.
+    bytes_read: Arc<AtomicU64>,
+    seen: Seen,
 }
 
 impl Stage {
@@ -66,73 +92,97 @@ impl Stage {
 
     #[expect(clippy::future_not_send, reason = "it stays on the thread that reads")]
     async fn read(self, inputs: Vec<Input>, options: AppendOptions) -> Result<Staged> {
-        let validator = self.validator(&options)?;
         check(&inputs, &options.rejects)?;
-        let mut rejects = options.rejects;
+        let InputMaps { read, left_out } = row_maps(inputs, &options, &self.dataset)?;
+        let AppendOptions { format, mut rejects, progress, .. } = options;
         rejects.open()?;
-        let mut spool = Spool::new(Arc::clone(&self.staging), self.buffer_bytes);
         let workers = Workers::new(self.streams);
-        let mut parts = self.part_queue(workers.clone());
-        let bytes_read = Arc::new(AtomicU64::new(0));
-        let (mut warnings, mut unended, mut rows_read) = (Vec::new(), Vec::new(), 0);
-        for input in inputs {
-            let name = input.name().to_owned();
-            let counter = Arc::clone(&bytes_read);
-            let mut blocks = input.open(
-                options.format,
-                &self.dataset,
-                &validator.map,
-                &self.staging,
-                counter,
-            )?;
-            let preamble = blocks.preamble().to_vec();
-            let validated =
-                stream::iter(iter::from_fn(|| blocks.next().transpose())).map(|block| {
-                    let validator = Arc::clone(&validator);
-                    let validated =
-                        block.map(|block| workers.start(move || validator.validate(block)));
-                    async move { validated?.await }
-                });
-            let mut validated = std::pin::pin!(validated.buffered(self.streams * BLOCKS_AHEAD));
-            while let Some(block) = validated.next().await {
-                let block = block?;
-                for row in &block.bad {
-                    rejects.add(&name, &preamble, row)?;
-                }
-                add_counts(&mut warnings, &block.warnings);
-                for (day, rows) in block.rows {
-                    spool.push(day, rows)?;
-                    while let Some(part) = spool.take_full(day)? {
-                        parts.push(part).await?;
-                    }
-                }
-                rows_read += block.read;
-                if block.lacks_line_end {
-                    let what = format!("no line end, the last of {name}: the file may be cut");
-                    unended.push((what, 1));
-                }
-                if let Some(progress) = &options.progress {
-                    progress(bytes_read.load(Ordering::Relaxed), rows_read);
-                }
-            }
+        let mut reading = Reading {
+            spool: Spool::new(Arc::clone(&self.staging), self.buffer_bytes),
+            parts: self.part_queue(workers.clone()),
+            workers,
+            rejects,
+            bytes_read: Arc::new(AtomicU64::new(0)),
+            seen: Seen::default(),
+        };
+        let mut maps = Vec::new();
+        for InputMap { input, map, source } in read {
+            let before = reading.seen.records;
+            let (dataset, keep_bad) = (Arc::clone(&self.dataset), reading.rejects.keeps_rows());
+            maps.push(Arc::clone(&map));
+            let (carried, today) = (Mutex::default(), self.today);
+            let validator = Validator { dataset, map, carried, today, keep_bad };
+            self.read_input(input, format, validator, &mut reading, progress.as_deref()).await?;
+            reading.seen.source(source.as_deref(), before);
         }
+        let Reading { mut spool, mut parts, mut rejects, seen, .. } = reading;
         rejects.settle()?;
         while let Some(part) = spool.take_rest()? {
             parts.push(part).await?;
         }
         let (leaves, content) = parts.finish().await?;
-        let mut warnings = warnings_of(&self.dataset, &warnings);
-        warnings.extend(unended);
-        Ok(Staged { leaves, content, rejects, warnings })
+        let maps: Vec<_> = maps.iter().map(Arc::as_ref).collect();
+        let warnings = seen.warnings(&self.dataset, &maps);
+        let (records, ignored) = (seen.records, seen.ignored(&self.dataset));
+        let (sources, skipped, first_rows) = (seen.sources(), seen.skipped(), seen.first_rows);
+        Ok(Staged {
+            leaves,
+            content,
+            rejects,
+            warnings,
+            records,
+            sources,
+            skipped,
+            ignored,
+            first_rows,
+            left_out,
+        })
     }
 
-    fn validator(&self, options: &AppendOptions) -> Result<Arc<Validator>> {
-        let map = match &options.map {
-            None => FieldMap::of(&self.dataset),
-            Some((text, file)) => FieldMap::parse(text, file, &self.dataset)?,
-        };
-        let (dataset, keep_bad) = (Arc::clone(&self.dataset), options.rejects.keeps_rows());
-        Ok(Arc::new(Validator { dataset, map, today: self.today, keep_bad }))
+    #[expect(clippy::future_not_send, reason = "it stays on the thread that reads")]
+    async fn read_input(
+        &self,
+        input: Input,
+        format: Option<Format>,
+        validator: Validator,
+        reading: &mut Reading,
+        progress: Option<&(dyn Fn(u64, u64) + Send + Sync)>,
+    ) -> Result<()> {
+        let name = input.name().to_owned();
+        let counter = Arc::clone(&reading.bytes_read);
+        let mut blocks = input.open(format, &validator.map.fields, &self.staging, counter)?;
+        if let Some(header) = blocks.header() {
+            header::check(&name, &header, &validator.map, &self.dataset)?;
+            reading.seen.ignore(header::ignored(&header, &validator.map));
+        }
+        let preamble = blocks.preamble().to_vec();
+        let at_once = if validator.needs_order() { 1 } else { self.streams * BLOCKS_AHEAD };
+        let validator = Arc::new(validator);
+        let workers = reading.workers.clone();
+        let validated = stream::iter(iter::from_fn(|| blocks.next().transpose())).map(|block| {
+            let (validator, workers) = (Arc::clone(&validator), &workers);
+            let validated = move |block| workers.start(move || validator.validate(block));
+            let validated = block.map(validated);
+            async move { validated?.await }
+        });
+        let mut validated = std::pin::pin!(validated.buffered(at_once));
+        while let Some(block) = validated.next().await {
+            let block = block?;
+            for row in &block.bad {
+                reading.rejects.add(&name, &preamble, row)?;
+            }
+            reading.seen.block(&name, &block);
+            for (day, rows) in block.rows {
+                reading.spool.push(day, rows)?;
+                while let Some(part) = reading.spool.take_full(day)? {
+                    reading.parts.push(part).await?;
+                }
+            }
+            if let Some(progress) = progress {
+                progress(reading.bytes_read.load(Ordering::Relaxed), reading.seen.records);
+            }
+        }
+        Ok(())
     }
 
     fn part_queue(&self, workers: Workers) -> PartQueue {
@@ -142,15 +192,8 @@ impl Stage {
             batch: self.batch.clone(),
             claim: self.claim,
             attempt: self.attempt.clone(),
+            events: EventProofs::of(&self.dataset, &self.root, &self.session),
         };
         PartQueue::new(writer, workers, self.buffer_bytes / 2)
-    }
-}
-
-/// Adds the counts of a block to the sums so far.
-fn add_counts(sums: &mut Vec<u64>, counts: &[u64]) {
-    sums.resize(counts.len(), 0);
-    for (sum, count) in sums.iter_mut().zip(counts) {
-        *sum += count;
     }
 }

@@ -12,14 +12,16 @@ use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 use crate::{
     base::{Error, Result},
     ingest::{
-        readers::reader::{BlockReader, RECORD_BYTES_MAX, RowReader},
+        readers::{
+            reader::{BlockReader, RECORD_BYTES_MAX, RowReader},
+            text::header_name,
+        },
         rows::{
-            field_map::{FieldMap, Target},
+            field_map::FieldMap,
             row_builder::{Fault, RowBuilder},
-            scalar::Scalar,
         },
     },
-    model::Dataset,
+    sources::{Json, Scalar},
 };
 
 /// Approximate size of a block, in bytes. Only the CSV reader knows where records end.
@@ -40,39 +42,43 @@ pub(crate) struct CsvBlocks {
     name: String,
     reader: Reader<Recorded>,
     tape: Rc<RefCell<Tape>>,
-    /// For each field of the header, the columns that the field fills.
-    targets: Arc<[Vec<Target>]>,
+    delimiter: u8,
+    fields: Arc<[HeaderField]>,
     header: Vec<u8>,
 }
 
+/// A field of the header.
+struct HeaderField {
+    name: String,
+    /// The columns that the field fills.
+    columns: Vec<usize>,
+}
+
 impl CsvBlocks {
+    /// Reads the header. `delimiter` stands between two fields.
     pub(crate) fn try_new(
         name: String,
         reader: Box<dyn BufRead>,
-        dataset: &Dataset,
+        delimiter: u8,
         map: &FieldMap,
     ) -> Result<Self> {
         let tape = Rc::new(RefCell::new(Tape::default()));
         let recorded = Recorded { reader, tape: Rc::clone(&tape) };
-        let mut reader = ReaderBuilder::new().flexible(true).from_reader(recorded);
+        let mut reader =
+            ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(recorded);
         let header = reader.byte_headers().map_err(|error| csv_error(&name, error))?.clone();
         if tape.borrow().ended && !header.is_empty() {
             return Err(Error::invalid(format!("{name}:1: the header {NO_LINE_END}")));
         }
-        let targets: Vec<Vec<Target>> = header
-            .iter()
-            .map(|field| String::from_utf8_lossy(field).trim().to_owned())
-            .map(|field| {
-                let whole = map.targets(&field).iter();
-                whole.filter(|target| target.path.is_empty()).cloned().collect()
-            })
-            .collect();
-        if !header.is_empty() {
-            check_required(&name, dataset, map, &targets)?;
-        }
+        let fields = header.iter().map(|field| {
+            let name = map.spelt(&header_name(field));
+            let columns = map.targets_of_header(&name).to_vec();
+            HeaderField { name, columns }
+        });
+        let fields = fields.collect();
         let end = reader.position().byte();
         let header = tape.borrow_mut().take(end).trim_ascii().to_vec();
-        Ok(Self { name, reader, tape, targets: targets.into(), header })
+        Ok(Self { name, reader, tape, delimiter, fields, header })
     }
 }
 
@@ -94,8 +100,14 @@ impl BlockReader for CsvBlocks {
             return Ok(None);
         }
         let text = self.tape.borrow_mut().take(self.reader.position().byte());
-        let targets = Arc::clone(&self.targets);
-        Ok(Some(Box::new(CsvRows { records, targets, text, start, read: 0, is_cut })))
+        let (fields, delimiter) = (Arc::clone(&self.fields), self.delimiter);
+        Ok(Some(Box::new(CsvRows { records, fields, delimiter, text, start, read: 0, is_cut })))
+    }
+
+    fn header(&self) -> Option<Vec<String>> {
+        // An empty file has no header, and no rows that would miss one.
+        let names = self.fields.iter().map(|field| field.name.clone());
+        (!self.fields.is_empty()).then(|| names.collect())
     }
 
     fn preamble(&self) -> &[u8] {
@@ -106,7 +118,8 @@ impl BlockReader for CsvBlocks {
 /// A block of records of a CSV file.
 struct CsvRows {
     records: Vec<ByteRecord>,
-    targets: Arc<[Vec<Target>]>,
+    fields: Arc<[HeaderField]>,
+    delimiter: u8,
     /// The bytes of the records, as they are in the input.
     text: Vec<u8>,
     /// The offset of `text` in the decompressed input, in bytes.
@@ -121,9 +134,28 @@ impl CsvRows {
         self.records.get(record).and_then(ByteRecord::position)
     }
 
+    /// The fields of the next record, each with its text.
+    fn next_fields(&mut self) -> Option<Result<Vec<(&HeaderField, &str)>, Fault>> {
+        let at = self.read;
+        let (fields, wanted) = (self.records.get(at)?.len(), self.fields.len());
+        self.read += 1;
+        if self.is_cut && self.read == self.records.len() && self.is_quote_open() {
+            return Some(Err(Fault::row(OPEN_QUOTE)));
+        }
+        if fields != wanted {
+            let reason = format!("has {fields} fields where the header has {wanted}");
+            return Some(Err(Fault::row(reason)));
+        }
+        let texts = self.records.get(at)?.iter().map(std::str::from_utf8);
+        let fields = self.fields.iter().zip(texts);
+        let fields = fields.map(|(field, text)| Ok((field, text?))).collect::<Result<_, _>>();
+        Some(fields.map_err(|_: std::str::Utf8Error| Fault::row("is not UTF-8")))
+    }
+
     /// Whether the record that was read last ends inside quotes.
     fn is_quote_open(&self) -> bool {
-        is_quote_open(self.text.get(self.offset(self.read.saturating_sub(1))..).unwrap_or_default())
+        let record = self.text.get(self.offset(self.read.saturating_sub(1))..);
+        is_quote_open(record.unwrap_or_default(), self.delimiter)
     }
 
     /// The offset in `text` where a record starts.
@@ -140,12 +172,22 @@ impl RowReader for CsvRows {
     }
 
     fn next(&mut self, builder: &mut RowBuilder<'_>) -> Option<Result<(), Fault>> {
-        let record = self.records.get(self.read)?;
-        self.read += 1;
-        if self.is_cut && self.read == self.records.len() && self.is_quote_open() {
-            return Some(Err(Fault::row(OPEN_QUOTE)));
-        }
-        Some(read_record(record, &self.targets, builder))
+        Some(self.next_fields()?.and_then(|fields| {
+            for (field, text) in fields {
+                let scalar = if text.is_empty() { Scalar::Null } else { Scalar::Text(text) };
+                for column in &field.columns {
+                    builder.set(*column, &scalar)?;
+                }
+            }
+            Ok(())
+        }))
+    }
+
+    fn record(&mut self) -> Option<Result<Json, Fault>> {
+        Some(self.next_fields()?.map(|fields| {
+            let fields = fields.into_iter().map(|(field, text)| (field.name.as_str(), text));
+            Json::of_fields(fields)
+        }))
     }
 
     fn lacks_line_end(&self) -> bool {
@@ -169,55 +211,15 @@ impl RowReader for CsvRows {
 
 /// Whether a record's text ends inside quotes, so that any text behind it would belong to the
 /// record.
-fn is_quote_open(text: &[u8]) -> bool {
+fn is_quote_open(text: &[u8], delimiter: u8) -> bool {
     let behind = text.chain(b"\nx\n".as_slice());
     let mut records = ReaderBuilder::new()
+        .delimiter(delimiter)
         .has_headers(false)
         .flexible(true)
         .from_reader(behind)
         .into_byte_records();
     records.nth(1).is_none()
-}
-
-fn read_record(
-    record: &ByteRecord,
-    targets: &[Vec<Target>],
-    builder: &mut RowBuilder<'_>,
-) -> Result<(), Fault> {
-    let (fields, wanted) = (record.len(), targets.len());
-    if fields != wanted {
-        return Err(Fault::row(format!("has {fields} fields where the header has {wanted}")));
-    }
-    for (field, targets) in record.iter().zip(targets) {
-        for target in targets {
-            let scalar = match std::str::from_utf8(field) {
-                Ok("") => Scalar::Null,
-                Ok(text) => Scalar::Text(text),
-                Err(_) => return Err(Fault::row("is not UTF-8")),
-            };
-            builder.set(target.column, &scalar)?;
-        }
-    }
-    Ok(())
-}
-
-fn check_required(
-    name: &str,
-    dataset: &Dataset,
-    map: &FieldMap,
-    targets: &[Vec<Target>],
-) -> Result<()> {
-    for (at, column) in dataset.columns().iter().enumerate() {
-        let given = targets.iter().flatten().any(|target| target.column == at)
-            || map.constants().iter().any(|(constant, _)| *constant == at);
-        if column.required && !given {
-            return Err(Error::invalid(format!(
-                "{name}:1: the header has no field for `{}`; name it with --map",
-                column.name
-            )));
-        }
-    }
-    Ok(())
 }
 
 fn csv_error(name: &str, error: csv::Error) -> Error {

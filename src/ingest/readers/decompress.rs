@@ -2,12 +2,14 @@
 
 use std::io::{self, BufRead, BufReader, Cursor, Read as _};
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
 
 use crate::ingest::readers::input::peek;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+const BZIP2: [u8; 3] = *b"BZh";
 
 /// Decompresses an input. An input that is not compressed is returned as it is.
 ///
@@ -24,12 +26,15 @@ pub(crate) fn decompressed(
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
     }
     let (gzip, zstd) = (start.starts_with(&GZIP), start.starts_with(&ZSTD));
+    let bzip2 = start.starts_with(&BZIP2);
     let whole = Cursor::new(start).chain(reader);
     Ok(if gzip {
         Box::new(BufReader::with_capacity(1 << 18, Decoded(MultiGzDecoder::new(whole))))
     } else if zstd {
         let decoder = zstd::stream::read::Decoder::with_buffer(whole)?;
         Box::new(BufReader::with_capacity(1 << 18, Decoded(decoder)))
+    } else if bzip2 {
+        Box::new(BufReader::with_capacity(1 << 18, Decoded(MultiBzDecoder::new(whole))))
     } else {
         Box::new(whole)
     })
@@ -56,7 +61,7 @@ fn is_cut(name: &str, start: &[u8]) -> bool {
     let cut_of = |ending: &str, magic: &[u8]| {
         name.ends_with(ending) && start.len() < magic.len() && magic.starts_with(start)
     };
-    cut_of(".gz", &GZIP) || cut_of(".zst", &ZSTD)
+    cut_of(".gz", &GZIP) || cut_of(".zst", &ZSTD) || cut_of(".bz2", &BZIP2)
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::{
     fmt,
     fs::{self, File, Metadata},
-    io::{self, BufReader, Cursor, Read},
+    io::{self, BufRead, BufReader, Cursor, Read},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -17,56 +17,48 @@ use datafusion::execution::SendableRecordBatchStream;
 use crate::{
     base::{Error, Result},
     ingest::{
-        Rejects,
+        Format, Rejects,
         readers::{
-            csv_rows::CsvBlocks, decompress::decompressed, ndjson_blocks::NdjsonBlocks,
-            parquet_file, reader::BlockReader, record_batches::RecordBatchBlocks, stdin,
+            csv_rows::CsvBlocks,
+            decompress::decompressed,
+            format::{PARQUET, format_of},
+            json_values::JsonValues,
+            ndjson_blocks::NdjsonBlocks,
+            object_reader::ObjectReader,
+            parquet_file,
+            reader::BlockReader,
+            record_batches::RecordBatchBlocks,
+            sample::{self, Sample},
+            stdin, text,
         },
         rows::field_map::FieldMap,
     },
-    model::Dataset,
-    store::Staging,
+    store::{Object, Staging},
 };
-
-/// A format of input rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// One JSON object per line.
-    Ndjson,
-    /// CSV with a header.
-    Csv,
-    /// Parquet.
-    Parquet,
-}
-
-impl FromStr for Format {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "ndjson" | "jsonl" | "json" => Ok(Self::Ndjson),
-            "csv" => Ok(Self::Csv),
-            "parquet" => Ok(Self::Parquet),
-            other => Err(Error::invalid(format!("format `{other}` is not ndjson, csv or parquet"))),
-        }
-    }
-}
 
 /// How many bytes are read to detect an input's format. They are enough for blank lines before
 /// the first row.
-const SNIFFED_BYTES: u64 = 4 << 10;
+const SNIFFED_BYTES: u64 = 64 << 10;
+
+const ZIP: &[u8] = b"PK\x03\x04";
+const SQLITE: &[u8] = b"SQLite format 3\0";
 
 /// An input with rows to append, not yet opened.
 pub struct Input {
     name: String,
-    source: Source,
+    origin: Origin,
+    /// Whether the user named the folder of the file, or a pattern, and not the file.
+    of_folder: bool,
 }
 
-enum Source {
+enum Origin {
     File(PathBuf),
     Stdin,
     Bytes(Vec<u8>),
     Batches(SendableRecordBatchStream),
+    Object(Object),
+    /// Standard input or a pipe: the start, which was looked at, and the rest.
+    Opened(Vec<u8>, Box<dyn Read + Send>),
 }
 
 impl Input {
@@ -75,20 +67,25 @@ impl Input {
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self { name: path.display().to_string(), source: Source::File(path) }
+        Self { name: path.display().to_string(), origin: Origin::File(path), of_folder: false }
     }
 
     /// Standard input.
     #[must_use]
     pub fn stdin() -> Self {
-        Self { name: "stdin".to_owned(), source: Source::Stdin }
+        Self { name: "stdin".to_owned(), origin: Origin::Stdin, of_folder: false }
+    }
+
+    /// An object of an object store.
+    pub(crate) fn object(object: Object) -> Self {
+        Self { name: object.url.clone(), origin: Origin::Object(object), of_folder: false }
     }
 
     /// Bytes in memory. `name` is their name in messages. The extension of `name` decides the
     /// format, as for a file.
     #[must_use]
     pub fn bytes(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self { name: name.into(), source: Source::Bytes(bytes.into()) }
+        Self { name: name.into(), origin: Origin::Bytes(bytes.into()), of_folder: false }
     }
 
     /// Record batches of one schema. Their columns have the names that the fields of a log have.
@@ -96,7 +93,7 @@ impl Input {
     /// is the input's name in messages.
     #[must_use]
     pub fn batches(name: impl Into<String>, batches: SendableRecordBatchStream) -> Self {
-        Self { name: name.into(), source: Source::Batches(batches) }
+        Self { name: name.into(), origin: Origin::Batches(batches), of_folder: false }
     }
 
     /// The input's name in messages.
@@ -108,10 +105,11 @@ impl Input {
     /// The input's size before decompression, in bytes, if it is known.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        match &self.source {
-            Source::File(path) => path.metadata().ok().map(|metadata| metadata.len()),
-            Source::Stdin | Source::Batches(_) => None,
-            Source::Bytes(bytes) => Some(bytes.len() as u64),
+        match &self.origin {
+            Origin::File(path) => path.metadata().ok().map(|metadata| metadata.len()),
+            Origin::Stdin | Origin::Batches(_) | Origin::Opened(..) => None,
+            Origin::Bytes(bytes) => Some(bytes.len() as u64),
+            Origin::Object(object) => Some(object.size),
         }
     }
 
@@ -121,55 +119,132 @@ impl Input {
     /// `NotFound` when the file does not exist; `Invalid` when it is a folder, or when standard
     /// input is closed; `Unavailable` when the file may not be read.
     fn metadata(&self) -> Result<Option<Metadata>> {
-        match &self.source {
-            Source::File(path) => {
+        match &self.origin {
+            Origin::File(path) => {
                 let found = look(path).map_err(|error| Error::io(&self.name, error));
                 found.map(Some)
             }
-            Source::Stdin => stdin::metadata().map(Some),
-            Source::Bytes(_) | Source::Batches(_) => Ok(None),
+            Origin::Stdin => stdin::metadata().map(Some),
+            Origin::Bytes(_) | Origin::Batches(_) | Origin::Object(_) | Origin::Opened(..) => {
+                Ok(None)
+            }
         }
     }
 
-    /// Opens the input for reading rows. `read` counts the bytes taken from the source, before
+    /// The first records, as far as they can be read, within the first `bytes` bytes. Reading the
+    /// input afterwards starts with them.
+    ///
+    /// # Errors
+    /// `Unavailable` when the input can't be read.
+    pub(crate) fn sample(&mut self, format: Option<Format>, bytes: usize) -> Result<Sample> {
+        let name = self.name.clone();
+        let fail = |error| Error::io(&name, error);
+        if let Origin::Stdin = self.origin {
+            self.origin = Origin::Opened(Vec::new(), Box::new(io::stdin()));
+        }
+        if let Origin::File(path) = &self.origin {
+            let file = File::open(path).map_err(fail)?;
+            if !file.metadata().map_err(fail)?.is_file() {
+                self.origin = Origin::Opened(Vec::new(), Box::new(file));
+            }
+        }
+        let wanted = bytes as u64 + 1;
+        let mut start = match &mut self.origin {
+            Origin::Batches(_) | Origin::Stdin => Vec::new(),
+            Origin::Bytes(all) => all.iter().take(bytes + 1).copied().collect(),
+            Origin::Object(object) => {
+                peek(&mut ObjectReader::new(object.clone()), wanted).map_err(fail)?
+            }
+            Origin::File(path) => {
+                let mut file = File::open(path).map_err(fail)?;
+                let start = peek(&mut file, wanted).map_err(fail)?;
+                if start.starts_with(PARQUET) {
+                    let records = sample::parquet_records(file);
+                    return Ok(Sample { records, is_whole: false });
+                }
+                start
+            }
+            Origin::Opened(start, rest) => {
+                let more = wanted.saturating_sub(start.len() as u64);
+                rest.by_ref().take(more).read_to_end(start).map_err(fail)?;
+                start.clone()
+            }
+        };
+        let is_whole = start.len() <= bytes;
+        start.truncate(bytes);
+        Ok(sample::sample(&self.name, format, &start, is_whole))
+    }
+
+    /// This input, as one of a folder or a pattern that the user named.
+    #[must_use]
+    pub(crate) fn of_a_folder(mut self) -> Self {
+        self.of_folder = true;
+        self
+    }
+
+    /// Whether the user named the folder of the file, or a pattern, and not the file.
+    pub(crate) const fn is_of_a_folder(&self) -> bool {
+        self.of_folder
+    }
+
+    /// What tells the input's file from every other one, for a file on disk.
+    #[must_use]
+    pub(crate) fn identity(&self) -> Option<(u64, u64)> {
+        let Origin::File(path) = &self.origin else { return None };
+        let metadata = fs::metadata(path).ok().filter(Metadata::is_file)?;
+        Some((metadata.dev(), metadata.ino()))
+    }
+
+    /// Opens the input for reading rows. `read` counts the bytes taken from the origin, before
     /// decompression.
     pub(crate) fn open(
         self,
         format: Option<Format>,
-        dataset: &Dataset,
         map: &FieldMap,
         staging: &Staging,
         read: Arc<AtomicU64>,
     ) -> Result<Box<dyn BlockReader>> {
         let name = self.name;
         let fail = |error| Error::io(&name, error);
-        let source: Box<dyn Read> = match self.source {
-            Source::File(path) => Box::new(File::open(path).map_err(fail)?),
-            Source::Stdin => Box::new(io::stdin().lock()),
-            Source::Bytes(bytes) => Box::new(Cursor::new(bytes)),
-            Source::Batches(batches) => {
-                return Ok(Box::new(RecordBatchBlocks::of_stream(name, batches, dataset, map)?));
+        let source: Box<dyn Read> = match self.origin {
+            Origin::File(path) => Box::new(File::open(path).map_err(fail)?),
+            Origin::Stdin => Box::new(io::stdin().lock()),
+            Origin::Bytes(bytes) => Box::new(Cursor::new(bytes)),
+            Origin::Object(object) => Box::new(ObjectReader::new(object)),
+            Origin::Opened(start, rest) => Box::new(Cursor::new(start).chain(rest)),
+            Origin::Batches(batches) => {
+                return Ok(Box::new(RecordBatchBlocks::of_stream(name, batches, map)?));
             }
         };
         let counted = BufReader::with_capacity(1 << 20, Counted { source, read });
-        let mut reader = decompressed(&name, counted).map_err(fail)?;
-        let format = if let Some(format) = format.or_else(|| named_format(&name)) {
-            format
-        } else {
-            let start = peek(&mut reader, SNIFFED_BYTES).map_err(fail)?;
-            let format = sniffed_format(&start);
-            reader = Box::new(Cursor::new(start).chain(reader));
-            format
-        };
+        let reader = decompressed(&name, counted).map_err(fail)?;
+        let mut reader = text::as_utf8(reader).map_err(fail)?;
+        let start = peek(&mut reader, SNIFFED_BYTES).map_err(fail)?;
+        if start.starts_with(ZIP) {
+            return Err(Error::invalid(format!(
+                "{name}: a zip archive can't be read; unpack it first: `unzip -p {name} | tallybook \
+                 append --format csv -`, with the format of its files"
+            )));
+        }
+        if start.starts_with(SQLITE) {
+            return Err(Error::invalid(format!(
+                "{name}: an SQLite database can't be read; export the table with the calls: \
+                 `sqlite3 -json {name} 'SELECT * FROM …' | tallybook append --format json -`"
+            )));
+        }
+        let format = format_of(&name, format, &start);
+        let delimiter = text::delimiter(&name, &start);
+        let mut reader: Box<dyn BufRead> = Box::new(Cursor::new(start).chain(reader));
         Ok(match format {
             Format::Ndjson => Box::new(NdjsonBlocks::new(name, reader)),
-            Format::Csv => Box::new(CsvBlocks::try_new(name, reader, dataset, map)?),
+            Format::Json => Box::new(JsonValues::new(name, reader)),
+            Format::Csv => Box::new(CsvBlocks::try_new(name, reader, delimiter, map)?),
             Format::Parquet => {
                 // A Parquet file is read from its end, so the input is copied to a file first.
                 let staged = format!("input-{}.parquet", uniquely());
                 let (_, mut file) = staging.create(&staged)?;
                 io::copy(&mut reader, &mut file).map_err(fail)?;
-                Box::new(parquet_file::open(name, file, dataset, map)?)
+                Box::new(parquet_file::open(name, file, map)?)
             }
         })
     }
@@ -226,32 +301,10 @@ fn look(path: &Path) -> io::Result<Metadata> {
     Ok(metadata)
 }
 
-fn named_format(name: &str) -> Option<Format> {
-    let name = name.to_ascii_lowercase();
-    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
-    match name.rsplit_once('.')?.1 {
-        "ndjson" | "jsonl" | "json" => Some(Format::Ndjson),
-        "csv" => Some(Format::Csv),
-        "parquet" => Some(Format::Parquet),
-        _ => None,
-    }
-}
-
 /// Reads the first `bytes` bytes, or all if there are fewer. A single read is not enough: a pipe
 /// gives as many bytes at once as were written at once, which may be one.
 pub(crate) fn peek(reader: &mut impl Read, bytes: u64) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
     reader.by_ref().take(bytes).read_to_end(&mut start)?;
     Ok(start)
-}
-
-fn sniffed_format(start: &[u8]) -> Format {
-    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
-    if start.starts_with(b"PAR1") {
-        Format::Parquet
-    } else if text.is_empty() || text.starts_with(b"{") {
-        Format::Ndjson
-    } else {
-        Format::Csv
-    }
 }

@@ -1,6 +1,6 @@
 //! Reads one JSON object per line directly into typed columns, without a tree in between.
 
-use std::{borrow::Cow, collections::HashMap, fmt, ops::Range};
+use std::{borrow::Cow, fmt, ops::Range};
 
 use serde::{
     Deserializer as _,
@@ -15,12 +15,9 @@ use crate::{
             plain_json::{self, Field},
             reader::{RECORD_BYTES_MAX, RowReader},
         },
-        rows::{
-            field_map::Target,
-            row_builder::{Fault, RowBuilder},
-            scalar::Scalar,
-        },
+        rows::row_builder::{Fault, RowBuilder},
     },
+    sources::{Json, Scalar},
 };
 
 /// Reads a block of lines of NDJSON. Blank lines are skipped.
@@ -72,6 +69,27 @@ impl NdjsonRows {
         Self { text, last: 0..0, next: bom, line: line - 1, lines, fields: Vec::new() }
     }
 
+    /// Where the next line that is not blank is, without the spaces around it; `None` at the end of
+    /// the block, and a fault for a line that can't be a record.
+    fn next_line(&mut self) -> Option<Result<Range<usize>, Fault>> {
+        while self.advance() {
+            if self.last.len() > RECORD_BYTES_MAX {
+                let limit = RECORD_BYTES_MAX >> 20;
+                return Some(Err(Fault::row(format!("the line is longer than {limit} MiB"))));
+            }
+            let line = match self.text.line(self.last.clone()) {
+                Ok(line) => line,
+                Err(fault) => return Some(Err(fault)),
+            };
+            let trimmed = line.trim_ascii();
+            if !trimmed.is_empty() {
+                let start = self.last.start + (line.len() - line.trim_ascii_start().len());
+                return Some(Ok(start..start + trimmed.len()));
+            }
+        }
+        None
+    }
+
     /// Moves on to the next line; `false` at the end of the block.
     fn advance(&mut self) -> bool {
         let rest = self.text.bytes().get(self.next..).unwrap_or_default();
@@ -92,24 +110,21 @@ impl RowReader for NdjsonRows {
     }
 
     fn next(&mut self, builder: &mut RowBuilder<'_>) -> Option<Result<(), Fault>> {
-        while self.advance() {
-            if self.last.len() > RECORD_BYTES_MAX {
-                let limit = RECORD_BYTES_MAX >> 20;
-                return Some(Err(Fault::row(format!("the line is longer than {limit} MiB"))));
-            }
-            let line = match self.text.line(self.last.clone()) {
-                Ok(line) => line.trim_ascii(),
-                Err(fault) => return Some(Err(fault)),
-            };
-            if !line.is_empty() {
-                return Some(if plain_json::split(line.as_bytes(), &mut self.fields) {
-                    read_fields(line, &self.fields, builder)
-                } else {
-                    read_object(line, builder)
-                });
-            }
-        }
-        None
+        let line = match self.next_line()? {
+            Ok(line) => line,
+            Err(fault) => return Some(Err(fault)),
+        };
+        let text = self.text.line(line).unwrap_or_default();
+        Some(if plain_json::split(text.as_bytes(), &mut self.fields) {
+            read_fields(text, &self.fields, builder)
+        } else {
+            read_object(text, builder)
+        })
+    }
+
+    fn record(&mut self) -> Option<Result<Json, Fault>> {
+        let line = self.next_line()?;
+        Some(line.and_then(|line| parsed(self.text.line(line).unwrap_or_default())))
     }
 
     fn line(&self) -> u64 {
@@ -125,16 +140,24 @@ impl RowReader for NdjsonRows {
 fn read_fields(line: &str, fields: &[Field], builder: &mut RowBuilder<'_>) -> Result<(), Fault> {
     for (at, (name, value)) in fields.iter().enumerate() {
         let name = line.get(name.clone()).unwrap_or_default();
-        for target in builder.targets(at, name) {
-            set_target(builder, target, line.get(value.clone()).unwrap_or_default())?;
+        for column in builder.targets(at, name) {
+            set_column(builder, *column, line.get(value.clone()).unwrap_or_default())?;
         }
     }
     Ok(())
 }
 
+/// Parses a record.
+pub(super) fn parsed(text: &str) -> Result<Json, Fault> {
+    if !text.starts_with('{') {
+        return Err(Fault::row("not a JSON object"));
+    }
+    Json::parse(text).map_err(|error| Fault::row(format!("not a JSON object: {error}")))
+}
+
 /// Reads one object, and fails if anything follows it. After a field with a fault the rest of the
 /// object is still read. The first fault is reported.
-fn read_object(line: &str, builder: &mut RowBuilder<'_>) -> Result<(), Fault> {
+pub(super) fn read_object(line: &str, builder: &mut RowBuilder<'_>) -> Result<(), Fault> {
     let mut fault = None;
     let mut json = serde_json::Deserializer::from_str(line);
     let row = RowVisitor { builder, fault: &mut fault };
@@ -169,8 +192,8 @@ impl<'de> Visitor<'de> for RowVisitor<'_, '_> {
             }
             // The value's text is used: a float would not be exact.
             let value: &RawValue = map.next_value()?;
-            for target in targets {
-                if let Err(fault) = set_target(self.builder, target, value.get()) {
+            for column in targets {
+                if let Err(fault) = set_column(self.builder, *column, value.get()) {
                     self.fault.get_or_insert(fault);
                 }
             }
@@ -183,9 +206,7 @@ impl<'de> Visitor<'de> for RowVisitor<'_, '_> {
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-fn set_target(builder: &mut RowBuilder<'_>, target: &Target, json: &str) -> Result<(), Fault> {
-    let Some(json) = descend(json, &target.path) else { return Ok(()) };
-    let column = target.column;
+fn set_column(builder: &mut RowBuilder<'_>, column: usize, json: &str) -> Result<(), Fault> {
     let scalar = match json.as_bytes().first() {
         Some(b'n') => Scalar::Null,
         Some(b't') => Scalar::Boolean(true),
@@ -204,15 +225,4 @@ fn set_target(builder: &mut RowBuilder<'_>, target: &Target, json: &str) -> Resu
         _ => Scalar::Number(json),
     };
     builder.set(column, &scalar)
-}
-
-/// The value at the end of a path into nested objects; `None` when the objects lack a name of the
-/// path.
-fn descend<'j>(json: &'j str, path: &[String]) -> Option<&'j str> {
-    let mut json = json;
-    for name in path {
-        let object: HashMap<Cow<'j, str>, &'j RawValue> = serde_json::from_str(json).ok()?;
-        json = object.get(name.as_str())?.get();
-    }
-    Some(json)
 }

@@ -1,9 +1,12 @@
 //! Parquet files of any tool.
 
-use std::{fs::File, sync::Arc};
+use std::sync::Arc;
 
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+use parquet::{
+    arrow::arrow_reader::{
+        ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    },
+    file::reader::ChunkReader,
 };
 
 use crate::{
@@ -12,7 +15,6 @@ use crate::{
         readers::record_batches::{RecordBatchBlocks, as_views},
         rows::field_map::FieldMap,
     },
-    model::Dataset,
 };
 
 /// How many rows are read at once. Their texts are views of the file's pages, in which equal texts
@@ -25,8 +27,7 @@ const READ_ROWS: usize = 8192;
 /// `Corrupt` when the file isn't whole Parquet; as [`RecordBatchBlocks::try_new`].
 pub(crate) fn open(
     name: String,
-    file: File,
-    dataset: &Dataset,
+    file: impl ChunkReader + 'static,
     map: &FieldMap,
 ) -> Result<RecordBatchBlocks> {
     let corrupt = |error| {
@@ -44,5 +45,5 @@ pub(crate) fn open(
     let batches = batches.map(move |batch| {
         batch.map_err(|error| Error::corrupt(format!("{of_file}: {error}")).with_source(error))
     });
-    RecordBatchBlocks::try_new(name, &schema, batches, dataset, map)
+    RecordBatchBlocks::try_new(name, &schema, batches, map)
 }

@@ -4,10 +4,11 @@
 use crate::{
     base::Result,
     ingest::rows::row_builder::{Fault, RowBuilder},
+    sources::Json,
 };
 
 /// Maximum size of a record, in bytes. A file with a longer record is broken.
-pub(crate) const RECORD_BYTES_MAX: usize = 16 << 20;
+pub(crate) const RECORD_BYTES_MAX: usize = 64 << 20;
 
 /// Cuts an input into blocks.
 pub(crate) trait BlockReader {
@@ -17,6 +18,11 @@ pub(crate) trait BlockReader {
     /// `Corrupt`, `Invalid` or `Unavailable` when the rest of the input can't be read, for
     /// example because the input is cut short. An error ends the whole input.
     fn next(&mut self) -> Result<Option<Box<dyn RowReader>>>;
+
+    /// The names of all fields, if the input says them before its first record.
+    fn header(&self) -> Option<Vec<String>> {
+        None
+    }
 
     /// The text that the rejects file needs before the first record, such as a CSV header.
     fn preamble(&self) -> &[u8] {
@@ -32,6 +38,10 @@ pub(crate) trait RowReader: Send {
     /// Fills the row builder's current row from the next record. `None` at the end of the block;
     /// a fault for a bad record.
     fn next(&mut self, builder: &mut RowBuilder<'_>) -> Option<Result<(), Fault>>;
+
+    /// The next record as a tree, for a source. `None` at the end of the block; a fault for a bad
+    /// record.
+    fn record(&mut self) -> Option<Result<Json, Fault>>;
 
     /// Whether the last record of the block has no line end. Such a record may be the start of a
     /// longer one: `1` of `100`. Many tools write no last line end, but nothing else shows that a

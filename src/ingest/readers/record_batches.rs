@@ -13,19 +13,20 @@ use arrow::{
     json::LineDelimitedWriter,
 };
 use datafusion::execution::SendableRecordBatchStream;
-use futures::{StreamExt as _, executor::block_on};
 
 use crate::{
     base::{Error, Result},
     ingest::{
-        readers::reader::{BlockReader, RowReader},
+        readers::{
+            pump::Pump,
+            reader::{BlockReader, RowReader},
+        },
         rows::{
             field_map::FieldMap,
             row_builder::{Fault, RowBuilder},
-            scalar::Scalar,
         },
     },
-    model::Dataset,
+    sources::{Json, Scalar},
 };
 
 /// A block ends with the row that brings its texts to this many bytes. In a block texts may be
@@ -38,6 +39,8 @@ pub(crate) struct RecordBatchBlocks {
     batches: Box<dyn Iterator<Item = Result<RecordBatch>>>,
     /// Rows that were read and are in no block yet.
     waiting: Option<RecordBatch>,
+    /// The names of all fields of the batches.
+    header: Vec<String>,
     /// Pairs of a field of the batches and a column of the dataset that the field fills.
     targets: Arc<[(usize, usize)]>,
     rows: u64,
@@ -47,38 +50,30 @@ impl RecordBatchBlocks {
     /// Reads batches of that schema, whose texts and bytes are [views](as_views).
     ///
     /// # Errors
-    /// `Invalid` when a column of the dataset can't be filled: its field is nested, or the column
-    /// is required and has no field.
+    /// `Invalid` when a column of the dataset can't be filled: its field is nested.
     pub(crate) fn try_new(
         name: String,
         schema: &Schema,
         batches: impl Iterator<Item = Result<RecordBatch>> + 'static,
-        dataset: &Dataset,
         map: &FieldMap,
     ) -> Result<Self> {
         let mut targets = Vec::new();
         for (at, field) in schema.fields().iter().enumerate() {
-            let whole = map.targets(field.name()).iter().filter(|target| target.path.is_empty());
-            for target in whole {
+            for column in map.targets_of_header(field.name()) {
                 if field.data_type().is_nested() {
-                    let reason = format!("{name}: column `{}` is nested", field.name());
+                    let reason = format!(
+                        "{name}: column `{0}` is nested; name a value in it with --map: \
+                         `\"{0}.…\"`",
+                        field.name()
+                    );
                     return Err(Error::invalid(reason));
                 }
-                targets.push((at, target.column));
+                targets.push((at, *column));
             }
         }
-        for (at, column) in dataset.columns().iter().enumerate() {
-            let given = targets.iter().any(|(_, target)| *target == at)
-                || map.constants().iter().any(|(constant, _)| *constant == at);
-            if column.required && !given {
-                return Err(Error::invalid(format!(
-                    "{name}: there is no column for `{}`; name it with --map",
-                    column.name
-                )));
-            }
-        }
+        let header: Vec<_> = schema.fields().iter().map(|field| map.spelt(field.name())).collect();
         let (name, targets, batches) = (name.into(), targets.into(), Box::new(batches));
-        Ok(Self { name, batches, waiting: None, targets, rows: 0 })
+        Ok(Self { name, batches, waiting: None, header, targets, rows: 0 })
     }
 
     /// Reads a stream on the calling thread, which waits for each batch.
@@ -87,17 +82,15 @@ impl RecordBatchBlocks {
     /// As [`try_new`](Self::try_new).
     pub(crate) fn of_stream(
         name: String,
-        mut stream: SendableRecordBatchStream,
-        dataset: &Dataset,
+        stream: SendableRecordBatchStream,
         map: &FieldMap,
     ) -> Result<Self> {
         let schema = Arc::new(as_views(&stream.schema()));
         let viewed = Arc::clone(&schema);
-        let batches = std::iter::from_fn(move || {
-            let batch = block_on(stream.next())?;
-            Some(batch.map_err(Error::from).and_then(|batch| with_views(&batch, &viewed)))
+        let batches = Pump::new(stream).map(move |batch| {
+            batch.map_err(Error::from).and_then(|batch| with_views(&batch, &viewed))
         });
-        Self::try_new(name, &schema, batches, dataset, map)
+        Self::try_new(name, &schema, batches, map)
     }
 }
 
@@ -126,7 +119,12 @@ impl BlockReader for RecordBatchBlocks {
         let columns = columns.collect::<Result<_>>()?;
         let first = self.rows;
         self.rows += batch.num_rows() as u64;
-        Ok(Some(Box::new(RecordBatchRows { batch, columns, first, read: 0 })))
+        let names = self.header.clone();
+        Ok(Some(Box::new(RecordBatchRows { batch, names, columns, first, read: 0 })))
+    }
+
+    fn header(&self) -> Option<Vec<String>> {
+        Some(self.header.clone())
     }
 }
 
@@ -173,6 +171,8 @@ fn rows_of_block(batch: &RecordBatch) -> usize {
 /// A block of rows. A bad row is written to the rejects file as JSON.
 struct RecordBatchRows {
     batch: RecordBatch,
+    /// The names of the fields, as a source spells them.
+    names: Vec<String>,
     columns: Vec<(usize, Cells)>,
     /// How many rows of the input come before the block.
     first: u64,
@@ -247,16 +247,44 @@ impl RowReader for RecordBatchRows {
         Some(Ok(()))
     }
 
+    fn record(&mut self) -> Option<Result<Json, Fault>> {
+        if self.read == self.batch.num_rows() {
+            return None;
+        }
+        self.read += 1;
+        let parsed = self
+            .raw()
+            .map_err(|error| error.to_string())
+            .and_then(|json| Json::parse(&String::from_utf8_lossy(&json)));
+        Some(parsed.map_err(|error| Fault::row(format!("can't be read: {error}"))))
+    }
+
     fn line(&self) -> u64 {
         self.first + self.read as u64
     }
 
     fn raw(&self) -> Result<Vec<u8>> {
         let row = self.batch.slice(self.read.saturating_sub(1), 1);
+        let columns = self.names.iter().zip(row.columns());
+        let columns: Vec<_> = columns.filter_map(|(name, column)| shown(name, column)).collect();
+        let row = RecordBatch::try_from_iter(columns);
         let mut json = LineDelimitedWriter::new(Vec::new());
-        json.write(&row)
+        row.and_then(|row| json.write(&row))
             .and_then(|()| json.finish())
             .map_err(|error| Error::internal("row as JSON").with_source(error))?;
         Ok(json.into_inner().trim_ascii().to_vec())
+    }
+}
+
+/// A column in a form that JSON has: bytes as text. `None` for a map whose keys are no texts.
+fn shown<'n>(name: &'n String, column: &ArrayRef) -> Option<(&'n String, ArrayRef)> {
+    match column.data_type() {
+        DataType::BinaryView => Some((name, cast(column, &DataType::Utf8View).ok()?)),
+        DataType::Map(entries, _) => {
+            let DataType::Struct(fields) = entries.data_type() else { return None };
+            let has_names = fields.first().is_some_and(|key| key.data_type().is_string());
+            has_names.then(|| (name, Arc::clone(column)))
+        }
+        _ => Some((name, Arc::clone(column))),
     }
 }

@@ -13,8 +13,8 @@ use arrow::{
 };
 
 use crate::{
-    ingest::rows::scalar::{self, Scalar, TimeForm},
     model::ColumnType,
+    sources::{Scalar, TimeForm, scalar},
 };
 
 /// Values of one column, and which of them are NULL.

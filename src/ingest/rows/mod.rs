@@ -2,7 +2,8 @@
 
 pub(super) mod columns;
 pub(super) mod field_map;
+pub(super) mod header;
 pub(super) mod row_builder;
+pub(super) mod row_map;
 pub(super) mod row_rules;
-pub(super) mod scalar;
 pub(super) mod validator;

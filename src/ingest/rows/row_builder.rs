@@ -1,16 +1,18 @@
 //! Builds rows. Each row is typed and checked before it is added to the other rows.
 
+use std::collections::BTreeSet;
+
 use arrow::array::RecordBatch;
 
 use crate::{
     base::{Day, Error, Result},
     ingest::rows::{
         columns::TypedColumn,
-        field_map::{FieldLookup, FieldMap, Target},
+        field_map::{FieldLookup, FieldMap},
         row_rules::RowRules,
-        scalar::Scalar,
     },
     model::Dataset,
+    sources::Scalar,
 };
 
 /// Why a row is bad.
@@ -20,11 +22,13 @@ pub(crate) struct Fault {
     pub(crate) field: String,
     /// What is wrong with the field or the row.
     pub(crate) reason: String,
+    /// Whether the row has no time.
+    pub(crate) is_missing_time: bool,
 }
 
 impl Fault {
     pub(crate) fn row(reason: impl Into<String>) -> Self {
-        Self { field: String::new(), reason: reason.into() }
+        Self { field: String::new(), reason: reason.into(), is_missing_time: false }
     }
 }
 
@@ -38,6 +42,10 @@ pub(crate) struct BuiltRows {
     /// How many rows each warning rule marks. The last count is of rows with a time in text
     /// without a zone.
     pub(crate) warnings: Vec<u64>,
+    /// For each column, whether a record had its field.
+    pub(crate) seen: Vec<bool>,
+    /// Names of fields that filled no column.
+    pub(crate) ignored: BTreeSet<String>,
 }
 
 /// Columns that are being built. The current row at their end is part of the result only once it
@@ -57,6 +65,7 @@ pub(crate) struct RowBuilder<'d> {
     zoneless: bool,
     row_days: Vec<Day>,
     warnings: Vec<u64>,
+    seen: Vec<bool>,
 }
 
 impl<'d> RowBuilder<'d> {
@@ -86,19 +95,21 @@ impl<'d> RowBuilder<'d> {
             zoneless: false,
             row_days: Vec::with_capacity(rows_max),
             warnings: vec![0; dataset.warning_rules().len() + 1],
+            seen: vec![false; dataset.columns().len()],
         }
     }
 
     /// The columns that the record's field number `at` fills, counted from 0. `field` is the
     /// field's name.
-    pub(crate) fn targets(&mut self, at: usize, field: &str) -> &'d [Target] {
+    pub(crate) fn targets(&mut self, at: usize, field: &str) -> &'d [usize] {
         self.fields.targets(at, field)
     }
 
     /// A fault of the column with the index `at`.
     pub(crate) fn fault(&self, at: usize, reason: impl Into<String>) -> Fault {
         let field = self.dataset.columns().get(at).map(|column| column.name.clone());
-        Fault { field: field.unwrap_or_default(), reason: reason.into() }
+        let (field, reason) = (field.unwrap_or_default(), reason.into());
+        Fault { field, reason, is_missing_time: false }
     }
 
     /// Sets the value of a column in the current row. A fault when the column has a value
@@ -108,6 +119,9 @@ impl<'d> RowBuilder<'d> {
         let Some(column) = self.columns.get_mut(at) else { return Ok(()) };
         if column.len() > rows {
             return Err(self.fault(at, "given twice"));
+        }
+        if let Some(seen) = self.seen.get_mut(at) {
+            *seen = true;
         }
         match column.push(scalar, self.map.time_form(at)) {
             Ok(zoneless) => {
@@ -145,6 +159,27 @@ impl<'d> RowBuilder<'d> {
         }
     }
 
+    /// Where the rows end now, for [`take_back`](Self::take_back).
+    pub(crate) fn mark(&self) -> (usize, Vec<u64>) {
+        (self.row_days.len(), self.warnings.clone())
+    }
+
+    /// How many rows were added since the mark.
+    pub(crate) fn rows_since(&self, mark: &(usize, Vec<u64>)) -> u64 {
+        self.row_days.len().saturating_sub(mark.0) as u64
+    }
+
+    /// Removes the rows that were added since the mark. Gives their number.
+    pub(crate) fn take_back(&mut self, (rows, warnings): (usize, Vec<u64>)) -> usize {
+        let removed = self.row_days.len().saturating_sub(rows);
+        self.row_days.truncate(rows);
+        for column in &mut self.columns {
+            column.truncate(rows);
+        }
+        self.warnings = warnings;
+        removed
+    }
+
     /// Fills in what the record lacks, checks the row, and gives the row's UTC day.
     fn complete(&mut self) -> Result<Day, Fault> {
         for (at, value) in self.map.constants() {
@@ -160,7 +195,8 @@ impl<'d> RowBuilder<'d> {
         let missing =
             |at: &&usize| self.columns.get(**at).is_some_and(TypedColumn::last_is_missing);
         if let Some(at) = self.required.iter().find(missing) {
-            return Err(self.fault(*at, "missing"));
+            let is_missing_time = *at == self.time;
+            return Err(Fault { is_missing_time, ..self.fault(*at, "missing") });
         }
         let micros = self.columns.get(self.time).and_then(TypedColumn::last_number);
         let micros = micros.and_then(|micros| i64::try_from(micros).ok());
@@ -180,7 +216,8 @@ impl<'d> RowBuilder<'d> {
             .collect::<std::result::Result<_, _>>()
             .and_then(|arrays| RecordBatch::try_new(self.dataset.file_schema(), arrays))
             .map_err(|error| Error::internal("row batch").with_source(error))?;
-        Ok(BuiltRows { rows, days: self.row_days, warnings: self.warnings })
+        let (days, warnings, seen) = (self.row_days, self.warnings, self.seen);
+        Ok(BuiltRows { rows, days, warnings, seen, ignored: self.fields.into_ignored() })
     }
 }
 

@@ -1,8 +1,9 @@
 //! A dataset's rules for single rows: the ratios to fill in, and the warning rules.
 
 use crate::{
-    ingest::rows::{columns::TypedColumn, scalar},
+    ingest::rows::columns::TypedColumn,
     model::{ColumnType, Dataset, Operand, Relation, WarningRule},
+    sources::scalar,
 };
 
 /// The rules of a dataset, with columns by index.

@@ -18,7 +18,7 @@ use futures::StreamExt as _;
 
 use super::super::{
     generation::rewrite::Rewrite,
-    purge::day::{Purging, rollup_of},
+    purge::{day::Purging, remains::rollup_of},
 };
 use crate::{
     base::{Day, Error, ErrorKind, Result, Span},
@@ -184,7 +184,10 @@ async fn remains_of(
     for remains in &manifest.remains {
         if let Some(segment) = live.remains.get(&remains.hash) {
             let (rollup, _) = rollup_of(context.dataset, definitions, &manifest, remains)?;
-            found.push((rollup, Arc::clone(segment)));
+            // Events hold no value of a row, and a copy of an erased event never counts.
+            if !rollup.is_of_events() {
+                found.push((rollup, Arc::clone(segment)));
+            }
         }
     }
     Ok(found)

@@ -10,7 +10,7 @@ use super::next::Generation;
 use crate::{
     base::{Day, Error, Result},
     jobs::JobContext,
-    model::{Absorbed, ContentHash, ContentHasher, Dataset, LeafId, ManifestFile},
+    model::{Absorbed, ContentHash, ContentHasher, Dataset, EventProof, LeafId, ManifestFile},
     store::{
         ChecksummedWriter, CompactedFooter, FileKind, Packing, SetFooter, compacted_name,
         distinct_texts, raw_path,
@@ -26,6 +26,8 @@ pub(crate) struct Parts<'a> {
     context: JobContext<'a>,
     day: Day,
     generation: &'a Generation<'a>,
+    /// What is proven about the events in the files.
+    events: Option<EventProof>,
     open: Option<OpenPart>,
     done: Vec<ManifestFile>,
     content: ContentHasher,
@@ -38,11 +40,17 @@ struct OpenPart {
 }
 
 impl<'a> Parts<'a> {
-    pub(crate) fn new(context: JobContext<'a>, day: Day, generation: &'a Generation<'a>) -> Self {
+    pub(crate) fn new(
+        context: JobContext<'a>,
+        day: Day,
+        generation: &'a Generation<'a>,
+        events: Option<EventProof>,
+    ) -> Self {
         Self {
             context,
             day,
             generation,
+            events,
             open: None,
             done: Vec::new(),
             content: ContentHasher::new(),
@@ -116,6 +124,7 @@ impl<'a> Parts<'a> {
             attempt: self.generation.attempt.clone(),
             content: open.content.finish(),
             part: self.done.len(),
+            events: self.events.clone(),
             set,
         });
         let (path, _) = open.writer.finish(footer.clone())?;

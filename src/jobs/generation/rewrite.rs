@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     base::{Error, Result},
-    exec::FileTable,
+    exec::{CountedRows, FileTable},
     jobs::JobContext,
     model::{ContentHasher, Dataset, Leaf, LeafDay, LeafId, LeafKind, ManifestState},
     store::name_damage,
@@ -90,7 +90,14 @@ impl Rewrite<'_> {
         let foreign = self.leaves.iter().filter(|leaf| leaf.kind == LeafKind::Foreign);
         check_days(self.context, &foreign.cloned().collect::<Vec<_>>()).await?;
         let mut rows = self.sorted()?.execute_stream().await?;
-        let mut parts = Parts::new(self.context, self.live.day, generation);
+        let events = match CountedRows::of(dataset, &self.leaves, None) {
+            None => None,
+            Some(counted) => {
+                let state = self.context.session.state();
+                Some(counted.proof_of_all(&state, root).await?)
+            }
+        };
+        let mut parts = Parts::new(self.context, self.live.day, generation, events);
         let mut read = ContentHasher::default();
         while let Some(batch) = rows.next().await {
             let batch = match batch.map_err(Error::from) {

@@ -16,14 +16,15 @@ use super::super::{
         next::{Generation, NextManifest, absorb, location},
         overtaken::unless_changed,
     },
-    rollup::{Proofs, RawRows, check_rows, group_rows, merge_with_late},
+    rollup::{Proofs, RawRows, check_rows, group_rows, merge_with_late, rows_of},
 };
+use super::{events::events_of_day, remains::rollup_of};
 use crate::{
-    base::{Error, Result},
+    base::{Day, Error, Result},
     jobs::JobContext,
     model::{
-        Absorbed, ContentHash, ContentHasher, Dataset, Leaf, LeafDay, LeafId, Manifest,
-        ManifestFile, ManifestState, Remains, Rollup, SegmentFile,
+        Absorbed, ContentHash, ContentHasher, Leaf, LeafDay, LeafId, Manifest, ManifestFile,
+        ManifestState, Remains, Rollup, SegmentFile,
     },
     store::{
         Definitions, FileKind, RemainsFooter, SegmentWriter, SetFooter, check_newest_definition,
@@ -45,9 +46,31 @@ pub(crate) struct Purging<'a> {
 struct Rows {
     rollup: Rollup,
     definition: usize,
-    /// The number of raw rows behind `stream`; `None` when they are counted while writing.
-    behind: Option<u64>,
+    behind: Behind,
     stream: SendableRecordBatchStream,
+}
+
+impl Rows {
+    /// The events of a day, of the leaves and of what remains already.
+    async fn of_events(
+        context: JobContext<'_>,
+        day: Day,
+        (kept, definition): ((&Rollup, Option<&Arc<SegmentFile>>), usize),
+        leaves: &[Arc<Leaf>],
+    ) -> Result<Self> {
+        let (stream, events) = events_of_day(context, day, kept, leaves).await?;
+        Ok(Self { rollup: kept.0.clone(), definition, behind: Behind::Known(events), stream })
+    }
+}
+
+/// The number of raw rows behind a stream.
+#[derive(Clone, Copy)]
+enum Behind {
+    /// The groups of the stream tell it. They are checked to be of the day.
+    Told,
+    /// The groups leave copies out that don't count. They are checked to be of the day.
+    WithCopies(u64),
+    Known(u64),
 }
 
 impl Purging<'_> {
@@ -88,15 +111,7 @@ impl Purging<'_> {
                 (self.grouped(&leaves, &proofs).await?, vec![self.definitions.newest.text.clone()])
             }
         };
-        if rows.is_empty() {
-            return Err(Error::conflict("no rollup would answer for it"));
-        }
-        if self.without.is_none() && rows.iter().all(|rows| rows.rollup.filter().is_some()) {
-            return Err(Error::conflict(
-                "each rollup has a filter, and nothing would tell of the rows that none of them \
-                 counts; nothing was changed. Add a rollup without a filter to the definition",
-            ));
-        }
+        self.check_answering(&rows)?;
         let marks: Vec<_> = self
             .without
             .map(|_| LeafId::of_erasure(&generation.attempt, self.live.day))
@@ -116,6 +131,21 @@ impl Purging<'_> {
         Ok(NextManifest { state, taken, marks, files, content, remains, definitions })
     }
 
+    /// Checks that a rollup will answer for the day, and for all of its rows.
+    fn check_answering(&self, rows: &[Rows]) -> Result<()> {
+        let answering: Vec<_> = rows.iter().filter(|rows| !rows.rollup.is_of_events()).collect();
+        if answering.is_empty() {
+            return Err(Error::conflict("no rollup would answer for it"));
+        }
+        if self.without.is_none() && answering.iter().all(|rows| rows.rollup.filter().is_some()) {
+            return Err(Error::conflict(
+                "each rollup has a filter, and nothing would tell of the rows that none of them \
+                 counts; nothing was changed. Add a rollup without a filter to the definition",
+            ));
+        }
+        Ok(())
+    }
+
     /// The rows for each rollup of the newest definition, grouped from raw rows.
     async fn grouped(&self, leaves: &[Arc<Leaf>], proofs: &Proofs) -> Result<Vec<Rows>> {
         let dataset = self.context.dataset;
@@ -128,9 +158,25 @@ impl Purging<'_> {
             }
             let of_day = (self.live.day, leaves);
             let stream = group_rows(self.context, rollup, of_day, proofs).await?;
-            rows.push(Rows { rollup: rollup.clone(), definition: 0, behind: None, stream });
+            let behind = match dataset.unique() {
+                None => Behind::Told,
+                Some(_) => Behind::WithCopies(rows_of(self.context, leaves).await?),
+            };
+            rows.push(Rows { rollup: rollup.clone(), definition: 0, behind, stream });
+        }
+        if !rows.is_empty() {
+            rows.extend(self.new_events(0, leaves).await?);
         }
         Ok(rows)
+    }
+
+    /// The events of leaves of a day of which no events remain yet. `None` when the leaves have
+    /// none.
+    async fn new_events(&self, definition: usize, leaves: &[Arc<Leaf>]) -> Result<Option<Rows>> {
+        let Some(events) = self.context.dataset.events() else { return Ok(None) };
+        let kept = ((events, None), definition);
+        let rows = Rows::of_events(self.context, self.live.day, kept, leaves).await?;
+        Ok(Some(rows).filter(|rows| !matches!(rows.behind, Behind::Known(0))))
     }
 
     /// The rows that remain already, merged with the rows of late leaves; and the texts of the
@@ -162,10 +208,26 @@ impl Purging<'_> {
                 Error::internal(format!("{}: no remains of `{}`", self.live.day, remains.rollup))
             })?;
             let rows_in = self.check(base, remains, segment).await?;
+            if rollup.is_of_events() {
+                let kept = ((&rollup, Some(segment)), definition);
+                rows.push(Rows::of_events(self.context, self.live.day, kept, late).await?);
+                continue;
+            }
             let late = RawRows { leaves: late, proofs, without };
             let stream = merge_with_late(self.context, &rollup, segment, late).await?;
             let rows_in = rows_in.saturating_add(rows_of(self.context, late.leaves).await?);
-            rows.push(Rows { rollup, definition, behind: Some(rows_in), stream });
+            rows.push(Rows { rollup, definition, behind: Behind::Known(rows_in), stream });
+        }
+        let events = dataset.events().map(Rollup::definition_hash);
+        let are_known = |rows: &Rows| Some(rows.rollup.definition_hash()) == events;
+        if !rows.iter().any(are_known) {
+            let newest = &self.definitions.newest.text;
+            let known = definitions.iter().position(|known| known == newest);
+            let new = self.new_events(known.unwrap_or(definitions.len()), late).await?;
+            if new.is_some() && known.is_none() {
+                definitions.push(newest.clone());
+            }
+            rows.extend(new);
         }
         Ok((rows, definitions))
     }
@@ -210,12 +272,16 @@ impl Purging<'_> {
             let mut counted = 0;
             while let Some(batch) = stream.next().await {
                 let batch = batch?;
-                if behind.is_none() {
+                if !matches!(behind, Behind::Known(_)) {
                     counted += check_rows(dataset, self.live.day, &batch)?;
                 }
                 writer = writer.write(&batch).await?;
             }
-            written.push((rollup, definition, behind.unwrap_or(counted), writer));
+            let rows_in = match behind {
+                Behind::Told => counted,
+                Behind::WithCopies(rows) | Behind::Known(rows) => rows,
+            };
+            written.push((rollup, definition, rows_in, writer));
         }
         let (last, mut remains) = (written.len() - 1, Vec::new());
         for (part, (rollup, definition, rows_in, writer)) in written.into_iter().enumerate() {
@@ -251,44 +317,6 @@ impl Purging<'_> {
         let (file, _) = generation.create(name, rows, &path, &kind).await?;
         Ok(file)
     }
-}
-
-/// The rollup that the remains are of, and the text of the dataset's definition with that rollup.
-/// The text comes from the manifest, or in format 1 from the root's definitions.
-pub(crate) fn rollup_of(
-    dataset: &Dataset,
-    definitions: &Definitions,
-    base: &Manifest,
-    remains: &Remains,
-) -> Result<(Rollup, String)> {
-    let texts: Vec<_> = if let Some(text) = base.definitions.get(remains.definition) {
-        vec![text]
-    } else {
-        let root = definitions.previous.iter().rev().flatten();
-        [&definitions.newest].into_iter().chain(root).map(|stored| &stored.text).collect()
-    };
-    for text in texts {
-        let parsed = Dataset::parse(text, "the definition in a manifest")?;
-        let found = parsed.rollups().iter().find(|it| it.definition_hash() == remains.hash);
-        if let Some(found) = found {
-            // The rollup as this process knows it, if it does.
-            let known = dataset.all_rollups().find(|it| it.definition_hash() == remains.hash);
-            return Ok((known.unwrap_or(found).clone(), text.clone()));
-        }
-    }
-    Err(Error::corrupt(format!(
-        "{}: no definition has the rollup `{}` of hash {}, for which something remains",
-        base.date, remains.rollup, remains.hash
-    )))
-}
-
-async fn rows_of(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Result<u64> {
-    let mut rows = 0;
-    for leaf in leaves {
-        let metadata = crate::store::read_metadata(context.root, &leaf.file).await?;
-        rows += metadata.file_metadata().num_rows().unsigned_abs();
-    }
-    Ok(rows)
 }
 
 /// The hash of all rows of the day: those of the previous manifest, purged or in files, and those

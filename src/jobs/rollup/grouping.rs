@@ -87,7 +87,7 @@ fn grouped_leaves(
         partials.push(min(ident(time)).alias(GROUP_FIRST));
         partials.push(max(ident(time)).alias(GROUP_LAST));
     }
-    let table = FileTable::of_leaves(context.root, dataset, leaves);
+    let table = FileTable::of_counted(context.root, dataset, leaves, leaves, without);
     let rows = context.session.read_table(Arc::new(table))?;
     let without = without.map(|without| without.clone().is_not_true());
     let filters = rollup.filter_expr().cloned().into_iter().chain(without);

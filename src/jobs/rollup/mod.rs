@@ -16,5 +16,5 @@ pub use job::RollupOptions;
 pub(crate) use job::rollup;
 pub(crate) use proofs::Proofs;
 use segment_builder::Built;
-pub(crate) use segment_builder::check_rows;
+pub(crate) use segment_builder::{check_rows, rows_of};
 use tasks::{Task, tasks};

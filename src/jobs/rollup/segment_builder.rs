@@ -72,10 +72,7 @@ impl<'s> LateLeaves<'s> {
         if !proofs.all_of_day(context.dataset.time_column(), segment.period.first()) {
             check_days(context, leaves).await?;
         }
-        for leaf in leaves {
-            let metadata = read_metadata(root, &leaf.file).await?;
-            rows_in += metadata.file_metadata().num_rows().unsigned_abs();
-        }
+        rows_in += rows_of(context, leaves).await?;
         Ok(Self { segment, leaves, proofs, rows_in })
     }
 }
@@ -134,6 +131,10 @@ pub(super) async fn build(
         writer = writer.write(&batch).await?;
     }
     match source {
+        // Copies that don't count are rows behind the segment, too.
+        Source::Leaves(_) if context.dataset.unique().is_some() => {
+            footer.rows_in = rows_of(context, &task.live.leaves).await?;
+        }
         Source::Leaves(_) => {}
         Source::Finer(finer) => footer.rows_in = finer.rows_in,
         Source::Late(late) => footer.rows_in = late.rows_in,
@@ -164,6 +165,20 @@ async fn groups(
             merge_with_late(context, task.rollup, late.segment, added).await
         }
     }
+}
+
+/// The number of rows in these leaves.
+///
+/// # Errors
+/// `NotFound` when a file is gone; `Corrupt` when it is damaged; `Unavailable` when the store
+/// refuses.
+pub(crate) async fn rows_of(context: JobContext<'_>, leaves: &[Arc<Leaf>]) -> Result<u64> {
+    let mut rows = 0;
+    for leaf in leaves {
+        let metadata = read_metadata(context.root, &leaf.file).await?;
+        rows += metadata.file_metadata().num_rows().unsigned_abs();
+    }
+    Ok(rows)
 }
 
 /// The files that a segment is built from.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::{Rollup, WarningRule};
+use super::{Rollup, Unique, WarningRule};
 use crate::{
     base::{Error, Result},
     model::{Column, ColumnType},
@@ -23,6 +23,8 @@ pub struct Dataset {
     pub(super) columns: Vec<Column>,
     pub(super) sort: Vec<String>,
     pub(super) warnings: Vec<WarningRule>,
+    pub(super) unique: Option<Unique>,
+    pub(super) events: Option<Rollup>,
     pub(super) rollups: Vec<Rollup>,
     pub(super) previous: Vec<Rollup>,
 }
@@ -77,6 +79,20 @@ impl Dataset {
         &self.warnings
     }
 
+    /// The rule for events that the log holds more than once. `None` when every row counts.
+    #[must_use]
+    pub const fn unique(&self) -> Option<&Unique> {
+        self.unique.as_ref()
+    }
+
+    /// The events of a day, in the form of a rollup: one row for each event, by the hash of its
+    /// identity. It remains of purged days, so that a later copy of a purged event doesn't count.
+    /// No query reads it. `None` when every row counts.
+    #[must_use]
+    pub(crate) const fn events(&self) -> Option<&Rollup> {
+        self.events.as_ref()
+    }
+
     /// The rollups, in the order of the definition.
     #[must_use]
     pub fn rollups(&self) -> &[Rollup] {
@@ -94,7 +110,7 @@ impl Dataset {
         for rollup in definitions.iter().flat_map(|definition| &definition.rollups) {
             let same = |other: &Rollup| other.folder == rollup.folder && other.hash == rollup.hash;
             if !self.all_rollups().any(same) {
-                self.previous.push(rollup.as_previous());
+                self.previous.push(rollup.as_previous(self.unique.as_ref()));
             }
         }
         self

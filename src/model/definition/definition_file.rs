@@ -17,6 +17,7 @@ pub(super) struct Definition {
     pub(super) columns: Vec<ColumnEntry>,
     #[serde(default)]
     pub(super) warn: Vec<Spanned<String>>,
+    pub(super) unique: Option<UniqueEntry>,
     #[serde(default)]
     pub(super) rollup: Vec<RollupEntry>,
 }
@@ -31,6 +32,15 @@ pub(super) struct ColumnEntry {
     #[serde(default)]
     pub(super) aliases: Vec<String>,
     pub(super) ratio: Option<Spanned<(String, String)>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UniqueEntry {
+    pub(super) key: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) same: Vec<Spanned<String>>,
+    pub(super) prefer: Spanned<String>,
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ mod expression;
 mod measure;
 mod parse;
 mod rollup;
+mod unique;
 mod warning_rule;
 
 pub(crate) use dataset::DATE_COLUMN;
@@ -14,5 +15,6 @@ pub(crate) use expression::{Expression, normal};
 pub use measure::Measure;
 pub use parse::{DEFAULT_DEFINITION, FORMAT};
 pub use rollup::Rollup;
-pub(crate) use rollup::{HOUR_COLUMN, QUARTER_HOUR_COLUMN};
+pub(crate) use rollup::{EVENT_COLUMN, HOUR_COLUMN, QUARTER_HOUR_COLUMN};
+pub use unique::{Prefer, Unique};
 pub(crate) use warning_rule::{Operand, Relation, WarningRule};

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use toml::Spanned;
 
-use super::definition_file::{ColumnEntry, Definition, FormatOnly, RollupEntry};
+use super::definition_file::{ColumnEntry, Definition, FormatOnly, RollupEntry, UniqueEntry};
 use crate::base::{Error, Result};
 use crate::model::{
-    Column, ColumnType, DATE_COLUMN, Dataset, Expression, HOUR_COLUMN, Measure, Operand,
-    QUARTER_HOUR_COLUMN, Rollup, StoredState, WarningRule,
+    Column, ColumnType, DATE_COLUMN, Dataset, Expression, HOUR_COLUMN, Measure, Operand, Prefer,
+    QUARTER_HOUR_COLUMN, Rollup, StoredState, Unique, WarningRule,
 };
 
 /// The definition of a new root when no other is given.
@@ -83,6 +83,8 @@ impl Checker<'_> {
             columns: self.columns(&definition.columns)?,
             sort: Vec::new(),
             warnings: Vec::new(),
+            unique: None,
+            events: None,
             rollups: Vec::new(),
             previous: Vec::new(),
         };
@@ -95,10 +97,13 @@ impl Checker<'_> {
             .collect::<Result<_>>()?;
         dataset.warnings =
             definition.warn.iter().map(|rule| self.odd(&dataset, rule)).collect::<Result<_>>()?;
+        dataset.unique =
+            definition.unique.as_ref().map(|unique| self.unique(&dataset, unique)).transpose()?;
+        dataset.events = dataset.unique.as_ref().map(|unique| Rollup::of_events(&dataset, unique));
         let mut tables = BTreeSet::from([dataset.table.clone()]);
         for entry in &definition.rollup {
             let rollup = self.rollup(&dataset, entry)?;
-            if dataset.rollups.iter().any(|other| other.name == rollup.name) {
+            if dataset.rollups.iter().any(|it| it.name == rollup.name) {
                 return Err(self.wrong(&entry.name, format!("rollup `{}` is twice", rollup.name)));
             }
             if let (Some(name), Some(place)) = (&rollup.table, &entry.table)
@@ -208,6 +213,23 @@ impl Checker<'_> {
         Ok(rule)
     }
 
+    fn unique(&self, dataset: &Dataset, entry: &UniqueEntry) -> Result<Unique> {
+        if entry.key.get_ref().is_empty() {
+            return Err(self.wrong(&entry.key, "the key of an event has at least one column"));
+        }
+        let names = |names: &[Spanned<String>]| {
+            let names = names.iter();
+            names.map(|name| Ok(self.known(dataset, name)?.name.clone())).collect::<Result<_>>()
+        };
+        let prefer = match entry.prefer.get_ref().as_str() {
+            "first" => Prefer::First,
+            "last" => Prefer::Last,
+            _ => Prefer::Greatest(self.known(dataset, &entry.prefer)?.name.clone()),
+        };
+        let (key, same) = (names(entry.key.get_ref())?, names(&entry.same)?);
+        Ok(Unique { key, same, prefer, time: dataset.time.clone() })
+    }
+
     fn rollup(&self, dataset: &Dataset, entry: &RollupEntry) -> Result<Rollup> {
         let name = self.word("rollup", &entry.name)?;
         let mut dimensions: Vec<Column> = Vec::new();
@@ -234,7 +256,8 @@ impl Checker<'_> {
         let states = Rollup::states_of(dataset, &measures, &expressions);
         self.distinct_names(entry, &dimensions, &measures, &states)?;
         let grain = entry.grain;
-        let hash = Rollup::hash_of(&dataset.time, grain, &dimensions, filter.as_ref(), &states);
+        let of_rows = (dataset.time.as_str(), dataset.unique.as_ref());
+        let hash = Rollup::hash_of(of_rows, grain, &dimensions, filter.as_ref(), &states);
         let table = entry.table.as_ref().map(|table| self.word("table", table)).transpose()?;
         let folder = name.clone();
         Ok(Rollup {
@@ -242,6 +265,8 @@ impl Checker<'_> {
             folder,
             grain,
             dimensions,
+            unique: dataset.unique.clone(),
+            counts_otherwise: false,
             measures,
             expressions,
             filter,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::logical_expr::{Expr, SortExpr, ident};
 
-use super::{DATE_COLUMN, Dataset, Expression, Measure};
+use super::{DATE_COLUMN, Dataset, Expression, Measure, Unique};
 use crate::{
     base::Grain,
     model::{
@@ -19,6 +19,9 @@ pub(crate) const HOUR_COLUMN: &str = "hour";
 
 /// The bucket column of a 15-minute segment: the first instant of the quarter hour, UTC.
 pub(crate) const QUARTER_HOUR_COLUMN: &str = "quarter_hour";
+
+/// The column of [`Dataset::events`] with the hash of an event's identity.
+pub(crate) const EVENT_COLUMN: &str = "event";
 
 /// Part of the definition hash. It changes when the meaning of stored states changes, so that old
 /// segments are not read as new ones.
@@ -38,6 +41,10 @@ pub struct Rollup {
     pub(super) filter: Option<Expression>,
     pub(super) table: Option<String>,
     pub(super) states: Vec<(StoredState, DataType)>,
+    /// The rule by which its rows count, if not all rows of the log do.
+    pub(super) unique: Option<Unique>,
+    /// Whether the dataset has another such rule now.
+    pub(super) counts_otherwise: bool,
     pub(super) hash: String,
 }
 
@@ -62,11 +69,59 @@ impl Rollup {
         self.name != self.folder
     }
 
-    /// This rollup, as one from a previous definition.
+    /// The events of a day, by the hash of their identity: see [`Dataset::events`].
     #[must_use]
-    pub(super) fn as_previous(&self) -> Self {
+    pub(super) fn of_events(dataset: &Dataset, unique: &Unique) -> Self {
+        let dimension = Column {
+            name: EVENT_COLUMN.to_owned(),
+            kind: ColumnType::Integer,
+            required: true,
+            aliases: Vec::new(),
+            ratio: None,
+        };
+        let (grain, dimensions) = (Grain::Day, vec![dimension]);
+        let hash = Self::hash_of((&dataset.time, Some(unique)), grain, &dimensions, None, &[]);
+        Self {
+            name: "events".to_owned(),
+            folder: "events".to_owned(),
+            grain,
+            dimensions,
+            measures: Vec::new(),
+            expressions: Vec::new(),
+            filter: None,
+            table: None,
+            states: Vec::new(),
+            unique: Some(unique.clone()),
+            counts_otherwise: false,
+            hash,
+        }
+    }
+
+    /// Whether it is no rollup of the definition, but the events of purged days.
+    #[must_use]
+    pub(crate) const fn is_of_events(&self) -> bool {
+        self.measures.is_empty()
+    }
+
+    /// This rollup, as one from a previous definition of a dataset that now has the rule `unique`.
+    #[must_use]
+    pub(super) fn as_previous(&self, unique: Option<&Unique>) -> Self {
         let name = format!("{}@{}", self.folder, self.hash.get(..8).unwrap_or(&self.hash));
-        Self { name, table: None, ..self.clone() }
+        let counts_otherwise = self.unique.as_ref() != unique;
+        Self { name, table: None, counts_otherwise, ..self.clone() }
+    }
+
+    /// The rule by which its rows count, if not all rows of the log do.
+    #[must_use]
+    pub(crate) const fn unique(&self) -> Option<&Unique> {
+        self.unique.as_ref()
+    }
+
+    /// Whether rows count by another rule now. Then the rollup serves only purged days, whose rows
+    /// can't be counted again.
+    #[must_use]
+    pub(crate) const fn counts_otherwise(&self) -> bool {
+        self.counts_otherwise
     }
 
     /// The width of the time buckets.
@@ -220,7 +275,7 @@ impl Rollup {
     /// The hash of the canonical form. This file defines that form. Only the types that
     /// `type_name` doesn't name print as in Arrow.
     pub(super) fn hash_of(
-        time: &str,
+        (time, unique): (&str, Option<&Unique>),
         grain: Grain,
         dimensions: &[Column],
         filter: Option<&Expression>,
@@ -235,6 +290,9 @@ impl Rollup {
             hasher.update(b"\n");
         };
         line(&[STATE_VERSION, time, grain.name()]);
+        if let Some(unique) = unique {
+            line(&["unique", &unique.text()]);
+        }
         for column in dimensions {
             line(&["dimension", &column.name, &column.kind.to_string()]);
         }

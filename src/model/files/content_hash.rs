@@ -55,11 +55,7 @@ impl ContentHasher {
     /// # Errors
     /// `Internal` when a column has a type that raw files don't have.
     pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<()> {
-        let mut hashes = vec![0_u128; batch.num_rows()];
-        for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-            let tag = fold(XxHash3_128::oneshot(field.name().as_bytes()));
-            add_column(&mut hashes, tag, column)?;
-        }
+        let hashes = row_hashes(batch)?;
         self.rows += batch.num_rows() as u64;
         self.sum = hashes.iter().fold(self.sum, |sum, hash| sum.wrapping_add(*hash));
         Ok(())
@@ -89,6 +85,19 @@ impl ContentHasher {
     pub(crate) fn finish(self) -> ContentHash {
         ContentHash { rows: self.rows, sum: format!("x1-{:032x}", self.sum) }
     }
+}
+
+/// The hash of each row of a batch in the dataset's file schema.
+///
+/// # Errors
+/// `Internal` when a column has a type that raw files don't have.
+pub(crate) fn row_hashes(batch: &RecordBatch) -> Result<Vec<u128>> {
+    let mut hashes = vec![0_u128; batch.num_rows()];
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        let tag = fold(XxHash3_128::oneshot(field.name().as_bytes()));
+        add_column(&mut hashes, tag, column)?;
+    }
+    Ok(hashes)
 }
 
 fn fold(hash: u128) -> u64 {

@@ -1,8 +1,10 @@
 //! A raw file of a root.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use object_store::ObjectMeta;
 
-use super::LeafId;
+use super::{LeafId, SegmentFile};
 use crate::base::Day;
 
 /// A raw file. All its rows are of one UTC date.
@@ -16,6 +18,9 @@ pub struct Leaf {
     pub kind: LeafKind,
     /// Path, size and version.
     pub file: ObjectMeta,
+    /// Only of late leaves on a purged day: what remains of the day, by the hash of the rollup's
+    /// definition.
+    pub remains: Option<Arc<BTreeMap<String, Arc<SegmentFile>>>>,
 }
 
 /// The origin of a raw file.

@@ -3,6 +3,7 @@
 
 mod content_hash;
 mod day_files;
+mod event_proof;
 mod fingerprint;
 mod hashed_text;
 mod leaf;
@@ -12,8 +13,9 @@ mod period;
 mod segment;
 
 pub use content_hash::ContentHash;
-pub(crate) use content_hash::ContentHasher;
+pub(crate) use content_hash::{ContentHasher, row_hashes};
 pub(crate) use day_files::{Base, Damage, LeafDay, month_fingerprint};
+pub(crate) use event_proof::{EventProof, are_apart, has_no_copies};
 pub use fingerprint::Fingerprint;
 pub(crate) use hashed_text::{with_hash, without_hash};
 pub(crate) use leaf::Leaf;

@@ -1,8 +1,14 @@
 //! How far a rollup serves a day. The decision is a pure function.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use crate::model::{Leaf, LeafDay, LeafId, SegmentFile};
+use crate::model::{EventProof, Leaf, LeafDay, LeafId, LeafKind, SegmentFile, are_apart};
+
+/// What the footers of a day's raw files prove about their events.
+pub(crate) type EventProofs = BTreeMap<LeafId, EventProof>;
 
 /// How far a rollup serves a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,13 +30,16 @@ pub(crate) enum Freshness {
 /// Each segment comes with the ids of the leaves that it was built from, if its footer was read.
 ///
 /// A segment whose name is the day's fingerprint is current: its footer needn't be read. Any other
-/// segment can serve under two conditions:
+/// segment can serve under these conditions:
 ///
 /// - Every leaf that it was built from is live or absorbed by the day's manifest. A segment with
 ///   any other leaf would count rows that don't exist.
 ///
 /// - It was built from every leaf that the manifest absorbed. Absorbed leaves can't be read one by
 ///   one any more.
+///
+/// - Where copies of an event count once, no late leaf holds a copy of an event that the segment
+///   counted, as `proofs` prove. Events that were purged are left out where late leaves are read.
 ///
 /// The remains of a purged day were built from exactly the absorbed leaves. The segment that lacks
 /// the fewest leaves wins, then the first by name.
@@ -39,6 +48,7 @@ pub(crate) fn freshness(
     live: &LeafDay,
     remains: Option<&Arc<SegmentFile>>,
     segments: &[(Arc<SegmentFile>, Option<BTreeSet<LeafId>>)],
+    proofs: Option<&EventProofs>,
 ) -> Freshness {
     let named = segments.iter().map(|(segment, _)| segment);
     let current = remains.into_iter().chain(named);
@@ -59,7 +69,12 @@ pub(crate) fn freshness(
         let serves = built_from.iter().all(|id| all.contains(id))
             && absorbed.iter().all(|id| built_from.contains(id));
         let late = live.loose().filter(|leaf| !built_from.contains(&leaf.id));
-        serves.then(|| (segment, late.cloned().collect::<Vec<_>>()))
+        let late: Vec<_> = late.cloned().collect();
+        let serves = serves
+            && proofs.is_none_or(|proofs| {
+                late.iter().all(|leaf| is_apart(live, leaf, built_from, proofs))
+            });
+        serves.then_some((segment, late))
     });
     let remains = remains.map(|segment| (segment, live.loose().cloned().collect::<Vec<_>>()));
     read.chain(remains)
@@ -68,4 +83,20 @@ pub(crate) fn freshness(
             segment: Arc::clone(segment),
             late,
         })
+}
+
+/// Whether a late leaf is proven to hold no copy of an event of the leaves in `built_from`. The
+/// rows of absorbed leaves are in the day's compacted files.
+fn is_apart(
+    live: &LeafDay,
+    late: &Leaf,
+    built_from: &BTreeSet<LeafId>,
+    proofs: &EventProofs,
+) -> bool {
+    let proven = |leaf: &Leaf| proofs.get(&leaf.id);
+    let others = live
+        .leaves
+        .iter()
+        .filter(|leaf| built_from.contains(&leaf.id) || matches!(leaf.kind, LeafKind::Compacted));
+    others.map(Arc::as_ref).all(|other| are_apart((late, proven(late)), (other, proven(other))))
 }

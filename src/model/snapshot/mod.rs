@@ -3,5 +3,5 @@
 mod freshness;
 mod listing;
 
-pub(crate) use freshness::{Freshness, freshness};
+pub(crate) use freshness::{EventProofs, Freshness, freshness};
 pub(crate) use listing::Snapshot;

@@ -1,6 +1,9 @@
 //! The branches of a covered block: which files are read together, and within which instants.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     base::{Day, Spans},
@@ -78,6 +81,19 @@ pub(in crate::plan) fn raw_branches(cover: &Cover) -> Vec<Branch<Arc<Leaf>>> {
         wanted: Spans::union_of(cover.spans.within(day.span())),
         answered: Spans::union_of(spans),
     }))
+}
+
+/// All leaves in the cover that are of the days of `leaves`. A leaf that is not among them is in a
+/// segment, and holds no copy of an event in these leaves.
+pub(in crate::plan) fn leaves_of_days(cover: &Cover, leaves: &[Arc<Leaf>]) -> Vec<Arc<Leaf>> {
+    let days: BTreeSet<_> = leaves.iter().map(|leaf| leaf.day).collect();
+    let mut found = BTreeMap::new();
+    for piece in cover.pieces.iter().filter(|piece| days.contains(&piece.day)) {
+        if let Source::Leaves { leaves, .. } = &piece.source {
+            found.extend(leaves.iter().map(|leaf| ((leaf.day, &leaf.id), leaf)));
+        }
+    }
+    found.into_values().cloned().collect()
 }
 
 /// A file, the first day that it has rows of, the instants wanted of its days, and the spans that

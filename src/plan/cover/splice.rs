@@ -37,7 +37,7 @@ use crate::{
     plan::{
         Cover, Refusal,
         block::{Block, Call, Joined, is_joined, needs_join},
-        cover::branches::{Branch, raw_branches, segment_branches},
+        cover::branches::{Branch, leaves_of_days, raw_branches, segment_branches},
         derive::{Derivation, attempt::Attempt, within},
         one_answer::grouping_sets::mapped,
     },
@@ -45,8 +45,9 @@ use crate::{
 
 /// Makes tables over given files. The caller implements it, because this layer can't read files.
 pub(crate) trait FileSources {
-    /// The raw table with the rows of these leaves only.
-    fn raw(&self, leaves: &[Arc<Leaf>]) -> Arc<dyn TableSource>;
+    /// The raw table with the rows of these leaves that count. `of_days` are all leaves that may
+    /// hold a copy of an event in `leaves`.
+    fn raw(&self, leaves: &[Arc<Leaf>], of_days: &[Arc<Leaf>]) -> Arc<dyn TableSource>;
     /// A rollup's table with the rows of these segments only.
     fn segments(&self, rollup: &Rollup, segments: &[Arc<SegmentFile>]) -> Arc<dyn TableSource>;
 }
@@ -100,7 +101,7 @@ impl Splice<'_> {
     }
 
     fn raw_partials(&self, branch: &Branch<Arc<Leaf>>) -> Result<LogicalPlan> {
-        let source = self.sources.raw(&branch.files);
+        let source = self.sources.raw(&branch.files, &leaves_of_days(self.cover, &branch.files));
         let mut conjuncts = self.block.conjuncts.clone();
         let time = Expr::Column(Column::from_name(self.dataset.time_column()));
         conjuncts.extend(branch.within.as_ref().map(|spans| within(&time, spans)));

@@ -28,7 +28,7 @@ pub(crate) fn foreign_leaf(day: Day, file: ObjectMeta) -> Leaf {
         (None, None) => file.last_modified.to_rfc3339(),
     };
     let id = LeafId::of_foreign(file.location.as_ref(), file.size, &version);
-    Leaf { id, day, kind: LeafKind::Foreign, file }
+    Leaf { id, day, kind: LeafKind::Foreign, file, remains: None }
 }
 
 /// The file's name, size and BLAKE3, which tell it from other files.

@@ -173,6 +173,14 @@ impl RawFolder {
                 None => lost.push(location),
             }
         }
+        if purged {
+            let beside = Arc::new(remains.clone());
+            let with_remains = |leaf: &mut Arc<Leaf>| {
+                let remains = Some(Arc::clone(&beside));
+                *leaf = Arc::new(Leaf { remains, ..leaf.as_ref().clone() });
+            };
+            leaves.iter_mut().for_each(with_remains);
+        }
         let base = Base {
             generation: manifest.generation,
             fingerprint,
@@ -217,7 +225,7 @@ impl RawFolder {
 
     fn compacted_leaf(&self, file: ObjectMeta) -> Arc<Leaf> {
         let id = LeafId::of_compacted(file.location.as_ref());
-        Arc::new(Leaf { id, day: self.day, kind: LeafKind::Compacted, file })
+        Arc::new(Leaf { id, day: self.day, kind: LeafKind::Compacted, file, remains: None })
     }
 
     fn remains(&self, fingerprint: &Fingerprint, file: ObjectMeta) -> Arc<SegmentFile> {
@@ -233,7 +241,7 @@ impl RawFolder {
     fn purged(&self, generation: u32) -> Arc<Leaf> {
         let file = unlisted(manifest_path(self.day, generation), 0);
         let id = LeafId::of_compacted(file.location.as_ref());
-        Arc::new(Leaf { id, day: self.day, kind: LeafKind::Purged, file })
+        Arc::new(Leaf { id, day: self.day, kind: LeafKind::Purged, file, remains: None })
     }
 }
 

@@ -163,7 +163,7 @@ impl PeriodFolder for RawFolder {
             match name {
                 RawName::Leaf(id) | RawName::LeafOrForeign(id) => {
                     let kind = LeafKind::Appended;
-                    folder.leaves.push(Arc::new(Leaf { id, day, kind, file }));
+                    folder.leaves.push(Arc::new(Leaf { id, day, kind, file, remains: None }));
                 }
                 RawName::Foreign => folder.leaves.push(Arc::new(foreign_leaf(day, file))),
                 RawName::Compacted(writer) => {

@@ -9,7 +9,7 @@ use super::footer_kinds::{
 };
 use crate::{
     base::{Error, Result},
-    model::ContentHash,
+    model::{ContentHash, EventProof},
     store::{
         BlockHashes, FileDigest,
         layout::{compacted_name, file_name, remains_name},
@@ -136,6 +136,16 @@ impl FileFooter {
         match &self.kind {
             FileKind::Leaf(leaf) => Some(&leaf.content),
             FileKind::Compacted(compacted) => Some(&compacted.content),
+            FileKind::Segment(_) | FileKind::Remains(_) | FileKind::Month(_) => None,
+        }
+    }
+
+    /// What is proven about the events in the file, if anything is.
+    #[must_use]
+    pub(crate) const fn events(&self) -> Option<&EventProof> {
+        match &self.kind {
+            FileKind::Leaf(leaf) => leaf.events.as_ref(),
+            FileKind::Compacted(compacted) => compacted.events.as_ref(),
             FileKind::Segment(_) | FileKind::Remains(_) | FileKind::Month(_) => None,
         }
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::Day,
-    model::{Absorbed, ContentHash, Fingerprint, LeafId, Rollup},
+    model::{Absorbed, ContentHash, EventProof, Fingerprint, LeafId, Rollup},
 };
 
 /// The footer metadata of a month's segment, which has the rows of its days' segments.
@@ -79,6 +79,9 @@ pub(crate) struct CompactedFooter {
     /// The number of this file in the set, from 0.
     #[serde(default)]
     pub part: usize,
+    /// What is proven about the events in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventProof>,
     /// The facts common to the set. Present only in the last file of the set, and missing in
     /// files of format 1.
     #[serde(default)]
@@ -150,6 +153,9 @@ pub(crate) struct LeafFooter {
     /// The reason for the void, if the leaf is a void.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub void: Option<Void>,
+    /// What is proven about the events in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventProof>,
     /// Only in voids: whether a leaf with the void's name was visible before and is lost, as
     /// hints that were built from the leaf proved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -50,10 +50,12 @@ impl<'a> Scalar<'a> {
 /// How an input writes times, where the value itself doesn't say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TimeForm {
-    /// The unit of epoch numbers, in microseconds. With `None`, a number's magnitude decides.
-    pub(crate) unit_micros: Option<i64>,
+    /// The unit of epoch numbers, in nanoseconds. With `None`, a number's magnitude decides.
+    pub(crate) unit_nanos: Option<i64>,
     /// The instant that epoch numbers count from, in microseconds since 1970, UTC.
     pub(crate) origin: i64,
+    /// Whether a text without a zone is known to be UTC.
+    pub(crate) is_utc: bool,
 }
 
 pub(crate) fn boolean(scalar: &Scalar<'_>) -> Result<bool, String> {
@@ -166,18 +168,18 @@ pub(crate) fn instant(scalar: &Scalar<'_>, form: TimeForm) -> Result<(i64, bool)
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok((time.timestamp_micros(), false));
     }
-    for form in ["%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%d %H:%M:%S%.f%#z"] {
-        if let Ok(time) = DateTime::parse_from_str(text, form) {
+    for pattern in ["%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%d %H:%M:%S%.f%#z"] {
+        if let Ok(time) = DateTime::parse_from_str(text, pattern) {
             return Ok((time.timestamp_micros(), false));
         }
     }
-    for form in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"] {
-        if let Ok(time) = NaiveDateTime::parse_from_str(text, form) {
-            return Ok((time.and_utc().timestamp_micros(), true));
+    for pattern in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"] {
+        if let Ok(time) = NaiveDateTime::parse_from_str(text, pattern) {
+            return Ok((time.and_utc().timestamp_micros(), !form.is_utc));
         }
     }
     if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Ok((i64::from(date.to_epoch_days()) * MICROS_PER_DAY, true));
+        return Ok((i64::from(date.to_epoch_days()) * MICROS_PER_DAY, !form.is_utc));
     }
     Err(format!("{} is not a time; write RFC 3339 or an epoch number", shown(scalar)))
 }
@@ -187,19 +189,16 @@ pub(crate) fn instant(scalar: &Scalar<'_>, form: TimeForm) -> Result<(i64, bool)
 fn epoch(number: &Scaled, form: TimeForm) -> Option<i64> {
     let (Scaled::Exact(micros) | Scaled::Rounded { cut: micros, .. }) = number else { return None };
     let whole = micros / 1_000_000;
-    let unit = form.unit_micros.map_or_else(
+    let unit = form.unit_nanos.map_or_else(
         || match whole.unsigned_abs() {
-            0..100_000_000_000 => Some(1_000_000),
-            100_000_000_000..100_000_000_000_000 => Some(1_000),
-            100_000_000_000_000..100_000_000_000_000_000 => Some(1),
-            _ => None,
+            0..100_000_000_000 => 1_000_000_000,
+            100_000_000_000..100_000_000_000_000 => 1_000_000,
+            100_000_000_000_000..100_000_000_000_000_000 => 1_000,
+            _ => 1,
         },
-        |unit| Some(i128::from(unit)),
+        i128::from,
     );
-    let since = match unit {
-        Some(unit) => micros.checked_mul(unit).map(|scaled| scaled.div_euclid(1_000_000)),
-        None => Some(whole.div_euclid(1_000)),
-    };
+    let since = micros.checked_mul(unit).map(|scaled| scaled.div_euclid(1_000_000_000));
     i64::try_from(since?).ok()?.checked_add(form.origin)
 }
 

@@ -77,7 +77,7 @@ fn instants_by_form_and_magnitude() {
 
 #[test]
 fn a_form_says_unit_and_origin() {
-    let form = TimeForm { unit_micros: Some(1_000), origin: 1_000_000 };
+    let form = TimeForm { unit_nanos: Some(1_000_000), origin: 1_000_000, is_utc: false };
     assert_eq!(instant(&number("27"), form), Ok((1_027_000, false)));
 }
 
