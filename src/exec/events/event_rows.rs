@@ -65,10 +65,13 @@ impl EventKeys {
     /// # Errors
     /// `Internal` when a column of the rule is missing.
     pub(crate) fn of(rule: &Unique, rows: &RecordBatch) -> Result<Self> {
-        let mut keys = Vec::with_capacity(rows.num_rows());
-        add_keys(&mut keys, rule, rows)?;
+        identity_hashes(rule, rows).map(Self::sorted)
+    }
+
+    fn sorted(hashes: Vec<Option<u64>>) -> Self {
+        let mut keys: Vec<_> = hashes.into_iter().flatten().collect();
         keys.sort_unstable();
-        Ok(Self(keys))
+        Self(keys)
     }
 
     /// Number of rows with an identity.
@@ -102,15 +105,9 @@ impl EventKeys {
     }
 }
 
-/// Adds the hash of each row with an identity. The hash is part of the files' format: the two
-/// halves of the row hash `x1` over the columns of the identity, joined by exclusive or.
-fn add_keys(keys: &mut Vec<u64>, rule: &Unique, rows: &RecordBatch) -> Result<()> {
-    let hashes = identity_hashes(rule, rows)?;
-    keys.extend(hashes.into_iter().flatten());
-    Ok(())
-}
-
-/// For each row the hash of its identity; `None` for rows without one.
+/// For each row the hash of its identity; `None` for rows without one. The hash is part of the
+/// files' format: the two halves of the row hash `x1` over the columns of the identity, joined by
+/// exclusive or.
 ///
 /// # Errors
 /// `Internal` when a column of the rule is missing.
@@ -231,10 +228,7 @@ pub(crate) async fn read_keys(
     dataset: &Dataset,
     file: (&Unique, &Arc<Leaf>),
 ) -> Result<EventKeys> {
-    let keys = keys_by_row(state, root, dataset, file).await?;
-    let mut keys: Vec<_> = keys.into_iter().flatten().collect();
-    keys.sort_unstable();
-    Ok(EventKeys(keys))
+    keys_by_row(state, root, dataset, file).await.map(EventKeys::sorted)
 }
 
 /// For each row of a file the hash of its identity; `None` for rows without one.

@@ -1,6 +1,9 @@
 //! Finds out how the records of each input become rows.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use crate::{
     base::{Error, Result},
@@ -50,19 +53,27 @@ pub(crate) fn row_maps(
         return Ok(InputMaps { read, left_out: Vec::new() });
     }
     let names = Arc::new(RowMap::by_names(dataset, &given)?);
+    let plain = RowMap::by_names(dataset, &GivenValues::default())?;
     let sources = shipped()?;
     let mut found = Vec::new();
     for mut input in inputs {
-        let shown = recognize(&mut input, options.format, dataset, &sources)?;
+        let shown = recognize(&mut input, options.format, (&plain, dataset), &sources)?;
         found.push((input, shown));
     }
     let any_log = found.iter().any(|(_, shown)| matches!(shown, Shown::Source(_)));
-    let mut maps = InputMaps::default();
+    let (mut maps, mut of_sources) = (InputMaps::default(), BTreeMap::new());
     for (input, shown) in found {
         let (map, source) = match shown {
-            Shown::Source(name) => {
-                let map = RowMap::of_source(shipped_source(&name)?, dataset, &given)?;
-                (Arc::new(map), Some(name))
+            Shown::Source(at) => {
+                let source = sources.get(at).ok_or_else(|| Error::internal("no such source"))?;
+                let map = match of_sources.entry(at) {
+                    Entry::Occupied(known) => Arc::clone(known.get()),
+                    Entry::Vacant(new) => {
+                        let map = RowMap::of_source(source.clone(), dataset, &given)?;
+                        Arc::clone(new.insert(Arc::new(map)))
+                    }
+                };
+                (map, Some(source.name.clone()))
             }
             Shown::Nothing if any_log && input.is_of_a_folder() => {
                 maps.left_out.push(input.name().to_owned());
@@ -97,7 +108,8 @@ fn said(options: &AppendOptions, dataset: &Dataset, given: &GivenValues) -> Resu
 enum Shown {
     /// Their fields have the names of columns.
     Names,
-    Source(String),
+    /// They are of the source at that place in the list.
+    Source(usize),
     /// No record of the input is of a source.
     Nothing,
     /// No record that was looked at is of a source, and there may be more.
@@ -107,25 +119,26 @@ enum Shown {
 fn recognize(
     input: &mut Input,
     format: Option<Format>,
-    dataset: &Dataset,
+    (plain, dataset): (&RowMap, &Dataset),
     sources: &[Source],
 ) -> Result<Shown> {
-    let plain = RowMap::by_names(dataset, &GivenValues::default())?;
     let mut shown = Shown::Unsure;
     for bytes in SAMPLE_BYTES {
         let sample = input.sample(format, bytes)?;
-        if sample.records.iter().any(|record| is_row(record, &plain, dataset)) {
+        if sample.records.iter().any(|record| is_row(record, plain, dataset)) {
             return Ok(Shown::Names);
         }
-        let recognizes =
-            |source: &&Source| sample.records.iter().any(|record| source.recognizes(record));
-        let recognized: Vec<_> = sources.iter().filter(recognizes).collect();
+        let recognizes = |(_, source): &(usize, &Source)| {
+            sample.records.iter().any(|record| source.recognizes(record))
+        };
+        let recognized: Vec<_> = sources.iter().enumerate().filter(recognizes).collect();
         match recognized.as_slice() {
             [] if sample.is_whole => return Ok(Shown::Nothing),
             [] => shown = Shown::Unsure,
-            [source] => return Ok(Shown::Source(source.name.clone())),
+            [(at, _)] => return Ok(Shown::Source(*at)),
             several => {
-                let names: Vec<_> = several.iter().map(|source| source.name.as_str()).collect();
+                let names: Vec<_> =
+                    several.iter().map(|(_, source)| source.name.as_str()).collect();
                 return Err(Error::invalid(format!(
                     "{}: has records of {}; append them apart, or name the one to read with --from",
                     input.name(),

@@ -9,6 +9,9 @@ use crate::base::{Error, Result};
 /// The first bytes of a Parquet file.
 pub(crate) const PARQUET: &[u8] = b"PAR1";
 
+/// The endings of packed files.
+const PACKED: [&str; 3] = [".gz", ".zst", ".bz2"];
+
 /// A format of input rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -47,14 +50,20 @@ pub(crate) fn format_of(name: &str, given: Option<Format>, start: &[u8]) -> Form
 /// The format that a name tells. `.json` tells none: such files have one object in all, one in
 /// each line, or a list.
 fn named_format(name: &str) -> Option<Format> {
-    let name = name.to_ascii_lowercase();
-    let packed = [".gz", ".zst", ".bz2"].into_iter().find_map(|end| name.strip_suffix(end));
-    match packed.unwrap_or(&name).rsplit_once('.')?.1 {
+    match ending(name)?.as_str() {
         "ndjson" | "jsonl" => Some(Format::Ndjson),
         "csv" | "tsv" => Some(Format::Csv),
         "parquet" => Some(Format::Parquet),
         _ => None,
     }
+}
+
+/// The ending of a file's name in lower case, without the one that says how the file is packed:
+/// `csv` of `Calls.CSV.gz`.
+pub(crate) fn ending(name: &str) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    let unpacked = PACKED.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    unpacked.rsplit_once('.').map(|(_, ending)| ending.to_owned())
 }
 
 fn sniffed_format(start: &[u8]) -> Format {

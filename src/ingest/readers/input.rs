@@ -142,11 +142,12 @@ impl Input {
         if let Origin::Stdin = self.origin {
             self.origin = Origin::Opened(Vec::new(), Box::new(io::stdin()));
         }
-        if let Origin::File(path) = &self.origin {
+        // A pipe may be opened once only. Whether it is one shows without opening it.
+        if let Origin::File(path) = &self.origin
+            && !fs::metadata(path).map_err(fail)?.is_file()
+        {
             let file = File::open(path).map_err(fail)?;
-            if !file.metadata().map_err(fail)?.is_file() {
-                self.origin = Origin::Opened(Vec::new(), Box::new(file));
-            }
+            self.origin = Origin::Opened(Vec::new(), Box::new(file));
         }
         let wanted = bytes as u64 + 1;
         let mut start = match &mut self.origin {

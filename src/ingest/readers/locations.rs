@@ -8,13 +8,12 @@ use std::{
 
 use crate::{
     base::{Error, Result, Settings},
-    ingest::Input,
+    ingest::{Input, readers::format::ending},
     store::objects_at,
 };
 
 /// The endings of names of logs. What is packed may have another ending behind it.
 const LOGS: [&str; 6] = ["jsonl", "ndjson", "json", "csv", "tsv", "parquet"];
-const PACKED: [&str; 3] = [".gz", ".zst", ".bz2"];
 
 /// How deep folders may lie in folders.
 const DEPTH_MAX: usize = 64;
@@ -120,8 +119,5 @@ fn add_logs(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()>
 }
 
 fn is_log(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let unpacked = PACKED.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
-    let ending = unpacked.rsplit_once('.').map(|(_, ending)| ending);
-    ending.is_some_and(|ending| LOGS.contains(&ending))
+    ending(name).is_some_and(|ending| LOGS.contains(&ending.as_str()))
 }

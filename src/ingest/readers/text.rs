@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader};
 
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
+use crate::ingest::readers::format::ending;
+
 /// What may stand between two fields of a CSV file. Of two that a header has equally often, the
 /// first is taken.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -20,7 +22,7 @@ pub(crate) fn as_utf8(mut reader: Box<dyn BufRead>) -> io::Result<Box<dyn BufRea
 
 /// What stands between the fields of a CSV file that starts with these bytes.
 pub(crate) fn delimiter(name: &str, start: &[u8]) -> u8 {
-    if is_tsv(name) {
+    if ending(name).as_deref() == Some("tsv") {
         return b'\t';
     }
     let line = start.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty());
@@ -42,12 +44,6 @@ pub(crate) fn delimiter(name: &str, start: &[u8]) -> u8 {
 /// The name of a field of a CSV header.
 pub(crate) fn header_name(field: &[u8]) -> String {
     String::from_utf8_lossy(field).trim_start_matches('\u{feff}').trim().to_owned()
-}
-
-fn is_tsv(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let packed = [".gz", ".zst", ".bz2"].into_iter().find_map(|end| name.strip_suffix(end));
-    packed.unwrap_or(&name).rsplit_once('.').is_some_and(|(_, ending)| ending == "tsv")
 }
 
 #[cfg(test)]

@@ -150,6 +150,10 @@ impl Purging<'_> {
     async fn grouped(&self, leaves: &[Arc<Leaf>], proofs: &Proofs) -> Result<Vec<Rows>> {
         let dataset = self.context.dataset;
         let mut rows: Vec<Rows> = Vec::new();
+        let behind = match dataset.unique() {
+            None => Behind::Told,
+            Some(_) => Behind::WithCopies(rows_of(self.context, leaves).await?),
+        };
         for rollup in dataset.rollups() {
             // Two rollups with the same definition have the same rows, so one file is enough.
             let hash = rollup.definition_hash();
@@ -158,10 +162,6 @@ impl Purging<'_> {
             }
             let of_day = (self.live.day, leaves);
             let stream = group_rows(self.context, rollup, of_day, proofs).await?;
-            let behind = match dataset.unique() {
-                None => Behind::Told,
-                Some(_) => Behind::WithCopies(rows_of(self.context, leaves).await?),
-            };
             rows.push(Rows { rollup: rollup.clone(), definition: 0, behind, stream });
         }
         if !rows.is_empty() {
