@@ -8,7 +8,9 @@ SELECT
   sum(input_tokens) AS total_input_tokens,
   sum(cached_tokens) AS total_cached_tokens,
   sum(output_tokens) AS total_output_tokens,
-  avg(cache_hit_rate) AS avg_cache_hit_rate
+  avg(cache_hit_rate) AS avg_cache_hit_rate,
+  sum(cost_priced) AS total_cost_priced,
+  count(cost_priced) AS calls_with_price
 FROM ai_usage_log
 WHERE ($organization IS NULL OR organization_id = $organization)
   AND date BETWEEN CAST($from AS DATE) AND CAST($to AS DATE)

@@ -9,7 +9,9 @@ WITH each AS (
     sum(cached_tokens) AS total_cached_tokens,
     sum(output_tokens) AS total_output_tokens,
     sum(cache_hit_rate) AS rates,
-    count(cache_hit_rate) AS rated
+    count(cache_hit_rate) AS rated,
+    sum(cost_priced) AS total_cost_priced,
+    count(cost_priced) AS calls_with_price
   FROM ai_usage_log
   WHERE ($organization IS NULL OR organization_id = $organization)
     AND date BETWEEN CAST($from AS DATE) AND CAST($to AS DATE)
@@ -18,8 +20,7 @@ WITH each AS (
 ranked AS (
   SELECT
     *,
-    least(row_number() OVER (ORDER BY total_cost DESC NULLS LAST, {name}), CAST($top AS BIGINT) + 1)
-      AS place
+    least(row_number() OVER (ORDER BY {cost_order}), CAST($top AS BIGINT) + 1) AS place
   FROM each
 )
 SELECT
@@ -30,7 +31,9 @@ SELECT
   sum(total_input_tokens) AS total_input_tokens,
   sum(total_cached_tokens) AS total_cached_tokens,
   sum(total_output_tokens) AS total_output_tokens,
-  CAST(sum(rates) / nullif(sum(rated), 0) AS DECIMAL(22, 12)) AS avg_cache_hit_rate
+  CAST(sum(rates) / nullif(sum(rated), 0) AS DECIMAL(22, 12)) AS avg_cache_hit_rate,
+  sum(total_cost_priced) AS total_cost_priced,
+  sum(calls_with_price) AS calls_with_price
 FROM ranked
 GROUP BY place
 ORDER BY place

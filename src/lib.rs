@@ -65,6 +65,9 @@
 //! | claim | which leaves a batch id stands for |
 //! | void | a file without rows that takes a leaf's name for good |
 //! | remains | what a purge leaves of a day: a file for each rollup |
+//! | event | one AI call, however many rows of it a log has; one of them counts |
+//! | source | a kind of log, and how its records become rows |
+//! | price table | rates of models, by which the cost of a call is computed |
 //!
 //! # Architecture
 //!
@@ -80,6 +83,7 @@
 //! | 3 | `exec` | DataFusion, set up in one place: session, tables, rules |
 //! | 2 | `store` | paths, listing, Parquet files, and how a file becomes visible |
 //! | 2 | `sources` | kinds of logs: how their records become rows; the language of maps |
+//! | 2 | `prices` | price tables, and what a call costs by one |
 //! | 1 | `model` | definition, algebra of measures, what files hold, snapshot |
 //! | 0 | `base` | day, month, span, grain, zone, clock, error, settings |
 //!
@@ -113,6 +117,7 @@ mod ingest;
 mod jobs;
 mod model;
 mod plan;
+mod prices;
 mod reports;
 mod sources;
 mod store;
@@ -127,12 +132,13 @@ pub use base::{
     Span, Spans, SystemClock, Zone,
 };
 pub use engine::{
-    Answer, AppendOptions, AppendReport, BatchId, BlockDecision, BlockExplanation, BuildReason,
-    Builder, Checked, Column, ColumnType, CompactOptions, ContentHash, Cover, DEFAULT_DEFINITION,
-    Dataset, DayStatus, Decision, Difference, Explanation, FORMAT, Fingerprint, Format, Function,
-    GcOptions, Input, JobReport, JobSummary, LeafId, Measure, Nightly, NightlyReport, Outcome,
-    Period, Piece, Plan, Prefer, PurgeOptions, Quantile, Query, RawFiles, RawReason, Refusal,
-    Rejects, Repair, Rollup, RollupExplanation, RollupOptions, RollupState, RouteTaken, Source,
-    SourceRead, SpanExplanation, Stats, Status, Superseded, Tallybook, Unique,
+    Answer, AppendOptions, AppendReport, Batch, BatchId, BlockDecision, BlockExplanation,
+    BuildReason, Builder, Checked, Column, ColumnType, CompactOptions, ContentHash, Cover,
+    DEFAULT_DEFINITION, Dataset, DayStatus, Decision, Difference, Explanation, FORMAT, Fingerprint,
+    Format, Function, GcOptions, Input, JobReport, JobSummary, LeafId, Measure, Nightly,
+    NightlyReport, Outcome, Period, Piece, Plan, Prefer, PriceChange, PriceChanges, PriceTable,
+    PricesFound, Pricing, PurgeOptions, Quantile, Query, RawFiles, RawReason, Refusal, Rejects,
+    Repair, RepriceOptions, Rollup, RollupExplanation, RollupOptions, RollupState, RouteTaken,
+    Source, SourceRead, SpanExplanation, Stats, Status, Superseded, Tallybook, Unique,
 };
-pub use reports::{NamedQuery, SampleLog, named_queries};
+pub use reports::{NamedQuery, SampleLog, Unanswerable, named_queries, unanswerable};

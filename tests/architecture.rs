@@ -9,11 +9,12 @@ use std::{
 
 /// The layer of each folder of `src`. A folder names only folders of lower layers, so never a
 /// folder of its own layer.
-const LAYERS: [(&str, u8); 11] = [
+const LAYERS: [(&str, u8); 12] = [
     ("base", 0),
     ("model", 1),
     ("store", 2),
     ("sources", 2),
+    ("prices", 2),
     ("exec", 3),
     ("plan", 4),
     ("jobs", 4),
@@ -25,7 +26,8 @@ const LAYERS: [(&str, u8); 11] = [
 
 /// The folders that may not name all lower layers. `plan` is pure: it knows no store and runs
 /// nothing. A surface works through the facade.
-const MAY_NAME: [(&str, &[&str]); 3] = [
+const MAY_NAME: [(&str, &[&str]); 4] = [
+    ("prices", &["base", "model"]),
     ("sources", &["base", "model"]),
     ("plan", &["base", "model"]),
     ("cli", &["base", "engine", "reports", "sources"]),

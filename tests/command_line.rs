@@ -39,7 +39,8 @@ fn usage_of_an_organization_and_the_platform() {
         total.err
     );
     let header = "total_cost,total_calls,priced_calls,total_input_tokens,total_cached_tokens,\
-                  total_output_tokens,avg_cache_hit_rate,token_cache_hit_rate\n";
+                  total_output_tokens,avg_cache_hit_rate,token_cache_hit_rate,\
+                  total_cost_priced,calls_with_price\n";
     assert!(total.out.starts_with(header), "{}", total.out);
     let by_day = both(&[["usage", "org", "org-000", "--by", "day"].as_slice(), &span].concat());
     assert_eq!(by_day.out.lines().count(), 41);
@@ -83,8 +84,9 @@ fn an_explanation_in_words_and_as_json() {
     sandbox.run_with(&["append"], late.as_bytes()).ok();
     let segment = &sandbox.files("rollups/org_daily")[3];
     std::fs::remove_file(segment).unwrap();
-    let hourly = &sandbox.files("rollups/org_hourly")[3];
-    std::fs::remove_file(hourly).unwrap();
+    for other in ["org_hourly", "chargeback_daily", "users_daily"] {
+        std::fs::remove_file(&sandbox.files(&format!("rollups/{other}"))[3]).unwrap();
+    }
     let query = "SELECT organization_id, sum(cost) FROM ai_usage_log GROUP BY 1";
     let words = sandbox.run(&["query", query, "--explain"]).ok().out;
     let cover = "40 days: 38 from org_daily, 1 raw (no segment), 1 segment + 1 late leaf raw";
@@ -145,7 +147,9 @@ fn queries_from_files_by_name_and_with_parameters() {
     ];
     assert!(sandbox.run(&named).ok().out.contains("total_cost"));
     sandbox.run(&["query", "--name", "usage_by"]).failed(3, "needs --param by=…");
-    sandbox.run(&["query", "--name", "nope"]).failed(4, "no query `nope`; there are: usage_total");
+    sandbox
+        .run(&["query", "--name", "nope"])
+        .failed(4, "no query `nope`; there are: chargeback, usage_total");
     sandbox
         .run(&["query", "--name", "usage_total", "--param", "x=1"])
         .failed(3, "has no parameter `x`");
@@ -272,4 +276,50 @@ fn logging_is_off_unless_it_is_asked_for() {
     let mut command = small.sandbox.command(&sql);
     command.env("RUST_LOG", "a=b=c");
     run(command, b"").failed(3, "RUST_LOG=`a=b=c`");
+}
+
+#[test]
+fn days_without_rows_are_shown_when_asked_for() {
+    let sandbox = Sandbox::new();
+    let row = |day: u32| {
+        format!(
+            "{{\"timestamp\":\"2026-01-{day:02}T10:00:00Z\",\"organization_id\":\"a\",\
+             \"input_tokens\":5}}\n"
+        )
+    };
+    sandbox.run_with(&["append"], (row(2) + &row(4)).as_bytes()).ok();
+    let args =
+        ["usage", "platform", "--from", "2026-01-01", "--to", "2026-01-05", "--format", "csv"];
+    let filled = sandbox.run(&[args.as_slice(), &["--by", "day", "--fill"]].concat()).ok().out;
+    let days: Vec<_> = filled.lines().skip(1).collect();
+    assert_eq!(
+        days,
+        [
+            "2026-01-01,,,,,,,,,,false",
+            "2026-01-02,,1,0,5,,,,,0,true",
+            "2026-01-03,0.000000000000,0,0,0,0,0,,0.000000000000,0,true",
+            "2026-01-04,,1,0,5,,,,,0,true",
+            "2026-01-05,,,,,,,,,,false",
+        ]
+    );
+    let other = sandbox.run(&[
+        "usage",
+        "org",
+        "b",
+        "--from",
+        "2026-01-03",
+        "--to",
+        "2026-01-03",
+        "--by",
+        "day",
+        "--fill",
+        "--format",
+        "csv",
+    ]);
+    assert!(
+        other.ok().out.ends_with("2026-01-03,0.000000000000,0,0,0,0,0,,0.000000000000,0,true\n")
+    );
+    let by_model = sandbox.run(&[args.as_slice(), &["--by", "model", "--fill"]].concat());
+    by_model.failed(3, "--fill shows days without rows");
+    sandbox.run(&[args.as_slice(), &["--fill"]].concat()).failed(2, "--by");
 }

@@ -80,7 +80,7 @@ impl Whole {
         append(&db, "two", &lines(&[one, two, three, four], 5)).await;
         rollup(&db).await;
         db.compact(&CompactOptions::default(), |_| {}).await.unwrap().into_result().unwrap();
-        let old = PurgeOptions { older_than_days: 12, dry_run: false };
+        let old = PurgeOptions { older_than_days: 12, ..PurgeOptions::default() };
         db.purge(&old, |_| {}).await.unwrap().into_result().unwrap();
         append(&db, "month", &lines(&["2099-11-03", "2099-11-05"], 6)).await;
         append(&db, "three", &lines(&[five, six], 7)).await;

@@ -29,7 +29,16 @@ table = "site_hours"
 fn the_default_definition_is_right() {
     let dataset = Dataset::ai_usage().unwrap();
     let names: Vec<_> = dataset.rollups().iter().map(tallybook::Rollup::name).collect();
-    assert_eq!(names, ["org_daily", "platform_daily", "org_hourly"]);
+    let expected = [
+        "org_daily",
+        "platform_daily",
+        "org_hourly",
+        "chargeback_daily",
+        "users_daily",
+        "latency_daily",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(names.len(), crate::support::ROLLUPS);
     assert_eq!(dataset.rollup("org_daily").unwrap().table(), Some("ai_usage_daily_aggregates"));
 }
 
@@ -82,7 +91,7 @@ fn wrong_definitions_say_line_and_reason() {
         (with("name = \"site\"", "name = \"date\""), 7, "column name `date` is reserved"),
         (with("name = \"channel\"", "name = \"site\""), 8, "input name `site` is twice"),
         (with("[\"site\"", "[\"sites\""), 17, "there is no column `sites`"),
-        (with("[\"site\"", "[\"raw\""), 17, "`raw` is a float; a dimension is"),
+        (with("[\"site\"", "[\"raw\""), 17, "`raw` is of type float; a dimension is"),
         (with("[\"site\"", "[\"channel\""), 17, "dimension `channel` is twice"),
         (with("sum(value)", "sum(raw)"), 18, "a sum of floats depends on the order"),
         (with("sum(value)", "sum(site)"), 18, "sum of a text is not kept by rollups"),

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use tallybook::{ErrorKind, Query, RollupState, Route, Settings};
+use tallybook::{DEFAULT_DEFINITION, ErrorKind, Query, RollupState, Route, Settings};
 
 use crate::support::{
-    Sandbox, append, csv, day,
+    Sandbox, append, csv, day, db_with,
     life::{
         BY_MODEL, BY_ORGANIZATION, BY_USER, COUNT, LOG, answers, erase, gc, purge, rolled_up,
         ten_days, verified,
@@ -38,7 +38,7 @@ async fn an_erased_organization_is_in_no_answer_and_no_file() {
     let (erased, dropped) = erase(&db, "organization_id", "org-001").await;
     assert_eq!(erased, days.lines().count() - 1);
     assert_eq!(dry.out.lines().count(), erased);
-    assert_eq!(dropped, ["platform_daily", "platform_daily"]);
+    assert_eq!(dropped, ["platform_daily", "latency_daily", "platform_daily", "latency_daily"]);
     for collected in [false, true] {
         assert_eq!(csv(&db, BY_ORGANIZATION, Route::Auto).await.0, others, "{collected}");
         assert_eq!(csv(&db, &of(COUNT, "="), Route::Auto).await.0, "n,c\n0,\n");
@@ -70,7 +70,10 @@ async fn an_erased_organization_is_in_no_answer_and_no_file() {
 #[tokio::test]
 async fn an_erased_user_leaves_purged_days_alone_that_never_named_it() {
     let sandbox = Sandbox::new();
-    let db = sandbox.db("2026-01-11").await;
+    // No rollup names users.
+    let without_users = DEFAULT_DEFINITION.replace("\"user_id\", \"api_key\"", "\"api_key\"");
+    let location = sandbox.root().to_str().unwrap().to_owned();
+    let db = db_with(&location, &without_users, "2026-01-11", Settings::default()).await;
     ten_days(&db).await;
     let nobody = r#"{"timestamp":"2026-01-05T10:00:00Z","organization_id":"org-000"}"#;
     append(&db, "nobody's", nobody).await;
@@ -92,6 +95,26 @@ async fn an_erased_user_leaves_purged_days_alone_that_never_named_it() {
     assert_eq!(csv(&db, &others, Route::Auto).await.0, others_before);
     assert_eq!(csv(&db, &rest, Route::Auto).await.0, "n\n0\n");
     csv(&db, BY_MODEL, Route::Auto).await;
+    verified(&db).await;
+}
+
+/// A rollup that names users tells which purged days hold the user's rows. What remains for other
+/// rollups of these days counts the rows, too, and is dropped.
+#[tokio::test]
+async fn an_erased_user_is_in_no_answer_of_a_purged_day() {
+    let sandbox = Sandbox::new();
+    let db = rolled_up(&sandbox).await;
+    let (users, _) = csv(&db, BY_USER, Route::Raw).await;
+    let user = users.lines().nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let others = format!("{BY_USER} HAVING user_id IS DISTINCT FROM '{user}'");
+    let (others_before, _) = csv(&db, &others, Route::Auto).await;
+    purge(&db, 8).await;
+    let (days, dropped) = erase(&db, "user_id", &user).await;
+    assert!(days > 0 && dropped.iter().any(|rollup| rollup == "org_daily"), "{days} {dropped:?}");
+    assert!(dropped.iter().all(|rollup| rollup != "users_daily"), "{dropped:?}");
+    assert_eq!(csv(&db, &others, Route::Auto).await.0, others_before);
+    let rows = format!("SELECT count(*) AS n FROM ai_usage_log WHERE user_id = '{user}'");
+    assert_eq!(csv(&db, &rows, Route::Auto).await.0, "n\n0\n");
     verified(&db).await;
 }
 

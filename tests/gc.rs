@@ -21,9 +21,9 @@ const COUNT: &str = "SELECT count(*) AS n, sum(cost) AS c FROM ai_usage_log";
 /// Rolls up ten days, adds a late leaf to two of them, and rolls up one of the two again.
 async fn repaired(db: &Tallybook) {
     append_days(db, &LOG, "2026-01-01", 10, &[7]).await;
-    assert_eq!(rollup(db).await, 30);
+    assert_eq!(rollup(db).await, 10 * crate::support::ROLLUPS);
     append(db, "late", &LOG.hour(day("2026-01-05"), 9)).await;
-    assert_eq!(rollup(db).await, 3);
+    assert_eq!(rollup(db).await, crate::support::ROLLUPS);
     append(db, "later", &LOG.hour(day("2026-01-08"), 9)).await;
 }
 
@@ -57,10 +57,10 @@ async fn only_replaced_segments_go_and_only_after_the_grace_period() {
     assert_eq!(sandbox.files(""), before, "a dry run deletes nothing");
     let gone = deleted(&later, &AT_ONCE).await;
     assert_eq!(gone, planned);
-    assert_eq!(gone.len(), 3, "{gone:?}");
+    assert_eq!(gone.len(), crate::support::ROLLUPS, "{gone:?}");
     assert!(gone.iter().all(|file| file.file.contains("date=2026-01-05")), "{gone:?}");
     let left = sandbox.files("");
-    assert_eq!(left.len(), before.len() - 3);
+    assert_eq!(left.len(), before.len() - crate::support::ROLLUPS);
     assert_eq!(deleted(&later, &AT_ONCE).await, []);
 
     let (again, stats) = both(&db, COUNT).await;
@@ -103,12 +103,15 @@ fn the_command_says_what_goes() {
     assert!(ran.err.contains("nothing is superseded"), "{ran:?}");
     std::thread::sleep(Duration::from_millis(20));
     let dry = sandbox.run(&["gc", "--grace", "1ms", "--dry-run"]).ok();
-    assert!(dry.err.contains("3 superseded files of"), "{dry:?}");
-    assert_eq!(sandbox.files("rollups").len(), 6);
+    assert!(
+        dry.err.contains(&format!("{} superseded files of", crate::support::ROLLUPS)),
+        "{dry:?}"
+    );
+    assert_eq!(sandbox.files("rollups").len(), 2 * crate::support::ROLLUPS);
     let ran = sandbox.run(&["gc", "--grace", "1ms"]).ok();
     assert_eq!(ran.out, dry.out);
-    assert_eq!(ran.out.lines().count(), 3);
-    assert_eq!(sandbox.files("rollups").len(), 3);
+    assert_eq!(ran.out.lines().count(), crate::support::ROLLUPS);
+    assert_eq!(sandbox.files("rollups").len(), crate::support::ROLLUPS);
     sandbox.run(&["gc", "--grace", "soon"]).failed(2, "--grace");
 }
 

@@ -36,7 +36,7 @@ async fn months(db: &Tallybook) -> Vec<String> {
 async fn fifty_days(location: &str, settings: Settings) -> Tallybook {
     let db = db_at(location, "2100-01-11", settings).await;
     append_days(&db, &LOG, "2099-11-16", 56, &[4, 19]).await;
-    assert_eq!(rollup(&db).await, 168);
+    assert_eq!(rollup(&db).await, 56 * crate::support::ROLLUPS);
     db
 }
 
@@ -64,14 +64,14 @@ async fn a_quiet_month_is_one_file_until_a_day_of_it_changes() {
     let db = fifty_days(&location, Settings::default()).await;
     check(&db).await;
     let built = months(&db).await;
-    assert_eq!(built.len(), 6, "November and December: {built:?}");
+    assert_eq!(built.len(), 2 * crate::support::ROLLUPS, "November and December: {built:?}");
     assert_eq!(months(&db).await.len(), 0);
     check(&db).await;
     let (_, stats) = csv(&db, TOTAL, Route::Auto).await;
     assert_eq!((stats.route, stats.rollup_days, stats.files), ("rollup", 56, 12));
     let mut checked = 0;
     let whole = db.verify(Span::ALL, |file| checked += usize::from(file.file.contains("/month=")));
-    assert_eq!((whole.await.unwrap(), checked), (None, 6));
+    assert_eq!((whole.await.unwrap(), checked), (None, 2 * crate::support::ROLLUPS));
     // A new process uses month segments too, and its explanation says so.
     let ran = sandbox.run(&["query", TOTAL, "--explain"]).ok();
     assert!(ran.out.contains("2099-11-16 to 2100-01-10"), "{}", ran.out);
@@ -81,9 +81,9 @@ async fn a_quiet_month_is_one_file_until_a_day_of_it_changes() {
     check(&db).await;
     let (_, stats) = csv(&db, TOTAL, Route::Auto).await;
     assert_eq!((stats.route, stats.rollup_days, stats.raw_days), ("mixed", 56, 1));
-    assert_eq!(rollup(&db).await, 3);
+    assert_eq!(rollup(&db).await, crate::support::ROLLUPS);
     check(&db).await;
-    assert_eq!(months(&db).await.len(), 3, "December anew");
+    assert_eq!(months(&db).await.len(), crate::support::ROLLUPS, "December anew");
     check(&db).await;
     let clock = Arc::new(FixedClock::noon_of(day("2200-01-01")));
     let later = Tallybook::builder(&location)
@@ -94,7 +94,11 @@ async fn a_quiet_month_is_one_file_until_a_day_of_it_changes() {
         .unwrap();
     let mut gone = Vec::new();
     later.gc(&AT_ONCE, |file| gone.push(file.file.clone())).await.unwrap();
-    assert_eq!(gone.iter().filter(|file| file.contains("/month=2099-12/")).count(), 3, "{gone:?}");
+    assert_eq!(
+        gone.iter().filter(|file| file.contains("/month=2099-12/")).count(),
+        crate::support::ROLLUPS,
+        "{gone:?}"
+    );
     check(&db).await;
     assert_eq!(db.verify(Span::ALL, |_| {}).await.unwrap(), None);
 }
@@ -103,7 +107,7 @@ async fn a_quiet_month_is_one_file_until_a_day_of_it_changes() {
 async fn months_on_a_store() {
     let store = FakeStore::start();
     let db = fifty_days("s3://bucket/months", store.settings()).await;
-    assert_eq!(months(&db).await.len(), 6);
+    assert_eq!(months(&db).await.len(), 2 * crate::support::ROLLUPS);
     check(&db).await;
     let (_, stats) = csv(&db, TOTAL, Route::Auto).await;
     assert_eq!((stats.route, stats.files), ("rollup", 12));
@@ -115,7 +119,8 @@ async fn months_of_purged_days_serve_and_an_erasure_ends_them() {
     let db = fifty_days(sandbox.root().to_str().unwrap(), Settings::default()).await;
     let expected = csv(&db, TOTAL, Route::Raw).await.0;
     months(&db).await;
-    let options = tallybook::PurgeOptions { older_than_days: 20, dry_run: false };
+    let options =
+        tallybook::PurgeOptions { older_than_days: 20, ..tallybook::PurgeOptions::default() };
     let purged = db.purge(&options, |report| {
         assert!(matches!(report.outcome, Outcome::Purged(_)), "{report:?}");
     });

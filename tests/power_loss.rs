@@ -79,7 +79,7 @@ impl Deed {
                 done.await.unwrap().into_result().unwrap();
             }
             Self::Purge => {
-                let old = PurgeOptions { older_than_days: 2, dry_run: false };
+                let old = PurgeOptions { older_than_days: 2, ..PurgeOptions::default() };
                 let done = db.purge(&old, |report| {
                     assert!(matches!(report.outcome, Outcome::Purged(_)), "{report:?}");
                 });

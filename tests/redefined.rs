@@ -36,7 +36,8 @@ async fn redefined(sandbox: &Sandbox) -> (String, String) {
     let expected = csv(&db, BY_ORGANIZATION, Route::Raw).await.0;
     let models = "SELECT model, count(*) AS n FROM ai_usage_log GROUP BY 1".to_owned();
     let by_model = csv(&db, &models, Route::Raw).await.0;
-    let options = tallybook::PurgeOptions { older_than_days: 6, dry_run: false };
+    let options =
+        tallybook::PurgeOptions { older_than_days: 6, ..tallybook::PurgeOptions::default() };
     db.purge(&options, |_| {}).await.unwrap().into_result().unwrap();
     let file = sandbox.write("new.toml", changed());
     sandbox.run(&["init", file.to_str().unwrap()]).failed(6, "init --replace");

@@ -448,7 +448,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     (
         "R4 not stored",
-        "SELECT sum(cache_write_tokens) FROM ai_usage_log WHERE organization_id = 'a'",
+        "SELECT sum(time_to_first_token_ms) FROM ai_usage_log WHERE organization_id = 'a'",
         "is not stored; add it to measures",
     ),
     (

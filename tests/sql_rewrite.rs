@@ -49,12 +49,12 @@ async fn these_are_refused_with_the_reason_and_read_raw() {
     let db = month().await;
     for (sql, reason) in [
         (
-            "SELECT user_id, count(*) FROM ai_usage_log GROUP BY 1",
-            "org_daily: user_id is not a dimension; add it to dimensions",
+            "SELECT session_id, count(*) FROM ai_usage_log GROUP BY 1",
+            "org_daily: session_id is not a dimension; add it to dimensions",
         ),
         (
-            "SELECT sum(reasoning_tokens) FROM ai_usage_log WHERE organization_id = 'a'",
-            "org_hourly: sum(reasoning_tokens) is not stored",
+            "SELECT sum(time_to_first_token_ms) FROM ai_usage_log WHERE organization_id = 'a'",
+            "org_hourly: sum(time_to_first_token_ms) is not stored",
         ),
         ("SELECT count(input_tokens + 1) FROM ai_usage_log", "is over an expression"),
         (
@@ -77,7 +77,7 @@ async fn these_are_refused_with_the_reason_and_read_raw() {
             "SELECT count(*) FROM ai_usage_log l JOIN ai_usage_log r ON l.request_id = r.request_id",
             "raw rows joined with raw rows",
         ),
-        ("SELECT count(DISTINCT user_id) FROM ai_usage_log", "user_id is not a dimension"),
+        ("SELECT count(DISTINCT session_id) FROM ai_usage_log", "session_id is not a dimension"),
         ("SELECT median(cost) FROM ai_usage_log", "can't be merged from parts"),
         ("SELECT count(*) FROM ai_usage_log WHERE random() < 2", "differs from call to call"),
         (

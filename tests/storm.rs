@@ -175,7 +175,7 @@ impl Life {
     async fn purge(&mut self) {
         loop {
             let mut failed = 0;
-            let options = PurgeOptions { older_than_days: 8, dry_run: false };
+            let options = PurgeOptions { older_than_days: 8, ..PurgeOptions::default() };
             drop(until_done!(
                 self,
                 self.db.purge(&options, |report| match &report.outcome {

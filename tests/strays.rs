@@ -105,7 +105,7 @@ async fn fill(db: &Tallybook) {
 }
 
 async fn purge(db: &Tallybook) {
-    let old = PurgeOptions { older_than_days: 34, dry_run: false };
+    let old = PurgeOptions { older_than_days: 34, ..PurgeOptions::default() };
     let purged = db.purge(&old, |report| {
         assert!(matches!(report.outcome, Outcome::Purged(_)), "{report:?}");
     });

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     base::{Day, Error, OnWarning, Result, Settings, Span},
-    engine::{Builder, Tallybook},
+    engine::{Builder, PriceTable, Tallybook},
 };
 
 /// The root's location when none is given.
@@ -40,6 +40,11 @@ pub(super) fn settings() -> Settings {
     let warn = |message: &str| tell(format_args!("tallybook: warning: {message}"));
     let on_warning: Option<OnWarning> = Some(Arc::new(warn));
     Settings { store_options, cache_dir, on_warning, ..Settings::default() }
+}
+
+/// The price table in a file.
+pub(super) fn price_table(path: &PathBuf) -> Result<Arc<PriceTable>> {
+    PriceTable::parse(&read(path)?, &path.display().to_string()).map(Arc::new)
 }
 
 /// What the program takes beside the memory for sorts, groups and joins: its own code, the buffers

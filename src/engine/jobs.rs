@@ -6,8 +6,9 @@ use crate::{
     base::{Day, Result, Span},
     engine::Tallybook,
     jobs::{
-        self, Checked, CompactOptions, Difference, GcOptions, JobContext, JobReport, JobSummary,
-        Nightly, NightlyReport, PurgeOptions, Repair, RollupOptions, Status, Superseded,
+        self, Batch, Checked, CompactOptions, Difference, GcOptions, JobContext, JobReport,
+        JobSummary, Nightly, NightlyReport, PriceChanges, PurgeOptions, Repair, RepriceOptions,
+        RollupOptions, Status, Superseded,
     },
     model::Leaf,
     store::Staging,
@@ -90,6 +91,23 @@ impl Tallybook {
         jobs::erase(self.job_context(&self.staging()), columns, dry_run, report).await
     }
 
+    /// Prices the rows of the days by another price table: days on which a cost or a table's id
+    /// changes are written anew, and [`gc`](Self::gc) deletes the files that held them. Gives what
+    /// changes, by month and model. Purged days keep their costs, and so do files of other tools.
+    /// Calls `report` for each day.
+    ///
+    /// # Errors
+    /// `Invalid` when the dataset has no computed prices; otherwise an error that stops the whole
+    /// job. When a day fails, the job goes on with the rest, and the failure is in the summary.
+    #[tracing::instrument(level = "info", skip_all)]
+    pub async fn reprice(
+        &self,
+        options: &RepriceOptions,
+        report: impl FnMut(&JobReport) + Send,
+    ) -> Result<(JobSummary, PriceChanges)> {
+        jobs::reprice(self.job_context(&self.staging()), options, report).await
+    }
+
     /// Deletes files that newer files replaced longer ago than the grace period. Calls `report` for
     /// each deleted file.
     ///
@@ -131,6 +149,15 @@ impl Tallybook {
     /// `Unavailable` when the store refuses.
     pub async fn status(&self) -> Result<Status> {
         jobs::status(self.job_context(&self.staging())).await
+    }
+
+    /// The batches that were appended, by their ids, and what is left of each.
+    ///
+    /// # Errors
+    /// `Invalid` when the dataset has no column for batches; otherwise the error from reading a
+    /// file or a claim.
+    pub async fn batches(&self) -> Result<Vec<Batch>> {
+        jobs::batches(self.job_context(&self.staging())).await
     }
 
     /// Recomputes every segment inside `span` from the raw leaves that it was built from, and

@@ -18,15 +18,16 @@ pub use tallybook::Tallybook;
 #[cfg(feature = "cli")]
 pub(crate) use crate::ingest::check;
 pub use crate::{
-    ingest::{AppendOptions, AppendReport, Format, Input, Rejects, SourceRead},
+    ingest::{AppendOptions, AppendReport, Format, Input, PricesFound, Rejects, SourceRead},
     jobs::{
-        BuildReason, Checked, CompactOptions, DayStatus, Difference, GcOptions, JobReport,
-        JobSummary, Nightly, NightlyReport, Outcome, Plan, PurgeOptions, RawFiles, Repair,
-        RollupOptions, RollupState, Status, Superseded,
+        Batch, BuildReason, Checked, CompactOptions, DayStatus, Difference, GcOptions, JobReport,
+        JobSummary, Nightly, NightlyReport, Outcome, Plan, PriceChange, PriceChanges, PurgeOptions,
+        RawFiles, Repair, RepriceOptions, RollupOptions, RollupState, Status, Superseded,
     },
     model::{
         BatchId, Column, ColumnType, ContentHash, DEFAULT_DEFINITION, Dataset, FORMAT, Fingerprint,
-        Function, LeafId, Measure, Period, Prefer, Quantile, Rollup, Unique,
+        Function, LeafId, Measure, Period, Prefer, Pricing, Quantile, Rollup, Unique,
     },
     plan::{BlockDecision, Cover, Decision, Piece, RawReason, Refusal, RouteTaken, Source},
+    prices::PriceTable,
 };

@@ -52,7 +52,7 @@ pub(super) async fn register(db: &Arc<Tallybook>, context: &SessionContext) -> R
         return Err(Error::conflict(format!("the session already has a table `{raw}`")));
     }
     context.register_object_store(&url, db.root().store());
-    register_functions(context);
+    register_functions(context)?;
     let table = Arc::new(DatasetTable::new(db.dataset()));
     context.register_table(raw, table)?;
     tables::register_views(db.dataset(), context).await?;

@@ -31,7 +31,7 @@ fn without_origin(message: &str) -> &str {
 type Rewrite = fn(&str) -> Option<String>;
 
 /// The first one that knows a message rewrites it.
-const REWRITES: [Rewrite; 10] = [
+const REWRITES: [Rewrite; 11] = [
     syntax,
     number,
     time,
@@ -41,6 +41,7 @@ const REWRITES: [Rewrite; 10] = [
     argument,
     window,
     name_twice,
+    subscript,
     unsupported,
 ];
 
@@ -51,6 +52,12 @@ fn syntax(message: &str) -> Option<String> {
     let parsing = message.strip_prefix("SQL error: ParserError(\"")?;
     let what = parsing.strip_suffix("\")").unwrap_or(parsing).replace("\\\"", "\"");
     Some(format!("the SQL can't be parsed: {what}"))
+}
+
+fn subscript(message: &str) -> Option<String> {
+    let what = "takes a text in front of it, with tags or other JSON, and a name in quotes: \
+                tags['team']";
+    message.contains("GetFieldAccess not supported").then(|| format!("[…] {what}"))
 }
 
 fn number(message: &str) -> Option<String> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::{
     execution::{
-        SessionStateBuilder,
+        FunctionRegistry as _, SessionStateBuilder,
         memory_pool::FairSpillPool,
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
@@ -21,7 +21,10 @@ use crate::{
             guarded_conditions::GuardedConditions, yielding_joins::YieldingJoins,
         },
     },
-    model::sketch,
+    model::{
+        algebra::tag::{self, TagPlanner},
+        sketch,
+    },
     store::Root,
 };
 
@@ -64,7 +67,7 @@ pub(crate) fn new_session(
         .with_physical_optimizer_rule(Arc::new(YieldingJoins))
         .build();
     let context = SessionContext::new_with_state(state);
-    register_functions(&context);
+    register_functions(&context)?;
     bounded_functions::register(&context);
     Ok(context)
 }
@@ -81,16 +84,21 @@ fn optimizer_rules(replacements: &[LogicalRule]) -> Vec<LogicalRule> {
     CheckAlarm::between(rules.chain(last).collect())
 }
 
-/// Registers the functions that make and merge sketches. Our `approx_distinct` replaces
+/// Registers the functions that make and merge sketches, and `tag`. Our `approx_distinct` replaces
 /// DataFusion's, whose sketches can't be stored: DataFusion doesn't promise that its hash stays
-/// the same.
-pub(crate) fn register_functions(context: &SessionContext) {
+/// the same. `tags['team']` is planned as `tag`.
+///
+/// # Errors
+/// Never with DataFusion's own session state.
+pub(crate) fn register_functions(context: &SessionContext) -> Result<()> {
     for function in sketch::aggregates() {
         context.register_udaf(function.as_ref().clone());
     }
-    for function in sketch::scalars() {
+    for function in sketch::scalars().into_iter().chain([tag::tag()]) {
         context.register_udf(function.as_ref().clone());
     }
+    context.state_ref().write().register_expr_planner(Arc::new(TagPlanner))?;
+    Ok(())
 }
 
 fn runtime(settings: &Settings) -> Result<Arc<RuntimeEnv>> {

@@ -16,6 +16,7 @@ mod rows;
 
 pub(crate) use pipeline::append::{AppendContext, Definitions, MakeReady, append};
 pub use pipeline::append::{AppendOptions, AppendReport};
+pub use pipeline::prices::PricesFound;
 pub use pipeline::rejects::Rejects;
 pub use pipeline::seen::SourceRead;
 pub use readers::format::Format;

@@ -12,7 +12,7 @@ use crate::{
     base::{Day, Result, Span},
     jobs::{
         JobContext, JobReport, JobSummary, Outcome, RawFiles,
-        generation::rewrite::{Rewrite, Rewritten},
+        generation::rewrite::{Rewrite, Rewriting, Rewritten},
         report::{Plan, Reporter},
     },
     model::{Dataset, Freshness, LeafDay, LeafKind, Rollup, Snapshot},
@@ -101,7 +101,8 @@ fn waits(snapshot: &Snapshot, dataset: &Dataset, live: &LeafDay) -> Option<Outco
 async fn compact_day(context: JobContext<'_>, live: &LeafDay, before: RawFiles) -> Outcome {
     let start = Instant::now();
     let leaves = live.leaves.iter().filter(|leaf| leaf.kind != LeafKind::Foreign);
-    let rewrite = Rewrite { context, live, leaves: leaves.cloned().collect(), without: None };
+    let (leaves, rewriting) = (leaves.cloned().collect(), Rewriting::Merge);
+    let rewrite = Rewrite { context, live, leaves, rewriting };
     match rewrite.run().await {
         Ok(Some(Rewritten { files, rows, bytes })) => {
             let after = RawFiles { count: files, bytes };

@@ -54,6 +54,13 @@ pub enum Outcome {
     Purged(RawFiles),
     /// The day's matching rows no longer count.
     Erased,
+    /// The day's rows were priced by another table.
+    Repriced {
+        /// The number of calls whose cost or price table changed.
+        calls: u64,
+    },
+    /// Nothing was done: the day's raw rows were purged, so its costs stay as they are.
+    KeepsPrices,
     /// The rows that remained of a purged day for this rollup were deleted. They didn't show
     /// which of them counted erased rows, and another rollup's rows showed that there were some.
     Dropped,
@@ -86,6 +93,11 @@ pub enum Plan {
     Purge(RawFiles),
     /// Erase rows of the day.
     Erase,
+    /// Price the day's rows by another table.
+    Reprice {
+        /// The number of calls whose cost or price table would change.
+        calls: u64,
+    },
 }
 
 /// The reason why a segment is built.
@@ -217,9 +229,11 @@ impl<F: FnMut(&JobReport) + Send> Reporter<F> {
             | Outcome::Built { .. }
             | Outcome::Compacted { .. }
             | Outcome::Purged(_)
+            | Outcome::Repriced { .. }
             | Outcome::Erased => self.summary.done += 1,
             Outcome::Dropped
             | Outcome::NoSource
+            | Outcome::KeepsPrices
             | Outcome::Waits(_)
             | Outcome::Overtaken
             | Outcome::NotTold

@@ -21,6 +21,9 @@ pub enum ColumnType {
     Float,
     /// True or false.
     Boolean,
+    /// Names with texts: a JSON object with its names in order, such as `{"env":"prod","team":"a"}`.
+    /// In SQL, `tags['team']` is the text of one of them.
+    Tags,
 }
 
 impl ColumnType {
@@ -29,7 +32,7 @@ impl ColumnType {
     pub fn file_type(self) -> DataType {
         match self {
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            Self::Text => DataType::Utf8,
+            Self::Text | Self::Tags => DataType::Utf8,
             Self::Integer => DataType::Int64,
             Self::Decimal(precision, scale) => DataType::Decimal128(precision, scale),
             Self::Float => DataType::Float64,
@@ -41,7 +44,7 @@ impl ColumnType {
     #[must_use]
     pub fn query_type(self) -> DataType {
         match self {
-            Self::Text => DataType::Utf8View,
+            Self::Text | Self::Tags => DataType::Utf8View,
             other => other.file_type(),
         }
     }
@@ -56,6 +59,7 @@ impl fmt::Display for ColumnType {
             Self::Decimal(precision, scale) => write!(f, "decimal({precision},{scale})"),
             Self::Float => f.write_str("float"),
             Self::Boolean => f.write_str("boolean"),
+            Self::Tags => f.write_str("tags"),
         }
     }
 }
@@ -70,6 +74,7 @@ impl FromStr for ColumnType {
             "integer" => return Ok(Self::Integer),
             "float" => return Ok(Self::Float),
             "boolean" => return Ok(Self::Boolean),
+            "tags" => return Ok(Self::Tags),
             _ => {}
         }
         let decimal = || {
@@ -83,10 +88,17 @@ impl FromStr for ColumnType {
         decimal().ok_or_else(|| {
             Error::invalid(format!(
                 "type `{text}` is not timestamp, text, integer, decimal(precision,scale) with at \
-                 most 38 digits, float or boolean"
+                 most 38 digits, float, boolean or tags"
             ))
         })
     }
+}
+
+/// The column and the name in `tags['team']`.
+pub(crate) fn as_tag(text: &str) -> Option<(&str, &str)> {
+    let (column, rest) = text.split_once("['")?;
+    let name = rest.strip_suffix("']")?;
+    (is_word(column) && !name.is_empty() && !name.contains(['\'', '"'])).then_some((column, name))
 }
 
 /// A column of the raw log.
@@ -136,7 +148,7 @@ mod tests {
 
     #[test]
     fn types_print_as_they_parse() {
-        for text in ["timestamp", "text", "integer", "decimal(18,12)", "float", "boolean"] {
+        for text in ["timestamp", "text", "integer", "decimal(18,12)", "float", "boolean", "tags"] {
             assert_eq!(text.parse::<ColumnType>().unwrap().to_string(), text);
         }
         for text in ["", "int", "decimal", "decimal(39,2)", "decimal(4,5)", "decimal(4,-1)"] {

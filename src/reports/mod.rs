@@ -3,6 +3,8 @@
 
 mod named_query;
 mod sample_log;
+mod unanswerable;
 
 pub use named_query::{NamedQuery, named_queries};
 pub use sample_log::SampleLog;
+pub use unanswerable::{Unanswerable, unanswerable};

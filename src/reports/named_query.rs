@@ -2,7 +2,7 @@
 //! parameter can fill.
 
 use crate::{
-    base::{Error, Result, Route},
+    base::{Day, Error, Result, Route},
     engine::Query,
     model::{ColumnType, Dataset},
 };
@@ -16,9 +16,11 @@ pub struct NamedQuery {
     pub sql: &'static str,
 }
 
-const NAMED_QUERIES: [NamedQuery; 3] = [
+const NAMED_QUERIES: [NamedQuery; 5] = [
+    NamedQuery { name: "chargeback", sql: include_str!("../../queries/chargeback.sql") },
     NamedQuery { name: "usage_total", sql: include_str!("../../queries/usage_total.sql") },
     NamedQuery { name: "usage_by", sql: include_str!("../../queries/usage_by.sql") },
+    NamedQuery { name: "usage_days", sql: include_str!("../../queries/usage_days.sql") },
     NamedQuery { name: "usage_top", sql: include_str!("../../queries/usage_top.sql") },
 ];
 
@@ -82,8 +84,36 @@ impl NamedQuery {
                 }
             }
         }
+        if sql.contains(DAYS) {
+            sql = sql.replace(DAYS, &days(&given)?);
+        }
         Ok(Query::sql(sql).with_params(given).by_route(route))
     }
+}
+
+/// The placeholder for the rows of all days from `from` to `to`.
+const DAYS: &str = "{days}";
+
+/// The longest range that days without rows are shown of: a century.
+const DAYS_MAX: i64 = 36_525;
+
+/// The days from `from` to `to`, as rows of SQL.
+fn days(given: &[(String, Option<String>)]) -> Result<String> {
+    let day = |name: &str| {
+        let value = given.iter().find(|(given, _)| given == name);
+        let value = value.and_then(|(_, value)| value.as_deref()).unwrap_or_default();
+        value.parse::<Day>()
+    };
+    let (from, to) = (day("from")?, day("to")?);
+    let count = from.days_until(to) + 1;
+    if !(1..=DAYS_MAX).contains(&count) {
+        return Err(Error::invalid(format!(
+            "from {from} to {to} are {count} days; 1 to {DAYS_MAX} can be shown one by one"
+        )));
+    }
+    let days = (from.epoch_days()..=to.epoch_days()).map(Day::from_epoch_days);
+    let rows: Vec<_> = days.map(|day| format!("(DATE '{day}')")).collect();
+    Ok(rows.join(", "))
 }
 
 /// The expression that a report is grouped by.
@@ -107,6 +137,9 @@ impl Grouping {
         if let Some(expression) = in_time {
             return Ok(Self { expression, name: by.to_owned(), in_time: true });
         }
+        if let Some(tag) = Self::of_tag(dataset, by)? {
+            return Ok(tag);
+        }
         let columns = || dataset.columns().iter().filter(|column| column.kind == ColumnType::Text);
         // Users type `organization` and `user` for columns that end in `_id`.
         let found = columns().find(|column| {
@@ -121,12 +154,30 @@ impl Grouping {
         })?;
         Ok(Self { expression: column.name.clone(), name: column.name.clone(), in_time: false })
     }
+
+    /// `tags.team` or `tags['team']`, of a column of tags.
+    fn of_tag(dataset: &Dataset, by: &str) -> Result<Option<Self>> {
+        let (column, tag) = by.split_once(['.', '[']).unwrap_or((by, ""));
+        if dataset.column(column).is_none_or(|column| column.kind != ColumnType::Tags) {
+            return Ok(None);
+        }
+        let tag = tag.trim_end_matches(']').trim_matches(['\'', '"']);
+        if tag.is_empty() || tag.contains(['\'', '"', '{', '}']) {
+            return Err(Error::invalid(format!(
+                "can't group by `{by}`; name one of the tags, such as {column}.team"
+            )));
+        }
+        let (expression, name) = (format!("{column}['{tag}']"), format!("\"{column}.{tag}\""));
+        Ok(Some(Self { expression, name, in_time: false }))
+    }
 }
 
 fn fill(sql: &str, by: &Grouping) -> String {
     let name = &by.name;
-    let order =
-        if by.in_time { name.clone() } else { format!("total_cost DESC NULLS LAST, {name}") };
+    // A log without costs is ordered by the computed ones.
+    let cost_order =
+        format!("total_cost DESC NULLS LAST, total_cost_priced DESC NULLS LAST, {name}");
+    let order = if by.in_time { name } else { &cost_order };
     let expression =
         if by.expression == *name { name.clone() } else { format!("{} AS {name}", by.expression) };
     // Placeholders stay in the header, because the header describes them.
@@ -134,7 +185,10 @@ fn fill(sql: &str, by: &Grouping) -> String {
         if line.starts_with("--") {
             return line.to_owned();
         }
-        line.replace("{by}", &expression).replace("{name}", name).replace("{order}", &order)
+        line.replace("{by}", &expression)
+            .replace("{name}", name)
+            .replace("{order}", order)
+            .replace("{cost_order}", &cost_order)
     });
     filled.collect::<Vec<_>>().join("\n")
 }

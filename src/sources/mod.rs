@@ -84,6 +84,7 @@ mod rule_text;
 pub(crate) mod scalar;
 mod source;
 mod source_text;
+mod tags;
 mod text;
 mod value;
 
@@ -95,5 +96,6 @@ pub(crate) use json::Json;
 pub(crate) use path::Place;
 pub(crate) use scalar::{Scalar, TimeForm};
 pub(crate) use source::{ColumnRule, Kept, Source};
+pub(crate) use tags::tags;
 pub(crate) use text::alike;
 pub(crate) use value::Value;

@@ -9,7 +9,7 @@ use super::{
     carried::Carried,
     condition::Condition,
     path::{Path, Place},
-    value::{Value, is_word, plain, seconds_and_nanos, shown},
+    value::{Value, is_word, plain, seconds_and_nanos, shown, whole},
 };
 
 /// How a value is found.
@@ -25,6 +25,8 @@ pub(crate) struct Rule {
     pub(super) factor: Option<BigDecimal>,
     pub(super) is_rounded: bool,
     pub(super) is_lenient: bool,
+    /// Whether an object or a list is taken as its JSON text.
+    pub(super) takes_whole: bool,
     pub(super) default: Option<String>,
 }
 
@@ -51,6 +53,7 @@ impl Rule {
             factor: None,
             is_rounded: false,
             is_lenient: false,
+            takes_whole: false,
             default: None,
         }
     }
@@ -83,6 +86,16 @@ impl Rule {
     /// Gives another value than NULL to rows without one.
     pub(crate) fn set_default(&mut self, value: &str) {
         self.default = Some(value.to_owned());
+    }
+
+    /// Takes objects and lists as their JSON text.
+    pub(crate) fn take_whole(&mut self) {
+        self.takes_whole = true;
+        if let Base::First(parts) | Base::Sum(parts) | Base::Minus(parts) | Base::Join(parts) =
+            &mut self.base
+        {
+            parts.iter_mut().for_each(Self::take_whole);
+        }
     }
 
     /// The keys that the rule's paths look for first.
@@ -137,7 +150,11 @@ impl Rule {
     ) -> Result<Value<'r>, String> {
         match &self.base {
             Base::Constant(text) => Ok(Value::Text(Cow::Borrowed(text))),
-            Base::Path(path) => path.values(place).first().map_or(Ok(Value::Null), |it| plain(it)),
+            Base::Path(path) => match path.values(place).first() {
+                None => Ok(Value::Null),
+                Some(json) if self.takes_whole => Ok(whole(json)),
+                Some(json) => plain(json),
+            },
             Base::SecondsAndNanos(path) => seconds_and_nanos(path, place),
             Base::First(rules) => {
                 for rule in rules {

@@ -94,6 +94,27 @@ pub(super) fn plain(json: &Json) -> Result<Value<'_>, String> {
     })
 }
 
+/// A value, and an object or a list as its JSON text.
+pub(super) fn whole(json: &Json) -> Value<'_> {
+    plain(json).unwrap_or_else(|_| Value::Text(Cow::Owned(json_of(json).to_string())))
+}
+
+fn json_of(json: &Json) -> serde_json::Value {
+    match json.parsed() {
+        Parsed::Null => serde_json::Value::Null,
+        Parsed::Boolean(value) => (*value).into(),
+        Parsed::Number(text) => text.parse().map_or_else(
+            |_| serde_json::Value::String(text.to_string()),
+            serde_json::Value::Number,
+        ),
+        Parsed::Text(text) => serde_json::Value::String(text.text.to_string()),
+        Parsed::List(items) => items.iter().map(json_of).collect(),
+        Parsed::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), json_of(value))).collect()
+        }
+    }
+}
+
 pub(super) fn seconds_and_nanos<'r>(path: &Path, place: &Place<'r>) -> Result<Value<'r>, String> {
     let values = path.values(place);
     let Some(json) = values.first() else { return Ok(Value::Null) };

@@ -37,7 +37,8 @@ use rand::{
 use rand_chacha::ChaCha8Rng;
 use tallybook::{
     AppendOptions, BatchId, CompactOptions, ErrorKind, FixedClock, GcOptions, Input, JobSummary,
-    Outcome, PurgeOptions, Query, RollupOptions, Route, Settings, Span, Tallybook,
+    Outcome, PriceTable, PurgeOptions, Query, RepriceOptions, RollupOptions, Route, Settings, Span,
+    Tallybook,
 };
 
 use self::{
@@ -67,6 +68,29 @@ struct World {
     tally: Mutex<Tally>,
 }
 
+/// The small log with computed columns, of which `repriced` changes one set.
+fn priced_log() -> String {
+    let v = "  { name = \"v\", type = \"integer\" },\n";
+    let columns = "  { name = \"cost\", type = \"decimal(18,12)\" },\n\
+                   \x20 { name = \"uncached\", type = \"decimal(18,12)\" },\n\
+                   \x20 { name = \"prices\", type = \"text\" }, { name = \"batch\", type = \"text\" },\n";
+    let prices = "batch = \"batch\"\n[prices]\ncost = \"cost\"\ncost_uncached = \"uncached\"\n\
+                  table = \"prices\"\nmodel = \"who\"\ninput = \"v\"\noutput = \"v\"\n[[rollup]]";
+    SMALL_LOG.replace(v, &(v.to_owned() + columns)).replace("[[rollup]]", prices)
+}
+
+/// Prices all rows by one of two tables.
+async fn reprice(db: &Tallybook, random: &mut ChaCha8Rng) -> Result<(), tallybook::Error> {
+    let rate = random.random_range(1..3);
+    let models = WHO.map(|who| {
+        format!("\"{who}\":{{\"input_cost_per_token\":{rate}e-18,\"output_cost_per_token\":0}}")
+    });
+    let prices = PriceTable::parse(&format!("{{{}}}", models.join(",")), "prices.json")?;
+    let prices = Arc::new(prices);
+    let options = RepriceOptions { from: None, to: None, prices, dry_run: false };
+    Box::pin(db.reprice(&options, |_| {})).await.map(drop)
+}
+
 /// How an actor opens the root, which may not exist yet.
 #[derive(Clone, Copy)]
 enum Opening {
@@ -77,7 +101,8 @@ enum Opening {
 async fn open(store: SimulatedStore, opening: Opening) -> Result<Tallybook, tallybook::Error> {
     let clock = Arc::new(FixedClock::noon_of(DAYS[2].parse().unwrap()));
     let settings = Settings { streams: 1, min_span_days: 0, ..Settings::default() };
-    let db = Tallybook::builder_in(Arc::new(store), "simulated").definition(SMALL_LOG, "log.toml");
+    let db =
+        Tallybook::builder_in(Arc::new(store), "simulated").definition(priced_log(), "log.toml");
     let db = db.settings(settings).clock(clock);
     match opening {
         Opening::MakesTheRoot => db.create().await,
@@ -102,7 +127,7 @@ fn at_once() -> GcOptions {
 async fn operate(world: &World, db: &Tallybook, random: &mut ChaCha8Rng) {
     world.tally.lock().unwrap().operations += 1;
     let days = RollupOptions { months: false, ..RollupOptions::default() };
-    let done = match random.random_range(0..12) {
+    let done = match random.random_range(0..13) {
         kind @ 0..4 => {
             let (batch, mut lines) = {
                 let mut ledger = world.ledger.lock().unwrap();
@@ -122,9 +147,10 @@ async fn operate(world: &World, db: &Tallybook, random: &mut ChaCha8Rng) {
         6 | 7 => db.compact(&CompactOptions::default(), |_| {}).await.map(drop),
         8 => db.gc(&at_once(), |_| {}).await,
         9 => {
-            let options = PurgeOptions { older_than_days: 1, dry_run: false };
+            let options = PurgeOptions { older_than_days: 1, ..PurgeOptions::default() };
             db.purge(&options, |_| {}).await.map(drop)
         }
+        12 => reprice(db, random).await,
         10 if random.random_bool(0.3) => {
             let who = WHO[0];
             let batches = world.ledger.lock().unwrap().begin_erasing(who);

@@ -15,6 +15,8 @@ pub(crate) const BY_ORGANIZATION: &str = "SELECT organization_id, count(*) AS n,
                                FROM ai_usage_log GROUP BY 1";
 pub(crate) const BY_MODEL: &str =
     "SELECT model, count(*) AS n, max(latency_ms) AS m FROM ai_usage_log GROUP BY 1";
+/// No rollup has sessions.
+pub(crate) const BY_SESSION: &str = "SELECT session_id, count(*) AS n FROM ai_usage_log GROUP BY 1";
 pub(crate) const BY_USER: &str = "SELECT user_id, count(*) AS n FROM ai_usage_log GROUP BY 1";
 pub(crate) const HOURS: [u8; 3] = [1, 9, 15];
 
@@ -52,7 +54,7 @@ pub(crate) async fn compact(db: &Tallybook) -> usize {
 
 pub(crate) async fn purge(db: &Tallybook, older_than_days: u32) -> usize {
     let mut days = 0;
-    let options = PurgeOptions { older_than_days, dry_run: false };
+    let options = PurgeOptions { older_than_days, ..PurgeOptions::default() };
     let done = db.purge(&options, |report| match report.outcome {
         Outcome::Purged(_) => days += 1,
         _ => panic!("{report:?}"),

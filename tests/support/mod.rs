@@ -51,6 +51,9 @@ impl Ran {
     }
 }
 
+/// Number of rollups in the default definition.
+pub(crate) const ROLLUPS: usize = 6;
+
 /// A temporary folder with a root in it.
 pub(crate) struct Sandbox {
     dir: TempDir,

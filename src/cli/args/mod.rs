@@ -50,14 +50,18 @@ pub(super) enum Command {
     Status(StatusArgs),
     /// Recompute segments from raw rows and check files; exit 1 at the first difference
     Verify(SpanArgs),
+    /// List what was appended, batch by batch
+    Batches(BatchesArgs),
     /// List the live raw files
     Files(SpanArgs),
     /// Merge each finished day's raw files into a few sorted ones
     Compact(CompactArgs),
     /// Purge raw rows of old days; rollups still answer for them
     Purge(PurgeArgs),
-    /// Erase an organization's or a user's rows, and everything made from them
+    /// Erase an organization's, a user's or a batch's rows, and everything made from them
     Erase(EraseArgs),
+    /// Compute the costs of stored rows anew, by another price table
+    Reprice(RepriceArgs),
     /// Delete files that newer ones have replaced
     Gc(GcArgs),
     /// Write a day's lost or damaged manifest anew, from the footers of the day's files
@@ -104,6 +108,10 @@ pub(super) struct AppendArgs {
     /// The time of records that have none of their own: `2026-01-24T18:00:00Z`
     #[arg(long, value_name = "TIME")]
     pub(super) time: Option<String>,
+    /// The price table by which costs are computed, in the shape of `genai-prices` or LiteLLM;
+    /// otherwise the table that comes with the program
+    #[arg(long, value_name = "FILE")]
+    pub(super) prices: Option<PathBuf>,
     /// Print what would be appended, and append nothing
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -168,6 +176,13 @@ pub(super) struct StatusArgs {
     pub(super) format: StatusFormat,
 }
 
+#[derive(ClapArgs, Debug)]
+pub(super) struct BatchesArgs {
+    /// How to print
+    #[arg(long, value_enum, default_value = "table")]
+    pub(super) format: StatusFormat,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum StatusFormat {
     Table,
@@ -198,6 +213,13 @@ pub(super) struct PurgeArgs {
     /// Purge days that have been over for this many days, such as 90d
     #[arg(long, value_name = "DAYS", value_parser = parse_days)]
     pub(super) older_than: u32,
+    /// Purge what remains for this rollup of days that were purged before, and no raw rows; may be
+    /// given more than once
+    #[arg(long = "rollup", value_name = "ROLLUP")]
+    pub(super) rollups: Vec<String>,
+    /// Don't ask first on a terminal
+    #[arg(long)]
+    pub(super) yes: bool,
     /// Print what would be purged, and purge nothing
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -209,6 +231,19 @@ fn parse_days(text: &str) -> Result<u32, String> {
 }
 
 #[derive(ClapArgs, Debug)]
+pub(super) struct RepriceArgs {
+    /// The price table, in the shape of `genai-prices` or LiteLLM; otherwise the table that comes
+    /// with the program
+    #[arg(long, value_name = "FILE")]
+    pub(super) prices: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) span: SpanArgs,
+    /// Print what would change, and change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(ClapArgs, Debug)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
 pub(super) struct EraseArgs {
     /// The organization
@@ -217,6 +252,9 @@ pub(super) struct EraseArgs {
     /// The user; with --organization, that user's rows in it
     #[arg(long, value_name = "ID", group = "what")]
     pub(super) user: Option<String>,
+    /// The batch; appending the batch again doesn't bring its rows back
+    #[arg(long, value_name = "ID", group = "what")]
+    pub(super) batch: Option<String>,
     /// Rows with this value in this column; may be given more than once, and all must match
     #[arg(long = "where", value_name = "COLUMN=VALUE", group = "what")]
     pub(super) columns: Vec<String>,

@@ -154,6 +154,10 @@ pub(crate) struct ReportArgs {
     /// Only the N that cost most, and one row for all others
     #[arg(long, value_name = "N", requires = "by")]
     pub(crate) top: Option<u32>,
+    /// With --by day, a row for each day, also for days without rows; days before the first or
+    /// after the last rows of the root have no figures
+    #[arg(long, requires = "by", conflicts_with = "top")]
+    pub(crate) fill: bool,
     #[command(flatten)]
     pub(crate) answer: AnswerArgs,
 }

@@ -21,6 +21,10 @@ pub(super) async fn run(root: &RootArgs, args: &AppendArgs) -> Result<ExitCode> 
         None => None,
         Some(path) => Some((resolve::read(path)?, path.display().to_string())),
     };
+    let prices = match &args.prices {
+        None => None,
+        Some(path) => Some(resolve::price_table(path)?),
+    };
     let inputs = inputs(args).await?;
     let rejects = rejects(args)?;
     check(&inputs, &rejects)?;
@@ -38,6 +42,7 @@ pub(super) async fn run(root: &RootArgs, args: &AppendArgs) -> Result<ExitCode> 
         from: args.from.clone(),
         fixed: args.set.clone(),
         time: args.time.clone(),
+        prices,
         dry_run: args.dry_run,
         rejects,
         progress: Some(Arc::new(move |bytes, rows| {
@@ -61,7 +66,11 @@ pub(super) async fn run(root: &RootArgs, args: &AppendArgs) -> Result<ExitCode> 
 fn rejects(args: &AppendArgs) -> Result<Rejects> {
     let file = args.rejects.as_deref().filter(|_| !args.dry_run);
     let rejects = Rejects::new(args.max_rejects, file)?;
-    let others = [(&args.map, "the field map"), (&args.dataset, "the definition")];
+    let others = [
+        (&args.map, "the field map"),
+        (&args.dataset, "the definition"),
+        (&args.prices, "the price table"),
+    ];
     for (path, what) in others {
         path.iter().try_for_each(|path| rejects.spare_file(path, what))?;
     }

@@ -10,11 +10,12 @@ use crate::{
         render::{JobPrinter, counted},
         resolve, tell,
     },
+    engine::Dataset,
 };
 
 pub(super) async fn run(root: &RootArgs, args: &EraseArgs) -> Result<ExitCode> {
     let db = resolve::open(root).await?;
-    let columns = columns(args)?;
+    let columns = columns(args, db.dataset())?;
     let mut printer = JobPrinter::default();
     let erased = db.erase(&columns, args.dry_run, |report| printer.report(report)).await;
     let printed = printer.finish();
@@ -45,11 +46,22 @@ pub(super) async fn run(root: &RootArgs, args: &EraseArgs) -> Result<ExitCode> {
 }
 
 /// The columns, each with the value that a row must have in it to be erased.
-fn columns(args: &EraseArgs) -> Result<Vec<(String, String)>> {
-    let named = [("organization_id", &args.organization), ("user_id", &args.user)];
+fn columns(args: &EraseArgs, dataset: &Dataset) -> Result<Vec<(String, String)>> {
+    let batch = dataset.batch_column();
+    if args.batch.is_some() && batch.is_none() {
+        return Err(Error::invalid(format!(
+            "the definition `{}` has no column for batches: `batch = …`",
+            dataset.name()
+        )));
+    }
+    let named = [
+        ("organization_id", &args.organization),
+        ("user_id", &args.user),
+        (batch.unwrap_or_default(), &args.batch),
+    ];
     if named.iter().any(|(_, value)| value.as_ref().is_some_and(String::is_empty)) {
         return Err(Error::invalid(
-            "the organization or the user is empty; is a variable of the script not set?",
+            "the organization, the user or the batch is empty; is a variable of the script not set?",
         ));
     }
     let named = named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));

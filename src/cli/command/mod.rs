@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod append;
+mod batches;
 mod compact;
 mod demo;
 mod erase;
@@ -11,6 +12,7 @@ mod nightly;
 mod purge;
 mod query;
 mod repair;
+mod reprice;
 mod rollup;
 mod schedule;
 mod sources;
@@ -35,10 +37,12 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         Command::Usage(usage) => usage::run(root, usage).await,
         Command::Status(status) => status::run(root, status).await,
         Command::Verify(span) => verify::run(root, span).await,
+        Command::Batches(batches) => batches::run(root, batches).await,
         Command::Files(span) => files::run(root, span).await,
         Command::Compact(compact) => compact::run(root, compact).await,
         Command::Purge(purge) => purge::run(root, purge).await,
         Command::Erase(erase) => erase::run(root, erase).await,
+        Command::Reprice(reprice) => reprice::run(root, reprice).await,
         Command::Gc(args) => gc::run(root, args).await,
         Command::Repair(args) => repair::run(root, args).await,
         Command::Schedule(schedule) => schedule::run(root, schedule),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::query::answer;
 use crate::{
-    base::{Day, Result},
+    base::{Day, Error, Result},
     cli::{
         args::{OutputFormat, ReportArgs, RootArgs, UsageArgs, UsageOf},
         render::counted,
@@ -26,6 +26,9 @@ pub(super) async fn run(root: &RootArgs, args: &UsageArgs) -> Result<ExitCode> {
     let zone = report.answer.time_zone;
     let today = Day::of_micros(zone.local_micros(db.clock().now().timestamp_micros()));
     let days = resolve::days(report.from, report.to, report.last.as_deref(), today)?;
+    if report.fill && report.by.as_deref() != Some("day") {
+        return Err(Error::invalid("--fill shows days without rows, so it goes with --by day"));
+    }
     let report = Report { db: &db, organization, days, args: report };
     let stats = report.print(report.args.by.as_deref(), report.args.top).await?;
     let people = report.args.answer.format == OutputFormat::Table && !report.args.answer.explain;
@@ -54,11 +57,14 @@ impl Report<'_> {
             ("to".to_owned(), Some(self.days.1.to_string())),
         ];
         let name = match (by, top) {
+            (Some(_), None) if self.args.fill => "usage_days",
             (None, _) => "usage_total",
             (Some(_), None) => "usage_by",
             (Some(_), Some(_)) => "usage_top",
         };
-        params.extend(by.map(|by| ("by".to_owned(), Some(by.to_owned()))));
+        if name != "usage_days" {
+            params.extend(by.map(|by| ("by".to_owned(), Some(by.to_owned()))));
+        }
         params.extend(top.map(|top| ("top".to_owned(), Some(top.to_string()))));
         let route = self.args.answer.route;
         let query = NamedQuery::find(name)?.query(self.db.dataset(), &params, route)?;
@@ -83,5 +89,9 @@ impl Report<'_> {
             counted(stats.rollup_days as u64, "day", "days"),
             counted(stats.raw_days as u64, "day", "days")
         ));
+        tell(
+            "total_cost is what the logs say; total_cost_priced is computed from a price table, \
+             which `--by price_table` names",
+        );
     }
 }

@@ -15,6 +15,9 @@ use crate::{
 /// How many names of ignored fields are printed.
 const IGNORED_MAX: usize = 10;
 
+/// How many reasons are printed why rows have no price.
+const REASONS_MAX: usize = 5;
+
 /// Prints the report of an append.
 pub(in crate::cli) struct AppendPrinter {
     /// Whether the caller named the batch.
@@ -49,6 +52,7 @@ impl AppendPrinter {
         let (bytes, leaves) = (size(report.bytes), counted(report.leaves as u64, "leaf", "leaves"));
         let speed = self.speed(report);
         print_copies(report);
+        print_prices(report);
         tell(format_args!(
             "appended {rows} of {days}: {bytes} in {leaves}, {rejects}, {speed} rows/s"
         ));
@@ -67,6 +71,7 @@ impl AppendPrinter {
             return Ok(());
         }
         print_copies(report);
+        print_prices(report);
         let (rows, rejects) = (counted(report.rows, "row", "rows"), rejects(report));
         tell(format_args!(
             "would append {rows} of {}, {rejects}; nothing was changed",
@@ -137,6 +142,30 @@ fn print_reading(report: &AppendReport) {
     for (what, rows) in &report.warnings {
         tell(format_args!("warning: {} {what}", counted(*rows, "row has", "rows have")));
     }
+}
+
+/// Tells which rows have a price, and why others have none.
+fn print_prices(report: &AppendReport) {
+    let Some(prices) = &report.prices else { return };
+    for (what, rows) in &prices.assumed {
+        tell(format_args!("priced {} by {what}", counted(*rows, "row", "rows")));
+    }
+    let (priced, table) = (counted(prices.priced, "row", "rows"), &prices.table);
+    let without: u64 = prices.unpriced.iter().map(|(_, rows)| rows).sum();
+    if without == 0 {
+        tell(format_args!("priced {priced} by {table}"));
+        return;
+    }
+    let reasons = prices.unpriced.iter().take(REASONS_MAX);
+    let reasons = reasons.map(|(why, rows)| format!("{}: {why}", count(*rows)));
+    let mut reasons: Vec<_> = reasons.collect();
+    let more = prices.unpriced.len().saturating_sub(REASONS_MAX);
+    if more > 0 {
+        reasons.push(counted(more as u64, "other reason", "other reasons"));
+    }
+    let without = counted(without, "row has", "rows have");
+    let reasons = reasons.join("; ");
+    tell(format_args!("priced {priced} by {table}; {without} no price ({reasons})"));
 }
 
 /// Tells of rows that are copies of known events.

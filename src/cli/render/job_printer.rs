@@ -27,6 +27,8 @@ pub(crate) struct JobPrinter {
     pub(crate) days: u64,
     /// Total size of the raw files of compacted or purged days before the change, in bytes.
     pub(crate) bytes: u64,
+    /// Purged days, which keep their prices.
+    pub(crate) keep_prices: u64,
     /// Purged days whose remains don't say whose rows they count.
     pub(crate) not_told: u64,
     /// The messages of failures that were printed.
@@ -51,7 +53,8 @@ impl JobPrinter {
                 self.days += 1;
                 self.bytes += files.bytes;
             }
-            Outcome::Planned(_) | Outcome::Erased => self.days += 1,
+            Outcome::Planned(_) | Outcome::Erased | Outcome::Repriced { .. } => self.days += 1,
+            Outcome::KeepsPrices => self.keep_prices += 1,
             Outcome::NoSource => self.no_source += 1,
             Outcome::NotTold => self.not_told += 1,
             Outcome::Failed(error) => {
@@ -114,10 +117,14 @@ fn line(period: Period, subject: &str, outcome: &Outcome) -> Option<String> {
             counted(*rows, "row", "rows"),
             took.as_millis()
         ),
-        Outcome::Planned(Plan::Purge(files)) | Outcome::Purged(files) => {
-            format!("{period}: {}", size(files.bytes))
-        }
+        Outcome::Planned(Plan::Purge(files)) | Outcome::Purged(files) => match subject {
+            "" => format!("{period}: {}", size(files.bytes)),
+            rollup => format!("{period} {rollup}: {}", size(files.bytes)),
+        },
         Outcome::Planned(Plan::Erase) | Outcome::Erased => period.to_string(),
+        Outcome::Planned(Plan::Reprice { calls }) | Outcome::Repriced { calls } => {
+            format!("{period}: {}", counted(*calls, "call", "calls"))
+        }
         _ => return None,
     })
 }

@@ -24,7 +24,7 @@ use super::event_rows::{EventKeys, Events, each_batch, keys_by_row, read_remaini
 use crate::{
     base::Day,
     exec::cached_metadata,
-    model::{Dataset, EventProof, Leaf, Unique, has_no_copies, row_hashes},
+    model::{Dataset, EventProof, Leaf, Unique, given_hashes, has_no_copies, row_hashes},
     store::{FileFooter, Root},
 };
 
@@ -42,10 +42,11 @@ pub(crate) struct CountedRows {
     selections: OnceCell<HashMap<Path, RowSelection>>,
 }
 
-/// The best copy of an event so far: its rank, its row hash, and where it is.
+/// The best copy of an event so far: its rank, the hashes of what was given of it and of all of it,
+/// and where it is. What is computed, such as a price, decides only between equal rows.
 struct Best {
     rank: Box<[u8]>,
-    hash: u128,
+    hash: (u128, u128),
     file: usize,
     row: usize,
 }
@@ -188,7 +189,8 @@ impl CountedRows {
             before += rows.num_rows();
             let rows = filter_record_batch(&rows, &mask)?;
             let events = Events::of(&self.rule, &rows)?;
-            for (at, (row, hash)) in places.into_iter().zip(row_hashes(&rows)?).enumerate() {
+            let hashes = given_hashes(&self.dataset, &rows)?.into_iter().zip(row_hashes(&rows)?);
+            for (at, (row, hash)) in places.into_iter().zip(hashes).enumerate() {
                 if let Some(identity) = events.identity(at) {
                     let candidate = (events.rank(at), hash, candidates.file, row);
                     settle(best, counts, identity, candidate);
@@ -260,7 +262,7 @@ fn settle(
     best: &mut BestCopies,
     counts: &mut [Vec<bool>],
     identity: &[u8],
-    (rank, hash, file, row): (&[u8], u128, usize, usize),
+    (rank, hash, file, row): (&[u8], (u128, u128), usize, usize),
 ) {
     let mut beaten = None;
     match best.get_mut(identity) {

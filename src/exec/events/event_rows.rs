@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array as _, ArrayRef, AsArray as _, Date32Array, Int64Array, RecordBatch},
+    array::{
+        Array as _, ArrayRef, AsArray as _, BooleanArray, Date32Array, Int64Array, RecordBatch,
+    },
     compute::{SortOptions, cast},
     datatypes::Int64Type,
     row::{RowConverter, Rows, SortField},
@@ -18,7 +20,9 @@ use futures::TryStreamExt as _;
 use crate::{
     base::{Day, Error},
     exec::FileTable,
-    model::{Dataset, EVENT_COLUMN, Leaf, Prefer, Rollup, SegmentFile, Unique, row_hashes},
+    model::{
+        Dataset, EVENT_COLUMN, Leaf, Prefer, REPRICED, Rollup, SegmentFile, Unique, row_hashes,
+    },
     store::Root,
 };
 
@@ -151,13 +155,21 @@ impl Events {
         let mut identity = keys;
         identity.extend(columns(&rule.same)?);
         let time = column(&rule.time)?;
+        let stable = rule.stable.as_ref().map(column).transpose()?;
         // The copy with the least rank counts.
         let (first, last) = (SortOptions::default(), SortOptions::new(true, false));
-        let ranks = match &rule.prefer {
+        let mut ranks = match &rule.prefer {
             Prefer::First => vec![(time, first)],
             Prefer::Last => vec![(time, last)],
             Prefer::Greatest(name) => vec![(column(name)?, last), (time, first)],
         };
+        if let Some(table) = stable {
+            // What `reprice` was told stays, whatever a later append computes.
+            let ids = table.as_string::<i32>().iter();
+            let repriced = ids.map(|id| Some(id.is_some_and(|id| id.starts_with(REPRICED))));
+            ranks.push((Arc::new(repriced.collect::<BooleanArray>()), last));
+            ranks.push((table, SortOptions::new(false, false)));
+        }
         Ok(Self { identities: encoded(identity)?, ranks: sorted(ranks)?, has_identity })
     }
 

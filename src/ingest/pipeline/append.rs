@@ -12,12 +12,14 @@ use crate::{
         Format, Input, Rejects,
         pipeline::{
             claim::{Claimed, Standing, claim, standing_claim},
+            prices::PricesFound,
             publish::Publisher,
             seen::SourceRead,
             stage::{Stage, Staged},
         },
     },
     model::{BatchId, Dataset},
+    prices::PriceTable,
     store::{Creation, Root, Staging},
 };
 
@@ -49,6 +51,9 @@ pub struct AppendOptions {
     pub time: Option<String>,
     /// Whether the input is only read and checked, and nothing is appended.
     pub dry_run: bool,
+    /// The price table by which costs are computed. With `None`, the table that comes with the
+    /// program.
+    pub prices: Option<Arc<PriceTable>>,
     /// How bad rows are handled.
     pub rejects: Rejects,
     /// Called after each block of the input.
@@ -85,6 +90,8 @@ pub struct AppendReport {
     /// How many rows are copies of events that the day's other files, or earlier rows of the batch,
     /// hold. Of all copies of an event one counts.
     pub copies: u64,
+    /// How many rows have a price; `None` when the dataset has no computed prices.
+    pub prices: Option<PricesFound>,
     /// Number of the batch's leaves.
     pub leaves: usize,
     /// How many of the leaves this append made visible. Fewer than `leaves` when an earlier
@@ -240,6 +247,7 @@ impl AppendReport {
             rows: staged.content.rows,
             days: days.into_iter().collect(),
             copies: staged.leaves.iter().map(|leaf| leaf.copies).sum(),
+            prices: staged.prices.clone(),
             leaves: staged.leaves.len(),
             leaves_new: 0,
             bytes: staged.leaves.iter().map(|leaf| leaf.bytes).sum(),

@@ -4,6 +4,7 @@ pub(super) mod append;
 pub(super) mod claim;
 pub(super) mod event_proofs;
 pub(super) mod parts;
+pub(super) mod prices;
 pub(super) mod publish;
 pub(super) mod rejects;
 pub(super) mod rejects_file;

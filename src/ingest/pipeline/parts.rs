@@ -3,7 +3,7 @@
 use std::{fs::File, path::PathBuf, sync::Arc};
 
 use arrow::{
-    array::{Array as _, ArrayRef, AsArray, RecordBatch, UInt32Array},
+    array::{Array as _, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array},
     compute::{
         SortColumn, cast, concat, concat_batches, interleave_record_batch, lexsort_to_indices,
         rank, take,
@@ -15,7 +15,9 @@ use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::Futures
 
 use crate::{
     base::{Day, Error, Result},
-    ingest::pipeline::{event_proofs::EventProofs, spool::PartRows, workers::Workers},
+    ingest::pipeline::{
+        event_proofs::EventProofs, prices::Pricer, spool::PartRows, workers::Workers,
+    },
     model::{BatchId, ContentHash, ContentHasher, Dataset, LeafId},
     store::{ChecksummedWriter, FileKind, LeafFooter, Packing, Staging, distinct_texts},
 };
@@ -110,14 +112,22 @@ pub(crate) struct PartWriter {
     pub(crate) attempt: String,
     /// What proves facts about events, if copies of an event count once.
     pub(crate) events: Option<EventProofs>,
+    /// What computes prices, if the dataset has any.
+    pub(crate) prices: Option<Arc<Pricer>>,
 }
 
 impl PartWriter {
     fn write(&self, part: &PartRows) -> Result<(StagedLeaf, ContentHasher)> {
         let sorted = sorted(&self.dataset, &part.rows)
             .map_err(|error| Error::internal("sorting a part").with_source(error))?;
+        let sorted = match &self.prices {
+            None => sorted,
+            Some(prices) => prices.price(sorted)?,
+        };
+        let sorted = with_batch(&self.dataset, sorted, &self.batch)
+            .map_err(|error| Error::internal("naming a batch").with_source(error))?;
         let mut content = ContentHasher::default();
-        content.add(&sorted)?;
+        content.add(&self.dataset, &sorted)?;
         let hash = content.finish();
         let id = LeafId::of(&self.batch, self.claim.unwrap_or(0), (part.day, part.part), &hash, 0);
         let (events, copies) = match &self.events {
@@ -143,6 +153,24 @@ impl PartWriter {
         let leaf = write_leaf(&self.staging, (path, file), part.day, footer, &sorted)?;
         Ok((StagedLeaf { copies, ..leaf }, content))
     }
+}
+
+/// The rows with the id of their batch, if the dataset has a column for it.
+fn with_batch(
+    dataset: &Dataset,
+    rows: RecordBatch,
+    batch: &BatchId,
+) -> Result<RecordBatch, ArrowError> {
+    let Some(at) = dataset.batch_column().and_then(|name| dataset.column_index(name)) else {
+        return Ok(rows);
+    };
+    let ids: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(
+        batch.to_string(),
+        rows.num_rows(),
+    )));
+    let columns = rows.columns().iter().enumerate();
+    let columns = columns.map(|(place, column)| if place == at { &ids } else { column });
+    RecordBatch::try_new(rows.schema(), columns.cloned().collect())
 }
 
 /// Writes rows as a leaf that is not visible yet. The rows must be in the dataset's sort order.

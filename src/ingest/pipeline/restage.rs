@@ -71,7 +71,7 @@ fn restaged(
     rows: &RecordBatch,
 ) -> Result<StagedLeaf> {
     let mut content = ContentHasher::default();
-    content.add(rows)?;
+    content.add(context.dataset, rows)?;
     let file = context.staging.create(&format!("{id}.parquet"))?;
     let footer = LeafFooter { id, content: content.finish(), ..leaf.footer.clone() };
     write_leaf(context.staging, file, leaf.day, footer, rows)

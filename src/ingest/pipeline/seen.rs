@@ -106,9 +106,15 @@ impl Seen {
         let meant = |field: &String| {
             let unfilled =
                 dataset.columns().iter().zip(self.columns.iter().chain([false].iter().cycle()));
-            let names =
-                unfilled.filter(|(_, seen)| !**seen).map(|(column, _)| column.name.as_str());
-            (field.clone(), alike(field, names).map(str::to_owned))
+            let names = unfilled
+                .filter(|(column, seen)| !**seen && !dataset.computes(&column.name))
+                .map(|(column, _)| column.name.as_str());
+            let mut computed =
+                dataset.columns().iter().filter(|column| dataset.computes(&column.name));
+            let is_computed =
+                computed.any(|column| column.input_names().any(|name| name == *field));
+            let meant = if is_computed { None } else { alike(field, names) };
+            (field.clone(), meant.map(str::to_owned))
         };
         self.ignored.iter().map(meant).collect()
     }

@@ -20,6 +20,7 @@ use crate::{
         pipeline::{
             event_proofs::EventProofs,
             parts::{PartQueue, PartWriter, StagedLeaf},
+            prices::{Pricer, PricesFound},
             row_maps::{InputMap, InputMaps, row_maps},
             seen::{Seen, SourceRead},
             spool::Spool,
@@ -62,13 +63,14 @@ pub(crate) struct Staged {
     pub(crate) content: ContentHash,
     pub(crate) rejects: Rejects,
     pub(crate) warnings: Vec<(String, u64)>,
-    /// As in [`AppendReport`](crate::ingest::AppendReport), as the next five.
+    /// As in [`AppendReport`](crate::ingest::AppendReport), as the next six.
     pub(crate) records: u64,
     pub(crate) sources: Vec<SourceRead>,
     pub(crate) skipped: Vec<(String, u64)>,
     pub(crate) ignored: Vec<(String, Option<String>)>,
     pub(crate) first_rows: Vec<RecordBatch>,
     pub(crate) left_out: Vec<String>,
+    pub(crate) prices: Option<PricesFound>,
 }
 
 /// What takes in the blocks of all inputs.
@@ -93,13 +95,14 @@ impl Stage {
     #[expect(clippy::future_not_send, reason = "it stays on the thread that reads")]
     async fn read(self, inputs: Vec<Input>, options: AppendOptions) -> Result<Staged> {
         check(&inputs, &options.rejects)?;
+        let prices = Pricer::of(&self.dataset, &options)?.map(Arc::new);
         let InputMaps { read, left_out } = row_maps(inputs, &options, &self.dataset)?;
         let AppendOptions { format, mut rejects, progress, .. } = options;
         rejects.open()?;
         let workers = Workers::new(self.streams);
         let mut reading = Reading {
             spool: Spool::new(Arc::clone(&self.staging), self.buffer_bytes),
-            parts: self.part_queue(workers.clone()),
+            parts: self.part_queue(workers.clone(), prices.clone()),
             workers,
             rejects,
             bytes_read: Arc::new(AtomicU64::new(0)),
@@ -124,7 +127,12 @@ impl Stage {
         let maps: Vec<_> = maps.iter().map(Arc::as_ref).collect();
         let warnings = seen.warnings(&self.dataset, &maps);
         let (records, ignored) = (seen.records, seen.ignored(&self.dataset));
-        let (sources, skipped, first_rows) = (seen.sources(), seen.skipped(), seen.first_rows);
+        let (sources, skipped) = (seen.sources(), seen.skipped());
+        let first_rows = seen.first_rows.into_iter().map(|rows| match &prices {
+            None => Ok(rows),
+            Some(prices) => prices.shown(rows),
+        });
+        let first_rows = first_rows.collect::<Result<_>>()?;
         Ok(Staged {
             leaves,
             content,
@@ -136,6 +144,7 @@ impl Stage {
             ignored,
             first_rows,
             left_out,
+            prices: prices.map(|prices| prices.found()),
         })
     }
 
@@ -185,7 +194,7 @@ impl Stage {
         Ok(())
     }
 
-    fn part_queue(&self, workers: Workers) -> PartQueue {
+    fn part_queue(&self, workers: Workers, prices: Option<Arc<Pricer>>) -> PartQueue {
         let writer = PartWriter {
             dataset: Arc::clone(&self.dataset),
             staging: Arc::clone(&self.staging),
@@ -193,6 +202,7 @@ impl Stage {
             claim: self.claim,
             attempt: self.attempt.clone(),
             events: EventProofs::of(&self.dataset, &self.root, &self.session),
+            prices,
         };
         PartQueue::new(writer, workers, self.buffer_bytes / 2)
     }

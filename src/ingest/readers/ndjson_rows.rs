@@ -219,6 +219,7 @@ fn set_column(builder: &mut RowBuilder<'_>, column: usize, json: &str) -> Result
                 .map_err(|_| builder.fault(column, "a text that is not valid"))?;
             return builder.set(column, &Scalar::Text(&text));
         }
+        Some(b'{' | b'[') if builder.takes_tags(column) => Scalar::Text(json),
         Some(b'{' | b'[') => {
             return Err(builder.fault(column, "an object or array where a value is expected"));
         }

@@ -60,7 +60,7 @@ impl RecordBatchBlocks {
         let mut targets = Vec::new();
         for (at, field) in schema.fields().iter().enumerate() {
             for column in map.targets_of_header(field.name()) {
-                if field.data_type().is_nested() {
+                if field.data_type().is_nested() && !map.takes_tags(*column) {
                     let reason = format!(
                         "{name}: column `{0}` is nested; name a value in it with --map: \
                          `\"{0}.…\"`",
@@ -203,6 +203,7 @@ impl Cells {
                 Self::Decimal(array.as_primitive::<Decimal128Type>().clone(), *scale)
             }
             DataType::BinaryView => Self::Bytes(array.as_binary_view().clone()),
+            kind if kind.is_nested() => Self::Text(as_json(array)?),
             _ => Self::Text(cast(array, &DataType::Utf8View)?.as_string_view().clone()),
         })
     }
@@ -274,6 +275,18 @@ impl RowReader for RecordBatchRows {
             .map_err(|error| Error::internal("row as JSON").with_source(error))?;
         Ok(json.into_inner().trim_ascii().to_vec())
     }
+}
+
+/// Each value of a nested column as JSON.
+fn as_json(array: &ArrayRef) -> Result<StringViewArray, ArrowError> {
+    let rows = RecordBatch::try_from_iter_with_nullable([("v", Arc::clone(array), true)])?;
+    let mut json = LineDelimitedWriter::new(Vec::new());
+    json.write(&rows)?;
+    json.finish()?;
+    let text = String::from_utf8_lossy(&json.into_inner()).into_owned();
+    // A row whose value is NULL is `{}`.
+    let values = text.lines().map(|line| line.strip_prefix(r#"{"v":"#)?.strip_suffix('}'));
+    Ok(values.collect())
 }
 
 /// A column in a form that JSON has: bytes as text. `None` for a map whose keys are no texts.

@@ -14,7 +14,7 @@ use arrow::{
 
 use crate::{
     model::ColumnType,
-    sources::{Scalar, TimeForm, scalar},
+    sources::{Scalar, TimeForm, scalar, tags},
 };
 
 /// Values of one column, and which of them are NULL.
@@ -50,7 +50,9 @@ impl TypedColumn {
             ColumnType::Decimal(..) => Values::Decimal(Vec::with_capacity(rows)),
             ColumnType::Float => Values::Float(Vec::with_capacity(rows)),
             ColumnType::Boolean => Values::Boolean(Vec::with_capacity(rows)),
-            ColumnType::Text => Values::Text(String::new(), Vec::with_capacity(rows)),
+            ColumnType::Text | ColumnType::Tags => {
+                Values::Text(String::new(), Vec::with_capacity(rows))
+            }
         };
         Self { kind, rows: 0, values, valid: None, all_null: true }
     }
@@ -65,6 +67,14 @@ impl TypedColumn {
         let mut zoneless = false;
         if let Scalar::Null = scalar {
             self.push_null();
+            return Ok(false);
+        }
+        if self.kind == ColumnType::Tags {
+            let tags = tags(scalar)?;
+            match &tags {
+                None => self.push_null(),
+                Some(tags) => self.push_text(tags)?,
+            }
             return Ok(false);
         }
         if self.all_null {
@@ -84,15 +94,26 @@ impl TypedColumn {
             // -0.0 and 0.0 are equal numbers with different bits. Adding 0.0 makes both 0.0.
             (Values::Float(values), _) => values.push(scalar::float(scalar)? + 0.0),
             (Values::Boolean(values), _) => values.push(scalar::boolean(scalar)?),
-            (Values::Text(texts, ends), _) => {
-                let text = scalar::text(scalar)?;
-                let end = i32::try_from(texts.len() + text.len());
-                ends.push(end.map_err(|_| "is too long".to_owned())?);
-                texts.push_str(&text);
+            (Values::Text(..), _) => {
+                self.push_text(&scalar::text(scalar)?)?;
+                return Ok(false);
             }
         }
         self.mark_valid();
         Ok(zoneless)
+    }
+
+    fn push_text(&mut self, text: &str) -> Result<(), String> {
+        if self.all_null {
+            self.values.resize(self.rows);
+        }
+        if let Values::Text(texts, ends) = &mut self.values {
+            let end = i32::try_from(texts.len() + text.len());
+            ends.push(end.map_err(|_| "is too long".to_owned())?);
+            texts.push_str(text);
+        }
+        self.mark_valid();
+        Ok(())
     }
 
     /// Counts the row of the value that was added, and marks the row as valid.

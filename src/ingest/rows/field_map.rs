@@ -22,6 +22,8 @@ pub(crate) struct FieldMap {
     fields: HashMap<String, Vec<usize>>,
     constants: Vec<(usize, String)>,
     times: HashMap<usize, TimeForm>,
+    /// The columns that take objects and lists.
+    tags: Vec<usize>,
     /// The names that a source looks for, if one finds the values.
     keys: Vec<String>,
 }
@@ -73,12 +75,20 @@ impl FieldMap {
     #[must_use]
     pub(crate) fn of(dataset: &Dataset) -> Self {
         let mut fields: HashMap<String, Vec<usize>> = HashMap::new();
-        for (at, column) in dataset.columns().iter().enumerate() {
+        let columns = dataset.columns().iter().enumerate();
+        for (at, column) in columns.filter(|(_, column)| !dataset.computes(&column.name)) {
             for name in column.input_names() {
                 fields.entry(name).or_default().push(at);
             }
         }
-        Self { fields, ..Self::default() }
+        let columns = dataset.columns().iter().enumerate();
+        let tags = columns.filter(|(_, column)| column.kind == ColumnType::Tags);
+        Self { fields, tags: tags.map(|(at, _)| at).collect(), ..Self::default() }
+    }
+
+    /// Whether a column takes objects and lists.
+    pub(crate) fn takes_tags(&self, column: usize) -> bool {
+        self.tags.contains(&column)
     }
 
     /// A map without fields, for rows whose values a source finds. `keys` are the names that the

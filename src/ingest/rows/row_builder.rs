@@ -11,7 +11,7 @@ use crate::{
         field_map::{FieldLookup, FieldMap},
         row_rules::RowRules,
     },
-    model::Dataset,
+    model::{ColumnType, Dataset},
     sources::Scalar,
 };
 
@@ -110,6 +110,11 @@ impl<'d> RowBuilder<'d> {
         let field = self.dataset.columns().get(at).map(|column| column.name.clone());
         let (field, reason) = (field.unwrap_or_default(), reason.into());
         Fault { field, reason, is_missing_time: false }
+    }
+
+    /// Whether the column with the index `at` takes an object or a list.
+    pub(crate) fn takes_tags(&self, at: usize) -> bool {
+        self.dataset.columns().get(at).is_some_and(|column| column.kind == ColumnType::Tags)
     }
 
     /// Sets the value of a column in the current row. A fault when the column has a value

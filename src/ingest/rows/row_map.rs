@@ -4,7 +4,7 @@
 use crate::{
     base::{Error, Result},
     ingest::rows::field_map::FieldMap,
-    model::Dataset,
+    model::{ColumnType, Dataset},
     sources::{ColumnRule, Scalar, Source, TimeForm, alike, scalar},
 };
 
@@ -68,11 +68,13 @@ impl RowMap {
         let mut fields = FieldMap::without_fields(source.first_keys());
         let columns = source.columns.iter();
         let columns: Vec<_> = columns
+            .filter(|column| !dataset.computes(&column.column))
             .filter_map(|column| Some((dataset.column_index(&column.column)?, column.clone())))
             .collect();
         for (at, column) in &columns {
             fields.read_times((*at, column), dataset, &file)?;
         }
+        let columns = with_whole_tags(columns, dataset);
         let source = SourceColumns { source, columns, known_keys: None };
         let (mapped, map_file) = (Vec::new(), String::new());
         Self { fields, source: Some(source), mapped, map_file }.with_given(dataset, given)
@@ -111,7 +113,8 @@ impl RowMap {
         let mut columns: Vec<_> =
             named.iter().map(|(at, column)| (*at, (*column).clone())).collect();
         for (at, column) in dataset.columns().iter().enumerate() {
-            if !columns.iter().any(|(named, _)| *named == at) {
+            let is_named = columns.iter().any(|(named, _)| *named == at);
+            if !is_named && !dataset.computes(&column.name) {
                 columns.push((at, ColumnRule::by_names(&column.name, column.input_names())));
             }
         }
@@ -122,6 +125,7 @@ impl RowMap {
         for (at, column) in &named {
             fields.read_times((*at, column), dataset, file)?;
         }
+        let columns = with_whole_tags(columns, dataset);
         let source = SourceColumns { source: map, columns, known_keys: Some(known_keys) };
         Self { fields, source: Some(source), mapped, map_file: file.to_owned() }
             .with_given(dataset, given)
@@ -146,6 +150,19 @@ impl RowMap {
         }
         Ok(self)
     }
+}
+
+/// The columns, of which those of tags take objects and lists.
+fn with_whole_tags(
+    mut columns: Vec<(usize, ColumnRule)>,
+    dataset: &Dataset,
+) -> Vec<(usize, ColumnRule)> {
+    for (at, column) in &mut columns {
+        if dataset.columns().get(*at).is_some_and(|column| column.kind == ColumnType::Tags) {
+            column.rule.take_whole();
+        }
+    }
+    columns
 }
 
 fn fix(fields: &mut FieldMap, dataset: &Dataset, given: &GivenValues) -> Result<()> {
@@ -175,6 +192,9 @@ pub(crate) fn index_of(dataset: &Dataset, column: &ColumnRule, file: &str) -> Re
 }
 
 fn column_index(dataset: &Dataset, name: &str) -> Result<usize> {
+    if dataset.computes(name) {
+        return Err(Error::invalid(format!("column `{name}` is computed, and no input fills it")));
+    }
     dataset.column_index(name).ok_or_else(|| {
         let names = dataset.columns().iter().map(|column| column.name.as_str());
         Error::invalid(match alike(name, names) {

@@ -17,7 +17,7 @@ use datafusion::{
 use futures::StreamExt as _;
 
 use super::super::{
-    generation::rewrite::Rewrite,
+    generation::rewrite::{Rewrite, Rewriting},
     purge::{day::Purging, remains::rollup_of},
 };
 use crate::{
@@ -146,7 +146,8 @@ pub(crate) async fn erase_day(
     let predicate = erasing.predicate();
     if !live.is_purged() {
         let leaves = live.leaves.clone();
-        let rewrite = Rewrite { context, live, leaves, without: Some(&predicate) };
+        let rewriting = Rewriting::Without(&predicate);
+        let rewrite = Rewrite { context, live, leaves, rewriting };
         return Ok(match rewrite.run().await? {
             None => ErasedDay::Overtaken,
             Some(_) => ErasedDay::Erased { dropped: Vec::new() },
@@ -162,8 +163,8 @@ pub(crate) async fn erase_day(
         Vec::new()
     };
     let hashes: Vec<_> = dropped.iter().map(|it| it.definition_hash().to_owned()).collect();
-    let without = Some((&predicate, hashes.as_slice()));
-    let purging = Purging { context, live, definitions, without };
+    let without = Some(&predicate);
+    let purging = Purging { context, live, definitions, without, dropped: &hashes };
     Ok(if purging.run().await? {
         let dropped = dropped.iter().map(|rollup| rollup.folder().to_owned()).collect();
         ErasedDay::Erased { dropped }

@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use crate::{
     base::{Day, Error, ErrorKind, Result, Span, failpoint},
     jobs::{
-        JobContext, JobReport, JobSummary, Outcome, RollupOptions,
+        JobContext, JobReport, JobSummary, Outcome,
         erase::{
             day::{ErasedDay, Erasing, days_with, erase_day, held_by_others},
             fence::fence,
         },
         generation::close::close_generations_in_flight,
         report::{Plan, Reporter},
-        rollup,
+        rollup::rebuild,
     },
     model::Period,
     store::{Definitions, list_raw},
@@ -139,22 +139,4 @@ async fn erase_one(
             Ok(true)
         }
     }
-}
-
-/// Builds the segments that the erased days lack.
-async fn rebuild(
-    context: JobContext<'_>,
-    erased: &BTreeSet<Day>,
-    reporter: &mut Reporter<impl FnMut(&JobReport) + Send>,
-) -> Result<()> {
-    // The segments of a day that isn't over are built after its end, as always.
-    for day in erased.iter().copied().filter(|day| *day < context.clock.today()) {
-        let options = RollupOptions { from: Some(day), to: Some(day), ..RollupOptions::default() };
-        // The day had these segments before, so they are no news.
-        let built = rollup(context, &options, |_| {}).await?;
-        for error in built.failures {
-            reporter.day(day, Outcome::Failed(error));
-        }
-    }
-    Ok(())
 }

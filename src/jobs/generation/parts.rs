@@ -24,6 +24,7 @@ const PART_ROWS: u64 = 1 << 20;
 /// The compacted files of one generation while they are written.
 pub(crate) struct Parts<'a> {
     context: JobContext<'a>,
+    dataset: Arc<Dataset>,
     day: Day,
     generation: &'a Generation<'a>,
     /// What is proven about the events in the files.
@@ -48,6 +49,7 @@ impl<'a> Parts<'a> {
     ) -> Self {
         Self {
             context,
+            dataset: Arc::new(context.dataset.clone()),
             day,
             generation,
             events,
@@ -72,7 +74,7 @@ impl<'a> Parts<'a> {
             Some(open) => open,
             None => self.open(&rows)?,
         };
-        self.open = Some(open.add(rows).await?);
+        self.open = Some(open.add(Arc::clone(&self.dataset), rows).await?);
         Ok(())
     }
 
@@ -115,7 +117,7 @@ impl<'a> Parts<'a> {
     }
 
     async fn close(&mut self, open: OpenPart, set: Option<SetFooter>) -> Result<()> {
-        let JobContext { root, dataset, .. } = self.context;
+        let root = self.context.root;
         self.content.merge(open.content);
         let (name, rows) = (self.name(), open.rows);
         let footer = FileKind::Compacted(CompactedFooter {
@@ -129,8 +131,8 @@ impl<'a> Parts<'a> {
         });
         let (path, _) = open.writer.finish(footer.clone())?;
         let (file, there) = self.generation.create(name, rows, &path, &footer).await?;
-        let schema_of = Arc::new(dataset.clone());
-        let read = tokio::task::spawn_blocking(move || content_of(&schema_of, there));
+        let dataset = Arc::clone(&self.dataset);
+        let read = tokio::task::spawn_blocking(move || content_of(&dataset, there));
         let read = read.await.map_err(|error| Error::internal("reading").with_source(error))??;
         if read != open.content.finish() {
             let name = root.full_name(&raw_path(self.day, &file.name));
@@ -142,10 +144,10 @@ impl<'a> Parts<'a> {
 }
 
 impl OpenPart {
-    async fn add(mut self, rows: RecordBatch) -> Result<Self> {
+    async fn add(mut self, dataset: Arc<Dataset>, rows: RecordBatch) -> Result<Self> {
         // Encoding occupies a core, so it runs on a thread of its own.
         let encoded = tokio::task::spawn_blocking(move || {
-            self.content.add(&rows)?;
+            self.content.add(&dataset, &rows)?;
             self.rows += rows.num_rows() as u64;
             self.writer.write(&rows)?;
             Ok(self)
@@ -164,7 +166,7 @@ fn content_of(dataset: &Dataset, file: Bytes) -> Result<ContentHash> {
         .map_err(|error| fail(error.to_string()))?;
     let mut content = ContentHasher::new();
     for rows in reader {
-        content.add(&rows.map_err(|error| fail(error.to_string()))?)?;
+        content.add(dataset, &rows.map_err(|error| fail(error.to_string()))?)?;
     }
     Ok(content.finish())
 }

@@ -1,5 +1,5 @@
-//! Writes a day's raw rows anew: into a few files, perhaps without some rows, under the day's next
-//! manifest.
+//! Writes a day's raw rows anew: into a few files, perhaps without some rows or with other prices,
+//! under the day's next manifest.
 //!
 //! ```text
 //! leaves ─ read ─ sort ─ write files that don't count yet ─ read them back ─ manifest
@@ -28,7 +28,8 @@ use crate::{
     base::{Error, Result},
     exec::{CountedRows, FileTable},
     jobs::JobContext,
-    model::{ContentHasher, Dataset, Leaf, LeafDay, LeafId, LeafKind, ManifestState},
+    model::{ContentHasher, Dataset, Leaf, LeafDay, LeafId, LeafKind, ManifestState, Pricing},
+    prices::{PriceTable, price_rows},
     store::name_damage,
 };
 
@@ -49,9 +50,19 @@ pub(crate) struct Rewrite<'a> {
     pub(crate) live: &'a LeafDay,
     /// The leaves whose rows go into the new files.
     pub(crate) leaves: Vec<Arc<Leaf>>,
-    /// The condition on rows to leave out, if any. The new manifest then gets a mark, so hints
-    /// that were built before are of other leaves.
-    pub(crate) without: Option<&'a Expr>,
+    pub(crate) rewriting: Rewriting<'a>,
+}
+
+/// What a rewriting changes about the rows. When it changes anything, the new manifest gets a mark,
+/// so hints that were built before are of other leaves.
+#[derive(Clone, Copy)]
+pub(crate) enum Rewriting<'a> {
+    /// Nothing: the rows are merged into fewer files.
+    Merge,
+    /// The rows that meet the condition are left out.
+    Without(&'a Expr),
+    /// The rows are priced by that table.
+    Price(&'a Pricing, &'a PriceTable),
 }
 
 impl Rewrite<'_> {
@@ -108,7 +119,11 @@ impl Rewrite<'_> {
                 }
             };
             let (rows, kept) = typed(dataset, &batch)?;
-            read.add(&rows)?;
+            read.add(dataset, &rows)?;
+            let kept = match self.rewriting {
+                Rewriting::Price(pricing, table) => price_rows(pricing, (table, true), &kept)?.0,
+                Rewriting::Merge | Rewriting::Without(_) => kept,
+            };
             parts.write(kept).await?;
         }
         check_still_absorbed(self.context, &self.leaves, &taken).await?;
@@ -122,11 +137,7 @@ impl Rewrite<'_> {
                 read.finish()
             )));
         }
-        let marks: Vec<_> = self
-            .without
-            .map(|_| LeafId::of_erasure(&generation.attempt, self.live.day))
-            .into_iter()
-            .collect();
+        let marks = self.marks(generation);
         let (files, content) = parts.finish(&taken, &marks).await?;
         Ok(NextManifest {
             state: ManifestState::Open,
@@ -139,13 +150,23 @@ impl Rewrite<'_> {
         })
     }
 
+    /// The mark of a generation whose rows aren't those of the leaves.
+    fn marks(&self, generation: &Generation<'_>) -> Vec<LeafId> {
+        match self.rewriting {
+            Rewriting::Merge => Vec::new(),
+            Rewriting::Without(_) | Rewriting::Price(..) => {
+                vec![LeafId::of_change(&generation.attempt, self.live.day)]
+            }
+        }
+    }
+
     /// The leaves' rows in the dataset's order, each with the column [`KEPT`].
     fn sorted(&self) -> Result<DataFrame> {
         let JobContext { root, dataset, session, .. } = self.context;
         let columns = dataset.columns().iter().map(|column| ident(&column.name));
-        let kept = match self.without {
-            None => lit(true),
-            Some(predicate) => predicate.clone().is_not_true(),
+        let kept = match self.rewriting {
+            Rewriting::Merge | Rewriting::Price(..) => lit(true),
+            Rewriting::Without(predicate) => predicate.clone().is_not_true(),
         };
         let order = dataset.sort().iter().map(|name| ident(name).sort(true, true));
         let order: Vec<_> = order.collect();

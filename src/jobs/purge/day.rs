@@ -32,14 +32,15 @@ use crate::{
     },
 };
 
-/// A purge of a day, or an erasure on a purged day.
+/// A purge of a day; or on a purged day, an erasure, or the end of what remains for some rollups.
 pub(crate) struct Purging<'a> {
     pub(crate) context: JobContext<'a>,
     pub(crate) live: &'a LeafDay,
     pub(crate) definitions: &'a Definitions,
-    /// The condition on rows to leave out, and the definition hashes of the rollups whose remains
-    /// are dropped.
-    pub(crate) without: Option<(&'a Expr, &'a [String])>,
+    /// The condition on rows to leave out.
+    pub(crate) without: Option<&'a Expr>,
+    /// The definition hashes of the rollups whose remains are dropped.
+    pub(crate) dropped: &'a [String],
 }
 
 /// The rows that remain for one rollup, and the index of the rollup's definition in the manifest.
@@ -99,7 +100,9 @@ impl Purging<'_> {
     }
 
     async fn write(&self, generation: &Generation<'_>) -> Result<NextManifest> {
-        let leaves = self.live.leaves.iter().filter(|leaf| !leaf.is_purged());
+        // What only drops remains takes no late rows in.
+        let takes_rows = self.dropped.is_empty() || self.without.is_some();
+        let leaves = self.live.leaves.iter().filter(|leaf| takes_rows && !leaf.is_purged());
         let leaves: Vec<_> = leaves.cloned().collect();
         check_columns_known(self.context, &leaves).await?;
         check_sources(self.context, generation.base.as_deref(), &leaves).await?;
@@ -112,11 +115,10 @@ impl Purging<'_> {
             }
         };
         self.check_answering(&rows)?;
-        let marks: Vec<_> = self
-            .without
-            .map(|_| LeafId::of_erasure(&generation.attempt, self.live.day))
-            .into_iter()
-            .collect();
+        // Segments below `rollups/` that were built before are then of other leaves.
+        let is_changed = self.without.is_some() || !self.dropped.is_empty();
+        let mark = is_changed.then(|| LeafId::of_change(&generation.attempt, self.live.day));
+        let marks: Vec<_> = mark.into_iter().collect();
         let content = content(generation.base.as_deref(), &taken)?;
         let set = SetFooter {
             files: rows.len(),
@@ -192,11 +194,9 @@ impl Purging<'_> {
             check_days(self.context, late).await?;
         }
         let (mut rows, mut definitions) = (Vec::new(), base.definitions.clone());
-        let without = self.without.map(|(predicate, _)| predicate);
-        let dropped = self.without.map_or(&[][..], |(_, dropped)| dropped);
         for remains in &base.remains {
             let (rollup, text) = rollup_of(dataset, self.definitions, base, remains)?;
-            if dropped.contains(&remains.hash) {
+            if self.dropped.contains(&remains.hash) {
                 continue;
             }
             let known = definitions.iter().position(|known| *known == text);
@@ -213,7 +213,7 @@ impl Purging<'_> {
                 rows.push(Rows::of_events(self.context, self.live.day, kept, late).await?);
                 continue;
             }
-            let late = RawRows { leaves: late, proofs, without };
+            let late = RawRows { leaves: late, proofs, without: self.without };
             let stream = merge_with_late(self.context, &rollup, segment, late).await?;
             let rows_in = rows_in.saturating_add(rows_of(self.context, late.leaves).await?);
             rows.push(Rows { rollup, definition, behind: Behind::Known(rows_in), stream });

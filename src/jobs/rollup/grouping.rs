@@ -19,7 +19,7 @@ use crate::{
     jobs::JobContext,
     model::{
         DATE_COLUMN, Function, Leaf, Rollup, SegmentFile, State, StoredState, narrowed,
-        stored_needs_room,
+        stored_needs_room, tag,
     },
 };
 
@@ -95,7 +95,8 @@ fn grouped_leaves(
         None => rows,
         Some(filter) => rows.filter(filter)?,
     };
-    grouped(rows, rollup, bucket, partials, &beside)
+    let dimensions = rollup.dimensions().iter().map(|column| tag::dimension(&column.name));
+    grouped(rows, rollup, (bucket, dimensions.collect()), partials, &beside)
 }
 
 /// The rollup's rows, built from a segment of `finer`, which has every dimension and state of
@@ -115,7 +116,7 @@ pub(super) async fn merge_rows(
         coarser => bucket_of(ident(finer.bucket_column()), day, coarser),
     };
     let rows = stored_rows(context, finer, segment)?;
-    sorted(grouped(rows, rollup, bucket, merges(rollup), &[])?, rollup).await
+    sorted(grouped(rows, rollup, (bucket, stored(rollup)), merges(rollup), &[])?, rollup).await
 }
 
 /// The rollup's rows from a segment and from late leaves that the segment lacks. All rows of the
@@ -147,7 +148,7 @@ pub(crate) async fn merge_with_late(
         rows = rows.union(late)?;
     }
     let bucket = ident(rollup.bucket_column());
-    sorted(grouped(rows, rollup, bucket, merges(rollup), &[])?, rollup).await
+    sorted(grouped(rows, rollup, (bucket, stored(rollup)), merges(rollup), &[])?, rollup).await
 }
 
 fn stored_rows(
@@ -168,18 +169,23 @@ fn merges(rollup: &Rollup) -> Vec<Expr> {
     rollup.states().iter().map(merge).collect()
 }
 
+/// The dimensions of stored rows.
+fn stored(rollup: &Rollup) -> Vec<Expr> {
+    rollup.dimensions().iter().map(|column| ident(&column.name)).collect()
+}
+
 /// The rows grouped by bucket and dimensions, in the segment's types.
 fn grouped(
     rows: DataFrame,
     rollup: &Rollup,
-    bucket: Expr,
+    (bucket, dimensions): (Expr, Vec<Expr>),
     partials: Vec<Expr>,
     beside: &[&str],
 ) -> Result<DataFrame> {
-    let names = || rollup.dimensions().iter().map(|column| ident(&column.name));
-    let groups = std::iter::once(bucket.alias(rollup.bucket_column())).chain(names()).collect();
+    let bucket = bucket.alias(rollup.bucket_column());
+    let groups = std::iter::once(bucket).chain(dimensions).collect();
     let mut columns = vec![ident(rollup.bucket_column())];
-    columns.extend(names());
+    columns.extend(stored(rollup));
     let in_type = |(state, kind): &(StoredState, DataType)| {
         let (name, value) = (state.name(), ident(state.name()));
         let value = match state.kind {

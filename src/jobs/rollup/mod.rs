@@ -8,6 +8,7 @@ mod grouping;
 mod job;
 mod months;
 mod proofs;
+mod rebuild;
 mod segment_builder;
 mod tasks;
 
@@ -15,6 +16,7 @@ pub(crate) use grouping::{RawRows, group_rows, merge_with_late};
 pub use job::RollupOptions;
 pub(crate) use job::rollup;
 pub(crate) use proofs::Proofs;
+pub(crate) use rebuild::rebuild;
 use segment_builder::Built;
 pub(crate) use segment_builder::{check_rows, rows_of};
 use tasks::{Task, tasks};

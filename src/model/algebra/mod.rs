@@ -13,6 +13,7 @@ mod narrowed;
 mod opaque;
 pub(crate) mod sketch;
 mod state;
+pub(crate) mod tag;
 
 pub(crate) use changed_expressions::changed_expressions;
 pub(crate) use checked::checked;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::{Rollup, Unique, WarningRule};
+use super::{Pricing, Rollup, Unique, WarningRule};
 use crate::{
     base::{Error, Result},
     model::{Column, ColumnType},
@@ -24,6 +24,8 @@ pub struct Dataset {
     pub(super) sort: Vec<String>,
     pub(super) warnings: Vec<WarningRule>,
     pub(super) unique: Option<Unique>,
+    pub(super) pricing: Option<Pricing>,
+    pub(super) batch: Option<String>,
     pub(super) events: Option<Rollup>,
     pub(super) rollups: Vec<Rollup>,
     pub(super) previous: Vec<Rollup>,
@@ -83,6 +85,25 @@ impl Dataset {
     #[must_use]
     pub const fn unique(&self) -> Option<&Unique> {
         self.unique.as_ref()
+    }
+
+    /// The columns whose values are computed from a price table, if there are any.
+    #[must_use]
+    pub const fn pricing(&self) -> Option<&Pricing> {
+        self.pricing.as_ref()
+    }
+
+    /// The column that holds the id of each row's batch, if there is one.
+    #[must_use]
+    pub fn batch_column(&self) -> Option<&str> {
+        self.batch.as_deref()
+    }
+
+    /// Whether the column is computed. Then no input fills it.
+    #[must_use]
+    pub(crate) fn computes(&self, column: &str) -> bool {
+        self.batch.as_deref() == Some(column)
+            || self.pricing.as_ref().is_some_and(|pricing| pricing.computes(column))
     }
 
     /// The events of a day, in the form of a rollup: one row for each event, by the hash of its

@@ -14,10 +14,12 @@ pub(super) struct Definition {
     pub(super) time: Spanned<String>,
     #[serde(default)]
     pub(super) sort: Vec<Spanned<String>>,
+    pub(super) batch: Option<Spanned<String>>,
     pub(super) columns: Vec<ColumnEntry>,
     #[serde(default)]
     pub(super) warn: Vec<Spanned<String>>,
     pub(super) unique: Option<UniqueEntry>,
+    pub(super) prices: Option<PricesEntry>,
     #[serde(default)]
     pub(super) rollup: Vec<RollupEntry>,
 }
@@ -41,6 +43,23 @@ pub(super) struct UniqueEntry {
     #[serde(default)]
     pub(super) same: Vec<Spanned<String>>,
     pub(super) prefer: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PricesEntry {
+    pub(super) cost: Spanned<String>,
+    pub(super) cost_uncached: Spanned<String>,
+    pub(super) table: Spanned<String>,
+    pub(super) model: Spanned<String>,
+    pub(super) provider: Option<Spanned<String>>,
+    pub(super) tier: Option<Spanned<String>>,
+    pub(super) input: Spanned<String>,
+    pub(super) cached: Option<Spanned<String>>,
+    pub(super) written: Option<Spanned<String>>,
+    pub(super) written_hour: Option<Spanned<String>>,
+    pub(super) output: Spanned<String>,
+    pub(super) reasoning: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -9,6 +9,7 @@ use datafusion::{
         tree_node::{Transformed, TransformedResult as _, TreeNode as _, TreeNodeRecursion},
     },
     error::Result as DataFusionResult,
+    execution::registry::FunctionRegistry as _,
     logical_expr::{
         BinaryExpr, Expr, ExprSchemable as _, Operator, Volatility, simplify::SimplifyContext,
     },
@@ -19,7 +20,11 @@ use datafusion::{
 use super::Dataset;
 use crate::{
     base::{Error, Result},
-    model::{ColumnType, algebra::exact_operands, column::is_word},
+    model::{
+        ColumnType,
+        algebra::{exact_operands, tag::TagPlanner},
+        column::is_word,
+    },
 };
 
 /// A value that is computed from the columns of one raw row.
@@ -50,7 +55,8 @@ impl Expression {
             DFSchema::try_from(dataset.query_file_schema().as_ref().clone()).map_err(refused)?;
         let mut config = SessionConfig::new();
         config.options_mut().sql_parser.parse_float_as_decimal = true;
-        let parser = SessionContext::new_with_config(config);
+        let mut parser = SessionContext::new_with_config(config);
+        parser.register_expr_planner(Arc::new(TagPlanner)).map_err(refused)?;
         let expr = parser.parse_sql_expr(text, &schema).map_err(refused)?;
         let expr = expr.transform_up(|part| Ok(exact_operands(part, &schema)));
         let expr = expr.data().map_err(refused)?;

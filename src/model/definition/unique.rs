@@ -14,11 +14,15 @@ pub struct Unique {
     pub prefer: Prefer,
     /// The dataset's time column.
     pub time: String,
+    /// The column with the id of the price table, if prices are computed. Of copies that are alike
+    /// in `prefer` and time, one that `reprice` priced counts, then the one with the least id. So a
+    /// log that is appended again under a newer table keeps its prices.
+    pub stable: Option<String>,
 }
 
-/// Which of several copies counts. Of copies that are alike in it, the earliest counts, and of
-/// these the one whose row hash is smallest. So neither the order of files nor that of appends
-/// decides.
+/// Which of several copies counts. Of copies that are alike in it, the earliest counts, then the
+/// one that [`Unique::stable`] says, and of these the one whose row hash is smallest. So neither
+/// the order of files nor that of appends decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prefer {
     /// The copy with the greatest value in that column; NULL is the least.
@@ -34,7 +38,9 @@ impl Unique {
     #[must_use]
     pub(crate) fn text(&self) -> String {
         let (key, same) = (self.key.join(","), self.same.join(","));
-        format!("unique key {key} same {same} prefer {}", self.prefer.name())
+        let stable = self.stable.iter().map(|column| format!(" stable {column}"));
+        let stable: String = stable.collect();
+        format!("unique key {key} same {same} prefer {}{stable}", self.prefer.name())
     }
 }
 

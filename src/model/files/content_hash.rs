@@ -4,8 +4,8 @@
 //! with the number of rows. So a batch that is sent twice gets one hash, and the hash of a merged
 //! file is the sum of its source files' hashes.
 //!
-//! In version `x1` a row's hash `h` starts at 0. For each of its columns that isn't NULL, in the
-//! order of the definition, `h` becomes
+//! In version `x1` a row's hash `h` starts at 0. For each of its columns that isn't NULL and isn't
+//! computed from a price table, in the order of the definition, `h` becomes
 //! `XXH3_128(value bytes, seed = fold(h) ^ fold(XXH3_128(column name)))`. Here, `fold` is the XOR
 //! of the two 64-bit halves.
 
@@ -20,7 +20,10 @@ use arrow::{
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 
-use crate::base::{Error, Result};
+use crate::{
+    base::{Error, Result},
+    model::Dataset,
+};
 
 /// The order-independent hash of a set of rows, and the number of rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,12 +53,13 @@ impl ContentHasher {
         Self { rows: 0, sum: 0 }
     }
 
-    /// Adds the rows of a batch in the dataset's file schema.
+    /// Adds the rows of a batch in the dataset's file schema. Computed columns are left out: the
+    /// same rows under another price table are the same content.
     ///
     /// # Errors
     /// `Internal` when a column has a type that raw files don't have.
-    pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<()> {
-        let hashes = row_hashes(batch)?;
+    pub(crate) fn add(&mut self, dataset: &Dataset, batch: &RecordBatch) -> Result<()> {
+        let hashes = given_hashes(dataset, batch)?;
         self.rows += batch.num_rows() as u64;
         self.sum = hashes.iter().fold(self.sum, |sum, hash| sum.wrapping_add(*hash));
         Ok(())
@@ -92,8 +96,22 @@ impl ContentHasher {
 /// # Errors
 /// `Internal` when a column has a type that raw files don't have.
 pub(crate) fn row_hashes(batch: &RecordBatch) -> Result<Vec<u128>> {
+    hashes_of(batch, |_| true)
+}
+
+/// The hash of each row over the columns that are not computed.
+///
+/// # Errors
+/// As [`row_hashes`].
+pub(crate) fn given_hashes(dataset: &Dataset, batch: &RecordBatch) -> Result<Vec<u128>> {
+    hashes_of(batch, |column| !dataset.computes(column))
+}
+
+/// The hash of each row over the columns that `is_hashed` chooses by name.
+fn hashes_of(batch: &RecordBatch, is_hashed: impl Fn(&str) -> bool) -> Result<Vec<u128>> {
     let mut hashes = vec![0_u128; batch.num_rows()];
-    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+    let columns = batch.schema_ref().fields().iter().zip(batch.columns());
+    for (field, column) in columns.filter(|(field, _)| is_hashed(field.name())) {
         let tag = fold(XxHash3_128::oneshot(field.name().as_bytes()));
         add_column(&mut hashes, tag, column)?;
     }
@@ -172,7 +190,7 @@ mod tests {
         let counts: ArrayRef = Arc::new(Int64Array::from(counts.to_vec()));
         let batch = RecordBatch::try_from_iter([("id", ids), ("count", counts)]).unwrap();
         let mut hasher = ContentHasher::default();
-        hasher.add(&batch).unwrap();
+        hasher.add(&Dataset::ai_usage().unwrap(), &batch).unwrap();
         hasher.finish()
     }
 

@@ -101,7 +101,7 @@ impl LeafId {
     /// The mark that an erasure adds to the leaf ids of a day. Hints built before the erasure lack
     /// the mark, so they are never current again. `attempt` names the erasure's run.
     #[must_use]
-    pub fn of_erasure(attempt: &str, day: Day) -> Self {
+    pub fn of_change(attempt: &str, day: Day) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("tallybook 2026 erasure mark");
         hasher.update(&day.epoch_days().to_le_bytes());
         Self(hex_128(hasher.update(attempt.as_bytes())))

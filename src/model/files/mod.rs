@@ -13,7 +13,7 @@ mod period;
 mod segment;
 
 pub use content_hash::ContentHash;
-pub(crate) use content_hash::{ContentHasher, row_hashes};
+pub(crate) use content_hash::{ContentHasher, given_hashes, row_hashes};
 pub(crate) use day_files::{Base, Damage, LeafDay, month_fingerprint};
 pub(crate) use event_proof::{EventProof, are_apart, has_no_copies};
 pub use fingerprint::Fingerprint;

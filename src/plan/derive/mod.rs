@@ -11,7 +11,8 @@
 //! dimensions and the bucket alone has one value for all of the raw rows, and can be computed from
 //! the rollup row instead:
 //!
-//! 1. A dimension's column stays as it is, and so does a joined table's.
+//! 1. A dimension's column stays as it is, and so does a joined table's. `tags['team']` becomes the
+//!    dimension of that name.
 //! 2. `date` becomes the bucket's date.
 //! 3. The time column may occur only inside a function that is constant over each bucket
 //!    ([`time_terms`]). There it becomes the bucket's first instant.
@@ -38,7 +39,7 @@ use datafusion::{
 
 use crate::{
     base::{Grain, Span, Spans, Zone},
-    model::{DATE_COLUMN, Dataset, Rollup},
+    model::{DATE_COLUMN, Dataset, Rollup, algebra::tag},
     plan::{
         Refusal,
         block::{Block, Joined, is_joined},
@@ -131,6 +132,19 @@ impl Terms<'_> {
                     refusal = Some(why);
                     return Ok(Transformed::new(node, false, TreeNodeRecursion::Stop));
                 }
+            }
+            match tag::tag_of(&node) {
+                Some((column, name)) if self.rollup.has_dimension(&name) && !is_joined(column) => {
+                    let dimension = Expr::Column(Column::from_name(name));
+                    return Ok(Transformed::new(dimension, true, TreeNodeRecursion::Jump));
+                }
+                Some((column, name))
+                    if !is_joined(column) && !self.rollup.has_dimension(&column.name) =>
+                {
+                    refusal = Some(Refusal::NotADimension(name));
+                    return Ok(Transformed::new(node, false, TreeNodeRecursion::Stop));
+                }
+                _ => {}
             }
             match &node {
                 Expr::Column(column) if is_joined(column) => Ok(Transformed::no(node)),

@@ -1,19 +1,21 @@
 //! Parses the definition of a dataset. TOML goes in. A checked [`Dataset`] comes out, or an error
 //! with the line and the reason.
 
+mod row_rules;
+
 use std::collections::BTreeSet;
 
 use toml::Spanned;
 
-use super::definition_file::{ColumnEntry, Definition, FormatOnly, RollupEntry, UniqueEntry};
+use super::definition_file::{ColumnEntry, Definition, FormatOnly, RollupEntry};
 use crate::base::{Error, Result};
 use crate::model::{
-    Column, ColumnType, DATE_COLUMN, Dataset, Expression, HOUR_COLUMN, Measure, Operand, Prefer,
-    QUARTER_HOUR_COLUMN, Rollup, StoredState, Unique, WarningRule,
+    Column, ColumnType, DATE_COLUMN, Dataset, Expression, HOUR_COLUMN, Measure,
+    QUARTER_HOUR_COLUMN, Rollup, StoredState, column::as_tag,
 };
 
 /// The definition of a new root when no other is given.
-pub const DEFAULT_DEFINITION: &str = include_str!("../../../data/ai_usage.toml");
+pub const DEFAULT_DEFINITION: &str = include_str!("../../../../data/ai_usage.toml");
 
 /// The root format that this program writes, and the newest one that it reads.
 pub const FORMAT: u32 = 2;
@@ -84,6 +86,8 @@ impl Checker<'_> {
             sort: Vec::new(),
             warnings: Vec::new(),
             unique: None,
+            pricing: None,
+            batch: None,
             events: None,
             rollups: Vec::new(),
             previous: Vec::new(),
@@ -97,6 +101,13 @@ impl Checker<'_> {
             .collect::<Result<_>>()?;
         dataset.warnings =
             definition.warn.iter().map(|rule| self.odd(&dataset, rule)).collect::<Result<_>>()?;
+        dataset.batch = definition
+            .batch
+            .as_ref()
+            .map(|name| self.computed(&dataset, name, ColumnType::Text))
+            .transpose()?;
+        dataset.pricing =
+            definition.prices.as_ref().map(|prices| self.pricing(&dataset, prices)).transpose()?;
         dataset.unique =
             definition.unique.as_ref().map(|unique| self.unique(&dataset, unique)).transpose()?;
         dataset.events = dataset.unique.as_ref().map(|unique| Rollup::of_events(&dataset, unique));
@@ -197,51 +208,19 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn odd(&self, dataset: &Dataset, text: &Spanned<String>) -> Result<WarningRule> {
-        let rule: WarningRule = text.get_ref().parse().map_err(|error| self.wrong(text, error))?;
-        let mut sides = vec![&rule.left];
-        if let Operand::Column(right) = &rule.right {
-            sides.push(right);
-        }
-        for name in sides {
-            let kind = dataset.column(name).map(|column| column.kind);
-            if !matches!(kind, Some(ColumnType::Integer | ColumnType::Decimal(..))) {
-                let reason = format!("`{name}` is not an integer or decimal column");
-                return Err(self.wrong(text, reason));
-            }
-        }
-        Ok(rule)
-    }
-
-    fn unique(&self, dataset: &Dataset, entry: &UniqueEntry) -> Result<Unique> {
-        if entry.key.get_ref().is_empty() {
-            return Err(self.wrong(&entry.key, "the key of an event has at least one column"));
-        }
-        let names = |names: &[Spanned<String>]| {
-            let names = names.iter();
-            names.map(|name| Ok(self.known(dataset, name)?.name.clone())).collect::<Result<_>>()
-        };
-        let prefer = match entry.prefer.get_ref().as_str() {
-            "first" => Prefer::First,
-            "last" => Prefer::Last,
-            _ => Prefer::Greatest(self.known(dataset, &entry.prefer)?.name.clone()),
-        };
-        let (key, same) = (names(entry.key.get_ref())?, names(&entry.same)?);
-        Ok(Unique { key, same, prefer, time: dataset.time.clone() })
-    }
-
     fn rollup(&self, dataset: &Dataset, entry: &RollupEntry) -> Result<Rollup> {
         let name = self.word("rollup", &entry.name)?;
         let mut dimensions: Vec<Column> = Vec::new();
         for dimension in &entry.dimensions {
-            let column = self.known(dataset, dimension)?;
+            let column = self.dimension(dataset, dimension)?;
             let groups =
                 matches!(column.kind, ColumnType::Text | ColumnType::Integer | ColumnType::Boolean);
             if !groups {
                 return Err(self.wrong(
                     dimension,
                     format!(
-                        "`{}` is a {}; a dimension is text, integer or boolean",
+                        "`{}` is of type {}; a dimension is text, integer, boolean or one of tags, such as \
+                         tags['team']",
                         column.name, column.kind
                     ),
                 ));
@@ -249,7 +228,7 @@ impl Checker<'_> {
             if dimensions.iter().any(|other| other.name == column.name) {
                 return Err(self.wrong(dimension, format!("dimension `{}` is twice", column.name)));
             }
-            dimensions.push(column.clone());
+            dimensions.push(column);
         }
         let (measures, expressions) = self.measures(dataset, entry)?;
         let filter = entry.filter.as_ref().map(|text| self.filter(dataset, text)).transpose()?;
@@ -273,6 +252,23 @@ impl Checker<'_> {
             table,
             states,
             hash,
+        })
+    }
+
+    /// A column, or one of its tags as a column of its own.
+    fn dimension(&self, dataset: &Dataset, text: &Spanned<String>) -> Result<Column> {
+        let Some((tags, _)) = as_tag(text.get_ref()) else {
+            return self.known(dataset, text).cloned();
+        };
+        if dataset.column(tags).is_none_or(|column| column.kind != ColumnType::Tags) {
+            return Err(self.wrong(text, format!("there is no column `{tags}` of type tags")));
+        }
+        Ok(Column {
+            name: text.get_ref().clone(),
+            kind: ColumnType::Text,
+            required: false,
+            aliases: Vec::new(),
+            ratio: None,
         })
     }
 
