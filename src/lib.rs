@@ -17,7 +17,7 @@
 //! db.rollup(&RollupOptions::default(), |_| {}).await?.into_result()?;
 //!
 //! let answer = db.sql("SELECT sum(cost) FROM ai_usage_log").await?;
-//! assert_eq!(answer.decision().blocks[0].cover.to_string(), "1 day: 1 from org_daily");
+//! assert_eq!(answer.decision().blocks[0].cover.to_string(), "1 day: 1 from users_daily");
 //! let (rows, stats) = answer.collect().await?;
 //! assert_eq!((rows[0].num_rows(), stats.route), (1, "rollup"));
 //!
