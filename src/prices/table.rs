@@ -186,11 +186,12 @@ impl PriceTable {
             let entry = self.of_any(model)?;
             return Ok(Found { entry, has_tiers: true, assumed: None });
         };
+        let names = names_of(model).concat();
         let others = self.sells.get(&said).into_iter().flatten();
         for seller in std::iter::once(&said).chain(others) {
             let has_tiers = seller == &said;
-            for name in names_of(model).concat() {
-                match self.at(&name, seller, provider.filter(|_| has_tiers)) {
+            for name in &names {
+                match self.at(name, seller, provider.filter(|_| has_tiers)) {
                     Offer::None => {}
                     Offer::One(entry) => return Ok(Found { entry, has_tiers, assumed: None }),
                     Offer::Several => return Err(Unpriced::SeveralProviders(model.to_owned())),

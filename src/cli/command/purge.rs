@@ -24,10 +24,11 @@ pub(super) async fn run(root: &RootArgs, args: &PurgeArgs) -> Result<ExitCode> {
         rollups: args.rollups.clone(),
         dry_run: args.dry_run,
     };
-    if args.rollups.is_empty() {
-        tell_losses(&db, &options).await?;
+    let (days, bytes) = plan(&db, &options).await?;
+    if let Some(last) = days.last().filter(|_| args.rollups.is_empty()) {
+        tell_losses(&db, *last).await?;
     }
-    if !args.dry_run && !args.yes && !is_agreed(&db, &options).await? {
+    if !args.dry_run && !args.yes && !is_agreed(days.len(), bytes)? {
         tell("nothing was purged");
         return Ok(ExitCode::SUCCESS);
     }
@@ -75,10 +76,8 @@ async fn plan(db: &Tallybook, options: &PurgeOptions) -> Result<(Vec<Day>, u64)>
 }
 
 /// Tells which questions nothing will answer once the raw rows are gone.
-async fn tell_losses(db: &Tallybook, options: &PurgeOptions) -> Result<()> {
-    let (days, _) = plan(db, options).await?;
-    let Some(last) = days.last() else { return Ok(()) };
-    let lost = unanswerable(db, *last).await?;
+async fn tell_losses(db: &Tallybook, last: Day) -> Result<()> {
+    let lost = unanswerable(db, last).await?;
     if !lost.columns.is_empty() {
         tell(format_args!(
             "no rollup has {}: questions about them will have no answer for these days",
@@ -92,16 +91,12 @@ async fn tell_losses(db: &Tallybook, options: &PurgeOptions) -> Result<()> {
 }
 
 /// Whether the purge may begin. On a terminal, the user is asked.
-async fn is_agreed(db: &Tallybook, options: &PurgeOptions) -> Result<bool> {
+fn is_agreed(days: usize, bytes: u64) -> Result<bool> {
     let input = std::io::stdin();
-    if !input.is_terminal() {
+    if days == 0 || !input.is_terminal() {
         return Ok(true);
     }
-    let (days, bytes) = plan(db, options).await?;
-    if days.is_empty() {
-        return Ok(true);
-    }
-    let days = counted(days.len() as u64, "day", "days");
+    let days = counted(days as u64, "day", "days");
     let question = format!("purge {days}, {}? This can't be undone. [y/N] ", size(bytes));
     let refused = |error| Error::io("standard input", error);
     let mut out = std::io::stderr();

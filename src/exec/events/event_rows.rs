@@ -6,7 +6,7 @@ use arrow::{
     array::{
         Array as _, ArrayRef, AsArray as _, BooleanArray, Date32Array, Int64Array, RecordBatch,
     },
-    compute::{SortOptions, cast},
+    compute::SortOptions,
     datatypes::Int64Type,
     row::{RowConverter, Rows, SortField},
 };
@@ -212,16 +212,11 @@ pub(super) async fn each_batch(
     mut each: impl FnMut(RecordBatch) -> Result<()> + Send,
 ) -> Result<()> {
     let table = FileTable::of_leaves(root, dataset, std::slice::from_ref(leaf));
-    let schema = dataset.file_schema();
-    let columns = columns.map_or_else(|| (0..schema.fields().len()).collect(), <[_]>::to_vec);
-    let schema = Arc::new(schema.project(&columns)?);
+    let columns = columns.map_or_else(|| (0..dataset.columns().len()).collect(), <[_]>::to_vec);
     let scan = table.scan(state, Some(&columns), &[], None).await?;
     let mut rows = execute_stream(Arc::clone(&scan), state.task_ctx())?;
     while let Some(batch) = rows.try_next().await? {
-        let columns = schema.fields().iter().zip(batch.columns());
-        let columns = columns.map(|(field, column)| cast(column, field.data_type()));
-        let columns = columns.collect::<Result<_, _>>()?;
-        each(RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
+        each(dataset.in_file_types(&columns, batch.columns())?)?;
     }
     // The scan is in no plan whose bytes are counted.
     let read = scan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));

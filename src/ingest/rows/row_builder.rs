@@ -11,7 +11,7 @@ use crate::{
         field_map::{FieldLookup, FieldMap},
         row_rules::RowRules,
     },
-    model::{ColumnType, Dataset},
+    model::Dataset,
     sources::Scalar,
 };
 
@@ -114,7 +114,7 @@ impl<'d> RowBuilder<'d> {
 
     /// Whether the column with the index `at` takes an object or a list.
     pub(crate) fn takes_tags(&self, at: usize) -> bool {
-        self.dataset.columns().get(at).is_some_and(|column| column.kind == ColumnType::Tags)
+        self.map.takes_tags(at)
     }
 
     /// Sets the value of a column in the current row. A fault when the column has a value

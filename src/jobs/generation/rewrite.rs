@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow::{
     array::{AsArray as _, BooleanArray, RecordBatch},
-    compute::{cast, filter_record_batch},
+    compute::filter_record_batch,
 };
 use datafusion::{
     logical_expr::{Expr, ident, lit},
@@ -186,13 +186,8 @@ const KEPT: &str = "tallybook_kept";
 /// Casts a batch to the file schema. Gives all of its rows, and the rows that stay.
 fn typed(dataset: &Dataset, batch: &RecordBatch) -> Result<(RecordBatch, RecordBatch)> {
     let fail = |error| Error::internal("raw rows").with_source(error);
-    let schema = dataset.file_schema();
-    let columns = schema.fields().iter().zip(batch.columns());
-    let columns = columns.map(|(field, column)| cast(column, field.data_type()));
-    let rows = columns
-        .collect::<Result<Vec<_>, _>>()
-        .and_then(|columns| RecordBatch::try_new(schema, columns))
-        .map_err(fail)?;
+    let all: Vec<_> = (0..dataset.columns().len()).collect();
+    let rows = dataset.in_file_types(&all, batch.columns()).map_err(fail)?;
     let kept: Option<&BooleanArray> =
         batch.column_by_name(KEPT).and_then(|column| column.as_boolean_opt());
     let kept = kept.ok_or_else(|| Error::internal(format!("no column {KEPT}")))?;

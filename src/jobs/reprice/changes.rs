@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
     array::{Array as _, AsArray as _, Decimal128Array, RecordBatch, StringArray},
-    compute::cast,
     datatypes::Decimal128Type,
 };
 use datafusion::logical_expr::ident;
@@ -92,12 +91,16 @@ impl PricedRows<'_> {
     ) -> Result<()> {
         let JobContext { root, dataset, session, .. } = self.context;
         let columns = columns(dataset, self.pricing);
-        let names: Vec<_> = columns.iter().map(|name| ident(*name)).collect();
+        let names = dataset.columns().iter().enumerate();
+        let names = names.filter(|(at, _)| columns.contains(at));
+        let names: Vec<_> = names.map(|(_, column)| ident(&column.name)).collect();
         let rows = session.read_table(Arc::new(table)).and_then(|rows| rows.select(names));
         let mut rows = rows?.execute_stream().await?;
         while let Some(batch) = rows.next().await {
             let batch = match batch.map_err(Error::from) {
-                Ok(batch) => typed(dataset, &columns, &batch)?,
+                Ok(batch) => dataset
+                    .in_file_types(&columns, batch.columns())
+                    .map_err(|error| Error::internal("rows with prices").with_source(error))?,
                 Err(error) => {
                     let files = self.leaves.iter().map(|leaf| &leaf.file);
                     return Err(name_damage(root, error, files).await);
@@ -114,23 +117,11 @@ impl PricedRows<'_> {
     }
 }
 
-/// The columns that prices are computed from, and those that they are in.
-fn columns<'d>(dataset: &'d Dataset, pricing: &Pricing) -> Vec<&'d str> {
-    let names = dataset.columns().iter().map(|column| column.name.as_str());
-    names.filter(|name| pricing.reads(name) || pricing.computes(name)).collect()
-}
-
-/// The columns in the types of files.
-fn typed(dataset: &Dataset, names: &[&str], batch: &RecordBatch) -> Result<RecordBatch> {
-    let fail = |error| Error::internal("rows with prices").with_source(error);
-    let schema = dataset.file_schema();
-    let places = names.iter().map(|name| schema.index_of(name));
-    let places = places.collect::<Result<Vec<_>, _>>().map_err(fail)?;
-    let schema = Arc::new(schema.project(&places).map_err(fail)?);
-    let columns = schema.fields().iter().zip(batch.columns());
-    let columns = columns.map(|(field, column)| cast(column, field.data_type()));
-    let columns = columns.collect::<Result<Vec<_>, _>>().map_err(fail)?;
-    RecordBatch::try_new(schema, columns).map_err(fail)
+/// The indexes of the columns that prices are computed from, and of those that they are in.
+fn columns(dataset: &Dataset, pricing: &Pricing) -> Vec<usize> {
+    let columns = dataset.columns().iter().enumerate();
+    let needed = |name: &str| pricing.reads(name) || pricing.computes(name);
+    columns.filter(|(_, column)| needed(&column.name)).map(|(at, _)| at).collect()
 }
 
 /// The prices of rows.

@@ -11,7 +11,7 @@ use crate::{
         report::{Plan, Reporter},
         rollup::rebuild,
     },
-    model::{LeafDay, LeafKind},
+    model::{LeafDay, LeafKind, Pricing},
     prices::PriceTable,
 };
 
@@ -39,6 +39,10 @@ pub(crate) async fn reprice(
     options: &RepriceOptions,
     report: impl FnMut(&JobReport) + Send,
 ) -> Result<(JobSummary, PriceChanges)> {
+    let pricing = context.dataset.pricing().ok_or_else(|| {
+        let name = context.dataset.name();
+        Error::invalid(format!("the definition `{name}` has no table [prices]"))
+    })?;
     let mut reporter = Reporter::new(report);
     let span = Span::between(options.from, options.to);
     let snapshot = context.snapshot(span).await?;
@@ -48,7 +52,7 @@ pub(crate) async fn reprice(
     let (mut changes, mut changed) = (PriceChanges::new(), BTreeSet::new());
     for live in snapshot.live(span) {
         let day = live.day;
-        let outcome = match reprice_day(context, live, options, &mut changes).await {
+        let outcome = match reprice_day(context, live, (pricing, options), &mut changes).await {
             Ok(None) => continue,
             Ok(Some(outcome)) => outcome,
             Err(error) => Outcome::Failed(error.about(format!("day {day}"))),
@@ -67,13 +71,9 @@ pub(crate) async fn reprice(
 async fn reprice_day(
     context: JobContext<'_>,
     live: &LeafDay,
-    options: &RepriceOptions,
+    (pricing, options): (&Pricing, &RepriceOptions),
     changes: &mut PriceChanges,
 ) -> Result<Option<Outcome>> {
-    let pricing = context.dataset.pricing().ok_or_else(|| {
-        let name = context.dataset.name();
-        Error::invalid(format!("the definition `{name}` has no table [prices]"))
-    })?;
     if live.is_purged() {
         return Ok(Some(Outcome::KeepsPrices));
     }

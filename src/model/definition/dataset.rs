@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::{
+    array::{ArrayRef, RecordBatch},
+    compute::cast,
+    datatypes::{DataType, Field, Schema, SchemaRef},
+    error::ArrowError,
+};
 
 use super::{Pricing, Rollup, Unique, WarningRule};
 use crate::{
@@ -173,6 +178,22 @@ impl Dataset {
     #[must_use]
     pub fn file_schema(&self) -> SchemaRef {
         Arc::new(Schema::new(self.fields(ColumnType::file_type)))
+    }
+
+    /// Rows in the types of files. `places` are the indexes of their columns in
+    /// [`columns`](Self::columns); what `values` has beyond them is left out.
+    ///
+    /// # Errors
+    /// Arrow's error when there is no such column, or when a column can't be cast.
+    pub(crate) fn in_file_types(
+        &self,
+        places: &[usize],
+        values: &[ArrayRef],
+    ) -> Result<RecordBatch, ArrowError> {
+        let schema = Arc::new(self.file_schema().project(places)?);
+        let typed = schema.fields().iter().zip(values);
+        let typed = typed.map(|(field, values)| cast(values, field.data_type()));
+        RecordBatch::try_new(Arc::clone(&schema), typed.collect::<Result<_, _>>()?)
     }
 
     /// The columns of the raw table in queries, without the virtual `date`.
